@@ -1,0 +1,61 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+#include <string.h>
+
+#include "base/span.h"
+
+enum ip_family { IP_NONE = 0, IP_V4 = 4, IP_V6 = 6 };
+
+/* An IP address, network byte order; IPv4 in bytes[0..3], the rest zero, so that whole-struct comparison works. */
+struct ip_addr {
+	uint8_t family; /* enum ip_family */
+	uint8_t bytes[16];
+};
+
+/* An address and a port (host byte order). */
+struct ip_port {
+	struct ip_addr ip;
+	uint16_t port;
+};
+
+/* An address block: the first `length` bits of ip; bits beyond are zero. */
+struct ip_prefix {
+	struct ip_addr ip;
+	uint8_t length;
+};
+
+#define IP_TEXT_MAX	 46 /* longest IPv6 text with its NUL */
+#define IP_PORT_TEXT_MAX (IP_TEXT_MAX + 8)
+
+static inline bool ip_eq(const struct ip_addr *a, const struct ip_addr *b)
+{
+	return a->family == b->family && memcmp(a->bytes, b->bytes, 16) == 0;
+}
+
+static inline bool ip_port_eq(const struct ip_port *a, const struct ip_port *b)
+{
+	return a->port == b->port && ip_eq(&a->ip, &b->ip);
+}
+
+/* Dotted quad, or IPv6 text with or without brackets; nothing before or behind it.
+ * 0, -ERR_INVALID. any */
+int ip_parse(struct span text, struct ip_addr *ret_ip);
+
+/* ADDRESS[:PORT] or [V6][:PORT]; without a port, default_port. 0, -ERR_INVALID. any */
+int ip_port_parse(struct span text, uint16_t default_port, struct ip_port *ret_addr);
+
+/* ADDRESS[/LENGTH]; without a length, the whole address. Bits beyond the length must be zero.
+ * 0, -ERR_INVALID. any */
+int ip_prefix_parse(struct span text, struct ip_prefix *ret_prefix);
+
+bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_addr *ip);
+
+/* Text with NUL; IPv6 as RFC 5952 says; returns its length. `brackets` puts IPv6 in [ ], as URIs and Via want it.
+ * out has IP_TEXT_MAX + 2 bytes. any */
+uint32_t ip_format(const struct ip_addr *ip, bool brackets, char *out);
+
+/* 10.0.0.1:5060 or [2001:db8::1]:5060, with NUL; returns its length. out has IP_PORT_TEXT_MAX bytes. any */
+uint32_t ip_port_format(const struct ip_port *addr, char *out);

@@ -1,0 +1,40 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+/* A hierarchical timing wheel (Varghese and Lauck 1987): 1 ms ticks, add and cancel O(1). One owner thread; reads no clock. */
+
+struct wheel;
+
+/* Embedded in whatever wants waking; zeroed, it is idle. `kind` is the owner's, to find the object that embeds it. */
+struct wheel_timer {
+	struct wheel_timer *next;
+	struct wheel_timer **prev_next; /* NULL: idle */
+	uint64_t due_ms;
+	uint32_t kind;
+};
+
+/* A wheel whose time is now_ms. NULL: no memory. control-only */
+struct wheel *wheel_new(uint64_t now_ms);
+void wheel_free(struct wheel *w);
+
+static inline bool wheel_timer_armed(const struct wheel_timer *t)
+{
+	return t->prev_next != 0;
+}
+
+/* (Re)arms t for due_ms; a time that has passed fires at the next advance. worker-only */
+void wheel_arm(struct wheel *w, struct wheel_timer *t, uint64_t due_ms);
+
+/* Idle ones are left alone. worker-only */
+void wheel_cancel(struct wheel_timer *t);
+
+/* Moves time to now_ms and hands every timer that is due, disarmed and in order of its tick, to fire. fire may arm and
+ * cancel any timer. Returns how many fired. worker-only */
+uint32_t wheel_advance(struct wheel *w, uint64_t now_ms, void (*fire)(void *ctx, struct wheel_timer *t), void *ctx);
+
+/* The first time at which something may be due: exact within 256 ms, else a lower bound; UINT64_MAX when nothing is armed.
+ * worker-only */
+uint64_t wheel_next_due(const struct wheel *w);

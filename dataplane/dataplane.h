@@ -1,0 +1,111 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/counters.h"
+#include "port.h"
+#include "sip/token.h"
+#include "tables/tables.h"
+
+/* The face of the data plane: start, stop, mailboxes, counters. Everything here is control-only unless it says otherwise. */
+
+#define WORKERS_MAX 64
+#define PORTS_MAX   16
+
+struct dataplane_listener {
+	struct ip_port addr;
+	uint8_t transport; /* enum sip_transport; UDP */
+};
+
+struct dataplane_limits {
+	uint32_t transactions; /* server transactions per worker (INVITEs and others in progress or lingering) */
+	uint32_t calls;	       /* live calls per worker */
+	uint32_t message_mb;   /* kept messages per worker */
+	uint32_t fragments;    /* incomplete datagrams per worker */
+	uint32_t mbufs;	       /* per worker */
+	struct tables_limits tables;
+};
+
+/* RFC 3261 §17 and Table 4, in ms. */
+struct dataplane_timers {
+	uint32_t t1, t2, t4, timer_c;
+};
+
+enum unknown_source { UNKNOWN_SOURCE_403, UNKNOWN_SOURCE_SILENT };
+
+struct dataplane_config {
+	unsigned workers;
+	int cores[WORKERS_MAX]; /* the core each is pinned to; -1: not pinned */
+	bool idle_sleep;	/* an idle worker sleeps */
+	struct port_config ports[PORTS_MAX];
+	unsigned port_count;
+	struct dataplane_listener listeners[64];
+	unsigned listener_count;
+	struct dataplane_limits limits;
+	struct dataplane_timers timers;
+	enum unknown_source unknown_source;
+	char server_name[64]; /* Server header of our own answers; empty: none */
+	uint16_t node, boot;
+	struct token_keys token_keys;
+};
+
+void dataplane_config_default(struct dataplane_config *config);
+
+struct dataplane;
+
+/* EAL, ports, tables and workers, in that order; a failure undoes what was done. 0 or a negative enum err with error_text (256 bytes). */
+int dataplane_start(const struct dataplane_config *config, struct dataplane **ret_dataplane, char *error_text);
+/* Stops the workers at once and frees everything. */
+void dataplane_stop(struct dataplane *d);
+
+/* New calls get 503 with Retry-After from now on; what is up goes on. */
+void dataplane_drain(struct dataplane *d, bool drain);
+
+struct tables *dataplane_tables(struct dataplane *d);
+const struct dataplane_config *dataplane_configuration(const struct dataplane *d);
+bool dataplane_hugepages(const struct dataplane *d);
+struct port *dataplane_port(struct dataplane *d, unsigned index);
+
+/* The clock that workers use, in ms (monotonic). any */
+uint64_t dataplane_now_ms(void);
+
+const struct counters *dataplane_counters(const struct dataplane *d, unsigned worker);
+
+struct worker_gauges {
+	uint32_t server_transactions, client_transactions, live_calls;
+	uint64_t message_bytes; /* of kept messages */
+	uint64_t busy_permille; /* of loop time spent on work since the last reading */
+};
+void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges *ret);
+
+/* Per target (profile_target.target_slot), summed over workers. */
+struct target_stats {
+	uint64_t attempts, answered, rejected, failed, timeouts, rescued_away;
+	uint64_t live;	  /* answered calls that have not ended */
+	uint64_t ringing; /* attempts without a final answer yet */
+};
+#define TARGET_SLOTS_MAX 65536
+void dataplane_target_stats(const struct dataplane *d, uint32_t target_slot, struct target_stats *ret);
+/* A slot that is given to another target starts again from zero. */
+void dataplane_target_stats_reset(struct dataplane *d, uint32_t target_slot);
+
+/* Keyed hash of a Call-ID, as workers compute it for ownership and weighted selection. any */
+uint64_t dataplane_call_hash(const struct dataplane *d, const void *call_id, size_t bytes);
+
+/* Readable when exceptions wait; dataplane_exceptions clears it. */
+int dataplane_event_fd(const struct dataplane *d);
+
+enum exception_kind {
+	EXCEPTION_FRAME,     /* an Ethernet frame that came in on port: for the kernel interface paired with it */
+	EXCEPTION_IP_PACKET, /* an IP packet of ours whose next hop the kernel is to resolve: send it through a raw socket */
+};
+/* Hands at most max waiting exceptions to fn (data is linear, valid during the call); returns how many there were. */
+unsigned dataplane_exceptions(struct dataplane *d, unsigned max,
+			      void (*fn)(void *ctx, enum exception_kind kind, uint16_t port, const uint8_t *data, uint32_t len),
+			      void *ctx);
+/* Sends an Ethernet frame of the kernel's on a port. 0, -ERR_FULL, -ERR_NOMEM (counted). */
+int dataplane_inject(struct dataplane *d, uint16_t port, const uint8_t *frame, uint32_t len);

@@ -1,0 +1,51 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/counters.h"
+
+struct port;
+struct routes;
+struct rte_mbuf;
+struct rte_mempool;
+
+/* Packets out: UDP and IP headers in front of a payload, fragments where it is larger than the MTU, the frame queued on the port that the
+ * route names; flushed once per loop turn. One per worker. */
+
+#define OUTPUT_HEADROOM (14 + 4 + 40 + 8) /* Ethernet, VLAN, IPv6, UDP: bytes left free in front of the payload */
+#define OUTPUT_PAYLOAD_MAX 65507
+
+struct output_config {
+	struct port *const *ports;
+	unsigned port_count;
+	unsigned queue; /* the worker's index */
+	struct rte_mempool *pool;
+	const struct routes *routes;
+	struct counters *counters;
+	/* A datagram whose next hop the kernel must resolve, as an IP packet (no Ethernet header) in one or more segments; takes it over.
+	 * With port UINT16_MAX there was no route at all. */
+	void (*to_kernel)(void *ctx, struct rte_mbuf *ip_packet, uint16_t port);
+	void *ctx;
+};
+
+struct output;
+
+/* NULL: no memory. control-only */
+struct output *output_new(const struct output_config *config);
+void output_free(struct output *o);
+
+/* Room for a payload of up to `bytes` (at most OUTPUT_PAYLOAD_MAX), contiguous: an mbuf's data where it fits, else a scratch area.
+ * One at a time: the next call forgets an uncommitted one. NULL: no mbuf (counted). worker-only */
+uint8_t *output_reserve(struct output *o, uint32_t bytes);
+
+/* Sends the first len bytes of what was reserved. 0, -ERR_UNREACHABLE (counted). Full ports drop and count. worker-only */
+int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination);
+
+/* Queues a whole frame on a port (what the kernel sends). Takes it over. worker-only */
+void output_frame(struct output *o, uint16_t port, struct rte_mbuf *frame);
+
+/* Hands the queued frames to the drivers. worker-only */
+void output_flush(struct output *o);

@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/counters.h"
+
+struct rte_mbuf;
+
+/* Packets in: Ethernet, VLAN (802.1Q, one tag or two), IPv4, IPv6 with extension headers, UDP, ICMP errors. Pure but for the mbuf. */
+
+/* Local sockets that are ours: what is not for one of these goes to the kernel. Immutable after start. */
+#define LISTENERS_MAX 64
+struct listener_set {
+	unsigned count;
+	struct ip_port addr[LISTENERS_MAX];
+};
+
+enum packet_kind {
+	PACKET_DROP,	   /* malformed; *ret_drop says which counter. The caller frees */
+	PACKET_KERNEL,	   /* not ours: to the kernel interface, untouched */
+	PACKET_UDP,	   /* for a listener: addresses and payload are written */
+	PACKET_FRAGMENT,   /* an IP fragment whose destination is one of our addresses: hand it to reassembly */
+	PACKET_ICMP_ERROR, /* an ICMP or ICMPv6 error that quotes a UDP packet of a listener of ours. Goes to the kernel as well */
+};
+
+struct packet {
+	enum packet_kind kind;
+	struct ip_port source, destination; /* of the UDP packet. ICMP_ERROR: of the quoted packet: source is our listener */
+	const uint8_t *payload; /* contiguous. UDP: the datagram; ICMP_ERROR: what is quoted of the datagram */
+	uint32_t payload_len;
+	bool icmp_hard;	   /* the error means that nobody is there (unreachable, not "too big" or time exceeded) */
+	uint16_t icmp_mtu; /* "fragmentation needed" / "packet too big": the next hop's MTU; 0 otherwise */
+	uint16_t l2_len;   /* Ethernet with its VLAN tags */
+};
+
+/* Reads one frame. Verifies IPv4 header and UDP checksums unless `checksum_done` (the driver did and found them good). A chained
+ * mbuf (reassembled, or a driver's) is copied into scratch (65,536 bytes), payload then points there.
+ * A frame whose IP length exceeds its data, or an IPv4 header with a bad checksum, is dropped; bytes behind the IP length are ignored. worker-only */
+void packet_parse(const struct rte_mbuf *frame, const struct listener_set *listeners, bool checksum_done, uint8_t *scratch,
+		  struct packet *ret_packet, enum counter *ret_drop);

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/siphash.h"
+#include "base/span.h"
+
+/* The branch of the Via that Strowger adds: says which worker and which client transaction a response belongs to, and cannot be
+ * forged: its MAC is keyed afresh at each start. Lower-case base32 behind the cookie z9hG4bK. */
+
+enum branch_kind {
+	BRANCH_TRANSACTION, /* worker, slot and generation name a client transaction */
+	BRANCH_STATELESS,   /* forwarded without one: `digest` was derived from the received branch (RFC 3261 §16.11) */
+};
+
+struct branch {
+	enum branch_kind kind;
+	uint8_t worker;
+	uint32_t slot;	     /* 24 bits */
+	uint16_t generation;
+	uint64_t digest;     /* stateless: 40 bits kept in place of slot and generation */
+	uint32_t loop;	     /* RFC 5393 §4.2.1: hash of what routing depends on */
+};
+
+#define BRANCH_TEXT 32 /* 7 of cookie, 25 of base32: 15 bytes of content and MAC; no NUL */
+
+/* Writes exactly BRANCH_TEXT characters. any */
+void branch_encode(const struct hash_key *key, const struct branch *b, char out[BRANCH_TEXT]);
+
+/* 0; -ERR_NOT_FOUND: not of our shape; -ERR_FORGED: of our shape, but the MAC fails (stale, from before a restart, or forged). any */
+int branch_decode(const struct hash_key *key, struct span text, struct branch *ret_branch);

@@ -1,0 +1,46 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/siphash.h"
+#include "base/span.h"
+
+/* The user part of our Record-Route URI: all that a node needs to route a mid-dialog request with no state, under a MAC that covers
+ * the Call-ID and the caller's tag, so that a token is worth nothing in another dialog. */
+
+#define TOKEN_KEYS_MAX 4
+#define TOKEN_TEXT_MAX 128
+
+struct token {
+	uint8_t key_id;	       /* which key signed it; set by token_encode */
+	uint16_t node;	       /* node that set the call up */
+	uint16_t boot;	       /* its boot epoch: hints below hold only within it */
+	uint8_t worker;	       /* hints: owner, and its live-call record */
+	uint32_t slot;	       /* 24 bits */
+	uint16_t generation;
+	uint32_t setup_s;      /* UNIX time, seconds */
+	uint32_t caller_trunk; /* trunk ids (hash of the name) of the two sides */
+	uint32_t target_trunk;
+	uint32_t endpoint;     /* endpoint id within the target's trunk */
+	struct ip_port caller_flow; /* where the caller's packets really come from, when it sits behind a NAT; family IP_NONE: absent */
+};
+
+enum token_side { TOKEN_FROM_CALLER, TOKEN_FROM_TARGET };
+
+/* Keys by id; key_id % TOKEN_KEYS_MAX is the place. Several verify, one signs. */
+struct token_keys {
+	struct hash_key key[TOKEN_KEYS_MAX];
+	bool present[TOKEN_KEYS_MAX];
+	uint8_t signing;
+};
+
+/* Writes at most TOKEN_TEXT_MAX characters (base32, no NUL); returns the length. any */
+uint32_t token_encode(const struct token_keys *keys, const struct token *t, struct span call_id, struct span caller_tag, char *out);
+
+/* Verifies text against Call-ID and, in turn, the request's From tag (the caller speaks) and To tag (the target speaks).
+ * 0; -ERR_NOT_FOUND: not of our shape; -ERR_FORGED: shape right, MAC wrong or its key gone. any */
+int token_decode(const struct token_keys *keys, struct span text, struct span call_id, struct span from_tag, struct span to_tag,
+		 struct token *ret_token, enum token_side *ret_side);

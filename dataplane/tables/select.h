@@ -1,0 +1,43 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tables/endpoints.h"
+#include "tables/profiles.h"
+
+/* Which endpoint next? Pure: (compiled profile, hash, what was tried) -> endpoint; the only thing read besides is live health. */
+
+struct selection_state {
+	uint64_t hash;	    /* weighted: keyed hash of Call-ID; round robin: the call's ticket; failover: hash (for endpoints of equal priority) */
+	uint16_t tried_count;
+	uint32_t tried[ATTEMPTS_MAX]; /* endpoint slots */
+	uint32_t targets_tried;	      /* bit per target index of the profile */
+	int8_t current;		      /* target index of the last attempt, or -1 */
+};
+
+struct selection {
+	uint8_t target;	   /* index in profile->targets */
+	uint32_t endpoint; /* slot */
+};
+
+static inline void selection_start(struct selection_state *s, uint64_t hash)
+{
+	s->hash = hash;
+	s->tried_count = 0;
+	s->targets_tried = 0;
+	s->current = -1;
+}
+
+/* The next attempt, noted in *s. Untried usable endpoints of the current target come first (priority, then weight by hash), then the
+ * next target by the strategy: failover by position; round robin from targets[hash mod n] on, over the enabled, nonzero-weight ones; weighted by
+ * table[hash], then by re-hashing to the next distinct target, then any with weight left in table order. Disabled targets, weight 0
+ * (all strategies), targets without a usable endpoint, and more targets than 1 + max_retries or attempts than max_attempts are refused.
+ * 0; -ERR_NOT_FOUND: nothing is left. reader, inside a quiescent period */
+int select_next(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
+		struct selection *ret);
+
+/* Why a target would not be chosen now: NULL when it may be; "disabled", "weight 0", "no endpoint", "all endpoints down". Static
+ * storage. reader, inside a quiescent period */
+const char *select_refusal(const struct profile *p, unsigned target, const struct endpoints *endpoints, uint64_t now_ms);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/span.h"
+#include "sip/number.h"
+
+struct epoch;
+
+/* A trunk: a peer network, as a source of calls (its prefixes), as a place to send calls to (its endpoints), or both. */
+
+#define TRUNK_NONE	    UINT32_MAX
+#define TRUNK_NAME_MAX	    64
+#define TRUNK_ENDPOINTS_MAX 64
+#define TRUNK_PREFIXES_MAX  64
+
+enum trunk_request_uri {
+	TRUNK_URI_ENDPOINT, /* host and port of the request URI become the trunk's host, or the endpoint's address */
+	TRUNK_URI_KEEP,	    /* the request URI is left as it came */
+};
+
+/* Immutable once published. */
+struct trunk {
+	uint32_t id; /* trunk_id(name): stable across nodes and restarts */
+	char name[TRUNK_NAME_MAX];
+	uint32_t profile_slot; /* where its calls go when number and domain say nothing; PROFILE_NONE */
+	struct number_plan plan;
+	enum trunk_request_uri request_uri;
+	char host[256]; /* for TRUNK_URI_ENDPOINT; empty: the endpoint's address */
+	uint16_t endpoint_count;
+	uint32_t endpoints[TRUNK_ENDPOINTS_MAX]; /* endpoint slots */
+	uint16_t prefix_count;
+	struct ip_prefix prefixes[TRUNK_PREFIXES_MAX]; /* its sources; in-dialog requests may be sent there too */
+};
+
+struct trunks;
+
+/* NULL: no memory. control-only */
+struct trunks *trunks_new(uint32_t max_trunks, struct epoch *e);
+void trunks_free(struct trunks *t);
+
+/* Publishes a copy. 0, -ERR_FULL, -ERR_NOMEM, -ERR_EXISTS (another name with the same id). control-only */
+int trunks_add(struct trunks *t, const struct trunk *trunk, uint32_t *ret_slot);
+/* Replaces the trunk in a slot. 0, -ERR_NOMEM. control-only */
+int trunks_update(struct trunks *t, uint32_t slot, const struct trunk *trunk);
+void trunks_remove(struct trunks *t, uint32_t slot);
+
+/* NULL: empty. reader, inside a quiescent period */
+const struct trunk *trunks_get(const struct trunks *t, uint32_t slot);
+/* By id, for tokens. TRUNK_NONE: no such trunk. reader, inside a quiescent period */
+uint32_t trunks_find(const struct trunks *t, uint32_t id);
+
+/* A hash of the name (its case folded), never 0. any */
+uint32_t trunk_id(struct span name);
