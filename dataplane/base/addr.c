@@ -1,0 +1,264 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/addr.h"
+
+#include "base/err.h"
+
+/* Four decimal octets without leading zeros. */
+static bool parse_v4(const uint8_t *p, uint32_t n, uint8_t out[4])
+{
+	uint32_t i = 0;
+
+	for (int octet = 0; octet < 4; octet++) {
+		uint32_t v = 0, digits = 0;
+
+		if (octet && (i == n || p[i++] != '.'))
+			return false;
+		for (; i < n && (uint8_t)(p[i] - '0') < 10 && digits < 4; i++, digits++)
+			v = v * 10 + (uint32_t)(p[i] - '0');
+		if (!digits || digits > 3 || v > 255 || (digits > 1 && p[i - digits] == '0'))
+			return false;
+		out[octet] = (uint8_t)v;
+	}
+	return i == n;
+}
+
+static int hex_digit(uint8_t c)
+{
+	if ((uint8_t)(c - '0') < 10)
+		return c - '0';
+	c |= 0x20;
+	return (uint8_t)(c - 'a') < 6 ? c - 'a' + 10 : -1;
+}
+
+/* RFC 4291 §2.2: eight groups, one run of zeros as "::", the last two groups perhaps as a dotted quad. */
+static bool parse_v6(const uint8_t *p, uint32_t n, uint8_t out[16])
+{
+	uint8_t group[16] = { 0 };
+	uint32_t i = 0, used = 0; /* bytes of `group` filled */
+	int gap = -1;		  /* where "::" stands in it */
+
+	if (n < 2)
+		return false;
+	if (p[0] == ':') {
+		if (p[1] != ':')
+			return false;
+		gap = 0;
+		i = 2;
+	}
+	while (i < n) {
+		uint32_t v = 0, from = i, digits = 0;
+
+		for (int d; i < n && digits < 5 && (d = hex_digit(p[i])) >= 0; i++, digits++)
+			v = v << 4 | (uint32_t)d;
+		if (i < n && p[i] == '.') {
+			if (used > 12 || !parse_v4(p + from, n - from, group + used))
+				return false;
+			used += 4;
+			break;
+		}
+		if (!digits || digits > 4 || used == 16)
+			return false;
+		group[used++] = (uint8_t)(v >> 8);
+		group[used++] = (uint8_t)v;
+		if (i == n)
+			break;
+		if (p[i++] != ':' || i == n)
+			return false;
+		if (p[i] == ':') {
+			if (gap >= 0)
+				return false;
+			gap = (int)used;
+			i++;
+		}
+	}
+	if (gap < 0 ? used != 16 : used > 14)
+		return false;
+	memset(out, 0, 16);
+	if (gap < 0)
+		gap = 16;
+	memcpy(out, group, (size_t)gap < used ? (size_t)gap : used);
+	if ((uint32_t)gap < used)
+		memcpy(out + 16 - (used - (uint32_t)gap), group + gap, used - (uint32_t)gap);
+	return true;
+}
+
+int ip_parse(struct span text, struct ip_addr *ret_ip)
+{
+	struct ip_addr ip = { 0 };
+
+	if (text.n >= 7 && text.n <= 15 && parse_v4(text.p, text.n, ip.bytes)) {
+		ip.family = IP_V4;
+		*ret_ip = ip;
+		return 0;
+	}
+	memset(ip.bytes, 0, sizeof(ip.bytes));
+	if (text.n >= 2 && text.p[0] == '[') {
+		if (text.p[text.n - 1] != ']')
+			return -ERR_INVALID;
+		text.p++;
+		text.n -= 2;
+	}
+	if (text.n >= IP_TEXT_MAX || !parse_v6(text.p, text.n, ip.bytes))
+		return -ERR_INVALID;
+	ip.family = IP_V6;
+	*ret_ip = ip;
+	return 0;
+}
+
+int ip_port_parse(struct span text, uint16_t default_port, struct ip_port *ret_addr)
+{
+	struct ip_port addr = { .port = default_port };
+	struct span host = text;
+	uint64_t port;
+	uint32_t colon = text.n, colons = 0;
+
+	for (uint32_t i = 0; i < text.n; i++) {
+		if (text.p[i] == ':') {
+			colon = i;
+			colons++;
+		}
+	}
+	/* without brackets several colons are an IPv6 address that has no port; inside them the last one is no port's */
+	if (colons && (text.p[0] == '[' ? text.p[colon - 1] == ']' : colons == 1)) {
+		if (!span_to_u64(span_of(text.p + colon + 1, text.n - colon - 1), 65535, &port) || !port)
+			return -ERR_INVALID;
+		host.n = colon;
+		addr.port = (uint16_t)port;
+	}
+	if (ip_parse(host, &addr.ip))
+		return -ERR_INVALID;
+	*ret_addr = addr;
+	return 0;
+}
+
+int ip_prefix_parse(struct span text, struct ip_prefix *ret_prefix)
+{
+	struct ip_prefix prefix;
+	struct span address = text;
+	const uint8_t *slash = text.n ? memchr(text.p, '/', text.n) : NULL;
+	uint64_t length;
+	uint32_t bits;
+
+	if (slash)
+		address.n = (uint32_t)(slash - text.p);
+	if (ip_parse(address, &prefix.ip))
+		return -ERR_INVALID;
+	bits = prefix.ip.family == IP_V4 ? 32 : 128;
+	length = bits;
+	if (slash && !span_to_u64(span_of(slash + 1, text.n - address.n - 1), bits, &length))
+		return -ERR_INVALID;
+	for (uint32_t bit = (uint32_t)length; bit < bits; bit++)
+		if (prefix.ip.bytes[bit / 8] & (0x80u >> bit % 8))
+			return -ERR_INVALID;
+	prefix.length = (uint8_t)length;
+	*ret_prefix = prefix;
+	return 0;
+}
+
+bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_addr *ip)
+{
+	uint32_t whole = prefix->length / 8, rest = prefix->length % 8;
+
+	if (prefix->ip.family != ip->family || memcmp(prefix->ip.bytes, ip->bytes, whole) != 0)
+		return false;
+	return !rest || !((prefix->ip.bytes[whole] ^ ip->bytes[whole]) & (0xff00u >> rest & 0xff));
+}
+
+static char *put_decimal(char *out, uint32_t v)
+{
+	char digits[10];
+	uint32_t n = 0;
+
+	do {
+		digits[n++] = (char)('0' + v % 10);
+	} while (v /= 10);
+	while (n)
+		*out++ = digits[--n];
+	return out;
+}
+
+static char *put_v4(char *out, const uint8_t *b)
+{
+	for (int i = 0; i < 4; i++) {
+		if (i)
+			*out++ = '.';
+		out = put_decimal(out, b[i]);
+	}
+	return out;
+}
+
+static char *put_group(char *out, uint32_t v)
+{
+	bool begun = false;
+
+	for (int shift = 12; shift >= 0; shift -= 4) {
+		uint32_t d = v >> shift & 15;
+
+		if (!d && !begun && shift)
+			continue;
+		begun = true;
+		*out++ = "0123456789abcdef"[d];
+	}
+	return out;
+}
+
+/* RFC 5952 §4 and §5: lower case, no leading zeros, the first longest run of two or more zero groups as "::". */
+static char *put_v6(char *out, const uint8_t *b)
+{
+	static const uint8_t mapped[12] = { [10] = 0xff, [11] = 0xff };
+	uint32_t group[8], count = 8, best = 8, best_len = 1;
+
+	if (memcmp(b, mapped, 12) == 0) {
+		memcpy(out, "::ffff:", 7);
+		return put_v4(out + 7, b + 12);
+	}
+	for (uint32_t i = 0; i < 8; i++)
+		group[i] = (uint32_t)b[2 * i] << 8 | b[2 * i + 1];
+	for (uint32_t i = 0, len; i < count; i += len ? len : 1) {
+		for (len = 0; i + len < count && !group[i + len]; len++)
+			;
+		if (len > best_len) {
+			best = i;
+			best_len = len;
+		}
+	}
+	for (uint32_t i = 0; i < count; i++) {
+		if (i == best) {
+			*out++ = ':';
+			*out++ = ':';
+			i += best_len - 1;
+			continue;
+		}
+		if (i && i != best + best_len)
+			*out++ = ':';
+		out = put_group(out, group[i]);
+	}
+	return out;
+}
+
+uint32_t ip_format(const struct ip_addr *ip, bool brackets, char *out)
+{
+	char *end = out;
+
+	if (ip->family == IP_V4) {
+		end = put_v4(end, ip->bytes);
+	} else if (ip->family == IP_V6) {
+		if (brackets)
+			*end++ = '[';
+		end = put_v6(end, ip->bytes);
+		if (brackets)
+			*end++ = ']';
+	}
+	*end = 0;
+	return (uint32_t)(end - out);
+}
+
+uint32_t ip_port_format(const struct ip_port *addr, char *out)
+{
+	char *end = out + ip_format(&addr->ip, true, out);
+
+	*end++ = ':';
+	end = put_decimal(end, addr->port);
+	*end = 0;
+	return (uint32_t)(end - out);
+}

@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/siphash.h"
+
+/* Key 00..0f, message 00..n-1: from the paper's appendix (n = 15) and the authors' published test vectors. */
+static void published_vectors(void **state)
+{
+	static const struct {
+		size_t n;
+		uint64_t hash;
+	} cases[] = {
+		{ 0, 0x726fdb47dd0e0e31 }, { 1, 0x74f839c593dc67fd }, { 2, 0x0d6c8009d9a94f5a },
+		{ 3, 0x85676696d7fb7e2d }, { 4, 0xcf2794e0277187b7 }, { 5, 0x18765564cd99a68d },
+		{ 6, 0xcbc9466e58fee3ce }, { 7, 0xab0200f58b01d137 }, { 8, 0x93f5f5799a932462 },
+		{ 15, 0xa129ca6149be45e5 },
+	};
+	const struct hash_key key = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint8_t *message = malloc(cases[i].n + !cases[i].n);
+
+		assert_non_null(message);
+		for (size_t b = 0; b < cases[i].n; b++)
+			message[b] = (uint8_t)b;
+		assert_int_equal(siphash24(&key, message, cases[i].n), cases[i].hash);
+		free(message);
+	}
+}
+
+static void alignment_does_not_matter(void **state)
+{
+	const struct hash_key key = { 1, 2 };
+	uint8_t bytes[64 + 8];
+
+	for (size_t shift = 0; shift < 8; shift++) {
+		memset(bytes, 0xaa, sizeof(bytes));
+		for (size_t i = 0; i < 61; i++)
+			bytes[shift + i] = (uint8_t)(i * 7);
+		uint64_t h = siphash24(&key, bytes + shift, 61);
+
+		for (size_t i = 0; i < 61; i++)
+			bytes[i] = (uint8_t)(i * 7);
+		assert_int_equal(h, siphash24(&key, bytes, 61));
+	}
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(published_vectors),
+		cmocka_unit_test(alignment_does_not_matter),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
