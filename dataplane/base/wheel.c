@@ -27,6 +27,7 @@ struct wheel {
 	uint64_t now;
 	uint64_t stop; /* nothing fires and nothing needs spreading before this time */
 	struct wheel_timer *overdue; /* armed for a time that had passed */
+	struct wheel_timer *taken;   /* a slot's list while it is fired or spread */
 	uint64_t near_bits[NEAR_SLOTS / 64];
 	struct wheel_timer *near[NEAR_SLOTS];
 	struct far_ring far[FAR_RINGS];
@@ -65,13 +66,12 @@ static void list_remove(struct wheel_timer *t)
 	t->prev_next = NULL;
 }
 
-/* Moves a whole list to a head of the caller's. */
-static void list_move(struct wheel_timer **to, struct wheel_timer **from)
+static void list_take(struct wheel *w, struct wheel_timer **from)
 {
-	*to = *from;
+	w->taken = *from;
 	*from = NULL;
-	if (*to)
-		(*to)->prev_next = to;
+	if (w->taken)
+		w->taken->prev_next = &w->taken;
 }
 
 /* The block up to whose end the near ring reaches. */
@@ -193,16 +193,15 @@ static uint64_t next_stop(struct wheel *w)
 static void spread(struct wheel *w)
 {
 	uint64_t base = near_block(w);
-	struct wheel_timer *list;
 
 	if (w->now % BLOCK_MS)
 		return;
 	for (unsigned r = FAR_RINGS; r-- > 0;) {
 		if (base & ((1ULL << (8 * r)) - 1))
 			continue;
-		list_move(&list, &w->far[r].slot[(base >> (8 * r)) % FAR_SLOTS]);
-		while (list) {
-			struct wheel_timer *t = list;
+		list_take(w, &w->far[r].slot[(base >> (8 * r)) % FAR_SLOTS]);
+		while (w->taken) {
+			struct wheel_timer *t = w->taken;
 
 			list_remove(t);
 			place(w, t);
@@ -210,19 +209,19 @@ static void spread(struct wheel *w)
 	}
 }
 
-static uint32_t fire_all(struct wheel_timer **from, void (*fire)(void *ctx, struct wheel_timer *t), void *ctx)
+static uint32_t fire_all(struct wheel *w, struct wheel_timer **from, void (*fire)(void *ctx, struct wheel_timer *t),
+			 void *ctx)
 {
-	struct wheel_timer *list;
 	uint32_t fired = 0;
 
 	/* The list is popped one by one: fire may cancel those that are still in it. */
-	list_move(&list, from);
-	while (list) {
-		struct wheel_timer *t = list;
+	list_take(w, from);
+	while (w->taken) {
+		struct wheel_timer *t = w->taken;
 
 		list_remove(t);
-		if (list)
-			__builtin_prefetch(list);
+		if (w->taken)
+			__builtin_prefetch(w->taken);
 		fire(ctx, t);
 		fired++;
 	}
@@ -232,7 +231,7 @@ static uint32_t fire_all(struct wheel_timer **from, void (*fire)(void *ctx, stru
 uint32_t wheel_advance(struct wheel *w, uint64_t now_ms, void (*fire)(void *ctx, struct wheel_timer *t), void *ctx)
 {
 	/* What fire arms for the past joins the overdue list anew and waits for the next advance: no loop without end. */
-	uint32_t fired = w->overdue ? fire_all(&w->overdue, fire, ctx) : 0;
+	uint32_t fired = w->overdue ? fire_all(w, &w->overdue, fire, ctx) : 0;
 
 	while (w->stop <= now_ms) {
 		uint64_t stop = next_stop(w);
@@ -243,7 +242,7 @@ uint32_t wheel_advance(struct wheel *w, uint64_t now_ms, void (*fire)(void *ctx,
 		}
 		w->now = w->stop = stop;
 		spread(w);
-		fired += fire_all(&w->near[stop % NEAR_SLOTS], fire, ctx);
+		fired += fire_all(w, &w->near[stop % NEAR_SLOTS], fire, ctx);
 	}
 	if (now_ms > w->now)
 		w->now = now_ms;

@@ -1,0 +1,91 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <pthread.h>
+#include <sched.h>
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/mailbox.h"
+
+static void test_bounds(void **state)
+{
+	static const struct {
+		uint32_t asked, room;
+	} cases[] = { { 1, 1 }, { 2, 2 }, { 3, 4 }, { 8, 8 }, { 1000, 1024 } };
+
+	for (unsigned k = 0; k < sizeof(cases) / sizeof(cases[0]); k++) {
+		struct mailbox *m = mailbox_new(cases[k].asked, sizeof(uint32_t));
+		uint32_t out = 0, value = 0, expected = 0;
+
+		for (unsigned round = 0; round < 3; round++) {
+			while (mailbox_post(m, &value))
+				value++;
+			assert_int_equal(value - expected, cases[k].room);
+			assert_int_equal(mailbox_pending(m), cases[k].room);
+			while (mailbox_take(m, &out))
+				assert_int_equal(out, expected++);
+			assert_int_equal(value, expected);
+			assert_int_equal(mailbox_pending(m), 0);
+		}
+		mailbox_free(m);
+	}
+	assert_null(mailbox_new(0, 8));
+	assert_null(mailbox_new(8, 0));
+	mailbox_free(NULL);
+}
+
+/* An odd size, so that neighbours in the ring would show an overrun. */
+struct letter {
+	uint8_t bytes[37];
+};
+
+#define LETTERS 300000u
+
+static void letter_write(struct letter *l, uint32_t n)
+{
+	for (unsigned i = 0; i < sizeof(l->bytes); i++)
+		l->bytes[i] = (uint8_t)(n >> (i % 4 * 8));
+}
+
+static void *producer(void *arg)
+{
+	struct letter l;
+
+	for (uint32_t n = 0; n < LETTERS; n++) {
+		letter_write(&l, n);
+		while (!mailbox_post(arg, &l))
+			sched_yield();
+	}
+	return NULL;
+}
+
+static void test_two_threads(void **state)
+{
+	struct mailbox *m = mailbox_new(64, sizeof(struct letter));
+	struct letter got, want;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, producer, m), 0);
+	for (uint32_t n = 0; n < LETTERS; n++) {
+		letter_write(&want, n);
+		while (!mailbox_take(m, &got))
+			sched_yield();
+		assert_memory_equal(&got, &want, sizeof(got));
+		assert_true(mailbox_pending(m) <= 64);
+	}
+	pthread_join(thread, NULL);
+	assert_false(mailbox_take(m, &got));
+	mailbox_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_bounds), cmocka_unit_test(test_two_threads) };
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

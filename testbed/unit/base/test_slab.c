@@ -1,0 +1,148 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "base/poison.h"
+#include "base/siphash.h"
+#include "base/slab.h"
+
+#define KIB 1024u
+#define MIB (1024u * KIB)
+
+static void test_classes(void **state)
+{
+	static const struct {
+		uint32_t bytes;
+		uint64_t taken; /* 0: refused */
+	} cases[] = {
+		{ 0, 512 },	     { 1, 512 },	   { 512, 512 },	   { 513, 1024 },     { 1024, 1024 },
+		{ 1025, 2048 },	     { 2048, 2048 },	   { 2049, 4096 },	   { 4097, 8192 },    { 8193, 16384 },
+		{ 16385, 32768 },    { 32769, 65536 },	   { 65536, 65536 },	   { 65537, 0 },      { UINT32_MAX, 0 },
+	};
+	struct slab *s = slab_new(4 * MIB);
+
+	assert_non_null(s);
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		uint8_t *b = slab_get(s, cases[i].bytes);
+
+		assert_int_equal(slab_bytes_in_use(s), cases[i].taken);
+		assert_int_equal(b != NULL, cases[i].taken != 0);
+		if (b && cases[i].bytes)
+			memset(b, 1, cases[i].bytes);
+		slab_put(s, b);
+		assert_int_equal(slab_bytes_in_use(s), 0);
+	}
+	slab_free(s);
+	slab_free(NULL);
+}
+
+/* Takes buffers of one size till none is left; returns how many. */
+static unsigned exhaust(struct slab *s, uint32_t bytes, void **taken, unsigned max)
+{
+	unsigned n = 0;
+
+	while (n < max && (taken[n] = slab_get(s, bytes)))
+		n++;
+	return n;
+}
+
+static void test_bounds(void **state)
+{
+	/* 1 MiB: 8 chunks up to 2 KiB, 4 up to 8 KiB, 4 beyond. A small size may climb into the larger classes, never the reverse. */
+	static const struct {
+		uint32_t bytes;
+		unsigned count;
+	} cases[] = {
+		{ 64 * KIB, 4 },
+		{ 32 * KIB, 8 },
+		{ 16 * KIB, 16 },
+		{ 8 * KIB, 4 * 8 + 16 },
+		{ 4 * KIB, 4 * 16 + 16 },
+		{ 2 * KIB, 8 * 32 + 4 * 16 + 16 },
+		{ 512, 8 * 128 + 4 * 16 + 16 },
+	};
+	struct slab *s = slab_new(MIB);
+	void **taken = calloc(4096, sizeof(*taken));
+
+	/* One after the other on the same slab: an empty chunk must come back to its group whatever it last was. */
+	for (unsigned round = 0; round < 2; round++)
+		for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+			unsigned n = exhaust(s, cases[i].bytes, taken, 4096);
+
+			assert_int_equal(n, cases[i].count);
+			for (unsigned k = 0; k < n; k++)
+				slab_put(s, taken[k]);
+			assert_int_equal(slab_bytes_in_use(s), 0);
+		}
+	free(taken);
+	slab_free(s);
+}
+
+/* Random sizes taken and given back; each buffer keeps a pattern that a neighbour would spoil. */
+static void test_random(void **state)
+{
+	enum { LIVE = 600 };
+	static struct {
+		uint8_t *p;
+		uint32_t bytes;
+	} live[LIVE];
+	struct slab *s = slab_new(8 * MIB);
+	uint64_t r = 3;
+
+	memset(live, 0, sizeof(live));
+	for (unsigned step = 0; step < 200000; step++) {
+		unsigned i = (unsigned)((r = mix64(r + 0x9e3779b97f4a7c15ULL)) % LIVE);
+
+		if (live[i].p) {
+			assert_int_equal(live[i].p[0], (uint8_t)i);
+			assert_int_equal(live[i].p[live[i].bytes / 2], (uint8_t)i);
+			assert_int_equal(live[i].p[live[i].bytes - 1], (uint8_t)i);
+			slab_put(s, live[i].p);
+			live[i].p = NULL;
+			continue;
+		}
+		live[i].bytes = 1 + (uint32_t)((r >> 16) % (1u << (9 + (r >> 50) % 8)));
+		live[i].p = slab_get(s, live[i].bytes);
+		if (!live[i].p)
+			continue;
+		live[i].p[0] = live[i].p[live[i].bytes / 2] = live[i].p[live[i].bytes - 1] = (uint8_t)i;
+	}
+	for (unsigned i = 0; i < LIVE; i++)
+		slab_put(s, live[i].p);
+	assert_int_equal(slab_bytes_in_use(s), 0);
+	slab_free(s);
+}
+
+#ifdef POISON_ACTIVE
+static void test_poison(void **state)
+{
+	struct slab *s = slab_new(MIB);
+	uint8_t *b = slab_get(s, 700);
+
+	assert_false(__asan_address_is_poisoned(b + 699));
+	assert_true(__asan_address_is_poisoned(b + 700));
+	slab_put(s, b);
+	assert_true(__asan_address_is_poisoned(b));
+	slab_free(s);
+}
+#endif
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_classes),
+		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_random),
+#ifdef POISON_ACTIVE
+		cmocka_unit_test(test_poison),
+#endif
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
