@@ -27,5 +27,9 @@ void epoch_retire(struct epoch *e, void *object, void (*release)(void *object));
 /* Releases what may be released; returns how many are still waiting. Call it from the control loop. control-only */
 uint32_t epoch_reclaim(struct epoch *e);
 
+/* Takes every worker offline and releases everything retired, for tables that are about to be freed; the workers have stopped.
+ * control-only */
+void epoch_flush(struct epoch *e);
+
 /* For tables that need the raw variable (rte_hash). control-only */
 struct rte_rcu_qsbr *epoch_qsbr(struct epoch *e);

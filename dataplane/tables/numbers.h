@@ -20,13 +20,15 @@ struct numbers;
 struct numbers *numbers_new(const char *name, uint32_t max_numbers, uint32_t max_prefixes, struct epoch *e);
 void numbers_free(struct numbers *n);
 
-/* Adds or replaces. 0, -ERR_FULL. control-only */
+/* Adds or replaces. 0, -ERR_FULL, -ERR_INVALID (no number). control-only */
 int numbers_set(struct numbers *n, e164 number, uint32_t profile_slot);
 int numbers_set_prefix(struct numbers *n, e164 prefix, uint32_t profile_slot);
 /* 0, -ERR_NOT_FOUND. control-only */
 int numbers_delete(struct numbers *n, e164 number);
 int numbers_delete_prefix(struct numbers *n, e164 prefix);
+/* Exact numbers; prefixes. control-only */
 uint32_t numbers_count(const struct numbers *n);
+uint32_t numbers_prefix_count(const struct numbers *n);
 
 struct number_match {
 	uint32_t profile_slot; /* NUMBERS_NONE: no match */

@@ -99,8 +99,8 @@ struct profile_source {
 /* The knobs' defaults as documented. any */
 struct profile_knobs profile_knobs_default(void);
 
-/* Sorts, builds the weighted table: shares exact to one slot (largest remainder), filled in Maglev's permutation order (Eisenbud et al.
- * 2016), so that a change moves few calls. Disabled and weight-0 targets have no slot. NULL: no memory. control-only */
+/* Sorts, builds the weighted table: shares exact to one slot (largest remainder), filled in permutation order after Maglev
+ * (maglev.h), so that a change moves few calls. Disabled and weight-0 targets have no slot. NULL: no memory. control-only */
 struct profile *profile_compile(const struct profile_source *source);
 void profile_free(struct profile *p);
 

@@ -31,10 +31,11 @@ static inline void selection_start(struct selection_state *s, uint64_t hash)
 }
 
 /* The next attempt, noted in *s. Untried usable endpoints of the current target come first (priority, then weight by hash), then the
- * next target by the strategy: failover by position; round robin from targets[hash mod n] on, over the enabled, nonzero-weight ones; weighted by
- * table[hash], then by re-hashing to the next distinct target, then any with weight left in table order. Disabled targets, weight 0
- * (all strategies), targets without a usable endpoint, and more targets than 1 + max_retries or attempts than max_attempts are refused.
- * 0; -ERR_NOT_FOUND: nothing is left. reader, inside a quiescent period */
+ * next target by the strategy: failover by position; round robin from the (hash mod n)-th of the n targets that can take calls now,
+ * going round; weighted by table[hash], then by re-hashing to the next distinct target, then any with weight left in table order.
+ * Simultaneous ring walks all targets by position, an endpoint each, before any second endpoint; max_retries does not bound it.
+ * Disabled targets, weight 0 (all strategies), targets without a usable endpoint, and more targets than 1 + max_retries or attempts
+ * than max_attempts are refused. 0; -ERR_NOT_FOUND: nothing is left. reader, inside a quiescent period */
 int select_next(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		struct selection *ret);
 

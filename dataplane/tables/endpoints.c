@@ -1,0 +1,146 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tables/endpoints.h"
+
+#include <stdlib.h>
+
+#include "base/err.h"
+#include "base/siphash.h"
+#include "tables/slots.h"
+
+struct endpoints {
+	struct slots slots;
+	struct endpoint_live *live;
+};
+
+struct endpoints *endpoints_new(uint32_t max_endpoints, struct epoch *e)
+{
+	struct endpoints *p = calloc(1, sizeof(*p));
+
+	if (!p)
+		return NULL;
+	if (slots_init(&p->slots, max_endpoints, e, free))
+		goto fail_slots;
+	p->live = aligned_alloc(64, p->slots.max * sizeof(*p->live));
+	if (!p->live)
+		goto fail_live;
+	for (uint32_t i = 0; i < p->slots.max; i++) {
+		atomic_init(&p->live[i].health, ENDPOINT_UNKNOWN);
+		atomic_init(&p->live[i].ejected_until_ms, 0);
+	}
+	return p;
+
+fail_live:
+	slots_done(&p->slots);
+fail_slots:
+	free(p);
+	return NULL;
+}
+
+void endpoints_free(struct endpoints *e)
+{
+	if (!e)
+		return;
+	slots_done(&e->slots);
+	free(e->live);
+	free(e);
+}
+
+uint32_t endpoints_max(const struct endpoints *e)
+{
+	return e->slots.max;
+}
+
+static struct endpoint_config *config_copy(const struct endpoint_config *config)
+{
+	struct endpoint_config *copy = malloc(sizeof(*copy));
+
+	if (copy)
+		*copy = *config;
+	return copy;
+}
+
+int endpoints_add(struct endpoints *e, const struct endpoint_config *config, uint32_t *ret_slot)
+{
+	uint32_t slot = slots_next(&e->slots);
+	struct endpoint_config *copy;
+
+	if (slot == SLOT_NONE)
+		return -ERR_FULL;
+	copy = config_copy(config);
+	if (!copy)
+		return -ERR_NOMEM;
+	/* Before the slot is published: what the previous tenant left must not be seen with the new one. */
+	atomic_store_explicit(&e->live[slot].health, ENDPOINT_UNKNOWN, memory_order_relaxed);
+	atomic_store_explicit(&e->live[slot].ejected_until_ms, 0, memory_order_relaxed);
+	return slots_add(&e->slots, copy, ret_slot);
+}
+
+int endpoints_update(struct endpoints *e, uint32_t slot, const struct endpoint_config *config)
+{
+	struct endpoint_config *copy = config_copy(config);
+
+	if (!copy)
+		return -ERR_NOMEM;
+	slots_update(&e->slots, slot, copy);
+	return 0;
+}
+
+void endpoints_remove(struct endpoints *e, uint32_t slot)
+{
+	slots_remove(&e->slots, slot);
+}
+
+const struct endpoint_config *endpoints_get(const struct endpoints *e, uint32_t slot)
+{
+	return slots_get(&e->slots, slot);
+}
+
+struct endpoint_live *endpoints_live(const struct endpoints *e, uint32_t slot)
+{
+	return slot < e->slots.max ? &e->live[slot] : NULL;
+}
+
+bool endpoint_usable(const struct endpoints *e, uint32_t slot, uint64_t now_ms)
+{
+	/* An ejection counts whatever the health says: workers eject (a 503's Retry-After), only control writes health. */
+	return slots_get(&e->slots, slot) &&
+	       atomic_load_explicit(&e->live[slot].health, memory_order_relaxed) != ENDPOINT_DOWN &&
+	       atomic_load_explicit(&e->live[slot].ejected_until_ms, memory_order_relaxed) <= now_ms;
+}
+
+void endpoint_eject(struct endpoints *e, uint32_t slot, uint64_t until_ms)
+{
+	struct endpoint_live *live = endpoints_live(e, slot);
+	uint64_t present;
+
+	if (!live)
+		return;
+	present = atomic_load_explicit(&live->ejected_until_ms, memory_order_relaxed);
+	while (present < until_ms &&
+	       !atomic_compare_exchange_weak_explicit(&live->ejected_until_ms, &present, until_ms, memory_order_relaxed,
+						      memory_order_relaxed))
+		;
+}
+
+uint32_t endpoint_id(uint32_t trunk_id, const struct ip_port *addr, uint8_t transport)
+{
+	uint64_t h = mix64((uint64_t)trunk_id << 32 | (uint64_t)addr->port << 16 | (uint64_t)addr->ip.family << 8 | transport);
+
+	/* Byte by byte, so that nodes of either endianness agree. */
+	for (unsigned i = 0; i < 16; i++)
+		h = mix64(h ^ addr->ip.bytes[i]) + i;
+	h ^= h >> 32;
+	return (uint32_t)h ? (uint32_t)h : 1;
+}
+
+const char *endpoint_health_name(enum endpoint_health health)
+{
+	switch (health) {
+	case ENDPOINT_UNKNOWN: return "unknown";
+	case ENDPOINT_UP: return "up";
+	case ENDPOINT_SUSPECT: return "suspect";
+	case ENDPOINT_DOWN: return "down";
+	case ENDPOINT_EJECTED: return "ejected";
+	}
+	return "?";
+}

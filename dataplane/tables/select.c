@@ -1,0 +1,230 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "tables/select.h"
+
+#include "base/err.h"
+#include "base/siphash.h"
+
+#define GOLDEN 0x9e3779b97f4a7c15ULL
+
+/* What one call of select_next looks at. */
+struct choice {
+	const struct profile *profile;
+	const struct endpoints *endpoints;
+	uint64_t now_ms;
+	struct selection_state *state;
+};
+
+static bool tried(const struct selection_state *s, uint32_t endpoint)
+{
+	for (unsigned i = 0; i < s->tried_count && i < ATTEMPTS_MAX; i++)
+		if (s->tried[i] == endpoint)
+			return true;
+	return false;
+}
+
+/* The configuration alone lets it take calls. */
+static bool target_open(const struct profile_target *t)
+{
+	return t->enabled && t->weight;
+}
+
+static bool target_usable(const struct choice *c, unsigned target)
+{
+	const struct profile_target *t = &c->profile->targets[target];
+
+	if (!target_open(t))
+		return false;
+	for (unsigned i = 0; i < t->endpoint_count; i++)
+		if (endpoint_usable(c->endpoints, t->endpoints[i], c->now_ms) && !tried(c->state, t->endpoints[i]))
+			return true;
+	return false;
+}
+
+/* A bit per untried usable endpoint of the lowest priority that has one (RFC 2782: a group is left only when it is used up). */
+static uint64_t endpoint_group(const struct choice *c, const struct profile_target *t)
+{
+	uint64_t group = 0;
+	unsigned first = 0;
+
+	for (unsigned i = 0; i < t->endpoint_count; i++) {
+		if (group && t->priorities[i] != t->priorities[first])
+			break;
+		if (!endpoint_usable(c->endpoints, t->endpoints[i], c->now_ms) || tried(c->state, t->endpoints[i]))
+			continue;
+		if (!group)
+			first = i;
+		group |= 1ULL << i;
+	}
+	return group;
+}
+
+/* One of the group by weight; those of weight 0 only among themselves. Health was read once, in endpoint_group: what another thread
+ * changes meanwhile cannot confuse the sums. */
+static unsigned endpoint_by_weight(const struct profile_target *t, uint64_t group, uint64_t hash)
+{
+	bool equal;
+	uint64_t sum = 0;
+
+	for (uint64_t left = group; left; left &= left - 1)
+		sum += t->weights[__builtin_ctzll(left)];
+	equal = sum == 0;
+	if (equal)
+		sum = (unsigned)__builtin_popcountll(group);
+	hash %= sum;
+	for (uint64_t left = group;; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+		unsigned weight = equal ? 1 : t->weights[i];
+
+		if (hash < weight)
+			return i;
+		hash -= weight;
+	}
+}
+
+/* Picks an endpoint of the target and notes it. false: it has none left. */
+static bool take(const struct choice *c, unsigned target, struct selection *ret)
+{
+	const struct profile_target *t = &c->profile->targets[target];
+	struct selection_state *s = c->state;
+	uint64_t group = target_open(t) ? endpoint_group(c, t) : 0;
+	unsigned i;
+
+	if (!group)
+		return false;
+	i = group & (group - 1) ? endpoint_by_weight(t, group, mix64(~s->hash + GOLDEN * s->tried_count))
+				: (unsigned)__builtin_ctzll(group);
+	s->tried[s->tried_count++] = t->endpoints[i];
+	s->targets_tried |= 1u << target;
+	s->current = (int8_t)target;
+	ret->target = (uint8_t)target;
+	ret->endpoint = t->endpoints[i];
+	return true;
+}
+
+static bool by_position(const struct choice *c, struct selection *ret)
+{
+	for (unsigned i = 0; i < c->profile->target_count; i++)
+		if (!(c->state->targets_tried >> i & 1) && take(c, i, ret))
+			return true;
+	return false;
+}
+
+/* The first attempt falls on the ticket's turn among the targets that can take calls now, so that the share of a dead one is spread
+ * evenly; further attempts go round from there. */
+static bool by_turn(const struct choice *c, struct selection *ret)
+{
+	unsigned n = c->profile->target_count, usable = 0, turn, from;
+	uint32_t mask = 0;
+
+	if (c->state->current >= 0) {
+		from = (unsigned)c->state->current + 1;
+	} else {
+		for (unsigned i = 0; i < n; i++)
+			if (target_usable(c, i)) {
+				mask |= 1u << i;
+				usable++;
+			}
+		if (!usable)
+			return false;
+		for (turn = (unsigned)(c->state->hash % usable); turn; turn--)
+			mask &= mask - 1;
+		from = (unsigned)__builtin_ctz(mask);
+	}
+	for (unsigned k = 0; k < n; k++) {
+		unsigned i = (from + k) % n;
+
+		if (!(c->state->targets_tried >> i & 1) && take(c, i, ret))
+			return true;
+	}
+	return false;
+}
+
+/* table[hash]; where that one was tried or cannot take calls, the table at rehashed places, which spreads by weight; and where the dice
+ * do not find the last one with a small share, along the table. */
+static bool by_weight(const struct choice *c, struct selection *ret)
+{
+	const struct profile *p = c->profile;
+	uint32_t refused = c->state->targets_tried, open = 0;
+	uint64_t at;
+
+	if (!p->table_size)
+		return false;
+	for (unsigned i = 0; i < p->target_count; i++)
+		if (target_open(&p->targets[i]))
+			open |= 1u << i;
+	for (unsigned k = 0; k < 4u * p->target_count && (open & ~refused); k++) {
+		uint64_t h = k ? mix64(c->state->hash + GOLDEN * k) : c->state->hash;
+		unsigned target = p->table[h % p->table_size];
+
+		if (refused >> target & 1)
+			continue;
+		if (take(c, target, ret))
+			return true;
+		refused |= 1u << target;
+	}
+	at = c->state->hash % p->table_size;
+	for (uint32_t k = 0; k < p->table_size && (open & ~refused); k++) {
+		unsigned target = p->table[(at + k) % p->table_size];
+
+		if (refused >> target & 1)
+			continue;
+		if (take(c, target, ret))
+			return true;
+		refused |= 1u << target;
+	}
+	return false;
+}
+
+static bool next_target(const struct choice *c, struct selection *ret)
+{
+	switch (c->profile->strategy) {
+	case STRATEGY_FAILOVER:
+	case STRATEGY_SIMULTANEOUS_RING: return by_position(c, ret);
+	case STRATEGY_ROUND_ROBIN: return by_turn(c, ret);
+	case STRATEGY_WEIGHTED: return by_weight(c, ret);
+	}
+	return false;
+}
+
+/* All targets ring, each at one endpoint; further endpoints of theirs come only after that. */
+static bool next_ring(const struct choice *c, struct selection *ret)
+{
+	if (by_position(c, ret))
+		return true;
+	for (unsigned i = 0; i < c->profile->target_count; i++)
+		if (take(c, i, ret))
+			return true;
+	return false;
+}
+
+int select_next(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
+		struct selection *ret)
+{
+	struct choice c = { p, endpoints, now_ms, s };
+
+	if (s->tried_count >= ATTEMPTS_MAX || s->tried_count >= p->knobs.max_attempts)
+		return -ERR_NOT_FOUND;
+	if (p->strategy == STRATEGY_SIMULTANEOUS_RING)
+		return next_ring(&c, ret) ? 0 : -ERR_NOT_FOUND;
+	/* The profile may have been published anew since the last attempt, with fewer targets. */
+	if (s->current >= 0 && s->current < p->target_count && take(&c, (unsigned)s->current, ret))
+		return 0;
+	if ((unsigned)__builtin_popcount(s->targets_tried) > p->knobs.max_retries)
+		return -ERR_NOT_FOUND;
+	return next_target(&c, ret) ? 0 : -ERR_NOT_FOUND;
+}
+
+const char *select_refusal(const struct profile *p, unsigned target, const struct endpoints *endpoints, uint64_t now_ms)
+{
+	struct selection_state fresh = { .current = -1 };
+	struct choice c = { p, endpoints, now_ms, &fresh };
+	const struct profile_target *t = &p->targets[target];
+
+	if (!t->enabled)
+		return "disabled";
+	if (!t->weight)
+		return "weight 0";
+	if (!t->endpoint_count)
+		return "no endpoint";
+	return target_usable(&c, target) ? NULL : "all endpoints down";
+}
