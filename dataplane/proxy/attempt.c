@@ -1,0 +1,256 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The attempt machine: which endpoint next, how long it may take, and what its failure means for the call. */
+#include "base/err.h"
+#include "proxy/state.h"
+#include "tables/endpoints.h"
+#include "tables/trunks.h"
+
+bool attempts_pending(const struct context *c)
+{
+	for (const struct attempt *a = c->attempts; a; a = a->next)
+		if (!a->done)
+			return true;
+	return false;
+}
+
+void attempt_settle(struct proxy *p, struct attempt *a)
+{
+	if (!a->done)
+		target_add(p->config.targets, a->target_slot, TARGET_RINGING, -1);
+	a->done = true;
+	wheel_cancel(&a->clock);
+	wheel_cancel(&a->ring);
+}
+
+void attempt_release(struct proxy *p, struct attempt *a)
+{
+	struct context *c = a->context;
+	struct attempt **link = &c->attempts;
+
+	while (*link != a)
+		link = &(*link)->next;
+	*link = a->next;
+	attempt_settle(p, a);
+	wheel_cancel(&a->cancel);
+	client_txn_release(p->transactions, &a->txn);
+	context_release_if_idle(p, c);
+}
+
+/* ---- beginning */
+
+/* The profile as it is now; NULL when it is gone: then there is no further attempt. */
+static const struct profile *current_profile(const struct proxy *p, const struct context *c)
+{
+	const struct profile *profile = profiles_get(p->tables->profiles, c->profile_slot);
+
+	return profile && profile->id == c->profile_id ? profile : NULL;
+}
+
+static struct attempt *attempt_new(struct proxy *p, struct context *c, const struct profile *profile, const struct selection *s)
+{
+	const struct endpoint_config *e = endpoints_get(p->tables->endpoints, s->endpoint);
+	const struct trunk *trunk = e ? trunks_get(p->tables->trunks, e->trunk_slot) : NULL;
+	struct flow to;
+	struct attempt *a;
+	int listener;
+
+	if (!trunk)
+		return NULL;
+	listener = listener_for(p, &e->addr, e->transport, &c->from.local);
+	if (listener < 0)
+		return NULL;
+	to = (struct flow){ .remote = e->addr, .local = p->listeners[listener].addr, .transport = e->transport };
+	a = (struct attempt *)client_txn_new(p->transactions, c->method, &to, p->now_ms);
+	if (!a) {
+		count(p, COUNTER_out_of_memory);
+		return NULL;
+	}
+	a->context = c;
+	a->next = c->attempts;
+	c->attempts = a;
+	a->clock.kind = TIMER_ATTEMPT_CLOCK;
+	a->ring.kind = TIMER_ATTEMPT_RING;
+	a->cancel.kind = TIMER_ATTEMPT_CANCEL;
+	a->started_ms = p->now_ms;
+	a->endpoint = s->endpoint;
+	a->endpoint_id = e->id;
+	a->trunk_slot = e->trunk_slot;
+	a->trunk_id = trunk->id;
+	a->target = s->target;
+	a->target_slot = profile->targets[s->target].target_slot;
+	a->listener = (uint16_t)listener;
+	return a;
+}
+
+static void arm_clocks(struct proxy *p, const struct context *c, struct attempt *a)
+{
+	uint32_t ring = c->knobs.ring_timeout_ms ? c->knobs.ring_timeout_ms : p->config.timer_c_ms;
+
+	if (c->knobs.response_timeout_ms)
+		wheel_arm(p->wheel, &a->clock, p->now_ms + c->knobs.response_timeout_ms);
+	if (c->method == SIP_INVITE)
+		wheel_arm(p->wheel, &a->ring, p->now_ms + ring);
+}
+
+/* 0: on its way. Else the endpoint could not even be sent to. */
+static int attempt_begin(struct proxy *p, struct context *c, const struct profile *profile, const struct selection *s,
+			 const struct sip_message *m)
+{
+	struct attempt *a = attempt_new(p, c, profile, s);
+	uint32_t room = m->len + 1024 < SLAB_BYTES_MAX ? m->len + 1024 : SLAB_BYTES_MAX;
+	uint8_t *out;
+	int n;
+
+	c->started++;
+	count(p, COUNTER_attempts);
+	if (c->started > 1)
+		count(p, COUNTER_retries);
+	target_add(p->config.targets, profile->targets[s->target].target_slot, TARGET_ATTEMPTS, 1);
+	if (!a) {
+		target_add(p->config.targets, profile->targets[s->target].target_slot, TARGET_FAILED, 1);
+		return -ERR_UNREACHABLE;
+	}
+	target_add(p->config.targets, a->target_slot, TARGET_RINGING, 1);
+	arm_clocks(p, c, a);
+	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	if (!out) /* no buffer just now: the retransmission is the next try */
+		return 0;
+	n = forward_compose(p, c, a, m, out, room);
+	if (n > 0)
+		n = p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &a->txn.to);
+	if (n < 0) {
+		count(p, COUNTER_attempt_transport_error);
+		target_add(p->config.targets, a->target_slot, TARGET_FAILED, 1);
+		attempt_settle(p, a);
+		client_txn_event(p->transactions, &a->txn, TXN_TRANSPORT_ERROR, p->now_ms);
+		c->attempts = a->next; /* it was put in front; the context must survive this */
+		client_txn_release(p->transactions, &a->txn);
+		return n;
+	}
+	count(p, COUNTER_requests_forwarded);
+	return 0;
+}
+
+void attempts_start(struct proxy *p, struct context *c, const struct sip_message *m)
+{
+	const struct profile *profile = current_profile(p, c);
+	struct selection s;
+	bool begun = false;
+
+	while (profile && !c->exhausted && !c->cancelled && c->started < ATTEMPTS_MAX &&
+	       select_next(profile, p->tables->endpoints, p->now_ms, &c->selection, &s) == 0) {
+		if (attempt_begin(p, c, profile, &s, m) == 0) {
+			begun = true;
+			if (!c->parallel)
+				return;
+		}
+	}
+	if (!begun)
+		upstream_finish(p, c);
+}
+
+/* ---- ending */
+
+void attempt_abandon(struct proxy *p, struct attempt *a)
+{
+	attempt_settle(p, a);
+	if (a->txn.state > TXN_PROCEEDING || a->cancelled)
+		return;
+	client_txn_event(p->transactions, &a->txn, TXN_ABANDON, p->now_ms);
+	if (a->txn.method != SIP_INVITE)
+		return;
+	a->want_cancel = true;
+	if (!a->provisional)
+		return;
+	a->cancelled = true;
+	downstream_cancel(p, a);
+	a->cancel_interval_ms = p->config.timers.t1;
+	wheel_arm(p->wheel, &a->cancel, p->now_ms + a->cancel_interval_ms);
+	/* §9.1: without a final response by then, the INVITE is considered over. */
+	wheel_arm(p->wheel, &a->txn.lifetime, p->now_ms + txn_wait_ms(&p->config.timers));
+}
+
+void attempts_abandon(struct proxy *p, struct context *c, const struct attempt *except)
+{
+	for (struct attempt *a = c->attempts; a; a = a->next)
+		if (a != except && (!a->done || (a->want_cancel && !a->cancelled)))
+			attempt_abandon(p, a);
+}
+
+static void count_failure(struct proxy *p, const struct attempt *a, enum failure why)
+{
+	static const enum counter counters[] = {
+		[FAIL_RESPONSE_TIMEOUT] = COUNTER_attempt_response_timeout,
+		[FAIL_PROGRESS_TIMEOUT] = COUNTER_attempt_progress_timeout,
+		[FAIL_RING_TIMEOUT] = COUNTER_attempt_ring_timeout,
+		[FAIL_TRANSACTION_TIMEOUT] = COUNTER_transaction_timeouts,
+		[FAIL_TRANSPORT] = COUNTER_attempt_transport_error,
+		[FAIL_CODE] = COUNTER_attempt_retry_code,
+	};
+	bool timeout = why != FAIL_TRANSPORT && why != FAIL_CODE;
+
+	count(p, counters[why]);
+	target_add(p->config.targets, a->target_slot, timeout ? TARGET_TIMEOUTS : TARGET_FAILED, 1);
+}
+
+/* May the call go on to another endpoint? */
+static bool may_retry(const struct context *c, enum failure why)
+{
+	if (!c->server || c->final_sent || c->cancelled || c->exhausted || c->parallel)
+		return false;
+	if (why == FAIL_CODE && c->progress_sent && !c->knobs.retry_after_progress)
+		return false; /* the caller has heard ringing or an announcement */
+	/* A MESSAGE that timed out may have been read: sending it again would deliver it twice. */
+	return !(c->method == SIP_MESSAGE && why != FAIL_CODE && why != FAIL_TRANSPORT);
+}
+
+void attempt_failed(struct proxy *p, struct attempt *a, enum failure why)
+{
+	struct context *c = a->context;
+
+	count_failure(p, a, why);
+	if (why != FAIL_CODE && why != FAIL_TRANSPORT)
+		c->timeouts++;
+	if (c->first_failed == UINT32_MAX)
+		c->first_failed = a->target_slot;
+	attempt_abandon(p, a);
+	if (attempts_pending(c) || c->final_sent)
+		return;
+	if (may_retry(c, why) && context_view(p, c))
+		attempts_start(p, c, &p->kept);
+	else
+		upstream_finish(p, c);
+}
+
+/* ---- clocks */
+
+void attempt_clock_fired(struct proxy *p, struct attempt *a)
+{
+	attempt_failed(p, a, a->provisional ? FAIL_PROGRESS_TIMEOUT : FAIL_RESPONSE_TIMEOUT);
+}
+
+void attempt_ring_fired(struct proxy *p, struct attempt *a)
+{
+	attempt_failed(p, a, FAIL_RING_TIMEOUT);
+}
+
+void budget_fired(struct proxy *p, struct context *c)
+{
+	struct attempt *a;
+
+	c->exhausted = true;
+	for (a = c->attempts; a && a->done; a = a->next)
+		;
+	if (!a) {
+		upstream_finish(p, c);
+		return;
+	}
+	/* All at once; the last one to fail finishes the call. */
+	while (a) {
+		struct attempt *next = a->next;
+
+		if (!a->done)
+			attempt_failed(p, a, a->provisional ? FAIL_PROGRESS_TIMEOUT : FAIL_RESPONSE_TIMEOUT);
+		a = next;
+	}
+}

@@ -1,0 +1,78 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages of an attempt's client transaction after the first: the request again, its ACK, its CANCEL. Each is composed anew from the kept
+ * original, so that nothing but the original is stored. */
+#include "proxy/state.h"
+#include "sip/reply.h"
+
+/* Edits never add more than this to a message. */
+#define FORWARD_GROWTH 1024
+
+static uint32_t room_for(uint32_t len)
+{
+	return len + FORWARD_GROWTH < SLAB_BYTES_MAX ? len + FORWARD_GROWTH : SLAB_BYTES_MAX;
+}
+
+void downstream_resend(struct proxy *p, struct attempt *a)
+{
+	struct context *c = a->context;
+	uint32_t room = room_for(c->request_len);
+	uint8_t *out;
+	int n;
+
+	if (!context_view(p, c))
+		return;
+	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	if (!out)
+		return;
+	n = forward_compose(p, c, a, &p->kept, out, room);
+	if (n > 0)
+		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &a->txn.to);
+}
+
+/* The request as it was sent, read again into p->sent. */
+static bool sent_view(struct proxy *p, const struct attempt *a)
+{
+	int n;
+
+	if (!context_view(p, a->context))
+		return false;
+	n = forward_compose(p, a->context, a, &p->kept, p->text, sizeof(p->text));
+	return n > 0 && sip_parse(p->text, (uint32_t)n, &p->sent) == SIP_OK;
+}
+
+void downstream_ack(struct proxy *p, struct attempt *a, struct span response_to)
+{
+	uint32_t room;
+	uint8_t *out;
+	int n;
+
+	if (!sent_view(p, a))
+		return;
+	room = room_for(p->sent.body + response_to.n);
+	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	if (!out)
+		return;
+	n = reply_compose_ack(&p->sent, response_to, out, room);
+	if (n > 0)
+		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &a->txn.to);
+}
+
+void downstream_cancel(struct proxy *p, struct attempt *a)
+{
+	/* RFC 3326: a branch that lost to another's answer is told so, lest it show up as a missed call. */
+	struct span reason = a->context->answered ? SPAN_LIT("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n") :
+						    (struct span){ 0, 0 };
+	uint32_t room;
+	uint8_t *out;
+	int n;
+
+	if (!sent_view(p, a))
+		return;
+	room = room_for(p->sent.body);
+	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	if (!out)
+		return;
+	n = reply_compose_cancel(&p->sent, reason, out, room);
+	if (n > 0)
+		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &a->txn.to);
+}

@@ -1,0 +1,223 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What goes to the target: the caller's request and the edits of RFC 3261 §16.6, the same for every retransmission. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "proxy/state.h"
+#include "sip/uri.h"
+#include "tables/trunks.h"
+
+uint32_t loop_hash(const struct proxy *p, const struct sip_message *m)
+{
+	struct {
+		uint64_t uri, route, call_id;
+		uint32_t cseq, from;
+	} in;
+	struct span route = sip_first(m, SIP_H_ROUTE);
+
+	memset(&in, 0, sizeof(in));
+	in.uri = siphash24(&p->config.branch_key, m->request_uri.p, m->request_uri.n);
+	in.route = route.n ? siphash24(&p->config.branch_key, route.p, route.n) : 0;
+	in.call_id = siphash24(&p->config.branch_key, m->call_id.p, m->call_id.n);
+	in.cseq = m->cseq;
+	in.from = (uint32_t)siphash24(&p->config.branch_key, m->from_tag.p, m->from_tag.n);
+	return (uint32_t)siphash24(&p->config.branch_key, &in, sizeof(in));
+}
+
+uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch *b, char *out)
+{
+	const struct listener *l = &p->listeners[listener];
+	uint32_t n = 0;
+
+	memcpy(out, "Via: ", 5);
+	n = 5;
+	memcpy(out + n, l->via, l->via_len);
+	n += l->via_len;
+	memcpy(out + n, ";branch=", 8);
+	n += 8;
+	branch_encode(&p->config.branch_key, b, out + n);
+	n += BRANCH_TEXT;
+	memcpy(out + n, "\r\n", 2);
+	return n + 2;
+}
+
+#define VIA_LINE_MAX (5 + 80 + 8 + BRANCH_TEXT + 2)
+#define RECORD_ROUTE_MAX (sizeof("Record-Route: <sip:@;lr>\r\n") + TOKEN_TEXT_MAX + IP_PORT_TEXT_MAX)
+
+static uint32_t record_route_line(const struct listener *l, const char *token, uint32_t token_len, char *out)
+{
+	uint32_t n;
+
+	memcpy(out, "Record-Route: <sip:", 19);
+	n = 19;
+	memcpy(out + n, token, token_len);
+	n += token_len;
+	out[n++] = '@';
+	memcpy(out + n, l->host, l->host_len);
+	n += l->host_len;
+	memcpy(out + n, ";lr>\r\n", 6);
+	return n + 6;
+}
+
+/* Requests that found a dialog, or may (RFC 3261 §16.6(4), RFC 3515, RFC 6665). */
+static bool forms_dialog(uint8_t method)
+{
+	return method == SIP_INVITE || method == SIP_SUBSCRIBE || method == SIP_REFER;
+}
+
+static void token_of(const struct proxy *p, const struct context *c, const struct attempt *a, struct token *ret)
+{
+	const struct live_call *call =
+		c->call_slot == CALL_NONE ? NULL : call_at(p->calls, c->call_slot, c->call_generation);
+
+	if (call) {
+		*ret = call->token;
+	} else {
+		*ret = (struct token){
+			.node = p->config.node,
+			.boot = p->config.boot,
+			.worker = p->config.worker,
+			.slot = 0xffffff,
+			.setup_s = (uint32_t)(c->arrived_ms / 1000) + p->config.clock_offset_s,
+			.caller_trunk = c->caller_trunk_id,
+		};
+	}
+	ret->target_trunk = a->trunk_id;
+	ret->endpoint = a->endpoint_id;
+}
+
+/* Our Via and Record-Route go right behind the start line: legal anywhere, and an ICMP error that quotes the packet holds the branch.
+ * Where the call changes listener, each side gets a Record-Route that it can reach (RFC 5658). */
+static void edit_own_lines(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m)
+{
+	char *out = (char *)edit_text_begin(&p->edits, VIA_LINE_MAX + 2 * RECORD_ROUTE_MAX);
+	struct branch b = {
+		.kind = BRANCH_TRANSACTION,
+		.worker = p->config.worker,
+		.slot = client_txn_slot(p->transactions, &a->txn),
+		.generation = a->txn.generation,
+		.loop = loop_hash(p, m),
+	};
+	int inner = listener_at(p, &c->from.local);
+	char token[TOKEN_TEXT_MAX];
+	struct token t;
+	uint32_t n;
+
+	if (!out)
+		return;
+	n = via_line(p, a->listener, &b, out);
+	if (forms_dialog(c->method)) {
+		uint32_t len;
+
+		token_of(p, c, a, &t);
+		len = token_encode(&p->config.token_keys, &t, m->call_id, m->from_tag, token);
+		n += record_route_line(&p->listeners[a->listener], token, len, out + n);
+		if (inner >= 0 && inner != a->listener)
+			n += record_route_line(&p->listeners[inner], token, len, out + n);
+	}
+	edit_replace(&p->edits, m->start_line_end, 0, edit_text_end(&p->edits, n));
+}
+
+void edit_max_forwards(struct edit_list *l, const struct sip_message *m)
+{
+	char text[24];
+	struct span value;
+
+	if (m->max_forwards == UINT32_MAX) { /* §16.6(3) */
+		edit_replace(l, m->start_line_end, 0, SPAN_LIT("Max-Forwards: 70\r\n"));
+		return;
+	}
+	value = sip_first(m, SIP_H_MAX_FORWARDS);
+	edit_replace_span(l, m, value, edit_text(l, text, (uint32_t)snprintf(text, sizeof(text), "%u", m->max_forwards - 1)));
+}
+
+void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from)
+{
+	struct span rest = sip_first(m, SIP_H_VIA);
+	char text[IP_TEXT_MAX + 40], ip[IP_TEXT_MAX + 2];
+	struct via top;
+
+	if (via_next(&rest, &top) != 1)
+		return;
+	ip_format(&from->remote.ip, false, ip);
+	/* What the sender claims to have been received from is not for it to say (§18.2.1). */
+	if (top.received_whole.p)
+		edit_replace_span(l, m, top.received_whole, (struct span){ 0, 0 });
+	if (top.rport) {
+		uint32_t n = (uint32_t)snprintf(text, sizeof(text), ";received=%s;rport=%u", ip, from->remote.port);
+
+		edit_replace_span(l, m, top.rport_whole, edit_text(l, text, n));
+	} else if (top.host_kind == HOST_NAME || !ip_eq(&top.ip, &from->remote.ip)) {
+		uint32_t n = (uint32_t)snprintf(text, sizeof(text), ";received=%s", ip);
+		uint32_t at = (uint32_t)(top.whole.p + top.whole.n - m->data);
+
+		edit_replace(l, at, 0, edit_text(l, text, n));
+	}
+}
+
+/* Parameters of the request URI that would send it elsewhere than where we send it. */
+static void edit_uri_params(struct edit_list *l, const struct sip_message *m, struct span params)
+{
+	struct span name, value, whole;
+
+	while (param_next(&params, &name, &value, &whole))
+		if (span_ieq_str(name, "maddr") || span_ieq_str(name, "transport"))
+			edit_replace_span(l, m, whole, (struct span){ 0, 0 });
+}
+
+/* The host of the request URI becomes the target's (RFC 3261 §16.5: the target set decides), unless its trunk wants it kept. */
+static void edit_request_uri(struct proxy *p, const struct attempt *a, const struct sip_message *m)
+{
+	const struct trunk *trunk = trunks_get(p->tables->trunks, a->trunk_slot);
+	const struct ip_port *to = &a->txn.to.remote;
+	char host[IP_PORT_TEXT_MAX];
+	struct sip_uri uri;
+	struct span text;
+
+	if (trunk && (trunk->id != a->trunk_id))
+		trunk = NULL;
+	if (uri_parse(m->request_uri, &uri) < 0 || (trunk && trunk->request_uri == TRUNK_URI_KEEP))
+		return;
+	if (trunk && trunk->host[0])
+		text = edit_text(&p->edits, trunk->host, (uint32_t)strlen(trunk->host));
+	else
+		text = edit_text(&p->edits, host, to->port == 5060 ? ip_format(&to->ip, true, host) : ip_port_format(to, host));
+	if (uri.scheme == URI_TEL) { /* RFC 3966 in the form of RFC 3261 §19.1.6 */
+		char *out = (char *)edit_text_begin(&p->edits, 4 + uri.user.n + 1 + text.n + 12);
+		uint32_t n;
+
+		if (!out)
+			return;
+		memcpy(out, "sip:", 4);
+		memcpy(out + 4, uri.user.p, uri.user.n);
+		n = 4 + uri.user.n;
+		out[n++] = '@';
+		memcpy(out + n, text.p, text.n);
+		n += text.n;
+		memcpy(out + n, ";user=phone", 11);
+		edit_replace_span(&p->edits, m, m->request_uri, edit_text_end(&p->edits, n + 11));
+		return;
+	}
+	edit_replace_span(&p->edits, m, uri.hostport, text);
+	edit_uri_params(&p->edits, m, uri.params);
+}
+
+/* A Route that names us was the caller's way to reach us; request_in refused all others. */
+static void edit_drop_routes(struct edit_list *l, const struct sip_message *m)
+{
+	for (int line = m->first[SIP_H_ROUTE]; line >= 0; line = m->headers[line].next)
+		edit_replace(l, m->headers[line].start, m->headers[line].end - m->headers[line].start, (struct span){ 0, 0 });
+}
+
+int forward_compose(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m,
+		    uint8_t *out, uint32_t cap)
+{
+	edit_reset(&p->edits);
+	edit_own_lines(p, c, a, m);
+	edit_request_uri(p, a, m);
+	edit_top_via(&p->edits, m, &c->from);
+	edit_max_forwards(&p->edits, m);
+	edit_drop_routes(&p->edits, m);
+	return edit_compose(&p->edits, m, out, cap);
+}

@@ -1,0 +1,318 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/proxy.h"
+
+#include <stddef.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include "base/pool.h"
+#include "proxy/state.h"
+#include "base/err.h"
+#include "sip/quick.h"
+#include "tables/access.h"
+#include "tables/trunks.h"
+
+#define CALL_AGE_MAX_MS (12u * 3600 * 1000)
+#define CONTAINER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
+
+static void listener_texts(struct listener *l)
+{
+	static const char *const names[] = { "UDP", "TCP", "TLS" };
+
+	l->host_len = ip_port_format(&l->addr, l->host);
+	l->via_len = (uint32_t)snprintf(l->via, sizeof(l->via), "SIP/2.0/%s %s", names[l->transport], l->host);
+}
+
+struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
+{
+	struct proxy *p = calloc(1, sizeof(*p));
+	struct hash_key txn_key = { config->branch_key.k1, ~config->branch_key.k0 };
+	struct transactions_config tc = {
+		.max_server = config->max_transactions,
+		.max_client = config->max_transactions * 2,
+		.client_bytes = sizeof(struct attempt),
+		.timers = config->timers,
+		.key = txn_key,
+	};
+
+	if (!p)
+		return NULL;
+	p->config = *config;
+	p->tables = config->tables;
+	p->counters = config->counters;
+	p->now_ms = now_ms;
+	p->listener_count = config->listener_count;
+	for (unsigned i = 0; i < p->listener_count; i++) {
+		p->listeners[i].addr = config->listeners[i].addr;
+		p->listeners[i].transport = config->listeners[i].transport;
+		listener_texts(&p->listeners[i]);
+	}
+	p->wheel = wheel_new(now_ms);
+	tc.wheel = p->wheel;
+	p->slab = slab_new((uint64_t)config->message_mb << 20);
+	p->contexts = pool_new(config->max_transactions, sizeof(struct context));
+	if (p->wheel && p->slab && p->contexts) {
+		p->transactions = transactions_new(&tc);
+		p->calls = calls_new(config->max_calls, CALL_AGE_MAX_MS, &txn_key, p->wheel, TIMER_CALL_AGE);
+	}
+	if (!p->transactions || !p->calls) {
+		proxy_free(p);
+		return NULL;
+	}
+	return p;
+}
+
+void proxy_free(struct proxy *p)
+{
+	if (!p)
+		return;
+	calls_free(p->calls);
+	transactions_free(p->transactions);
+	pool_free(p->contexts);
+	slab_free(p->slab);
+	wheel_free(p->wheel);
+	free(p);
+}
+
+int listener_for(const struct proxy *p, const struct ip_port *to, uint8_t transport, const struct ip_port *preferred)
+{
+	int found = -1;
+
+	for (unsigned i = 0; i < p->listener_count; i++) {
+		const struct listener *l = &p->listeners[i];
+
+		if (l->transport != transport || l->addr.ip.family != to->ip.family)
+			continue;
+		if (preferred && ip_port_eq(&l->addr, preferred))
+			return (int)i;
+		if (found < 0)
+			found = (int)i;
+	}
+	return found;
+}
+
+int listener_at(const struct proxy *p, const struct ip_port *addr)
+{
+	for (unsigned i = 0; i < p->listener_count; i++)
+		if (ip_port_eq(&p->listeners[i].addr, addr))
+			return (int)i;
+	return -1;
+}
+
+bool host_is_us(const struct proxy *p, struct span host, uint16_t port)
+{
+	struct ip_port addr = { .port = port ? port : 5060 };
+
+	return ip_parse(host, &addr.ip) == 0 && listener_at(p, &addr) >= 0;
+}
+
+void reply_flow(const struct via *top, const struct flow *from, struct flow *ret_reply_to)
+{
+	*ret_reply_to = *from;
+	if (from->transport == TRANSPORT_UDP && !top->rport)
+		ret_reply_to->remote.port = top->port ? top->port : 5060;
+}
+
+bool context_view(struct proxy *p, const struct context *c)
+{
+	return sip_parse(c->request, c->request_len, &p->kept) == SIP_OK;
+}
+
+void context_release_if_idle(struct proxy *p, struct context *c)
+{
+	struct live_call *call;
+
+	if (c->server || c->attempts)
+		return;
+	call = c->call_slot == CALL_NONE ? NULL : call_at(p->calls, c->call_slot, c->call_generation);
+	if (call && !call->answered)
+		call_close(p->calls, call);
+	wheel_cancel(&c->budget);
+	slab_put(p->slab, c->request);
+	slab_put(p->slab, c->best);
+	pool_put(p->contexts, c);
+}
+
+static void server_lifetime(struct proxy *p, struct server_txn *s)
+{
+	struct context *c = s->user;
+
+	server_txn_event(p->transactions, s, TXN_TIMER_LIFETIME, p->now_ms);
+	if (s->state != TXN_TERMINATED)
+		return;
+	slab_put(p->slab, s->response);
+	server_txn_release(p->transactions, s);
+	if (c) {
+		c->server = NULL;
+		context_release_if_idle(p, c);
+	}
+}
+
+static void cancel_fired(struct proxy *p, struct attempt *a)
+{
+	uint32_t next = a->cancel_interval_ms * 2;
+
+	downstream_cancel(p, a);
+	count(p, COUNTER_retransmissions_sent);
+	a->cancel_interval_ms = next < p->config.timers.t2 ? next : p->config.timers.t2;
+	wheel_arm(p->wheel, &a->cancel, p->now_ms + a->cancel_interval_ms);
+}
+
+static void call_aged(struct proxy *p, struct live_call *call)
+{
+	target_add(p->config.targets, call->target_slot, TARGET_LIVE, -1);
+	count(p, COUNTER_calls_expired);
+	call_close(p->calls, call);
+}
+
+static void fire(void *ctx, struct wheel_timer *t)
+{
+	struct proxy *p = ctx;
+
+	switch (t->kind) {
+	case TXN_TIMER_KIND_SERVER_RETRANSMIT: {
+		struct server_txn *s = CONTAINER(t, struct server_txn, retransmit);
+
+		if (server_txn_event(p->transactions, s, TXN_TIMER_RETRANSMIT, p->now_ms) & TXN_DO_REPLAY) {
+			count(p, COUNTER_retransmissions_sent);
+			upstream_replay(p, s);
+		}
+		break;
+	}
+	case TXN_TIMER_KIND_SERVER_LIFETIME:
+		server_lifetime(p, CONTAINER(t, struct server_txn, lifetime));
+		break;
+	case TXN_TIMER_KIND_CLIENT_RETRANSMIT:
+		client_event(p, CONTAINER(t, struct attempt, txn.retransmit), TXN_TIMER_RETRANSMIT);
+		break;
+	case TXN_TIMER_KIND_CLIENT_LIFETIME:
+		client_event(p, CONTAINER(t, struct attempt, txn.lifetime), TXN_TIMER_LIFETIME);
+		break;
+	case TIMER_ATTEMPT_CLOCK:
+		attempt_clock_fired(p, CONTAINER(t, struct attempt, clock));
+		break;
+	case TIMER_ATTEMPT_RING:
+		attempt_ring_fired(p, CONTAINER(t, struct attempt, ring));
+		break;
+	case TIMER_ATTEMPT_CANCEL:
+		cancel_fired(p, CONTAINER(t, struct attempt, cancel));
+		break;
+	case TIMER_BUDGET:
+		budget_fired(p, CONTAINER(t, struct context, budget));
+		break;
+	case TIMER_CALL_AGE:
+		call_aged(p, CONTAINER(t, struct live_call, age));
+		break;
+	}
+}
+
+uint32_t proxy_advance(struct proxy *p, uint64_t now_ms)
+{
+	p->now_ms = now_ms;
+	return wheel_advance(p->wheel, now_ms, fire, p);
+}
+
+uint64_t proxy_next_due(const struct proxy *p)
+{
+	return wheel_next_due(p->wheel);
+}
+
+void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const struct flow *from, uint64_t now_ms)
+{
+	p->now_ms = now_ms;
+	switch (sip_parse(data, len, &p->in)) {
+	case SIP_OK:
+		if (p->in.is_request)
+			request_in(p, from);
+		else
+			response_in(p, from);
+		break;
+	case SIP_KEEPALIVE:
+		count(p, COUNTER_sip_keepalives);
+		break;
+	case SIP_NOT_SIP:
+		count(p, COUNTER_sip_not_sip);
+		break;
+	case SIP_BAD:
+		/* Strangers get no more than what is due to them: nothing, or what an INVITE would get. */
+		if (p->in.is_request && sip_answerable(&p->in) && p->in.method != SIP_ACK &&
+		    (!p->config.silent_to_unknown ||
+		     access_lookup(p->tables->access, &from->remote.ip) != TRUNK_NONE)) {
+			count(p, COUNTER_sip_bad_answered);
+			reply_stateless(p, &p->in, from, sip_fault_status(p->in.fault), sip_fault_reason(p->in.fault),
+					(struct span){ 0, 0 });
+		} else {
+			count(p, COUNTER_sip_bad_dropped);
+		}
+		break;
+	}
+}
+
+/* The first branch of ours in what an ICMP error quotes: we write our Via right behind the start line, so that it is nearly always there.
+ * The text may be cut anywhere behind it. */
+static int quoted_branch(const struct hash_key *key, const uint8_t *quoted, uint32_t len, struct branch *ret_branch)
+{
+	static const char mark[] = ";branch=z9hG4bK";
+	const uint8_t *at = memmem(quoted, len, mark, sizeof(mark) - 1);
+
+	if (!at)
+		return -ERR_NOT_FOUND;
+	at += sizeof(";branch=") - 1;
+	if ((uint32_t)(quoted + len - at) < BRANCH_TEXT)
+		return -ERR_NOT_FOUND;
+	return branch_decode(key, span_of(at, BRANCH_TEXT), ret_branch);
+}
+
+void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, const struct ip_port *to, uint64_t now_ms)
+{
+	struct branch b;
+	struct attempt *a;
+
+	p->now_ms = now_ms;
+	if (quoted_branch(&p->config.branch_key, quoted, len, &b) < 0 || b.kind != BRANCH_TRANSACTION)
+		return;
+	a = (struct attempt *)client_txn_at(p->transactions, b.slot, b.generation);
+	if (!a || !ip_port_eq(&a->txn.to.remote, to))
+		return;
+	count(p, COUNTER_icmp_errors_matched);
+	client_event(p, a, TXN_TRANSPORT_ERROR);
+}
+
+void proxy_drain(struct proxy *p, bool drain)
+{
+	p->draining = drain;
+}
+
+void proxy_gauges(const struct proxy *p, struct proxy_gauges *ret)
+{
+	ret->server_transactions = transactions_servers(p->transactions);
+	ret->client_transactions = transactions_clients(p->transactions);
+	ret->live_calls = calls_live(p->calls);
+	ret->message_bytes = slab_bytes_in_use(p->slab);
+}
+
+unsigned proxy_owner(const struct hash_key *call_key, const struct hash_key *branch_key, unsigned workers, unsigned self,
+		     const uint8_t *data, uint32_t len)
+{
+	struct quick look;
+	struct branch b;
+
+	if (workers == 1)
+		return 0;
+	quick_look(data, len, &look);
+	if (look.kind == QUICK_RESPONSE && look.top_branch.p && branch_decode(branch_key, look.top_branch, &b) == 0 &&
+	    b.kind == BRANCH_TRANSACTION && b.worker < workers)
+		return b.worker;
+	if (look.kind == QUICK_NONE || !look.call_id.p)
+		return self;
+	return (unsigned)(siphash24(call_key, look.call_id.p, look.call_id.n) % workers);
+}
+
+unsigned proxy_owner_quoted(const struct hash_key *branch_key, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len)
+{
+	struct branch b;
+
+	if (quoted_branch(branch_key, quoted, len, &b) == 0 && b.kind == BRANCH_TRANSACTION && b.worker < workers)
+		return b.worker;
+	return self;
+}

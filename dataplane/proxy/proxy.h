@@ -1,0 +1,77 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "base/counters.h"
+#include "base/siphash.h"
+#include "sip/token.h"
+#include "transaction/machine.h"
+#include "transport/flow.h"
+
+struct tables;
+struct target_cell;
+
+/* One worker's transaction-stateful SIP proxy (RFC 3261 §16). It takes bytes, where they came from and the time; what it sends goes to the outbox
+ * it was given. It reads no clock, polls nothing and allocates nothing after proxy_new. */
+
+#define PROXY_LISTENERS_MAX 64
+
+struct proxy_config {
+	uint8_t worker;
+	const struct tables *tables;
+	struct counters *counters;  /* this worker's */
+	struct target_cell *targets; /* this worker's, by target slot: TARGET_CELLS of them */
+	struct outbox outbox;
+	struct {
+		struct ip_port addr;
+		uint8_t transport;
+	} listeners[PROXY_LISTENERS_MAX];
+	unsigned listener_count;
+	struct hash_key call_key;   /* of Call-ID: owner and weighted choice; all workers' */
+	struct hash_key branch_key; /* of Via branches; all workers' */
+	struct token_keys token_keys;
+	uint16_t node, boot;
+	struct txn_timers timers;
+	uint32_t timer_c_ms;
+	uint32_t max_transactions, max_calls, message_mb;
+	bool silent_to_unknown; /* sources that no trunk holds get no answer */
+	const char *server_name; /* for our own answers; NULL or empty: no Server header */
+	uint32_t clock_offset_s; /* UNIX time in s minus proxy time in s, so that tokens carry a date */
+};
+
+struct proxy;
+
+/* NULL: no memory. control-only */
+struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms);
+void proxy_free(struct proxy *p);
+
+/* One datagram that this worker owns. worker-only */
+void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const struct flow *from, uint64_t now_ms);
+
+/* An ICMP error that quotes a datagram of ours to `to`; quoted: what it holds of the payload. worker-only */
+void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, const struct ip_port *to, uint64_t now_ms);
+
+/* Lets timers fire; returns how many did. worker-only */
+uint32_t proxy_advance(struct proxy *p, uint64_t now_ms);
+/* When proxy_advance is next needed (UINT64_MAX: not before something comes in). worker-only */
+uint64_t proxy_next_due(const struct proxy *p);
+
+/* New calls get 503 with Retry-After from now on. worker-only */
+void proxy_drain(struct proxy *p, bool drain);
+
+struct proxy_gauges {
+	uint32_t server_transactions, client_transactions, live_calls;
+	uint64_t message_bytes;
+};
+/* worker-only */
+void proxy_gauges(const struct proxy *p, struct proxy_gauges *ret);
+
+/* Which worker owns a datagram: by our own branch for a response, by the keyed hash of Call-ID for a request. Nobody's (not SIP, no
+ * Call-ID): the receiver's, `self`. worker-only, needs no proxy */
+unsigned proxy_owner(const struct hash_key *call_key, const struct hash_key *branch_key, unsigned workers, unsigned self,
+		     const uint8_t *data, uint32_t len);
+/* The same for what an ICMP error quotes; `self` where no branch of ours is in it. worker-only */
+unsigned proxy_owner_quoted(const struct hash_key *branch_key, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len);

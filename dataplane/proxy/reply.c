@@ -1,0 +1,109 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Answers of our own: refusals without a transaction, and 100, 487, 408 ... through one. */
+#include "sip/reply.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/base32.h"
+#include "proxy/state.h"
+
+#define OWN_REPLY_EXTRA 512 /* what we add to the headers that are copied */
+
+/* The To tag of our own answers: the same for every retransmission of a request, unguessable for others. */
+static uint32_t own_tag(const struct proxy *p, const struct sip_message *m, char out[16])
+{
+	uint64_t h[2];
+
+	h[0] = siphash24(&p->config.branch_key, m->call_id.p, m->call_id.n);
+	h[1] = siphash24(&p->config.branch_key, m->from_tag.p, m->from_tag.n) ^ m->cseq;
+	h[0] = siphash24(&p->config.branch_key, h, sizeof(h));
+	return base32_encode((const uint8_t *)h, 8, out);
+}
+
+/* What to add to the top Via, since responses that we make ourselves are read by peers that sit behind a NAT too. */
+static void via_additions(const struct sip_message *m, const struct flow *from, struct reply *r, char *text, char *rport)
+{
+	struct span rest = sip_first(m, SIP_H_VIA);
+	struct via top;
+	char ip[IP_TEXT_MAX + 2];
+
+	if (via_next(&rest, &top) != 1)
+		return;
+	if (top.rport && !top.rport_value.p) {
+		r->rport_value = span_of(rport, (uint32_t)sprintf(rport, "%u", from->remote.port));
+	}
+	if (!top.received.p && (top.rport || top.host_kind == HOST_NAME || !ip_eq(&top.ip, &from->remote.ip))) {
+		ip_format(&from->remote.ip, false, ip);
+		r->via_append = span_of(text, (uint32_t)sprintf(text, ";received=%s", ip));
+	}
+}
+
+static int compose(struct proxy *p, const struct sip_message *m, const struct flow *from, uint16_t status, const char *reason,
+		   struct span headers, uint8_t *out, uint32_t cap)
+{
+	struct reply r = { .status = status, .reason = reason };
+	char tag[16], received[80], rport[8], all[1024];
+	uint32_t n = 0;
+
+	if (status > 100 && !m->to_tag.p)
+		r.to_tag = span_of(tag, own_tag(p, m, tag));
+	via_additions(m, from, &r, received, rport);
+	if (status > 100 && p->config.server_name && p->config.server_name[0])
+		n = (uint32_t)snprintf(all, sizeof(all), "Server: %.64s\r\n", p->config.server_name);
+	if (headers.n && headers.n < sizeof(all) - n) {
+		memcpy(all + n, headers.p, headers.n);
+		n += headers.n;
+	}
+	r.headers = span_of(all, n);
+	return reply_compose(m, &r, out, cap);
+}
+
+/* An upper bound of what reply_compose copies from the request: its head. */
+static uint32_t reply_room(const struct sip_message *m)
+{
+	return m->body + OWN_REPLY_EXTRA + 1024 < SLAB_BYTES_MAX ? m->body + OWN_REPLY_EXTRA + 1024 : SLAB_BYTES_MAX - 64;
+}
+
+void reply_stateless(struct proxy *p, const struct sip_message *m, const struct flow *from, uint16_t status, const char *reason,
+		     struct span headers)
+{
+	struct span rest = sip_first(m, SIP_H_VIA);
+	struct flow to;
+	struct via top;
+	uint32_t room = reply_room(m);
+	uint8_t *out;
+	int n;
+
+	if (m->method == SIP_ACK || via_next(&rest, &top) != 1)
+		return;
+	reply_flow(&top, from, &to);
+	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	if (!out)
+		return;
+	n = compose(p, m, from, status, reason, headers, out, room);
+	if (n > 0)
+		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &to);
+}
+
+void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers)
+{
+	enum txn_event event = status < 200 ? TXN_TX_1XX : status < 300 ? TXN_TX_2XX : TXN_TX_FINAL;
+	struct server_txn *s = c->server;
+	uint32_t room = reply_room(request);
+	uint8_t *out;
+	int n;
+
+	if (!s || !(server_txn_event(p->transactions, s, event, p->now_ms) & TXN_DO_SEND_RESPONSE))
+		return;
+	if (status >= 200)
+		c->final_sent = true;
+	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	if (!out)
+		return;
+	n = compose(p, request, &c->from, status, NULL, headers, out, room);
+	if (n <= 0)
+		return;
+	server_keep(p, s, out, (uint32_t)n);
+	p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &s->reply_to);
+}

@@ -1,0 +1,333 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Requests that come in: RFC 3261 §16.3 (validation), §16.4, §16.5 (targets), §16.10 (CANCEL), and who may call at all. */
+#include <stdio.h>
+#include <string.h>
+
+#include "base/pool.h"
+#include "proxy/state.h"
+#include "sip/uri.h"
+#include "tables/access.h"
+#include "tables/trunks.h"
+
+static const struct span NO_HEADERS = { 0, 0 };
+
+static void refuse(struct proxy *p, const struct flow *from, enum counter why, uint16_t status, const char *reason,
+		   struct span headers)
+{
+	count(p, why);
+	reply_stateless(p, &p->in, from, status, reason, headers);
+}
+
+/* RFC 3261 §17.1.1.3, RFC 6026: an ACK for a non-2xx ends here; for a 2xx it is a request of its own. */
+static void ack_in(struct proxy *p, const struct flow *from, const struct via *top)
+{
+	struct txn_key key = txn_key_of(p->transactions, &p->in, top, SIP_INVITE);
+	struct server_txn *s = server_txn_find(p->transactions, &key);
+
+	if (s && !(server_txn_event(p->transactions, s, TXN_RX_ACK, p->now_ms) & TXN_DO_TO_USER)) {
+		count(p, COUNTER_acks_absorbed);
+		return;
+	}
+	in_dialog(p, from); /* else nobody asked for it: §16.3 leaves no way to refuse an ACK */
+}
+
+static void context_cancel(struct proxy *p, struct context *c)
+{
+	bool waiting = false;
+
+	if (c->final_sent || c->cancelled)
+		return;
+	c->cancelled = true;
+	attempts_abandon(p, c, NULL);
+	for (const struct attempt *a = c->attempts; a; a = a->next)
+		waiting |= a->cancelled && a->txn.state == TXN_PROCEEDING;
+	/* A branch that never sent a provisional cannot be cancelled (§9.1) and may never answer: the caller need not wait for it. */
+	if (!waiting)
+		upstream_finish(p, c);
+}
+
+static void cancel_in(struct proxy *p, const struct flow *from, const struct via *top)
+{
+	struct txn_key key = txn_key_of(p->transactions, &p->in, top, SIP_INVITE);
+	struct server_txn *s = server_txn_find(p->transactions, &key);
+
+	if (!s) {
+		if (!in_dialog(p, from))
+			refuse(p, from, COUNTER_refused_no_route, 481, NULL, NO_HEADERS);
+		return;
+	}
+	/* Answered without a transaction: a retransmitted CANCEL meets the same INVITE and gets the same answer. */
+	reply_stateless(p, &p->in, from, 200, NULL, NO_HEADERS);
+	if (s->user)
+		context_cancel(p, s->user);
+}
+
+/* §16.3(5): every option in Proxy-Require must be known, and we know none. */
+static bool extensions_refused(struct proxy *p, const struct flow *from)
+{
+	struct sip_list_cursor cursor = { 0 };
+	struct span option;
+	char header[512];
+	int n = snprintf(header, sizeof(header), "Unsupported: ");
+	int empty = n;
+
+	if (p->in.first[SIP_H_PROXY_REQUIRE] < 0)
+		return false;
+	while (sip_list_next(&p->in, SIP_H_PROXY_REQUIRE, &cursor, &option)) {
+		if (n + option.n + 4 < sizeof(header))
+			n += snprintf(header + n, sizeof(header) - (size_t)n, "%s%.*s", n == empty ? "" : ", ", (int)option.n,
+				      (const char *)option.p);
+	}
+	if (n == empty)
+		return false;
+	n += snprintf(header + n, sizeof(header) - (size_t)n, "\r\n");
+	refuse(p, from, COUNTER_refused_extension, 420, NULL, span_of(header, (uint32_t)n));
+	return true;
+}
+
+/* RFC 5393 §4.2: one of our own branches with the same loop hash means that the request came back unchanged. */
+static bool is_loop(const struct proxy *p)
+{
+	uint32_t now = 0;
+	bool computed = false;
+
+	for (int line = p->in.first[SIP_H_VIA]; line >= 0; line = p->in.headers[line].next) {
+		struct span rest = sip_value(&p->in, line);
+		struct via v;
+		struct branch b;
+
+		while (via_next(&rest, &v) == 1) {
+			if (v.branch.n != BRANCH_TEXT || branch_decode(&p->config.branch_key, v.branch, &b) < 0)
+				continue;
+			if (!computed)
+				now = loop_hash(p, &p->in);
+			computed = true;
+			if (b.loop == now)
+				return true;
+		}
+	}
+	return false;
+}
+
+/* A Route that is not our own would send the request past the routing that the operator decided on. */
+static bool foreign_route(const struct proxy *p)
+{
+	for (int line = p->in.first[SIP_H_ROUTE]; line >= 0; line = p->in.headers[line].next) {
+		struct span rest = sip_value(&p->in, line);
+		struct name_addr element;
+		struct sip_uri uri;
+		int rc;
+
+		while ((rc = name_addr_next(&rest, &element)) == 1)
+			if (uri_parse(element.uri, &uri) < 0 || !host_is_us(p, uri.host, uri.port))
+				return true;
+		if (rc < 0)
+			return true;
+	}
+	return false;
+}
+
+/* An OPTIONS for the proxy itself (no user part, our own address): how peers probe us. */
+static bool options_for_us(const struct proxy *p)
+{
+	struct sip_uri uri;
+
+	return p->in.method == SIP_OPTIONS && uri_parse(p->in.request_uri, &uri) == 0 && uri.scheme != URI_TEL &&
+	       !uri.user.p && host_is_us(p, uri.host, uri.port);
+}
+
+/* The checks in front of everything that costs memory. The trunk that the source belongs to, or TRUNK_NONE: refused and answered. */
+static uint32_t admit(struct proxy *p, const struct flow *from)
+{
+	uint32_t trunk = access_lookup(p->tables->access, &from->remote.ip);
+
+	if (trunk == TRUNK_NONE) {
+		count(p, COUNTER_refused_source);
+		if (!p->config.silent_to_unknown)
+			reply_stateless(p, &p->in, from, 403, NULL, NO_HEADERS);
+		return TRUNK_NONE;
+	}
+	if (p->in.to_tag.p) { /* §12.2.2: a dialog that is not ours, or no longer */
+		refuse(p, from, COUNTER_refused_token, 481, NULL, NO_HEADERS);
+		return TRUNK_NONE;
+	}
+	if (options_for_us(p)) {
+		reply_stateless(p, &p->in, from, p->draining ? 503 : 200, NULL,
+				p->draining ? SPAN_LIT("Retry-After: 60\r\n") : NO_HEADERS);
+		return TRUNK_NONE;
+	}
+	if (p->in.max_forwards == 0) {
+		refuse(p, from, COUNTER_refused_hops, 483, NULL, NO_HEADERS);
+		return TRUNK_NONE;
+	}
+	if (is_loop(p)) {
+		refuse(p, from, COUNTER_refused_loop, 482, NULL, NO_HEADERS);
+		return TRUNK_NONE;
+	}
+	if (extensions_refused(p, from))
+		return TRUNK_NONE;
+	if (foreign_route(p)) {
+		refuse(p, from, COUNTER_refused_destination, 403, "Route Refused", NO_HEADERS);
+		return TRUNK_NONE;
+	}
+	if (p->draining) {
+		refuse(p, from, COUNTER_refused_draining, 503, NULL, SPAN_LIT("Retry-After: 60\r\n"));
+		return TRUNK_NONE;
+	}
+	return trunk;
+}
+
+/* The caller's Contact names an address that its packets do not come from: requests to it must go where they do. */
+static bool behind_nat(const struct sip_message *m, const struct flow *from)
+{
+	struct span rest = sip_first(m, SIP_H_CONTACT);
+	struct name_addr contact;
+	struct sip_uri uri;
+
+	if (name_addr_next(&rest, &contact) != 1 || uri_parse(contact.uri, &uri) < 0)
+		return false;
+	return uri.host_kind == HOST_NAME || !ip_eq(&uri.ip, &from->remote.ip);
+}
+
+static bool open_call(struct proxy *p, struct context *c)
+{
+	struct live_call *call = call_open(p->calls, p->in.call_id, p->in.from_tag);
+
+	if (!call)
+		return false;
+	c->call_slot = call_slot(p->calls, call);
+	c->call_generation = call->generation;
+	call->token = (struct token){
+		.node = p->config.node,
+		.boot = p->config.boot,
+		.worker = p->config.worker,
+		.slot = c->call_slot,
+		.generation = call->generation,
+		.setup_s = (uint32_t)(p->now_ms / 1000) + p->config.clock_offset_s,
+		.caller_trunk = c->caller_trunk_id,
+	};
+	if (behind_nat(&p->in, &c->from))
+		call->token.caller_flow = c->from.remote;
+	return true;
+}
+
+static struct context *context_new(struct proxy *p, const struct flow *from, const struct via *top, const struct txn_key *key,
+				   uint32_t trunk, const struct routing *r)
+{
+	struct context *c = pool_get(p->contexts);
+	uint8_t *copy = c ? slab_get(p->slab, p->in.len) : NULL;
+	struct server_txn *s;
+
+	if (!copy)
+		goto fail_context;
+	memset(c, 0, sizeof(*c));
+	c->from = *from;
+	reply_flow(top, from, &c->reply_to);
+	c->method = p->in.method;
+	c->source_trunk = trunk;
+	c->caller_trunk_id = trunks_get(p->tables->trunks, trunk)->id;
+	c->arrived_ms = p->now_ms;
+	c->call_slot = CALL_NONE;
+	c->first_failed = UINT32_MAX;
+	c->budget.kind = TIMER_BUDGET;
+	c->profile_slot = r->profile_slot;
+	c->profile_id = r->profile->id;
+	c->knobs = r->profile->knobs;
+	if (c->method == SIP_INVITE && !open_call(p, c))
+		goto fail_copy;
+	s = server_txn_new(p->transactions, key, c->method == SIP_INVITE, &c->reply_to);
+	if (!s)
+		goto fail_call;
+	s->user = c;
+	c->server = s;
+	memcpy(copy, p->in.data, p->in.len);
+	c->request = copy;
+	c->request_len = p->in.len;
+	return c;
+fail_call:
+	if (c->call_slot != CALL_NONE)
+		call_close(p->calls, call_at(p->calls, c->call_slot, c->call_generation));
+fail_copy:
+	slab_put(p->slab, copy);
+fail_context:
+	if (c)
+		pool_put(p->contexts, c);
+	return NULL;
+}
+
+/* See selection_state.hash in select.h. */
+static uint64_t selection_hash(const struct proxy *p, const struct routing *r)
+{
+	if (r->profile->strategy == STRATEGY_ROUND_ROBIN)
+		return profiles_ticket(p->tables->profiles, r->profile_slot);
+	return siphash24(&p->config.call_key, p->in.call_id.p, p->in.call_id.n);
+}
+
+static void begin(struct proxy *p, struct context *c, const struct routing *r)
+{
+	selection_start(&c->selection, selection_hash(p, r));
+	c->parallel = r->profile->strategy == STRATEGY_SIMULTANEOUS_RING && c->method == SIP_INVITE;
+	if (c->method == SIP_INVITE) {
+		count(p, COUNTER_calls_started);
+		reply_local(p, c, &p->in, 100, NO_HEADERS);
+		if (c->knobs.setup_budget_ms)
+			wheel_arm(p->wheel, &c->budget, p->now_ms + c->knobs.setup_budget_ms);
+	} else {
+		wheel_arm(p->wheel, &c->server->lifetime, p->now_ms + txn_wait_ms(&p->config.timers));
+	}
+	attempts_start(p, c, &p->in);
+}
+
+static void new_request(struct proxy *p, const struct flow *from, const struct via *top, const struct txn_key *key)
+{
+	uint32_t trunk = admit(p, from);
+	struct routing r;
+	struct context *c;
+
+	if (trunk == TRUNK_NONE)
+		return;
+	route_request(p, &p->in, trunk, &r);
+	if (r.status) {
+		refuse(p, from, COUNTER_refused_no_route, r.status, NULL, NO_HEADERS);
+		return;
+	}
+	c = context_new(p, from, top, key, trunk, &r);
+	if (!c) {
+		refuse(p, from, COUNTER_refused_full, 503, NULL, SPAN_LIT("Retry-After: 5\r\n"));
+		return;
+	}
+	begin(p, c, &r);
+}
+
+void request_in(struct proxy *p, const struct flow *from)
+{
+	struct span rest = sip_first(&p->in, SIP_H_VIA);
+	struct server_txn *s;
+	struct txn_key key;
+	struct via top;
+
+	count(p, COUNTER_sip_requests);
+	if (via_next(&rest, &top) != 1)
+		return;
+	if (p->in.method == SIP_ACK) {
+		ack_in(p, from, &top);
+		return;
+	}
+	if (p->in.method == SIP_CANCEL) {
+		cancel_in(p, from, &top);
+		return;
+	}
+	if (in_dialog(p, from))
+		return;
+	key = txn_key_of(p->transactions, &p->in, &top, p->in.method);
+	s = server_txn_find(p->transactions, &key);
+	if (!s) {
+		new_request(p, from, &top, &key);
+		return;
+	}
+	count(p, COUNTER_retransmissions_absorbed);
+	if (server_txn_event(p->transactions, s, TXN_RX_REQUEST, p->now_ms) & TXN_DO_REPLAY && s->response) {
+		count(p, COUNTER_responses_replayed);
+		upstream_replay(p, s);
+	}
+}

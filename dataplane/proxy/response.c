@@ -1,0 +1,201 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Responses that come in, and what a client transaction's events mean for the call: RFC 3261 §16.7. */
+#include "base/err.h"
+#include "proxy/state.h"
+#include "tables/endpoints.h"
+
+#define RETRY_AFTER_MAX_S 60
+
+static void call_answered(struct proxy *p, struct context *c, struct attempt *a)
+{
+	struct live_call *call = c->call_slot == CALL_NONE ? NULL : call_at(p->calls, c->call_slot, c->call_generation);
+
+	count(p, COUNTER_calls_answered);
+	target_add(p->config.targets, a->target_slot, TARGET_ANSWERED, 1);
+	if (c->first_failed != UINT32_MAX && !c->parallel) {
+		count(p, COUNTER_calls_rescued);
+		target_add(p->config.targets, c->first_failed, TARGET_RESCUED_AWAY, 1);
+	}
+	if (!call || call->answered)
+		return;
+	call->target_slot = a->target_slot;
+	call->token.target_trunk = a->trunk_id;
+	call->token.endpoint = a->endpoint_id;
+	call_answer(p->calls, call, p->in.to_tag, p->now_ms);
+	target_add(p->config.targets, a->target_slot, TARGET_LIVE, 1);
+}
+
+static void provisional_in(struct proxy *p, struct attempt *a)
+{
+	struct context *c = a->context;
+	bool first = !a->provisional;
+
+	a->provisional = true;
+	if (a->want_cancel) {
+		attempt_abandon(p, a); /* now a CANCEL may go out */
+		return;
+	}
+	if (a->done)
+		return;
+	if (p->in.status == 100) {
+		if (first && c->method == SIP_INVITE && c->knobs.progress_timeout_ms)
+			wheel_arm(p->wheel, &a->clock, p->now_ms + c->knobs.progress_timeout_ms);
+		else if (first)
+			wheel_cancel(&a->clock);
+		return;
+	}
+	wheel_cancel(&a->clock);
+	wheel_cancel(&c->budget);
+	a->progressed = true;
+	if (!c->knobs.ring_timeout_ms && c->method == SIP_INVITE) /* timer C, §16.7(2) */
+		wheel_arm(p->wheel, &a->ring, p->now_ms + p->config.timer_c_ms);
+	if (c->final_sent)
+		return;
+	c->progress_sent = true;
+	upstream_forward(p, c);
+}
+
+static void success_in(struct proxy *p, struct attempt *a)
+{
+	struct context *c = a->context;
+
+	attempt_settle(p, a);
+	wheel_cancel(&a->cancel);
+	wheel_cancel(&c->budget);
+	if (c->method != SIP_INVITE) {
+		if (!c->final_sent) {
+			target_add(p->config.targets, a->target_slot, TARGET_ANSWERED, 1);
+			upstream_forward(p, c);
+		}
+		return;
+	}
+	if (!c->answered) {
+		c->answered = true;
+		call_answered(p, c, a);
+	}
+	upstream_forward(p, c); /* every 2xx, each time it comes: §16.7(5), RFC 6026 */
+	attempts_abandon(p, c, a);
+}
+
+/* §16.7(6) and RFC 3261 §21.5.4: a 503 speaks of its endpoint, for as long as it says. */
+static void eject_on_503(struct proxy *p, const struct attempt *a)
+{
+	struct span value = sip_first(&p->in, SIP_H_RETRY_AFTER);
+	uint32_t digits = 0;
+	uint64_t seconds;
+
+	while (digits < value.n && value.p[digits] >= '0' && value.p[digits] <= '9')
+		digits++;
+	if (p->in.status != 503 || !span_to_u64(span_of(value.p, digits), UINT32_MAX, &seconds) || !seconds)
+		return;
+	if (seconds > RETRY_AFTER_MAX_S)
+		seconds = RETRY_AFTER_MAX_S;
+	endpoint_eject(p->tables->endpoints, a->endpoint, p->now_ms + seconds * 1000);
+}
+
+static void failure_in(struct proxy *p, struct attempt *a)
+{
+	struct context *c = a->context;
+	bool known = a->done;
+
+	wheel_cancel(&a->cancel);
+	eject_on_503(p, a);
+	if (known) {
+		if (c->cancelled && !c->final_sent) {
+			upstream_consider(p, c);
+			upstream_finish(p, c);
+		}
+		return;
+	}
+	if (code_set_has(&c->knobs.retry_codes, p->in.status)) {
+		upstream_consider(p, c);
+		attempt_failed(p, a, FAIL_CODE);
+		return;
+	}
+	attempt_settle(p, a);
+	target_add(p->config.targets, a->target_slot, TARGET_REJECTED, 1);
+	if (!c->parallel) {
+		upstream_take(p, c);
+		upstream_finish(p, c);
+		return;
+	}
+	upstream_consider(p, c);
+	if (p->in.status >= 600) { /* §16.7(5): nobody else is to ring */
+		c->exhausted = true;
+		attempts_abandon(p, c, a);
+	}
+	if (!attempts_pending(c))
+		upstream_finish(p, c);
+}
+
+/* The transaction ended without a final response. */
+static void transaction_over(struct proxy *p, struct attempt *a, enum failure why)
+{
+	struct context *c = a->context;
+
+	if (!a->done)
+		attempt_failed(p, a, why);
+	else if (c->cancelled && !c->final_sent)
+		upstream_finish(p, c);
+}
+
+void client_event(struct proxy *p, struct attempt *a, enum txn_event event)
+{
+	uint16_t actions = client_txn_event(p->transactions, &a->txn, event, p->now_ms);
+
+	if (actions & TXN_DO_SEND_REQUEST) {
+		count(p, COUNTER_retransmissions_sent);
+		downstream_resend(p, a);
+	}
+	if (actions & TXN_DO_ACK)
+		downstream_ack(p, a, sip_first(&p->in, SIP_H_TO));
+	if (actions & TXN_DO_TO_USER) {
+		if (event == TXN_RX_1XX)
+			provisional_in(p, a);
+		else if (event == TXN_RX_2XX)
+			success_in(p, a);
+		else
+			failure_in(p, a);
+	}
+	if (actions & TXN_DO_TIMEOUT)
+		transaction_over(p, a, FAIL_TRANSACTION_TIMEOUT);
+	if (actions & TXN_DO_ERROR)
+		transaction_over(p, a, FAIL_TRANSPORT);
+	if (a->txn.state == TXN_TERMINATED)
+		attempt_release(p, a);
+}
+
+void response_in(struct proxy *p, const struct flow *from)
+{
+	struct span rest = sip_first(&p->in, SIP_H_VIA);
+	struct attempt *a;
+	struct branch b;
+	struct via top;
+	int rc;
+
+	count(p, COUNTER_sip_responses);
+	rc = via_next(&rest, &top) == 1 ? branch_decode(&p->config.branch_key, top.branch, &b) : -ERR_NOT_FOUND;
+	if (rc < 0) {
+		count(p, rc == -ERR_FORGED ? COUNTER_responses_forged : COUNTER_responses_stray);
+		return;
+	}
+	if (b.kind == BRANCH_STATELESS) {
+		stateless_response(p, &b);
+		return;
+	}
+	a = (struct attempt *)client_txn_at(p->transactions, b.slot, b.generation);
+	if (!a) {
+		count(p, COUNTER_responses_stale);
+		return;
+	}
+	if (p->in.method == SIP_CANCEL && a->cancelled) { /* the CANCEL arrived (§9.1): its own transaction ends */
+		if (p->in.status >= 200)
+			wheel_cancel(&a->cancel);
+		return;
+	}
+	if (p->in.method != a->txn.method) {
+		count(p, COUNTER_responses_stray);
+		return;
+	}
+	client_event(p, a, p->in.status < 200 ? TXN_RX_1XX : p->in.status < 300 ? TXN_RX_2XX : TXN_RX_FINAL);
+}

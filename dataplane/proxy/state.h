@@ -1,0 +1,219 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "base/slab.h"
+#include "base/wheel.h"
+#include "proxy/calls.h"
+#include "proxy/proxy.h"
+#include "proxy/stats.h"
+#include "sip/branch.h"
+#include "sip/edit.h"
+#include "sip/message.h"
+#include "sip/number.h"
+#include "sip/via.h"
+#include "tables/profiles.h"
+#include "tables/select.h"
+#include "tables/tables.h"
+#include "transaction/transactions.h"
+
+/* Internal to proxy/: one worker's proxy, a request on its way (the response context of RFC 3261 §16.7), and one attempt of it. */
+
+enum proxy_timer_kind {
+	TIMER_ATTEMPT_CLOCK = TXN_TIMER_USER, /* response, then progress timeout */
+	TIMER_ATTEMPT_RING,		      /* ring timeout, or timer C */
+	TIMER_ATTEMPT_CANCEL,		      /* the CANCEL again (timer E) */
+	TIMER_BUDGET,			      /* setup budget */
+	TIMER_CALL_AGE,
+};
+
+/* Why an attempt ended without an answer that stands. */
+enum failure {
+	FAIL_RESPONSE_TIMEOUT, /* nothing at all came */
+	FAIL_PROGRESS_TIMEOUT, /* 100, then nothing */
+	FAIL_RING_TIMEOUT,     /* rang, nobody answered */
+	FAIL_TRANSACTION_TIMEOUT, /* timers B, F, or no final response to a CANCEL */
+	FAIL_TRANSPORT,
+	FAIL_CODE, /* a response whose code moves on */
+};
+
+/* One request sent to one endpoint. */
+struct attempt {
+	struct client_txn txn; /* first: transactions.c allocates us */
+	struct context *context;
+	struct attempt *next;
+	struct wheel_timer clock, ring, cancel;
+	uint64_t started_ms;
+	uint32_t endpoint;    /* slot */
+	uint32_t endpoint_id;
+	uint32_t trunk_slot, trunk_id; /* the target's */
+	uint32_t target_slot; /* statistics */
+	uint32_t cancel_interval_ms;
+	uint16_t listener; /* index: what it is sent from */
+	uint8_t target;	   /* index in the profile, when it was chosen */
+	bool provisional;  /* any 1xx came */
+	bool progressed;   /* 101..199 came */
+	bool done;	   /* its outcome is known to the context: late responses change nothing but for a 2xx */
+	bool want_cancel;  /* CANCEL as soon as a provisional allows it */
+	bool cancelled;	   /* CANCEL was sent */
+};
+
+/* A request on its way, RFC 3261 §16.7's response context. Lives until its server transaction and all attempts are gone. */
+struct context {
+	struct server_txn *server; /* NULL: terminated */
+	struct attempt *attempts;
+	struct wheel_timer budget;
+	uint8_t *request; /* as received, in a slab buffer */
+	uint32_t request_len;
+	struct flow from;     /* whence the request came */
+	struct flow reply_to; /* where responses go, also after the server transaction's end */
+	uint64_t arrived_ms;
+	struct profile_knobs knobs; /* as they were when the call came */
+	struct selection_state selection;
+	uint32_t profile_slot, profile_id;
+	uint32_t source_trunk; /* slot */
+	uint32_t caller_trunk_id;
+	uint32_t call_slot; /* CALL_NONE: no live-call record */
+	uint16_t call_generation;
+	uint8_t method;
+	uint8_t started;	/* attempts begun */
+	uint8_t timeouts;	/* attempts that timed out */
+	bool parallel;		/* simultaneous ring */
+	bool progress_sent;	/* a 18x went upstream */
+	bool final_sent;
+	bool answered;		/* with a 2xx */
+	bool cancelled;		/* the caller's CANCEL came */
+	bool exhausted;		/* no further attempt: setup budget, or decline */
+	uint16_t best_status;	/* best real response so far; 0: none */
+	uint8_t *best;		/* it, without our Via, in a slab buffer; may be NULL when memory was short */
+	uint32_t best_len;
+	uint32_t first_failed;	/* target slot of the first failed attempt, for rescued_away; UINT32_MAX */
+};
+
+struct listener {
+	struct ip_port addr;
+	uint8_t transport;
+	char via[80];	 /* "SIP/2.0/UDP 10.0.0.1:5060" */
+	uint32_t via_len;
+	char host[IP_PORT_TEXT_MAX]; /* "10.0.0.1:5060" */
+	uint32_t host_len;
+};
+
+struct proxy {
+	struct proxy_config config;
+	const struct tables *tables;
+	struct counters *counters;
+	struct wheel *wheel;
+	struct slab *slab;
+	struct transactions *transactions;
+	struct pool *contexts;
+	struct calls *calls;
+	struct listener listeners[PROXY_LISTENERS_MAX];
+	unsigned listener_count;
+	bool draining;
+	uint64_t now_ms; /* of the current call into the proxy */
+	/* Scratch: a view is 40 kB, so each has one place. */
+	struct sip_message in;	 /* what just came */
+	struct sip_message kept; /* a kept request, read again */
+	struct sip_message sent; /* an INVITE of ours, composed again for its ACK or CANCEL */
+	struct edit_list edits;
+	uint8_t text[SLAB_BYTES_MAX];
+};
+
+static inline void count(struct proxy *p, enum counter which)
+{
+	counter_add(p->counters, which, 1);
+}
+
+/* ---- proxy.c */
+/* The index of the listener to send to `to` from: `preferred` when it fits its family and transport; -1: none. */
+int listener_for(const struct proxy *p, const struct ip_port *to, uint8_t transport, const struct ip_port *preferred);
+/* The index of the listener with that address, or -1. */
+int listener_at(const struct proxy *p, const struct ip_port *addr);
+/* A host and port as a URI has them: is it one of our listeners (the default port where none is given)? */
+bool host_is_us(const struct proxy *p, struct span host, uint16_t port);
+/* ";received=... and rport's value for a request's top Via (RFC 3581 §4), and where its responses go. */
+void reply_flow(const struct via *top, const struct flow *from, struct flow *ret_reply_to);
+/* Reads the context's kept request into p->kept. false: cannot happen but for a bug; the caller gives up. */
+bool context_view(struct proxy *p, const struct context *c);
+/* Frees the context once neither its server transaction nor an attempt is left. */
+void context_release_if_idle(struct proxy *p, struct context *c);
+
+/* ---- request.c */
+void request_in(struct proxy *p, const struct flow *from);
+
+/* ---- routing.c */
+struct routing {
+	uint16_t status; /* 0: routed; else the refusal */
+	uint32_t profile_slot;
+	const struct profile *profile;
+};
+void route_request(struct proxy *p, const struct sip_message *m, uint32_t trunk_slot, struct routing *ret);
+
+/* ---- reply.c: answers of our own */
+/* Without a transaction, to where the request came from. headers: whole lines, may be empty. */
+void reply_stateless(struct proxy *p, const struct sip_message *m, const struct flow *from, uint16_t status, const char *reason,
+		     struct span headers);
+/* Through the context's server transaction; the request is p->kept or p->in. */
+void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers);
+
+/* ---- upstream.c: what goes back to the caller */
+/* A response just received (p->in), without our Via. */
+void upstream_forward(struct proxy *p, struct context *c);
+/* Keeps p->in as the best final response so far if it is better (RFC 3261 §16.7(6)). */
+void upstream_consider(struct proxy *p, struct context *c);
+/* p->in is the answer, whatever was collected before it. */
+void upstream_take(struct proxy *p, struct context *c);
+/* Sends the best final response there is, or makes one. */
+void upstream_finish(struct proxy *p, struct context *c);
+/* Keeps a response for replaying, in place of the one kept before. Out of memory: the old one stays (counted). */
+void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response, uint32_t len);
+/* The stored response again. */
+void upstream_replay(struct proxy *p, struct server_txn *s);
+/* Removes our top Via (and its line where it stood alone) from a response. false: there is no other Via, it was for us. */
+bool strip_top_via(struct edit_list *l, const struct sip_message *m);
+
+/* ---- forward.c: what goes to the target */
+/* Composes the context's request (view m) for the attempt into out. Bytes, or a negative enum err. */
+int forward_compose(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m,
+		    uint8_t *out, uint32_t cap);
+uint32_t loop_hash(const struct proxy *p, const struct sip_message *m);
+/* Edits shared with in-dialog forwarding. */
+void edit_max_forwards(struct edit_list *l, const struct sip_message *m);
+void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from);
+/* Writes "Via: ...;branch=...\r\n" at out; returns the length. */
+uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch *b, char *out);
+
+/* ---- attempt.c */
+/* Begins the next attempt (or all of them); sends the final answer when there is none to begin. m: the request's view. */
+void attempts_start(struct proxy *p, struct context *c, const struct sip_message *m);
+/* Gives one attempt up and moves on as the profile says. */
+void attempt_failed(struct proxy *p, struct attempt *a, enum failure why);
+/* Stops an attempt: silent before a provisional, CANCEL after one. */
+void attempt_abandon(struct proxy *p, struct attempt *a);
+/* Abandons every attempt of the context but `except` that has no outcome yet. */
+void attempts_abandon(struct proxy *p, struct context *c, const struct attempt *except);
+/* Marks the outcome known and stops its clocks. */
+void attempt_settle(struct proxy *p, struct attempt *a);
+/* Unlinks and frees; the transaction has terminated. */
+void attempt_release(struct proxy *p, struct attempt *a);
+bool attempts_pending(const struct context *c);
+/* Timers of an attempt and of the budget. */
+void attempt_clock_fired(struct proxy *p, struct attempt *a);
+void attempt_ring_fired(struct proxy *p, struct attempt *a);
+void budget_fired(struct proxy *p, struct context *c);
+
+/* ---- downstream.c: messages of an attempt's transaction */
+void downstream_resend(struct proxy *p, struct attempt *a);
+void downstream_ack(struct proxy *p, struct attempt *a, struct span response_to);
+void downstream_cancel(struct proxy *p, struct attempt *a);
+
+/* ---- response.c */
+void response_in(struct proxy *p, const struct flow *from);
+/* Carries out what a client transaction's event left to do; where the event is a response, it is p->in. May release the attempt. */
+void client_event(struct proxy *p, struct attempt *a, enum txn_event event);
+
+/* ---- in_dialog.c */
+/* The request carries our Record-Route (top Route, or the request URI behind a strict router): forwards or refuses it. false: it does not. */
+bool in_dialog(struct proxy *p, const struct flow *from);
+/* A response to a request forwarded without a transaction. */
+void stateless_response(struct proxy *p, const struct branch *b);

@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* What goes back to the caller: responses passed on, the best of several, and replays. */
+#include <string.h>
+
+#include "proxy/state.h"
+
+bool strip_top_via(struct edit_list *l, const struct sip_message *m)
+{
+	int line = m->first[SIP_H_VIA];
+	struct span rest = sip_value(m, line), after;
+	struct via top, next;
+
+	if (via_next(&rest, &top) != 1)
+		return false;
+	after = rest;
+	edit_remove_value(l, m, line, top.whole);
+	return via_next(&after, &next) == 1 || m->headers[line].next >= 0;
+}
+
+void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response, uint32_t len)
+{
+	uint8_t *copy = slab_get(p->slab, len);
+
+	if (!copy) {
+		count(p, COUNTER_out_of_memory);
+		return;
+	}
+	memcpy(copy, response, len);
+	slab_put(p->slab, s->response);
+	s->response = copy;
+	s->response_len = len;
+}
+
+void upstream_replay(struct proxy *p, struct server_txn *s)
+{
+	uint8_t *out;
+
+	if (!s->response)
+		return;
+	out = p->config.outbox.reserve(p->config.outbox.ctx, s->response_len);
+	if (!out)
+		return;
+	memcpy(out, s->response, s->response_len);
+	p->config.outbox.commit(p->config.outbox.ctx, s->response_len, &s->reply_to);
+}
+
+void upstream_forward(struct proxy *p, struct context *c)
+{
+	const struct sip_message *m = &p->in;
+	enum txn_event event = m->status < 200 ? TXN_TX_1XX : m->status < 300 ? TXN_TX_2XX : TXN_TX_FINAL;
+	struct server_txn *s = c->server;
+	uint32_t room;
+	uint8_t *out;
+	int n;
+
+	if (s && !(server_txn_event(p->transactions, s, event, p->now_ms) & TXN_DO_SEND_RESPONSE))
+		return;
+	if (!s && event != TXN_TX_2XX) /* a late 2xx is forwarded even without a transaction (§16.7(5)) */
+		return;
+	if (m->status >= 200)
+		c->final_sent = true;
+	edit_reset(&p->edits);
+	if (!strip_top_via(&p->edits, m))
+		return;
+	room = edit_size(&p->edits, m);
+	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	if (!out)
+		return;
+	n = edit_compose(&p->edits, m, out, room);
+	if (n <= 0)
+		return;
+	/* 2xx to INVITE is retransmitted by the target end to end (RFC 6026): nothing to keep. */
+	if (s && !(c->method == SIP_INVITE && event == TXN_TX_2XX))
+		server_keep(p, s, out, (uint32_t)n);
+	p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &c->reply_to);
+}
+
+/* RFC 3261 §16.7(6): 6xx before all; else the lowest class; within 4xx those that tell the caller how to repair the request. */
+static int rank(uint16_t status)
+{
+	if (status >= 600)
+		return 0;
+	switch (status) {
+	case 401: case 407: case 415: case 420: case 484:
+		return 40;
+	}
+	return status / 100 * 10 + 5;
+}
+
+void upstream_consider(struct proxy *p, struct context *c)
+{
+	const struct sip_message *m = &p->in;
+	uint8_t *copy;
+	int n;
+
+	if (c->final_sent || (c->best_status && rank(c->best_status) <= rank(m->status)))
+		return;
+	c->best_status = m->status;
+	slab_put(p->slab, c->best);
+	c->best = NULL;
+	edit_reset(&p->edits);
+	if (!strip_top_via(&p->edits, m))
+		return;
+	if (m->status == 503) /* §16.7(6): a 503 says that we are overloaded, and we are not */
+		edit_replace(&p->edits, 0, m->start_line_end, SPAN_LIT("SIP/2.0 500 Server Internal Error\r\n"));
+	copy = slab_get(p->slab, edit_size(&p->edits, m));
+	if (!copy) {
+		count(p, COUNTER_out_of_memory);
+		return;
+	}
+	n = edit_compose(&p->edits, m, copy, edit_size(&p->edits, m));
+	if (n <= 0) {
+		slab_put(p->slab, copy);
+		return;
+	}
+	c->best = copy;
+	c->best_len = (uint32_t)n;
+}
+
+void upstream_take(struct proxy *p, struct context *c)
+{
+	c->best_status = 0;
+	upstream_consider(p, c);
+}
+
+/* The kept best response becomes the server transaction's response. */
+static void send_best(struct proxy *p, struct context *c)
+{
+	struct server_txn *s = c->server;
+
+	if (!(server_txn_event(p->transactions, s, TXN_TX_FINAL, p->now_ms) & TXN_DO_SEND_RESPONSE))
+		return;
+	c->final_sent = true;
+	slab_put(p->slab, s->response);
+	s->response = c->best;
+	s->response_len = c->best_len;
+	c->best = NULL;
+	upstream_replay(p, s);
+}
+
+void upstream_finish(struct proxy *p, struct context *c)
+{
+	uint16_t status;
+
+	wheel_cancel(&c->budget);
+	if (c->final_sent || !c->server)
+		return;
+	if (c->method == SIP_INVITE)
+		count(p, c->cancelled ? COUNTER_calls_cancelled : c->best_status ? COUNTER_calls_rejected : COUNTER_calls_exhausted);
+	if (c->best && !(c->cancelled && c->best_status >= 500 && c->best_status < 600)) {
+		send_best(p, c);
+		return;
+	}
+	if (c->cancelled)
+		status = 487;
+	else if (c->best_status)
+		status = c->best_status == 503 ? 500 : c->best_status;
+	else if (c->started && c->timeouts == c->started)
+		status = 408;
+	else
+		status = c->knobs.exhausted_code;
+	if (c->method != SIP_INVITE && status == 408) {
+		c->final_sent = true; /* RFC 4320 §4.2: no 408 to a non-INVITE; the armed lifetime ends the transaction */
+		return;
+	}
+	if (context_view(p, c))
+		reply_local(p, c, &p->kept, status, (struct span){ 0, 0 });
+}

@@ -1,0 +1,35 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* INVITE server transaction: RFC 3261 §17.2.1 and RFC 6026 §8.5; it begins in Proceeding, since 100 goes out at once. */
+#include "transaction/machine.h"
+
+#define STEP(to, what) { .next = (to), .actions = (what), .valid = 1 }
+
+const struct txn_step txn_invite_server_table[TXN_STATES][TXN_EVENTS] = {
+	[TXN_PROCEEDING] = {
+		[TXN_RX_REQUEST] = STEP(TXN_PROCEEDING, TXN_DO_REPLAY),
+		[TXN_TX_1XX] = STEP(TXN_PROCEEDING, TXN_DO_SEND_RESPONSE),
+		[TXN_TX_2XX] = STEP(TXN_ACCEPTED, TXN_DO_SEND_RESPONSE | TXN_DO_START_LIFETIME),
+		[TXN_TX_FINAL] = STEP(TXN_COMPLETED,
+				      TXN_DO_SEND_RESPONSE | TXN_DO_START_RETRANSMIT | TXN_DO_START_LIFETIME),
+	},
+	[TXN_COMPLETED] = {
+		[TXN_RX_REQUEST] = STEP(TXN_COMPLETED, TXN_DO_REPLAY),
+		[TXN_TIMER_RETRANSMIT] = STEP(TXN_COMPLETED, TXN_DO_REPLAY | TXN_DO_BACKOFF), /* G */
+		[TXN_TIMER_LIFETIME] = STEP(TXN_TERMINATED, 0),			       /* H: the ACK never came */
+		[TXN_RX_ACK] = STEP(TXN_CONFIRMED, TXN_DO_STOP_RETRANSMIT | TXN_DO_START_LIFETIME),
+		/* RFC 3261 §16.7(10): a 2xx that comes after another final went up is forwarded all the same. */
+		[TXN_TX_2XX] = STEP(TXN_COMPLETED, TXN_DO_SEND_RESPONSE),
+	},
+	[TXN_CONFIRMED] = {
+		[TXN_RX_ACK] = STEP(TXN_CONFIRMED, 0),
+		[TXN_RX_REQUEST] = STEP(TXN_CONFIRMED, 0),
+		[TXN_TIMER_LIFETIME] = STEP(TXN_TERMINATED, 0), /* I */
+		[TXN_TX_2XX] = STEP(TXN_CONFIRMED, TXN_DO_SEND_RESPONSE),
+	},
+	[TXN_ACCEPTED] = {
+		[TXN_RX_REQUEST] = STEP(TXN_ACCEPTED, 0),
+		[TXN_RX_ACK] = STEP(TXN_ACCEPTED, TXN_DO_TO_USER),
+		[TXN_TX_2XX] = STEP(TXN_ACCEPTED, TXN_DO_SEND_RESPONSE),
+		[TXN_TIMER_LIFETIME] = STEP(TXN_TERMINATED, 0), /* L */
+	},
+};

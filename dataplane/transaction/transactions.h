@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/siphash.h"
+#include "base/wheel.h"
+#include "sip/message.h"
+#include "sip/via.h"
+#include "transaction/machine.h"
+#include "transport/flow.h"
+
+/* One worker's transactions: their memory, how they are found, and their timers. Messages are the proxy's. */
+
+/* wheel_timer.kind of the timers armed here; the proxy's own begin at TXN_TIMER_USER. */
+enum txn_timer_kind {
+	TXN_TIMER_KIND_SERVER_RETRANSMIT = 1,
+	TXN_TIMER_KIND_SERVER_LIFETIME,
+	TXN_TIMER_KIND_CLIENT_RETRANSMIT,
+	TXN_TIMER_KIND_CLIENT_LIFETIME,
+	TXN_TIMER_USER = 16
+};
+
+/* Keyed hash of what RFC 3261 §17.2.3 matches by; 128 bits, so equal keys are equal transactions. */
+struct txn_key {
+	uint64_t a, b;
+};
+
+struct server_txn {
+	struct wheel_timer retransmit, lifetime;
+	struct server_txn *chain; /* of its hash bucket */
+	struct txn_key key;
+	uint8_t kind, state; /* enum txn_kind, enum txn_state */
+	uint32_t interval_ms;
+	struct flow reply_to; /* where responses go (RFC 3261 §18.2.2, RFC 3581) */
+	uint8_t *response;    /* the last one, in a slab buffer, or NULL */
+	uint32_t response_len;
+	void *user; /* the proxy's response context, or NULL when that is gone */
+};
+
+/* Embedded first in the user's own structure (client_bytes of transactions_new). */
+struct client_txn {
+	struct wheel_timer retransmit, lifetime;
+	uint8_t kind, state;
+	uint8_t method; /* enum sip_method: ACK never, CANCEL is a transaction of its own */
+	uint16_t generation;
+	uint32_t interval_ms;
+	struct flow to;
+};
+
+struct transactions;
+
+struct transactions_config {
+	uint32_t max_server, max_client;
+	uint32_t client_bytes; /* size of the user's structure that begins with struct client_txn */
+	struct txn_timers timers;
+	struct hash_key key; /* secret, of this start */
+	struct wheel *wheel;
+};
+
+/* NULL: no memory. control-only */
+struct transactions *transactions_new(const struct transactions_config *config);
+void transactions_free(struct transactions *t);
+
+/* The key of the server transaction that a request belongs to. method: INVITE for an ACK, and for a CANCEL when the INVITE it cancels
+ * is sought. RFC 2543 branches (without the cookie) match by request URI, From tag, Call-ID, CSeq number and the whole top Via. worker-only */
+struct txn_key txn_key_of(const struct transactions *t, const struct sip_message *m, const struct via *top, enum sip_method method);
+
+/* worker-only, all of these */
+struct server_txn *server_txn_find(const struct transactions *t, const struct txn_key *key);
+/* In its first state, no timer armed, not yet answered. NULL: full. */
+struct server_txn *server_txn_new(struct transactions *t, const struct txn_key *key, bool invite, const struct flow *reply_to);
+/* Unlinks and frees; response must have been given back by the caller. */
+void server_txn_release(struct transactions *t, struct server_txn *s);
+
+/* An object of client_bytes, zeroed but for its transaction: generation set, retransmission (A, E) and lifetime (B, F) armed. NULL: full. */
+struct client_txn *client_txn_new(struct transactions *t, enum sip_method method, const struct flow *to, uint64_t now_ms);
+void client_txn_release(struct transactions *t, struct client_txn *c);
+uint32_t client_txn_slot(const struct transactions *t, const struct client_txn *c);
+/* NULL: no such slot, or a generation of the past. */
+struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, uint16_t generation);
+
+/* Steps the machine and arms and cancels its timers; returns the actions left to the caller (those that send or tell). The caller
+ * releases a transaction that is TXN_TERMINATED afterwards. */
+uint16_t server_txn_event(struct transactions *t, struct server_txn *s, enum txn_event event, uint64_t now_ms);
+uint16_t client_txn_event(struct transactions *t, struct client_txn *c, enum txn_event event, uint64_t now_ms);
+
+uint32_t transactions_servers(const struct transactions *t);
+uint32_t transactions_clients(const struct transactions *t);
