@@ -25,8 +25,9 @@ struct output_config {
 	struct rte_mempool *pool;
 	const struct routes *routes;
 	struct counters *counters;
-	/* A datagram whose next hop the kernel must resolve, as an IP packet (no Ethernet header) in one or more segments; takes it over.
-	 * With port UINT16_MAX there was no route at all. */
+	/* A datagram whose next hop the kernel must resolve, as an IP packet (no Ethernet header) of one segment; takes it over. Where it is larger
+	 * than the port's MTU this is called for each of its fragments, since a raw socket refuses more than that.
+	 * With port UINT16_MAX there was no route at all. NULL: such datagrams are -ERR_UNREACHABLE. */
 	void (*to_kernel)(void *ctx, struct rte_mbuf *ip_packet, uint16_t port);
 	void *ctx;
 };
@@ -41,10 +42,11 @@ void output_free(struct output *o);
  * One at a time: the next call forgets an uncommitted one. NULL: no mbuf (counted). worker-only */
 uint8_t *output_reserve(struct output *o, uint32_t bytes);
 
-/* Sends the first len bytes of what was reserved. 0, -ERR_UNREACHABLE (counted). Full ports drop and count. worker-only */
+/* Sends the first len bytes of what was reserved. 0, -ERR_UNREACHABLE (counted: two families, or no to_kernel and no neighbour). Full
+ * ports drop and count; so does a lack of mbufs for fragments, all of them or none. worker-only */
 int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination);
 
-/* Queues a whole frame on a port (what the kernel sends). Takes it over. worker-only */
+/* Queues a whole frame on a port (what the kernel sends), without the tag of the port's VLAN. Takes it over. worker-only */
 void output_frame(struct output *o, uint16_t port, struct rte_mbuf *frame);
 
 /* Hands the queued frames to the drivers. worker-only */

@@ -5,7 +5,8 @@
 
 struct rte_mbuf;
 
-/* IP fragments of both families put together (rte_ip_frag), bounded in datagrams and in time. One per worker. */
+/* IP fragments of both families put together (rte_ip_frag), bounded in datagrams and in time. One per worker. A datagram of more than
+ * 8 fragments, or with two that overlap or repeat each other, is refused whole (RFC 5722, for IPv4 as well). */
 
 struct reassembly;
 
@@ -18,5 +19,5 @@ void reassembly_free(struct reassembly *r);
 struct rte_mbuf *reassembly_add(struct reassembly *r, struct rte_mbuf *fragment, uint16_t l2_len, uint64_t now_ms,
 				uint32_t *ret_dropped);
 
-/* Frees what timed out. Call it now and then. worker-only */
+/* Frees what timed out, some 300 frames at most in one call; returns how many. Call it now and then. worker-only */
 uint32_t reassembly_expire(struct reassembly *r, uint64_t now_ms);

@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+
+/* The Internet checksum (RFC 1071), summed 64 or 256 bits at a time. Sums are carried in the byte order of memory, so that
+ * what checksum_fold returns is stored as it is. Parts may be summed one by one as long as all but the last have an even length. */
+
+/* sum + the 16-bit words of data; an odd last byte is padded with zero. any */
+uint64_t checksum_add(uint64_t sum, const void *data, uint32_t bytes);
+
+/* The complement of the folded sum; 0 when the sum over a whole, with its checksum field, is right. any */
+static inline uint16_t checksum_fold(uint64_t sum)
+{
+	sum = (sum & 0xffffffff) + (sum >> 32);
+	sum = (sum & 0xffff) + ((sum >> 16) & 0xffff) + (sum >> 32);
+	sum = (sum & 0xffff) + (sum >> 16);
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t)~sum;
+}
+
+/* The pseudo header of RFC 768 and RFC 8200 §8.1. `bytes` of an upper-layer packet; addresses of 4 or 16 bytes each. any */
+uint64_t checksum_pseudo(const uint8_t *source, const uint8_t *destination, uint32_t address_bytes, uint8_t protocol, uint32_t bytes);

@@ -1,0 +1,306 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/output.h"
+
+#include <assert.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <rte_mbuf.h>
+
+#include "base/err.h"
+#include "base/random.h"
+#include "net/header.h"
+#include "port.h"
+#include "tables/routes.h"
+
+#define BATCH	      64
+#define FRAGMENTS_MAX 128 /* 65,507 bytes at the least MTU */
+#define MTU_MIN_V4    576
+#define MTU_MIN_V6    1280
+
+static_assert(OUTPUT_HEADROOM <= RTE_PKTMBUF_HEADROOM, "headers fit in front of a payload");
+
+/* What waits for the end of the loop turn, and what is known of the port. */
+struct queue {
+	uint8_t mac[6];
+	uint16_t mtu;
+	bool sums; /* the driver fills in checksums */
+	uint16_t count;
+	struct rte_mbuf *frames[BATCH];
+};
+
+struct output {
+	struct output_config config;
+	uint32_t room;	       /* bytes of an mbuf behind the headroom */
+	uint16_t least_mtu;    /* of all ports */
+	struct rte_mbuf *spare; /* reserved or about to be */
+	bool in_scratch;
+	uint32_t reserved;
+	uint32_t ids, ids_key; /* identifications: a counter and what hides it */
+	uint8_t scratch[RTE_ALIGN_CEIL(OUTPUT_PAYLOAD_MAX, 64)];
+	struct queue queues[];
+};
+
+/* One datagram on its way. */
+struct datagram {
+	const struct ip_port *source, *destination;
+	const uint8_t *payload;
+	uint32_t bytes;
+	uint8_t family;
+	uint32_t id;
+	bool known; /* the neighbour is */
+	struct route_result hop;
+};
+
+struct output *output_new(const struct output_config *config)
+{
+	struct output *o = calloc(1, sizeof(*o) + config->port_count * sizeof(o->queues[0]));
+
+	if (!o)
+		return NULL;
+	o->config = *config;
+	o->room = rte_pktmbuf_data_room_size(config->pool) - RTE_PKTMBUF_HEADROOM;
+	o->least_mtu = (uint16_t)RTE_MIN(o->room, (uint32_t)UINT16_MAX);
+	random_secret(&o->ids, sizeof(o->ids));
+	random_secret(&o->ids_key, sizeof(o->ids_key));
+	for (unsigned i = 0; i < config->port_count; i++) {
+		struct queue *q = &o->queues[i];
+
+		port_mac(config->ports[i], q->mac);
+		/* A frame is one mbuf: a larger MTU than that is not used. */
+		q->mtu = (uint16_t)RTE_MIN((uint32_t)port_mtu(config->ports[i]), o->room);
+		q->sums = port_tx_checksum(config->ports[i]);
+		o->least_mtu = RTE_MIN(o->least_mtu, q->mtu);
+	}
+	return o;
+}
+
+void output_free(struct output *o)
+{
+	if (!o)
+		return;
+	rte_pktmbuf_free(o->spare);
+	for (unsigned i = 0; i < o->config.port_count; i++)
+		rte_pktmbuf_free_bulk(o->queues[i].frames, o->queues[i].count);
+	free(o);
+}
+
+static void count(struct output *o, enum counter which, uint64_t n)
+{
+	counter_add(o->config.counters, which, n);
+}
+
+uint8_t *output_reserve(struct output *o, uint32_t bytes)
+{
+	if (bytes > OUTPUT_PAYLOAD_MAX)
+		return NULL;
+	o->reserved = bytes;
+	o->in_scratch = bytes > o->room;
+	if (o->in_scratch)
+		return o->scratch;
+	if (!o->spare) {
+		o->spare = rte_pktmbuf_alloc(o->config.pool);
+		if (!o->spare) {
+			count(o, COUNTER_drop_no_mbuf, 1);
+			return NULL;
+		}
+	}
+	return rte_pktmbuf_mtod(o->spare, uint8_t *);
+}
+
+static void flush(struct output *o, uint16_t port)
+{
+	struct queue *q = &o->queues[port];
+	uint16_t sent = 0, n;
+
+	while (sent < q->count) {
+		n = port_tx(o->config.ports[port], o->config.queue, q->frames + sent, (uint16_t)(q->count - sent));
+		if (!n)
+			break;
+		sent = (uint16_t)(sent + n);
+	}
+	count(o, COUNTER_tx_packets, sent);
+	if (unlikely(sent < q->count)) {
+		count(o, COUNTER_tx_dropped_full, (uint64_t)(q->count - sent));
+		rte_pktmbuf_free_bulk(q->frames + sent, (unsigned)(q->count - sent));
+	}
+	q->count = 0;
+}
+
+static void enqueue(struct output *o, uint16_t port, struct rte_mbuf *frame)
+{
+	struct queue *q = &o->queues[port];
+
+	q->frames[q->count++] = frame;
+	if (q->count == BATCH)
+		flush(o, port);
+}
+
+void output_frame(struct output *o, uint16_t port, struct rte_mbuf *frame)
+{
+	if (port >= o->config.port_count) {
+		count(o, COUNTER_drop_no_route, 1);
+		rte_pktmbuf_free(frame);
+		return;
+	}
+	enqueue(o, port, frame);
+}
+
+void output_flush(struct output *o)
+{
+	for (unsigned i = 0; i < o->config.port_count; i++)
+		if (o->queues[i].count)
+			flush(o, (uint16_t)i);
+}
+
+/* An IP packet of ours is complete: to the port with an Ethernet header, or to the kernel without. */
+static void leave(struct output *o, const struct datagram *d, struct rte_mbuf *m)
+{
+	uint8_t *ether;
+
+	if (!d->known) {
+		o->config.to_kernel(o->config.ctx, m, d->hop.port);
+		return;
+	}
+	ether = (uint8_t *)rte_pktmbuf_prepend(m, ETHER_BYTES);
+	memcpy(ether, d->hop.mac, 6);
+	memcpy(ether + 6, o->queues[d->hop.port].mac, 6);
+	put16(ether + 12, d->family == IP_V4 ? ETHERTYPE_V4 : ETHERTYPE_V6);
+	enqueue(o, d->hop.port, m);
+}
+
+static void send_whole(struct output *o, const struct datagram *d)
+{
+	struct rte_mbuf *m = o->spare;
+	uint32_t header = header_bytes(d->family);
+	bool offload = d->known && o->queues[d->hop.port].sums;
+	uint8_t *ip;
+
+	o->spare = NULL;
+	m->data_len = (uint16_t)d->bytes;
+	m->pkt_len = d->bytes;
+	ip = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(header + UDP_BYTES));
+	header_udp(ip + header, d->source, d->destination, d->payload, d->bytes, offload);
+	if (d->family == IP_V4)
+		header_v4(ip, &d->source->ip, &d->destination->ip, UDP_BYTES + d->bytes, (uint16_t)d->id, 0, !offload);
+	else
+		header_v6(ip, &d->source->ip, &d->destination->ip, UDP_BYTES + d->bytes, PROTO_UDP);
+	if (offload) {
+		m->l2_len = ETHER_BYTES;
+		m->l3_len = header;
+		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM |
+			       (d->family == IP_V4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6);
+	}
+	leave(o, d, m);
+}
+
+/* Bytes offset .. offset + n of what IP carries (the UDP header and the payload) as one fragment in m. */
+static void write_fragment(const struct datagram *d, const uint8_t *udp, uint32_t offset, uint32_t n, struct rte_mbuf *m)
+{
+	uint32_t total = UDP_BYTES + d->bytes, header = header_bytes(d->family);
+	bool more = offset + n < total;
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *data;
+
+	if (d->family == IP_V4) {
+		header_v4(p, &d->source->ip, &d->destination->ip, n, (uint16_t)d->id,
+			  (uint16_t)(offset / 8 | (more ? IPV4_FRAG_MORE : 0)), true);
+	} else {
+		header_v6(p, &d->source->ip, &d->destination->ip, IPV6_FRAG_BYTES + n, PROTO_FRAGMENT);
+		header_v6_fragment(p + header, d->id, offset, more);
+		header += IPV6_FRAG_BYTES;
+	}
+	data = p + header;
+	m->data_len = (uint16_t)(header + n);
+	m->pkt_len = header + n;
+	if (!offset) {
+		memcpy(data, udp, UDP_BYTES);
+		data += UDP_BYTES;
+		n -= UDP_BYTES;
+	} else {
+		offset -= UDP_BYTES;
+	}
+	memcpy(data, d->payload + offset, n);
+}
+
+static void send_fragments(struct output *o, const struct datagram *d, uint32_t mtu)
+{
+	uint32_t total = UDP_BYTES + d->bytes;
+	uint32_t chunk = (mtu - header_bytes(d->family) - (d->family == IP_V6 ? IPV6_FRAG_BYTES : 0)) & ~7u;
+	unsigned n = (total + chunk - 1) / chunk;
+	struct rte_mbuf *fragments[FRAGMENTS_MAX];
+	uint8_t udp[UDP_BYTES];
+
+	assert(n <= FRAGMENTS_MAX);
+	/* All of them or none: a part would only fill the receiver's table. */
+	if (rte_pktmbuf_alloc_bulk(o->config.pool, fragments, n)) {
+		count(o, COUNTER_drop_no_mbuf, 1);
+		return;
+	}
+	header_udp(udp, d->source, d->destination, d->payload, d->bytes, false);
+	for (unsigned i = 0; i < n; i++)
+		write_fragment(d, udp, i * chunk, RTE_MIN(chunk, total - i * chunk), fragments[i]);
+	for (unsigned i = 0; i < n; i++)
+		leave(o, d, fragments[i]);
+	count(o, COUNTER_fragmented_out, 1);
+}
+
+/* Where it goes; false: nowhere. */
+static bool find_hop(struct output *o, struct datagram *d, uint32_t *ret_mtu)
+{
+	enum route_verdict verdict = routes_lookup(o->config.routes, &d->destination->ip, &d->hop);
+	uint32_t mtu;
+
+	d->known = verdict == ROUTE_OK;
+	if (verdict == ROUTE_NONE)
+		d->hop.port = UINT16_MAX;
+	else if (d->hop.port >= o->config.port_count)
+		return false;
+	if (!d->known) {
+		if (!o->config.to_kernel)
+			return false;
+		count(o, COUNTER_kernel_resolve, 1);
+	}
+	mtu = d->hop.port == UINT16_MAX ? o->least_mtu : o->queues[d->hop.port].mtu;
+	*ret_mtu = RTE_MAX(mtu, d->family == IP_V4 ? (uint32_t)MTU_MIN_V4 : (uint32_t)MTU_MIN_V6);
+	return true;
+}
+
+/* Bijections: among 2^16 (IPv4) or 2^32 (IPv6) datagrams no identification comes twice, and the next is not the last plus one. */
+static uint32_t identification(struct output *o, uint8_t family)
+{
+	uint32_t x = o->ids++ ^ o->ids_key;
+
+	if (family == IP_V4) {
+		x &= 0xffff;
+		x = ((x ^ x >> 8) * 0x88b5) & 0xffff;
+		x = ((x ^ x >> 7) * 0xdb2d) & 0xffff;
+		return x ^ x >> 9;
+	}
+	x = (x ^ x >> 16) * 0x7feb352d;
+	x = (x ^ x >> 15) * 0x846ca68b;
+	return x ^ x >> 16;
+}
+
+int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination)
+{
+	struct datagram d = {
+		.source = source,
+		.destination = destination,
+		.payload = o->in_scratch ? o->scratch : rte_pktmbuf_mtod(o->spare, const uint8_t *),
+		.bytes = len,
+		.family = destination->ip.family,
+	};
+	uint32_t mtu;
+
+	assert(len <= o->reserved);
+	if (unlikely(source->ip.family != d.family || d.family == IP_NONE || !find_hop(o, &d, &mtu))) {
+		count(o, COUNTER_drop_no_route, 1);
+		return -ERR_UNREACHABLE;
+	}
+	d.id = identification(o, d.family);
+	if (likely(!o->in_scratch && header_bytes(d.family) + UDP_BYTES + len <= mtu))
+		send_whole(o, &d);
+	else
+		send_fragments(o, &d, mtu);
+	return 0;
+}

@@ -1,0 +1,209 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "net/packet.h"
+
+#include <rte_mbuf.h>
+
+#include "net/bytes.h"
+#include "net/checksum.h"
+#include "net/extension.h"
+#include "net/icmp.h"
+#include "net/listener.h"
+
+#define SCRATCH_BYTES 65536
+#define TAGS_MAX      2
+#define VLAN_ID	      0x0fff
+
+/* One packet under examination. */
+struct reading {
+	const struct listener_set *listeners;
+	bool l4_good; /* the driver says so */
+	struct packet *packet;
+	enum counter *drop;
+	uint8_t family;
+	const uint8_t *source, *destination; /* addresses in the IP header */
+};
+
+static enum packet_kind dropped(struct reading *r, enum counter why)
+{
+	*r->drop = why;
+	return PACKET_DROP;
+}
+
+static uint64_t pseudo(const struct reading *r, uint8_t protocol, uint32_t bytes)
+{
+	return checksum_pseudo(r->source, r->destination, listener_address_bytes(r->family), protocol, bytes);
+}
+
+/* No host other than us has it: unspecified, loopback, multicast, broadcast, or one of our own. An answer to it would come back to us. */
+static bool source_impossible(const struct reading *r)
+{
+	static const uint8_t zero[16];
+	const uint8_t *s = r->source;
+
+	if (listener_has_ip(r->listeners, r->family, s))
+		return true;
+	if (r->family == IP_V4)
+		return s[0] == 0 || s[0] == 127 || s[0] >= 240 || (s[0] & 0xf0) == 0xe0;
+	return s[0] == 0xff || (memcmp(s, zero, 15) == 0 && s[15] <= 1);
+}
+
+static enum packet_kind read_udp(struct reading *r, const uint8_t *udp, uint32_t bytes)
+{
+	struct packet *packet = r->packet;
+	uint32_t length;
+	uint16_t sum;
+
+	if (bytes < UDP_BYTES)
+		return dropped(r, COUNTER_drop_short);
+	if (!listener_owns(r->listeners, r->family, r->destination, get16(udp + 2)))
+		return PACKET_KERNEL;
+	if (source_impossible(r))
+		return dropped(r, COUNTER_drop_own_source);
+	length = get16(udp + 4);
+	if (length < UDP_BYTES || length > bytes)
+		return dropped(r, COUNTER_drop_length);
+	sum = get16(udp + 6);
+	if (!sum) {
+		/* IPv4 allows to send without a checksum; RFC 8200 §8.1 does not. */
+		if (r->family == IP_V6)
+			return dropped(r, COUNTER_drop_checksum);
+	} else if (!r->l4_good && checksum_fold(checksum_add(pseudo(r, PROTO_UDP, length), udp, length))) {
+		return dropped(r, COUNTER_drop_checksum);
+	}
+	listener_address(r->family, r->source, get16(udp), &packet->source);
+	listener_address(r->family, r->destination, get16(udp + 2), &packet->destination);
+	packet->payload = udp + UDP_BYTES;
+	packet->payload_len = length - UDP_BYTES;
+	return PACKET_UDP;
+}
+
+static enum packet_kind read_icmp_v4(struct reading *r, const uint8_t *icmp, uint32_t bytes)
+{
+	if (!icmp_read_v4(icmp, bytes, r->listeners, r->packet))
+		return PACKET_KERNEL;
+	return checksum_fold(checksum_add(0, icmp, bytes)) ? dropped(r, COUNTER_drop_checksum) : PACKET_ICMP_ERROR;
+}
+
+static enum packet_kind read_icmp_v6(struct reading *r, const uint8_t *icmp, uint32_t bytes)
+{
+	if (!icmp_read_v6(icmp, bytes, r->listeners, r->packet))
+		return PACKET_KERNEL;
+	return checksum_fold(checksum_add(pseudo(r, PROTO_ICMPV6, bytes), icmp, bytes)) ? dropped(r, COUNTER_drop_checksum) :
+											  PACKET_ICMP_ERROR;
+}
+
+static enum packet_kind read_v4(struct reading *r, const uint8_t *ip, uint32_t bytes)
+{
+	uint32_t header, total;
+
+	if (bytes < IPV4_BYTES)
+		return dropped(r, COUNTER_drop_short);
+	header = (ip[0] & 15) * 4u;
+	total = get16(ip + 2);
+	if (ip[0] >> 4 != 4 || header < IPV4_BYTES || total < header || total > bytes)
+		return dropped(r, COUNTER_drop_length);
+	if (checksum_fold(checksum_add(0, ip, header)))
+		return dropped(r, COUNTER_drop_checksum);
+	r->family = IP_V4;
+	r->source = ip + 12;
+	r->destination = ip + 16;
+	if (!listener_has_ip(r->listeners, IP_V4, r->destination))
+		return PACKET_KERNEL;
+	if (get16(ip + 6) & (IPV4_FRAG_MORE | IPV4_FRAG_OFFSET))
+		return ip[9] == PROTO_UDP ? PACKET_FRAGMENT : PACKET_KERNEL;
+	switch (ip[9]) {
+	case PROTO_UDP: return read_udp(r, ip + header, total - header);
+	case PROTO_ICMP: return read_icmp_v4(r, ip + header, total - header);
+	default: return PACKET_KERNEL;
+	}
+}
+
+static enum packet_kind read_v6(struct reading *r, const uint8_t *ip, uint32_t bytes)
+{
+	struct extension_end end;
+	uint32_t total;
+
+	if (bytes < IPV6_BYTES)
+		return dropped(r, COUNTER_drop_short);
+	total = IPV6_BYTES + get16(ip + 4);
+	if (ip[0] >> 4 != 6 || total > bytes)
+		return dropped(r, COUNTER_drop_length);
+	r->family = IP_V6;
+	r->source = ip + 8;
+	r->destination = ip + 24;
+	if (!listener_has_ip(r->listeners, IP_V6, r->destination))
+		return PACKET_KERNEL;
+	switch (extension_walk(ip, total, false, &end)) {
+	case EXTENSION_SHORT: return dropped(r, COUNTER_drop_length);
+	case EXTENSION_FOREIGN: return PACKET_KERNEL;
+	case EXTENSION_OK: break;
+	}
+	if (end.fragment)
+		return end.protocol == PROTO_UDP || end.protocol == PROTO_DESTOPTS ? PACKET_FRAGMENT : PACKET_KERNEL;
+	switch (end.protocol) {
+	case PROTO_UDP: return read_udp(r, ip + end.offset, total - end.offset);
+	case PROTO_ICMPV6: return read_icmp_v6(r, ip + end.offset, total - end.offset);
+	default: return PACKET_KERNEL;
+	}
+}
+
+/* Ethernet and its tags. A tag with a VLAN number other than 0 makes the frame the kernel's: the port has taken off its own. */
+static enum packet_kind read_frame(struct reading *r, const uint8_t *p, uint32_t bytes)
+{
+	uint32_t at = ETHER_BYTES;
+	enum packet_kind kind;
+	bool foreign = false;
+	uint16_t type;
+
+	if (bytes < ETHER_BYTES)
+		return dropped(r, COUNTER_drop_short);
+	type = get16(p + 12);
+	for (unsigned i = 0; i < TAGS_MAX && (type == ETHERTYPE_VLAN || type == ETHERTYPE_QINQ); i++) {
+		if (bytes - at < VLAN_BYTES)
+			return dropped(r, COUNTER_drop_short);
+		foreign |= get16(p + at) & VLAN_ID;
+		type = get16(p + at + 2);
+		at += VLAN_BYTES;
+	}
+	r->packet->l2_len = (uint16_t)at;
+	/* A frame to a group must not carry a packet to one host (RFC 1122 §3.3.6); the kernel knows what to make of it. */
+	if (foreign || p[0] & 1)
+		return PACKET_KERNEL;
+	if (type == ETHERTYPE_V4)
+		kind = read_v4(r, p + at, bytes - at);
+	else if (type == ETHERTYPE_V6)
+		kind = read_v6(r, p + at, bytes - at);
+	else
+		kind = PACKET_KERNEL;
+	return kind;
+}
+
+void packet_parse(const struct rte_mbuf *frame, const struct listener_set *listeners, bool checksum_done, uint8_t *scratch,
+		  struct packet *ret_packet, enum counter *ret_drop)
+{
+	struct reading r = {
+		.listeners = listeners,
+		.l4_good = checksum_done && (frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD,
+		.packet = ret_packet,
+		.drop = ret_drop,
+	};
+	const uint8_t *p = rte_pktmbuf_mtod(frame, const uint8_t *);
+
+	ret_packet->icmp_hard = false;
+	ret_packet->icmp_mtu = 0;
+	ret_packet->l2_len = 0;
+	ret_packet->payload = NULL;
+	ret_packet->payload_len = 0;
+	if (unlikely(frame->nb_segs > 1)) {
+		if (frame->pkt_len > SCRATCH_BYTES) {
+			ret_packet->kind = dropped(&r, COUNTER_drop_length);
+			return;
+		}
+		p = rte_pktmbuf_read(frame, 0, frame->pkt_len, scratch);
+		if (!p) {
+			ret_packet->kind = dropped(&r, COUNTER_drop_length);
+			return;
+		}
+	}
+	ret_packet->kind = read_frame(&r, p, frame->pkt_len);
+}
