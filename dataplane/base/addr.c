@@ -6,20 +6,24 @@
 /* Four decimal octets without leading zeros. */
 static bool parse_v4(const uint8_t *p, uint32_t n, uint8_t out[4])
 {
-	uint32_t i = 0;
+	const uint8_t *end = p + n;
 
-	for (int octet = 0; octet < 4; octet++) {
-		uint32_t v = 0, digits = 0;
+	for (int octet = 0;; octet++) {
+		uint32_t v, d;
 
-		if (octet && (i == n || p[i++] != '.'))
+		if (p == end || (v = (uint32_t)(*p++ - '0')) > 9)
 			return false;
-		for (; i < n && (uint8_t)(p[i] - '0') < 10 && digits < 4; i++, digits++)
-			v = v * 10 + (uint32_t)(p[i] - '0');
-		if (!digits || digits > 3 || v > 255 || (digits > 1 && p[i - digits] == '0'))
-			return false;
+		while (p < end && (d = (uint32_t)(*p - '0')) < 10) {
+			if (!v || (v = v * 10 + d) > 255)
+				return false;
+			p++;
+		}
 		out[octet] = (uint8_t)v;
+		if (octet == 3)
+			return p == end;
+		if (p == end || *p++ != '.')
+			return false;
 	}
-	return i == n;
 }
 
 static int hex_digit(uint8_t c)

@@ -31,11 +31,12 @@ struct via {
 	struct span received_whole; /* ";received=..." */
 };
 
-/* The branch begins with the cookie of RFC 3261 §8.1.1.7 (in any case). */
+/* The branch begins with the cookie of RFC 3261 §8.1.1.7 (in any case) and says something behind it: the bare cookie tells no
+ * two transactions apart. any */
 bool via_branch_is_3261(struct span branch);
 
 /* The next value of a Via header (several may share a line). Start with *rest = the header's value.
- * 1: one was read; 0: no more; -ERR_INVALID: malformed, the value cannot be trusted. any */
+ * 1: one was read; 0: no more; -ERR_INVALID: malformed, *ret_via and what follows cannot be trusted. any */
 int via_next(struct span *rest, struct via *ret_via);
 
 /* Where a response goes by this Via alone (RFC 3261 §18.2.2, RFC 3581 §4): maddr, received and rport, or sent-by when it is an

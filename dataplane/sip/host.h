@@ -1,0 +1,11 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "sip/uri.h"
+
+/* Reads a host at p: a name, a dotted quad, or an IPv6 address in brackets. Where it ends, or NULL. *ip is written when *kind
+ * says that it is an address. Three colons in a row pass for two (RFC 5118 §4.10). any */
+const uint8_t *host_read(const uint8_t *p, const uint8_t *end, enum host_kind *kind, struct ip_addr *ip);
+
+/* Digits at p as a port of 1..65535. Where they end, or NULL. any */
+const uint8_t *port_read(const uint8_t *p, const uint8_t *end, uint16_t *port);
