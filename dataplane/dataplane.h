@@ -107,5 +107,7 @@ enum exception_kind {
 unsigned dataplane_exceptions(struct dataplane *d, unsigned max,
 			      void (*fn)(void *ctx, enum exception_kind kind, uint16_t port, const uint8_t *data, uint32_t len),
 			      void *ctx);
-/* Sends an Ethernet frame of the kernel's on a port. 0, -ERR_FULL, -ERR_NOMEM (counted). */
+/* Sends an Ethernet frame of the kernel's on a port. 0, -ERR_FULL, -ERR_NOMEM, -ERR_INVALID (no such port, longer than a buffer);
+ * each is counted. */
 int dataplane_inject(struct dataplane *d, uint16_t port, const uint8_t *frame, uint32_t len);
+uint64_t dataplane_inject_dropped(const struct dataplane *d);

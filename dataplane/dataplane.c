@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "dataplane.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <time.h>
+#include <unistd.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "base/err.h"
+#include "base/random.h"
+#include "eal.h"
+#include "proxy/stats.h"
+#include "sip/via.h"
+#include "worker.h"
+
+#define EXCEPTION_RING	4096
+#define MBUF_CACHE	256
+#define PACKET_LINEAR	65600 /* an IP packet of many segments, made linear for the kernel */
+
+_Static_assert(TARGET_SLOTS_MAX == TARGET_CELLS, "one statistics cell per target slot");
+
+struct gauge_reading {
+	uint64_t busy, total;
+};
+
+struct dataplane {
+	struct dataplane_config config;
+	struct worker_shared shared;
+	bool eal, hugepages;
+	uint64_t (*baseline)[TARGET_COUNTS]; /* by target slot: what earlier holders of the slot had counted */
+	struct gauge_reading last[WORKERS_MAX];
+	uint64_t inject_dropped;
+	uint8_t *linear;
+};
+
+void dataplane_config_default(struct dataplane_config *config)
+{
+	*config = (struct dataplane_config){
+		.workers = 1,
+		.limits = {
+			.transactions = 65536,
+			.calls = 65536,
+			.message_mb = 256,
+			.fragments = 1024,
+			.mbufs = 16384,
+			.tables = { .numbers = 1000000, .prefixes = 10000, .profiles = 1000, .trunks = 1000, .endpoints = 10000 },
+		},
+		.timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .timer_c = 185000 },
+		.server_name = "Strowger",
+		.node = 1,
+	};
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		config->cores[i] = -1;
+}
+
+uint64_t dataplane_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
+/* ---- starting */
+
+static unsigned memory_wanted_mb(const struct dataplane_config *c, unsigned mbuf_bytes)
+{
+	uint64_t mbufs = (uint64_t)c->limits.mbufs * c->workers * (mbuf_bytes + 256);
+	uint64_t numbers = (uint64_t)c->limits.tables.numbers * 2 * 40; /* buckets round up to a power of two */
+
+	return (unsigned)((mbufs + numbers) >> 20) + 96;
+}
+
+static int start_eal(struct dataplane *d, char *error_text)
+{
+	const char *devices[PORTS_MAX * PORT_DEVICES_MAX];
+	struct eal_config ec = { .devices = devices };
+	int rc;
+
+	for (unsigned p = 0; p < d->config.port_count; p++)
+		for (unsigned i = 0; i < d->config.ports[p].device_count; i++)
+			devices[ec.device_count++] = d->config.ports[p].devices[i];
+	ec.memory_mb = memory_wanted_mb(&d->config, port_mbuf_bytes(d->config.ports, d->config.port_count));
+	rc = eal_start(&ec, &d->hugepages, error_text);
+	d->eal = rc == 0;
+	return rc;
+}
+
+static int start_tables(struct dataplane *d, char *error_text)
+{
+	struct tables_limits limits = d->config.limits.tables;
+
+	limits.workers = d->config.workers;
+	d->shared.tables = tables_new(&limits);
+	d->baseline = calloc(TARGET_SLOTS_MAX, sizeof(d->baseline[0]));
+	d->linear = malloc(PACKET_LINEAR);
+	if (d->shared.tables && d->baseline && d->linear)
+		return 0;
+	snprintf(error_text, 256, "tables: not enough memory for limits.numbers = %u; lower it or give hugepages", limits.numbers);
+	return -ERR_NOMEM;
+}
+
+static int start_ports(struct dataplane *d, char *error_text)
+{
+	unsigned mbufs = d->config.limits.mbufs * d->config.workers;
+
+	d->shared.pool = rte_pktmbuf_pool_create("strowger", mbufs, MBUF_CACHE, 0,
+						 port_mbuf_bytes(d->config.ports, d->config.port_count), SOCKET_ID_ANY);
+	if (!d->shared.pool) {
+		snprintf(error_text, 256, "not enough memory for %u packet buffers; lower limits.mbufs or give hugepages", mbufs);
+		return -ERR_NOMEM;
+	}
+	for (unsigned i = 0; i < d->config.port_count; i++) {
+		struct port_config pc = d->config.ports[i];
+		int rc;
+
+		pc.queues = d->config.workers;
+		rc = port_open(&pc, d->shared.pool, &d->shared.ports[i], error_text);
+		if (rc < 0)
+			return rc;
+		d->shared.port_count++;
+	}
+	return 0;
+}
+
+static void proxy_settings(const struct dataplane_config *c, struct proxy_config *ret)
+{
+	*ret = (struct proxy_config){
+		.listener_count = c->listener_count,
+		.token_keys = c->token_keys,
+		.node = c->node,
+		.boot = c->boot,
+		.timers = { c->timers.t1, c->timers.t2, c->timers.t4 },
+		.timer_c_ms = c->timers.timer_c,
+		.max_transactions = c->limits.transactions,
+		.max_calls = c->limits.calls,
+		.message_mb = c->limits.message_mb,
+		.silent_to_unknown = c->unknown_source == UNKNOWN_SOURCE_SILENT,
+		.server_name = c->server_name,
+		.clock_offset_s = (uint32_t)((uint64_t)time(NULL) - dataplane_now_ms() / 1000),
+	};
+	for (unsigned i = 0; i < c->listener_count; i++) {
+		ret->listeners[i].addr = c->listeners[i].addr;
+		ret->listeners[i].transport = c->listeners[i].transport;
+	}
+}
+
+static int start_workers(struct dataplane *d, char *error_text)
+{
+	struct worker_shared *s = &d->shared;
+	struct worker_config wc = { .shared = s, .fragments = d->config.limits.fragments };
+
+	s->exceptions = rte_ring_create("exceptions", EXCEPTION_RING, SOCKET_ID_ANY, RING_F_SC_DEQ);
+	if (!s->exceptions || s->exception_fd < 0) {
+		snprintf(error_text, 256, "not enough memory for the exception ring");
+		return -ERR_NOMEM;
+	}
+	proxy_settings(&d->config, &wc.proxy);
+	for (unsigned i = 0; i < s->workers; i++) {
+		wc.index = i;
+		wc.core = d->config.cores[i];
+		s->worker[i] = worker_new(&wc, error_text);
+		if (!s->worker[i])
+			return -ERR_NOMEM;
+	}
+	for (unsigned i = 0; i < s->workers; i++) {
+		if (worker_start(s->worker[i]) < 0) {
+			snprintf(error_text, 256, "worker %u: cannot start a thread", i);
+			return -ERR_IO;
+		}
+	}
+	return 0;
+}
+
+int dataplane_start(const struct dataplane_config *config, struct dataplane **ret_dataplane, char *error_text)
+{
+	struct dataplane *d = calloc(1, sizeof(*d));
+	int rc;
+
+	if (!d) {
+		snprintf(error_text, 256, "out of memory");
+		return -ERR_NOMEM;
+	}
+	d->config = *config;
+	d->shared.workers = config->workers;
+	d->shared.idle_sleep = config->idle_sleep;
+	d->shared.exception_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	random_secret(&d->shared.call_key, sizeof(d->shared.call_key));
+	random_secret(&d->shared.branch_key, sizeof(d->shared.branch_key));
+	d->shared.listeners.count = config->listener_count;
+	for (unsigned i = 0; i < config->listener_count; i++)
+		d->shared.listeners.addr[i] = config->listeners[i].addr;
+	rc = start_eal(d, error_text);
+	if (rc == 0)
+		rc = start_tables(d, error_text);
+	if (rc == 0)
+		rc = start_ports(d, error_text);
+	if (rc == 0)
+		rc = start_workers(d, error_text);
+	if (rc < 0) {
+		dataplane_stop(d);
+		return rc;
+	}
+	*ret_dataplane = d;
+	return 0;
+}
+
+void dataplane_stop(struct dataplane *d)
+{
+	struct worker_shared *s = &d->shared;
+	void *m;
+
+	atomic_store(&s->stop, true);
+	for (unsigned i = 0; i < s->workers; i++)
+		if (s->worker[i])
+			worker_wake(s->worker[i]);
+	for (unsigned i = 0; i < s->workers; i++)
+		worker_join(s->worker[i]);
+	for (unsigned i = 0; i < s->workers; i++)
+		worker_free(s->worker[i]);
+	while (s->exceptions && rte_ring_dequeue(s->exceptions, &m) == 0)
+		rte_pktmbuf_free(m);
+	rte_ring_free(s->exceptions);
+	for (unsigned i = 0; i < s->port_count; i++)
+		port_close(s->ports[i]);
+	if (s->tables)
+		tables_free(s->tables);
+	if (s->pool)
+		rte_mempool_free(s->pool);
+	if (d->eal)
+		eal_stop();
+	if (s->exception_fd >= 0)
+		close(s->exception_fd);
+	free(d->baseline);
+	free(d->linear);
+	free(d);
+}
+
+/* ---- looking and asking */
+
+void dataplane_drain(struct dataplane *d, bool drain)
+{
+	for (unsigned i = 0; i < d->shared.workers; i++)
+		worker_drain(d->shared.worker[i], drain);
+}
+
+struct tables *dataplane_tables(struct dataplane *d)
+{
+	return d->shared.tables;
+}
+
+const struct dataplane_config *dataplane_configuration(const struct dataplane *d)
+{
+	return &d->config;
+}
+
+bool dataplane_hugepages(const struct dataplane *d)
+{
+	return d->hugepages;
+}
+
+struct port *dataplane_port(struct dataplane *d, unsigned index)
+{
+	return index < d->shared.port_count ? d->shared.ports[index] : NULL;
+}
+
+const struct counters *dataplane_counters(const struct dataplane *d, unsigned worker)
+{
+	return worker_counters(d->shared.worker[worker]);
+}
+
+void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges *ret)
+{
+	const struct worker_published *p = worker_published(d->shared.worker[worker]);
+	uint64_t busy = atomic_load_explicit(&p->busy_cycles, memory_order_relaxed);
+	uint64_t total = atomic_load_explicit(&p->total_cycles, memory_order_relaxed);
+	struct gauge_reading *last = &d->last[worker];
+
+	ret->server_transactions = atomic_load_explicit(&p->server_transactions, memory_order_relaxed);
+	ret->client_transactions = atomic_load_explicit(&p->client_transactions, memory_order_relaxed);
+	ret->live_calls = atomic_load_explicit(&p->live_calls, memory_order_relaxed);
+	ret->message_bytes = atomic_load_explicit(&p->message_bytes, memory_order_relaxed);
+	ret->busy_permille = total > last->total ? (busy - last->busy) * 1000 / (total - last->total) : 0;
+	*last = (struct gauge_reading){ busy, total };
+}
+
+static uint64_t target_sum(const struct dataplane *d, uint32_t slot, enum target_count which)
+{
+	uint64_t sum = 0;
+
+	for (unsigned i = 0; i < d->shared.workers; i++)
+		sum += atomic_load_explicit(&worker_targets(d->shared.worker[i])[slot].count[which], memory_order_relaxed);
+	return sum;
+}
+
+void dataplane_target_stats(const struct dataplane *d, uint32_t target_slot, struct target_stats *ret)
+{
+	uint64_t v[TARGET_COUNTS];
+
+	*ret = (struct target_stats){ 0 };
+	if (target_slot >= TARGET_SLOTS_MAX)
+		return;
+	for (unsigned i = 0; i < TARGET_COUNTS; i++)
+		v[i] = target_sum(d, target_slot, i) - d->baseline[target_slot][i];
+	*ret = (struct target_stats){
+		.attempts = v[TARGET_ATTEMPTS],
+		.answered = v[TARGET_ANSWERED],
+		.rejected = v[TARGET_REJECTED],
+		.failed = v[TARGET_FAILED],
+		.timeouts = v[TARGET_TIMEOUTS],
+		.rescued_away = v[TARGET_RESCUED_AWAY],
+		.live = (int64_t)v[TARGET_LIVE] > 0 ? v[TARGET_LIVE] : 0,
+		.ringing = (int64_t)v[TARGET_RINGING] > 0 ? v[TARGET_RINGING] : 0,
+	};
+}
+
+void dataplane_target_stats_reset(struct dataplane *d, uint32_t target_slot)
+{
+	if (target_slot >= TARGET_SLOTS_MAX)
+		return;
+	for (unsigned i = 0; i < TARGET_COUNTS; i++)
+		d->baseline[target_slot][i] = target_sum(d, target_slot, i);
+}
+
+uint64_t dataplane_call_hash(const struct dataplane *d, const void *call_id, size_t bytes)
+{
+	return siphash24(&d->shared.call_key, call_id, bytes);
+}
+
+/* ---- the kernel's packets */
+
+int dataplane_event_fd(const struct dataplane *d)
+{
+	return d->shared.exception_fd;
+}
+
+unsigned dataplane_exceptions(struct dataplane *d, unsigned max,
+			      void (*fn)(void *ctx, enum exception_kind kind, uint16_t port, const uint8_t *data, uint32_t len),
+			      void *ctx)
+{
+	uint64_t told;
+	unsigned n = 0;
+	void *object;
+
+	if (read(d->shared.exception_fd, &told, sizeof(told)) < 0)
+		told = 0; /* nobody rang: a poll without an event is fine */
+	atomic_store(&d->shared.exception_told, false);
+	while (n < max && rte_ring_sc_dequeue(d->shared.exceptions, &object) == 0) {
+		struct rte_mbuf *m = object;
+		const uint8_t *data = m->pkt_len <= PACKET_LINEAR ? rte_pktmbuf_read(m, 0, m->pkt_len, d->linear) : NULL;
+
+		n++;
+		if (data)
+			fn(ctx, (enum exception_kind)(m->hash.usr >> 16), (uint16_t)m->hash.usr, data, m->pkt_len);
+		rte_pktmbuf_free(m);
+	}
+	if (n == max && !rte_ring_empty(d->shared.exceptions)) { /* the bound was reached: come again */
+		told = 1;
+		if (write(d->shared.exception_fd, &told, sizeof(told)) < 0)
+			return n;
+	}
+	return n;
+}
+
+uint64_t dataplane_inject_dropped(const struct dataplane *d)
+{
+	return d->inject_dropped;
+}
+
+int dataplane_inject(struct dataplane *d, uint16_t port, const uint8_t *frame, uint32_t len)
+{
+	struct rte_mbuf *m;
+	char *out;
+
+	if (port >= d->shared.port_count)
+		return -ERR_INVALID;
+	m = rte_pktmbuf_alloc(d->shared.pool);
+	if (!m) {
+		d->inject_dropped++;
+		return -ERR_NOMEM;
+	}
+	out = len <= rte_pktmbuf_tailroom(m) ? rte_pktmbuf_append(m, (uint16_t)len) : NULL;
+	if (!out) {
+		rte_pktmbuf_free(m);
+		d->inject_dropped++;
+		return -ERR_INVALID;
+	}
+	memcpy(out, frame, len);
+	m->hash.usr = port;
+	if (!worker_inject(d->shared.worker[0], m)) {
+		rte_pktmbuf_free(m);
+		d->inject_dropped++;
+		return -ERR_FULL;
+	}
+	return 0;
+}

@@ -1,0 +1,72 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdatomic.h>
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane.h"
+#include "net/packet.h"
+#include "proxy/proxy.h"
+
+struct rte_mbuf;
+struct rte_mempool;
+struct rte_ring;
+struct worker;
+
+/* One core's state and its loop: receive, own, act, send. */
+
+/* What all workers share; immutable while they run, but for what is atomic. */
+struct worker_shared {
+	unsigned workers;
+	bool idle_sleep;
+	struct port *ports[PORTS_MAX];
+	unsigned port_count;
+	struct listener_set listeners;
+	struct tables *tables;
+	struct rte_mempool *pool;
+	struct hash_key call_key, branch_key;
+	struct worker *worker[WORKERS_MAX];
+	struct rte_ring *exceptions; /* all workers -> control: frames and IP packets for the kernel */
+	int exception_fd;	     /* eventfd; written when exceptions wait and nobody was told */
+	_Atomic(bool) exception_told;
+	_Atomic(bool) stop;
+};
+
+/* How an exception's mbuf is marked (rte_mbuf.hash.usr). */
+#define EXCEPTION_MARK(kind, port) ((uint32_t)(kind) << 16 | (port))
+
+/* What a worker publishes of itself for the control thread. */
+struct worker_published {
+	_Atomic(uint32_t) server_transactions, client_transactions, live_calls;
+	_Atomic(uint64_t) message_bytes, busy_cycles, total_cycles;
+};
+
+struct worker_config {
+	struct worker_shared *shared;
+	unsigned index;
+	int core; /* -1: not pinned */
+	struct proxy_config proxy; /* tables, outbox, counters and targets are filled in here */
+	uint32_t fragments;
+};
+
+/* NULL: no memory, with error_text. control-only */
+struct worker *worker_new(const struct worker_config *config, char *error_text);
+/* Starts its thread. 0, -ERR_IO. control-only */
+int worker_start(struct worker *w);
+/* Waits for the thread (shared->stop is set). control-only */
+void worker_join(struct worker *w);
+void worker_free(struct worker *w);
+
+/* Wakes it if it sleeps. any */
+void worker_wake(struct worker *w);
+
+/* Asks it to refuse new calls (or no longer). control-only */
+void worker_drain(struct worker *w, bool drain);
+
+/* Frames that the kernel sends, to go out of a port (hash.usr = port). control-only; false: full, the caller keeps the frame */
+bool worker_inject(struct worker *w, struct rte_mbuf *frame);
+
+const struct counters *worker_counters(const struct worker *w);
+const struct target_cell *worker_targets(const struct worker *w);
+const struct worker_published *worker_published(const struct worker *w);
