@@ -160,6 +160,8 @@ class Capture:
 
     def stop(self):
         """Ends tcpdump once it has written what it has seen; refuses a capture with holes in it."""
+        sizes = []
+        wait_for(lambda: sizes.append(os.path.getsize(self.path)) or sizes[-5:] == [sizes[-1]] * 5, 2)
         self.lab.processes.stop(self.name, signal.SIGINT)
         lost = re.search(r"(\d+) packets dropped by kernel", self._words())
         if lost and int(lost.group(1)):

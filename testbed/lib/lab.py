@@ -57,6 +57,14 @@ def routing(strategy="round_robin", **knobs):
     }
 
 
+def add_profile(config, name, number, strategy="failover", targets=TARGETS, **knobs):
+    """One more profile and a number that leads to it. targets: names, or {name: {weight, enabled, position}}."""
+    details = targets if isinstance(targets, dict) else {target: {} for target in targets}
+    config["profiles"].append({"name": name, "strategy": strategy, **knobs, "targets": [
+        {"trunk": target, "position": at, **detail} for at, (target, detail) in enumerate(details.items())]})
+    config["numbers"].append({"number": number, "profile": name})
+
+
 def configuration(lab, driver="af_packet", workers=1, strategy="round_robin", **knobs):
     """What strowgerd is given when nobody says otherwise."""
     return {

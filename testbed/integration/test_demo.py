@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   testbed/demo's own laboratory: caller ---- Strowger ---- target1 ... target3, the busiest of which is killed half way
+#
+# The demo keeps its promise with every strategy, and its arithmetic is right.
+
+import json
+import os
+import subprocess
+
+import pytest
+
+from lab import ROOT, STRATEGIES, TARGETS
+
+
+def demo(*options):
+    done = subprocess.run([os.path.join(ROOT, "testbed", "demo"), "--no-build", *options], capture_output=True, text=True,
+                          timeout=180, env={**os.environ, "STROWGER_LAB": f"demo-test-{os.getpid()}"})
+    words = done.stdout.strip().splitlines()
+    assert words and words[-1].startswith("{"), done.stdout + done.stderr
+    return done, json.loads(words[-1])
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("strategy", STRATEGIES)
+def test_a_killed_target_costs_no_call(strategy):
+    done, result = demo("--calls", "400", "--rate", "200", "--strategy", strategy)
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert result["failed"] == 0
+    assert result["answered"] + result["cut"] == result["calls"] == 400
+    assert result["rescued"] > 0, "some calls were at the killed target"
+    assert set(result["per_target"]) == set(TARGETS)
+
+
+def test_nothing_killed():
+    done, result = demo("--calls", "200", "--rate", "200", "--kill", "none")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert (result["answered"], result["failed"], result["rescued"], result["cut"]) == (200, 0, 0, 0)

@@ -1,0 +1,310 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   strowgerctl ---- control socket ---- Strowger ---- target1 ... target3
+#   (JSON-RPC 2.0)   mode 0660              |
+#                                         caller
+#
+# The configuration file and the operator's door: what is refused and how, what a change does, what is shown.
+
+import json
+import os
+import stat
+import subprocess
+
+import pytest
+import yaml
+
+from control import Control, ControlError
+from lab import NUMBER, Lab, configuration
+from trial import Trial
+
+SPARE = "+442035550555"
+
+
+def strowgerd(*words):
+    return subprocess.run([f"{Lab().build}/strowgerd", *words], capture_output=True, text=True, timeout=20)
+
+
+# --- the configuration file
+
+@pytest.fixture(scope="module")
+def good():
+    return configuration(Lab("nowhere"))
+
+
+def check(tmp_path, config):
+    path = tmp_path / "strowgerd.yaml"
+    path.write_text(config if isinstance(config, str) else yaml.safe_dump(config, sort_keys=False))
+    return strowgerd("--check", "-c", str(path)), str(path)
+
+
+def test_check_accepts_the_labs_own(tmp_path, good):
+    done, _ = check(tmp_path, good)
+    assert done.returncode == 0, done.stderr
+
+
+def test_check_reads_no_more_than_it_needs(tmp_path, good):
+    """Routing is optional: everything is refused until it comes over the socket."""
+    done, _ = check(tmp_path, {key: good[key] for key in ("ports", "listeners", "control")})
+    assert done.returncode == 0, done.stderr
+
+
+def at(config, path, value):
+    """A copy of config with one value changed; None removes it."""
+    copy = json.loads(json.dumps(config))
+    place = copy
+    for step in path[:-1]:
+        place = place[step]
+    if value is None:
+        del place[path[-1]]
+    else:
+        place[path[-1]] = value
+    return copy
+
+
+@pytest.mark.parametrize("path,value,words", [
+    (["wrokers"], 1, "wrokers"),
+    (["workers", "count"], "many", "count"),
+    (["workers", "idle"], "snooze", "idle"),
+    (["ports", 0, "driver"], "af_tape", "driver"),
+    (["ports", 0, "addresses", 0], "10.77.0.300/24", "address"),
+    (["listeners", 0, "port"], 70000, "port"),
+    (["listeners", 0, "transport"], "pigeon", "transport"),
+    (["limits", "calls"], -1, "calls"),
+    (["trunks", 0, "sources", 0], "10.77.0.0/99", "sources"),
+    (["trunks", 0, "endpoints", 0, "adress"], "10.0.0.1", "adress"),
+    (["profiles", 0, "strategy"], "dice", "strategy"),
+    (["profiles", 0, "ring_timeout_s"], 181, "ring_timeout_s"),
+    (["profiles", 0, "targets", 0, "trunk"], "nobody", "nobody"),
+    (["numbers", 0, "profile"], "nobody", "nobody"),
+    (["numbers", 0, "number"], "+44twenty", "number"),
+])
+def test_check_names_the_key(tmp_path, good, path, value, words):
+    done, _ = check(tmp_path, at(good, path, value))
+    assert done.returncode != 0
+    assert words in done.stderr, done.stderr
+
+
+def test_check_names_file_and_line(tmp_path, good):
+    text = yaml.safe_dump(good, sort_keys=False)
+    line = text.splitlines().index("  idle: sleep") + 1
+    done, path = check(tmp_path, text.replace("idle: sleep", "idle: snooze"))
+    assert done.returncode != 0
+    assert f"{path}:{line}" in done.stderr and "idle" in done.stderr, done.stderr
+    done, path = check(tmp_path, text.replace("  idle: sleep", "  idel: sleep"))
+    assert f"{path}:{line}" in done.stderr and "idel" in done.stderr, done.stderr
+
+
+def test_check_of_no_file_and_no_yaml(tmp_path):
+    assert strowgerd("--check", "-c", str(tmp_path / "none")).returncode != 0
+    done, _ = check(tmp_path, "workers: [1, 2\n")
+    assert done.returncode != 0 and "strowgerd.yaml" in done.stderr
+
+
+def test_the_daemon_refuses_what_check_refuses(tmp_path, good):
+    path = tmp_path / "bad.yaml"
+    path.write_text(yaml.safe_dump(at(good, ["wrokers"], 1)))
+    done = strowgerd("-c", str(path))
+    assert done.returncode != 0 and "wrokers" in done.stderr
+
+
+# --- the socket
+
+def test_socket_mode(lab):
+    mode = os.stat(lab.socket_path)
+    assert stat.S_ISSOCK(mode.st_mode) and stat.S_IMODE(mode.st_mode) == 0o660
+
+
+def test_a_stranger_on_the_socket(lab):
+    """Peer credentials: the file's mode alone is not trusted."""
+    os.chmod(lab.socket_path, 0o666)
+    os.chmod(lab.directory, 0o755)
+    try:
+        # The program may lie where only root can look, so that another user needs its bytes by way of stdin.
+        done = subprocess.run(
+            ["setpriv", "--reuid=65534", "--regid=65534", "--clear-groups", "/usr/bin/python3", "-c",
+             "import socket,sys\ns=socket.socket(socket.AF_UNIX)\ns.connect(sys.argv[1])\n"
+             "s.settimeout(3)\n"
+             "try:\n s.sendall(b'{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"status\"}\\n')\n print(s.recv(65536).decode())\n"
+             "except OSError as e: print(e)", lab.socket_path], capture_output=True, text=True, timeout=10)
+        assert done.returncode == 0, done.stderr
+        assert '"result"' not in done.stdout
+    finally:
+        os.chmod(lab.socket_path, 0o660)
+
+
+@pytest.mark.parametrize("line,code", [
+    (b"nonsense", -32700), (b"[]", -32600), (b'{"id":1}', -32600), (b'{"jsonrpc":"2.0","id":1,"method":"make.tea"}', -32601),
+    (b'{"jsonrpc":"2.0","id":1,"method":"target.set","params":{"target":7}}', -32602),
+])
+def test_errors_on_the_socket(lab, line, code):
+    with Control(lab.socket_path) as control:
+        assert control.exchange(line)["error"]["code"] == code
+
+
+def test_several_requests_on_one_connection(lab):
+    with Control(lab.socket_path) as one, Control(lab.socket_path) as other:
+        for _ in range(20):
+            assert one.call("status")["state"] == other.call("status")["state"] == "running"
+
+
+# --- strowgerctl
+
+def test_status(lab):
+    status = lab.ctl("status")
+    assert status["workers"] == 1 and status["state"] == "running" and status["hugepages"] in (True, False)
+    assert {"started", "answered", "rejected", "cancelled", "exhausted", "rescued", "live"} <= set(status["calls"])
+    assert "running" in lab.ctl("status", text=True).stdout
+
+
+@pytest.mark.parametrize("command", [["status"], ["workers"], ["targets"], ["profiles"], ["profile", "show", "lab"],
+                                     ["numbers"], ["numbers", "+4420"], ["counters"],
+                                     ["route", "+442000000000", NUMBER]])
+def test_everything_is_shown_for_people_and_for_programs(lab, command):
+    assert lab.ctl(*command) is not None
+    assert lab.ctl(*command, text=True).stdout.strip()
+
+
+def test_exit_codes(lab):
+    assert lab.ctl("target", "disable", "lab/nobody", check=False).returncode == 1
+    assert lab.ctl("frobnicate", check=False).returncode == 2
+    lost = subprocess.run([f"{lab.build}/strowgerctl", "--socket", "/nonexistent/socket", "status"], capture_output=True)
+    assert lost.returncode == 3
+
+
+def test_route_says_where_and_why(lab):
+    found = lab.ctl("route", "+442000000000", NUMBER, "--source", lab.address("caller"))
+    words = json.dumps(found)
+    assert "lab/target1" in words or "target1" in words
+    assert "lab" in words
+    nowhere = lab.ctl("route", "+442000000000", "+19995550000", "--source", lab.address("caller"))
+    assert "404" in json.dumps(nowhere)
+    refused = lab.ctl("route", "+442000000000", NUMBER, "--source", lab.address("stranger"))
+    assert "403" in json.dumps(refused)
+
+
+def test_route_agrees_with_a_call(lab):
+    lab.ctl("profile", "set", "lab", "strategy=weighted_lb")
+    try:
+        from agent import Agent
+        for call_id in ("dry-run-1", "dry-run-2", "dry-run-3", "dry-run-4"):
+            said = json.dumps(lab.ctl("route", "+442000000000", NUMBER, "--source", lab.address("caller"),
+                                      "--call-id", call_id))
+            with Agent(lab, "caller") as caller, Agent(lab, "target1") as one, Agent(lab, "target2") as two, \
+                    Agent(lab, "target3") as three:
+                caller.send(caller.request("INVITE", f"sip:{NUMBER}@10.77.0.1", call_id=call_id))
+                reached = [agent.node for agent in (one, two, three) if agent.request_in(seconds=0.3)]
+                assert len(reached) == 1
+                first = min((said.find(f"target{digit}"), f"target{digit}") for digit in "123" if f"target{digit}" in said)
+                assert first[1] == reached[0], said
+                for agent in (one, two, three):
+                    if agent.node == reached[0]:
+                        agent.reply(again(caller, agent), 486, "Busy Here", tag="t")
+                assert caller.final().status == 486
+    finally:
+        lab.ctl("profile", "set", "lab", "strategy=failover")
+
+
+def again(caller, agent):
+    """The INVITE that an agent has already taken comes once more (its retransmission)."""
+    return agent.request_in(seconds=1.5)
+
+
+def test_profile_set(lab):
+    lab.ctl("profile", "set", "lab", "strategy=round_robin", "ring_timeout_s=20")
+    try:
+        shown = lab.ctl("profile", "show", "lab")
+        assert shown["strategy"] == "round_robin" and shown["ring_timeout_s"] == 20
+        with Trial(lab, target1="uas", target2="uas", target3="uas") as trial:
+            trial.call(9)
+        assert len(set(trial.ledger.first_choices())) == 3
+        refused = lab.ctl("profile", "set", "lab", "ring_timeout_s=500", check=False)
+        assert refused.returncode == 1 and "ring_timeout_s" in refused.stderr + refused.stdout
+        assert lab.ctl("profile", "show", "lab")["ring_timeout_s"] == 20, "refused whole"
+    finally:
+        lab.ctl("profile", "set", "lab", "strategy=failover", "ring_timeout_s=25")
+
+
+def test_number_set_and_delete(lab):
+    with Trial(lab, target1="uas") as trial:
+        trial.call(number=SPARE, scenario="uac_expect", fill={"code": 404})
+        lab.ctl("number", "set", SPARE, "lab")
+        trial.call(number=SPARE)
+        assert SPARE in json.dumps(lab.ctl("numbers", "+4420355505"))
+        lab.ctl("number", "delete", SPARE)
+        trial.call(number=SPARE, scenario="uac_expect", fill={"code": 404})
+    assert len(trial.to("target1", "INVITE")) == 1
+
+
+def routing_of(lab):
+    with open(lab.config_path, encoding="utf-8") as file:
+        return {name: section for name, section in yaml.safe_load(file).items()
+                if name in ("trunks", "profiles", "numbers")}
+
+
+def test_apply(lab):
+    wanted = routing_of(lab)
+    assert wanted["numbers"]
+    more = {**wanted, "numbers": [*wanted["numbers"], {"number": SPARE, "profile": "lab"}]}
+    with Trial(lab, target1="uas") as trial:
+        dry = lab.apply(more, "--dry-run", check=False)
+        assert dry.returncode == 0 and SPARE in dry.stdout, "the difference is shown"
+        trial.call(number=SPARE, scenario="uac_expect", fill={"code": 404})
+        done = lab.apply(more, check=False)
+        assert done.returncode == 0 and SPARE in done.stdout
+        trial.call(number=SPARE)
+        again = lab.apply(more, "--dry-run", check=False)
+        assert again.returncode == 0 and SPARE not in again.stdout, "nothing to do"
+        lab.apply(wanted)
+        trial.call(number=SPARE, scenario="uac_expect", fill={"code": 404})
+
+
+def test_apply_is_refused_whole(lab):
+    wanted = routing_of(lab)
+    bad = {**wanted, "numbers": [{"number": SPARE, "profile": "lab"}, {"number": "+442035550556", "profile": "nobody"}]}
+    done = lab.apply(bad, check=False)
+    assert done.returncode == 1 and "nobody" in done.stdout + done.stderr
+    assert SPARE not in json.dumps(lab.ctl("numbers"))
+    assert NUMBER in json.dumps(lab.ctl("numbers"))
+
+
+def test_target_weight_is_checked(lab):
+    with Control(lab.socket_path) as control, pytest.raises(ControlError):
+        control.call("target.set", target="lab/target1", weight=-5)
+
+
+def test_top(lab):
+    """The live screen draws at least once and leaves when it is asked to."""
+    import pty
+    import select
+    import time
+    controller, terminal = pty.openpty()
+    child = subprocess.Popen([f"{lab.build}/strowgerctl", "--socket", lab.socket_path, "top"], stdin=terminal,
+                             stdout=terminal, stderr=terminal, env={**os.environ, "TERM": "xterm"}, close_fds=True)
+    os.close(terminal)
+    seen, end = b"", time.monotonic() + 5
+    while b"target1" not in seen and time.monotonic() < end:
+        if select.select([controller], [], [], 0.2)[0]:
+            seen += os.read(controller, 65536)
+    child.terminate()
+    assert child.wait(5) is not None
+    os.close(controller)
+    assert b"target1" in seen
+
+
+def test_accepted_changes_outlive_a_restart(lab):
+    """state_file: what was changed by hand is there after a restart, and wins over the file's own sections."""
+    with open(lab.config_path, encoding="utf-8") as file:
+        config = yaml.safe_load(file)
+    assert lab.stop_daemon() == 0
+    lab.write_configuration({**config, "state_file": os.path.join(lab.directory, "routing.json")})
+    lab.start_daemon()
+    lab.ctl("profile", "set", "lab", "ring_timeout_s=17")
+    lab.ctl("number", "set", SPARE, "lab")
+    assert lab.stop_daemon() == 0
+    lab.start_daemon()
+    assert lab.ctl("profile", "show", "lab")["ring_timeout_s"] == 17
+    assert SPARE in json.dumps(lab.ctl("numbers"))
+
+
+RESTARTS = True
