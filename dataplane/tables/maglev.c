@@ -12,7 +12,7 @@
  * goes by a clock that nobody else can disturb: target i reaches the k-th slot of its permutation at the time of the k-th smallest of
  * `size` exponential variables with rate weight_i. That is weighted rendezvous hashing: the first to arrive keeps a slot with a
  * probability of exactly its share, whoever else is there, and a leaver's slots go to those that would have come next. A target
- * stops when its exact quota is full, which corrects what chance got wrong (under 1% of the slots). */
+ * stops when its exact quota is full, which corrects what chance got wrong (about 1% of the slots). */
 
 #define TARGETS_MAX 32
 #define TIME_ONE    (1ULL << 44)
