@@ -202,6 +202,11 @@ uint64_t profiles_ticket(struct profiles *p, uint32_t slot)
 	return slot < p->slots.max ? atomic_fetch_add_explicit(&p->tickets[slot].next, 1, memory_order_relaxed) : 0;
 }
 
+uint64_t profiles_ticket_peek(const struct profiles *p, uint32_t slot)
+{
+	return slot < p->slots.max ? atomic_load_explicit(&p->tickets[slot].next, memory_order_relaxed) : 0;
+}
+
 const char *strategy_name(enum strategy s)
 {
 	return (unsigned)s < sizeof(strategies) / sizeof(strategies[0]) ? strategies[s] : "?";
