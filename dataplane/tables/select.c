@@ -172,7 +172,8 @@ static bool by_weight(const struct choice *c, struct selection *ret)
 			return true;
 		refused |= 1u << target;
 	}
-	return false;
+	/* A share too small for a slot is still somewhere to go. */
+	return (open & ~refused) && by_position(c, ret);
 }
 
 static bool next_target(const struct choice *c, struct selection *ret)
