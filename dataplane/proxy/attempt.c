@@ -5,6 +5,10 @@
 #include "tables/endpoints.h"
 #include "tables/trunks.h"
 
+/* A host that answers "nobody listens there" is believed for this long, since hosts rate-limit such answers: without it every further call
+ * would wait for its response timeout. */
+#define REFUSED_EJECT_MS 2000
+
 bool attempts_pending(const struct context *c)
 {
 	for (const struct attempt *a = c->attempts; a; a = a->next)
@@ -131,14 +135,22 @@ static int attempt_begin(struct proxy *p, struct context *c, const struct profil
 	return 0;
 }
 
+/* The next endpoint. Where live traffic alone has taken out all there are, a call that has not been tried anywhere is better tried at one
+ * of those than refused: their ejections count as over. */
+static bool choose(struct proxy *p, struct context *c, const struct profile *profile, struct selection *ret)
+{
+	if (select_next(profile, p->tables->endpoints, p->now_ms, &c->selection, ret) == 0)
+		return true;
+	return !c->started && select_next(profile, p->tables->endpoints, UINT64_MAX, &c->selection, ret) == 0;
+}
+
 void attempts_start(struct proxy *p, struct context *c, const struct sip_message *m)
 {
 	const struct profile *profile = current_profile(p, c);
 	struct selection s;
 	bool begun = false;
 
-	while (profile && !c->exhausted && !c->cancelled && c->started < ATTEMPTS_MAX &&
-	       select_next(profile, p->tables->endpoints, p->now_ms, &c->selection, &s) == 0) {
+	while (profile && !c->exhausted && !c->cancelled && c->started < ATTEMPTS_MAX && choose(p, c, profile, &s)) {
 		if (attempt_begin(p, c, profile, &s, m) == 0) {
 			begun = true;
 			if (!c->parallel)
@@ -209,6 +221,8 @@ void attempt_failed(struct proxy *p, struct attempt *a, enum failure why)
 	struct context *c = a->context;
 
 	count_failure(p, a, why);
+	if (why == FAIL_TRANSPORT)
+		endpoint_eject(p->tables->endpoints, a->endpoint, p->now_ms + REFUSED_EJECT_MS);
 	if (why != FAIL_CODE && why != FAIL_TRANSPORT)
 		c->timeouts++;
 	if (c->first_failed == UINT32_MAX)
