@@ -1,0 +1,149 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/err.h"
+#include "exact.h"
+#include "sip/branch.h"
+#include "sip/token.h"
+#include "sip/via.h"
+
+/* Text that proves it came from us: branches and Record-Route tokens. */
+
+static const struct hash_key key = { 0x1122334455667788, 0x99aabbccddeeff00 };
+
+static void branches(void **state)
+{
+	static const struct branch cases[] = {
+		{ BRANCH_TRANSACTION, 0, 0, 0, 0, 0 },
+		{ BRANCH_TRANSACTION, 255, 0xffffff, 0xffff, 0, UINT32_MAX },
+		{ BRANCH_TRANSACTION, 3, 0x123456, 0x789a, 0, 0xdeadbeef },
+		{ BRANCH_STATELESS, 7, 0, 0, 0xffffffffffULL, 5 },
+		{ BRANCH_STATELESS, 0, 0, 0, 0x0123456789ULL, 0 },
+	};
+
+	for (size_t i = 0; i < COUNT_OF(cases); i++) {
+		char *text = malloc(BRANCH_TEXT);
+		struct span s = { (uint8_t *)text, BRANCH_TEXT };
+		const struct hash_key other = { key.k0, key.k1 + 1 };
+		struct branch b;
+
+		assert_non_null(text);
+		branch_encode(&key, &cases[i], text);
+		assert_true(via_branch_is_3261(s));
+		assert_int_equal(branch_decode(&key, s, &b), 0);
+		assert_int_equal(b.kind, cases[i].kind);
+		assert_int_equal(b.worker, cases[i].worker);
+		assert_int_equal(b.slot, cases[i].slot);
+		assert_int_equal(b.generation, cases[i].generation);
+		assert_int_equal(b.digest, cases[i].digest);
+		assert_int_equal(b.loop, cases[i].loop);
+		assert_int_equal(branch_decode(&other, s, &b), -ERR_FORGED);
+		assert_int_equal(branch_decode(&key, span_of(text, BRANCH_TEXT - 1), &b), -ERR_NOT_FOUND);
+		/* peers may change case */
+		for (int c = 0; c < BRANCH_TEXT; c++)
+			text[c] = (char)(text[c] >= 'a' && text[c] <= 'z' ? text[c] - 32 : text[c]);
+		assert_int_equal(branch_decode(&key, s, &b), 0);
+		/* but nothing else */
+		for (int c = 0; c < BRANCH_TEXT; c++) {
+			char keep = text[c];
+
+			text[c] = keep == 'S' ? 'T' : 'S';
+			assert_true(branch_decode(&key, s, &b) < 0);
+			text[c] = keep;
+		}
+		free(text);
+	}
+	struct branch b;
+
+	assert_int_equal(branch_decode(&key, SPAN_LIT("z9hG4bK-524287-1-0"), &b), -ERR_NOT_FOUND);
+	assert_int_equal(branch_decode(&key, (struct span){ 0, 0 }, &b), -ERR_NOT_FOUND);
+}
+
+static struct token sample(const char *flow)
+{
+	struct token t = { .node = 0x1234, .boot = 9, .worker = 3, .slot = 0xabcdef, .generation = 77, .setup_s = 1700000000,
+			   .caller_trunk = 0xcafe, .target_trunk = 0xfeed0000, .endpoint = 42 };
+
+	if (flow)
+		assert_int_equal(ip_port_parse(span_str(flow), 0, &t.caller_flow), 0);
+	return t;
+}
+
+static void tokens(void **state)
+{
+	static const char *const flows[] = { NULL, "192.0.2.7:1024", "[2001:db8::7]:65535" };
+	static const struct {
+		const char *what, *call_id, *from, *to;
+		int result;
+		enum token_side side;
+	} cases[] = {
+		{ "the caller speaks", "c1", "caller", "target", 0, TOKEN_FROM_CALLER },
+		{ "the target speaks", "c1", "target", "caller", 0, TOKEN_FROM_TARGET },
+		{ "another call", "c2", "caller", "target", -ERR_FORGED, 0 },
+		{ "other tags", "c1", "x", "y", -ERR_FORGED, 0 },
+		{ "bytes moved from Call-ID to tag", "c", "1caller", "target", -ERR_FORGED, 0 },
+	};
+	struct token_keys keys = { .key = { [1] = { 5, 6 }, [2] = { 7, 8 } }, .present = { [1] = true, [2] = true }, .signing = 6 };
+
+	for (size_t f = 0; f < COUNT_OF(flows); f++) {
+		struct token t = sample(flows[f]), back;
+		char out[TOKEN_TEXT_MAX];
+		uint32_t n = token_encode(&keys, &t, SPAN_LIT("c1"), SPAN_LIT("caller"), out);
+		struct span text = exact(out, n);
+		enum token_side side;
+
+		for (size_t i = 0; i < COUNT_OF(cases); i++) {
+			int r = token_decode(&keys, text, span_str(cases[i].call_id), span_str(cases[i].from),
+					     span_str(cases[i].to), &back, &side);
+
+			if (r != cases[i].result)
+				fail_msg("%s: %d", cases[i].what, r);
+			if (r == 0)
+				assert_int_equal(side, cases[i].side);
+		}
+		assert_int_equal(token_decode(&keys, text, SPAN_LIT("c1"), SPAN_LIT("caller"), (struct span){ 0, 0 }, &back, &side), 0);
+		t.key_id = 6;
+		assert_int_equal(back.key_id, 6);
+		assert_true(back.node == t.node && back.boot == t.boot && back.worker == t.worker && back.slot == t.slot);
+		assert_true(back.generation == t.generation && back.setup_s == t.setup_s && back.endpoint == t.endpoint);
+		assert_true(back.caller_trunk == t.caller_trunk && back.target_trunk == t.target_trunk);
+		assert_true(ip_port_eq(&back.caller_flow, &t.caller_flow));
+		exact_free(text);
+	}
+}
+
+static void tokens_refused(void **state)
+{
+	struct token_keys keys = { .key = { [1] = { 5, 6 } }, .present = { [1] = true }, .signing = 1 };
+	struct token t = sample("192.0.2.7:1024"), back;
+	char out[TOKEN_TEXT_MAX];
+	uint32_t n = token_encode(&keys, &t, SPAN_LIT("c"), SPAN_LIT("f"), out);
+	enum token_side side;
+
+	for (uint32_t i = 0; i < n; i++) {
+		char keep = out[i];
+
+		out[i] = keep == 'b' ? 'c' : 'b';
+		assert_true(token_decode(&keys, span_of(out, n), SPAN_LIT("c"), SPAN_LIT("f"), SPAN_LIT("t"), &back, &side) < 0);
+		out[i] = keep;
+	}
+	for (uint32_t cut = 0; cut < n; cut++) {
+		struct span s = exact(out, cut);
+
+		assert_true(token_decode(&keys, s, SPAN_LIT("c"), SPAN_LIT("f"), SPAN_LIT("t"), &back, &side) < 0);
+		exact_free(s);
+	}
+	keys.present[1] = false;
+	assert_int_equal(token_decode(&keys, span_of(out, n), SPAN_LIT("c"), SPAN_LIT("f"), SPAN_LIT("t"), &back, &side), -ERR_FORGED);
+	assert_int_equal(token_decode(&keys, SPAN_LIT("alice"), SPAN_LIT("c"), SPAN_LIT("f"), SPAN_LIT("t"), &back, &side),
+			 -ERR_NOT_FOUND);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(branches),
+		cmocka_unit_test(tokens),
+		cmocka_unit_test(tokens_refused),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
