@@ -1,0 +1,23 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane.h"
+
+struct config;
+struct routing;
+
+/* What operations work on: the running appliance as its operators see it. */
+struct control {
+	struct dataplane *dataplane;
+	const struct config *config;
+	struct routing *routing;
+	const char *version;
+	uint64_t started_ms; /* dataplane_now_ms() */
+	bool draining;
+	struct worker_gauges gauges[WORKERS_MAX]; /* as of the last second: reading them resets the busy share */
+	void (*changed)(void *ctx); /* tables were published: something is retired */
+	void *ctx;
+};

@@ -1,0 +1,28 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+
+struct control;
+
+/* The operations, by noun; each as struct operation's run says. */
+
+int operation_status(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_workers(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_counters(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_drain(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_list(struct control *c, const json_t *params, json_t **ret_result, char *error);
+
+int operation_targets(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_target_set(struct control *c, const json_t *params, json_t **ret_result, char *error);
+
+int operation_profiles(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_profile_get(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_profile_set(struct control *c, const json_t *params, json_t **ret_result, char *error);
+
+int operation_numbers(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_number_set(struct control *c, const json_t *params, json_t **ret_result, char *error);
+
+int operation_apply(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_export(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_route(struct control *c, const json_t *params, json_t **ret_result, char *error);

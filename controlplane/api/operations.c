@@ -1,0 +1,194 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "api/operations.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "api/handlers.h"
+#include "base/err.h"
+#include "error.h"
+
+static const struct operation_param none[] = { { 0 } };
+
+static const struct operation_param target_set[] = {
+	{ "target", PARAM_TEXT, true, "PROFILE/TRUNK" },
+	{ "enabled", PARAM_BOOLEAN, false, "false: no new calls; live ones go on" },
+	{ "weight", PARAM_INTEGER, false, "share of calls, 0..65535; 0 drains" },
+	{ 0 },
+};
+
+static const struct operation_param profile_get[] = { { "name", PARAM_TEXT, true, "the profile" }, { 0 } };
+
+static const struct operation_param profile_set[] = {
+	{ "name", PARAM_TEXT, true, "the profile" },
+	{ "strategy", PARAM_TEXT, false, "failover, round_robin, weighted_lb or simultaneous_ring" },
+	{ "response_timeout_ms", PARAM_INTEGER, false, "sending ... any response; 0: off" },
+	{ "progress_timeout_ms", PARAM_INTEGER, false, "100 ... 18x; 0: off" },
+	{ "ring_timeout_s", PARAM_INTEGER, false, "sending ... an answer, per target, at most 180; 0: off" },
+	{ "setup_budget_s", PARAM_INTEGER, false, "arrival ... the first 18x, over all attempts; 0: off" },
+	{ "max_retries", PARAM_INTEGER, false, "further targets after the first" },
+	{ "max_attempts", PARAM_INTEGER, false, "endpoints in all, 1..16" },
+	{ "exhausted_code", PARAM_INTEGER, false, "answer when nothing is left, 400..699" },
+	{ "retry_after_progress", PARAM_BOOLEAN, false, "a 408 or 5xx moves on even after an 18x went upstream" },
+	{ "retry_codes", PARAM_OBJECT, false, "{add: [codes], remove: [codes]} against the default 408 and 5xx" },
+	{ "targets", PARAM_LIST, false, "[{trunk, position, weight, enabled}]" },
+	{ 0 },
+};
+
+static const struct operation_param numbers[] = {
+	{ "prefix", PARAM_TEXT, false, "only what begins with these digits" },
+	{ "limit", PARAM_INTEGER, false, "at most so many, 1..100000 (100)" },
+	{ 0 },
+};
+
+static const struct operation_param number_set[] = {
+	{ "number", PARAM_TEXT, false, "an E.164 number" },
+	{ "prefix", PARAM_TEXT, false, "or a prefix" },
+	{ "profile", PARAM_TEXT_OR_NULL, true, "where it leads; null removes it" },
+	{ 0 },
+};
+
+static const struct operation_param apply[] = {
+	{ "trunks", PARAM_LIST, false, "a section that is given replaces that section whole" },
+	{ "profiles", PARAM_LIST, false, "" },
+	{ "numbers", PARAM_LIST, false, "" },
+	{ "domains", PARAM_LIST, false, "" },
+	{ "dry_run", PARAM_BOOLEAN, false, "only say what would change" },
+	{ 0 },
+};
+
+static const struct operation_param route[] = {
+	{ "from", PARAM_TEXT, true, "the caller: a number or SIP URI" },
+	{ "to", PARAM_TEXT, true, "what is dialled: a number, SIP or tel URI, or a domain" },
+	{ "source", PARAM_TEXT, false, "the address that the call comes from; without it the access list is not asked" },
+	{ "call_id", PARAM_TEXT, false, "for weighted_lb: the Call-ID to hash" },
+	{ 0 },
+};
+
+static const struct operation_param drain[] = { { "on", PARAM_BOOLEAN, true, "true: new calls get 503; false: back to work" }, { 0 } };
+
+static const struct operation table[] = {
+	{ "status", "what runs, since when, and how many calls", false, none, operation_status },
+	{ "workers", "load and gauges of each worker", false, none, operation_workers },
+	{ "counters", "all counters, in total and by worker", false, none, operation_counters },
+	{ "drain", "refuse new calls, or take them again", true, drain, operation_drain },
+	{ "targets", "targets with their state and statistics", false, none, operation_targets },
+	{ "target.set", "enable, disable or weigh a target", true, target_set, operation_target_set },
+	{ "profiles", "all profiles", false, none, operation_profiles },
+	{ "profile.get", "one profile", false, profile_get, operation_profile_get },
+	{ "profile.set", "change knobs, strategy or targets of a profile", true, profile_set, operation_profile_set },
+	{ "numbers", "numbers and prefixes", false, numbers, operation_numbers },
+	{ "number.set", "lead a number or prefix to a profile, or remove it", true, number_set, operation_number_set },
+	{ "apply", "replace routing sections; answers the difference", true, apply, operation_apply },
+	{ "export", "trunks, profiles and domains in force, as apply takes them", false, none, operation_export },
+	{ "route", "where a call would go, and why", false, route, operation_route },
+	{ "operations", "this table", false, none, operation_list },
+};
+
+const struct operation *operations_all(size_t *ret_count)
+{
+	*ret_count = sizeof(table) / sizeof(table[0]);
+	return table;
+}
+
+const struct operation *operation_find(const char *name)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (strcmp(table[i].name, name) == 0)
+			return &table[i];
+	return NULL;
+}
+
+static const char *const type_words[] = {
+	[PARAM_TEXT] = "text", [PARAM_TEXT_OR_NULL] = "text or null", [PARAM_INTEGER] = "a whole number",
+	[PARAM_BOOLEAN] = "true or false", [PARAM_OBJECT] = "an object", [PARAM_LIST] = "a list",
+};
+
+static bool type_matches(enum param_type type, const json_t *value)
+{
+	switch (type) {
+	case PARAM_TEXT:
+		return json_is_string(value);
+	case PARAM_TEXT_OR_NULL:
+		return json_is_string(value) || json_is_null(value);
+	case PARAM_INTEGER:
+		return json_is_integer(value);
+	case PARAM_BOOLEAN:
+		return json_is_boolean(value);
+	case PARAM_OBJECT:
+		return json_is_object(value);
+	case PARAM_LIST:
+		return json_is_array(value);
+	}
+	return false;
+}
+
+static int check_params(const struct operation *op, const json_t *params, char *error)
+{
+	const char *key;
+	json_t *value;
+
+	if (params && !json_is_object(params))
+		return error_set(error, -ERR_INVALID, "params: expected an object");
+	json_object_foreach((json_t *)params, key, value) {
+		const struct operation_param *p = op->params;
+
+		while (p->name && strcmp(p->name, key) != 0)
+			p++;
+		if (!p->name)
+			return error_set(error, -ERR_INVALID, "%.64s: %s has no such parameter", key, op->name);
+		if (!type_matches(p->type, value))
+			return error_set(error, -ERR_INVALID, "%s: expected %s", key, type_words[p->type]);
+	}
+	for (const struct operation_param *p = op->params; p->name; p++)
+		if (p->required && !json_object_get(params, p->name))
+			return error_set(error, -ERR_INVALID, "%s: is missing", p->name);
+	return 0;
+}
+
+int operation_run(const struct operation *op, struct control *c, const json_t *params, json_t **ret_result, char *error)
+{
+	int err = check_params(op, params, error);
+
+	if (err)
+		return err;
+	*ret_result = NULL;
+	err = op->run(c, params, ret_result, error);
+	if (!err && !*ret_result)
+		err = error_set(error, -ERR_NOMEM, "out of memory");
+	return err;
+}
+
+const char *param_text(const json_t *params, const char *name)
+{
+	return json_string_value(json_object_get(params, name));
+}
+
+json_int_t param_integer(const json_t *params, const char *name, json_int_t otherwise)
+{
+	const json_t *value = json_object_get(params, name);
+
+	return value ? json_integer_value(value) : otherwise;
+}
+
+bool param_given(const json_t *params, const char *name)
+{
+	return json_object_get(params, name) != NULL;
+}
+
+int operation_list(struct control *c, const json_t *params, json_t **ret_result, char *error)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		json_t *takes = json_array();
+
+		for (const struct operation_param *p = table[i].params; p->name; p++)
+			json_array_append_new(takes, json_pack("{s:s, s:s, s:b, s:s}", "name", p->name, "type", type_words[p->type],
+							       "required", p->required, "doc", p->doc));
+		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:o}", "name", table[i].name, "doc", table[i].doc, "changes",
+						      table[i].changes, "params", takes));
+	}
+	*ret_result = list;
+	return 0;
+}

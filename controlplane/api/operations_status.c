@@ -1,0 +1,143 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+
+#include "api/control.h"
+#include "api/handlers.h"
+#include "config.h"
+#include "model/number_map.h"
+#include "routing.h"
+
+static uint64_t total(const struct control *c, enum counter which)
+{
+	unsigned workers = dataplane_configuration(c->dataplane)->workers;
+	uint64_t sum = 0;
+
+	for (unsigned w = 0; w < workers; w++)
+		sum += counter_read(dataplane_counters(c->dataplane, w), which);
+	return sum;
+}
+
+static json_t *ports_json(const struct control *c)
+{
+	const struct dataplane_config *d = dataplane_configuration(c->dataplane);
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < d->port_count; i++) {
+		struct port *port = dataplane_port(c->dataplane, i);
+		struct port_stats stats;
+		uint8_t mac[6];
+		char text[18];
+
+		port_stats(port, &stats);
+		port_mac(port, mac);
+		snprintf(text, sizeof(text), "%02x:%02x:%02x:%02x:%02x:%02x", mac[0], mac[1], mac[2], mac[3], mac[4], mac[5]);
+		json_array_append_new(
+			list, json_pack("{s:s, s:s, s:i, s:i, s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "name", port_name(port), "mac", text, "mtu",
+					port_mtu(port), "devices", (int)d->ports[i].device_count, "rx_packets", (json_int_t)stats.rx_packets,
+					"tx_packets", (json_int_t)stats.tx_packets, "rx_bytes", (json_int_t)stats.rx_bytes, "tx_bytes",
+					(json_int_t)stats.tx_bytes, "rx_missed", (json_int_t)stats.rx_missed, "rx_errors",
+					(json_int_t)stats.rx_errors, "tx_errors", (json_int_t)stats.tx_errors));
+	}
+	return list;
+}
+
+static json_t *listeners_json(const struct control *c)
+{
+	const struct dataplane_config *d = dataplane_configuration(c->dataplane);
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < d->listener_count; i++) {
+		char text[IP_PORT_TEXT_MAX];
+
+		ip_port_format(&d->listeners[i].addr, text);
+		json_array_append_new(list, json_sprintf("udp:%s", text));
+	}
+	return list;
+}
+
+static json_t *calls_json(const struct control *c)
+{
+	uint64_t live = 0;
+
+	for (unsigned w = 0; w < dataplane_configuration(c->dataplane)->workers; w++)
+		live += c->gauges[w].live_calls;
+	return json_pack("{s:I, s:I, s:I, s:I, s:I, s:I, s:I}", "started", (json_int_t)total(c, COUNTER_calls_started), "answered",
+			 (json_int_t)total(c, COUNTER_calls_answered), "rejected", (json_int_t)total(c, COUNTER_calls_rejected),
+			 "cancelled", (json_int_t)total(c, COUNTER_calls_cancelled), "exhausted",
+			 (json_int_t)total(c, COUNTER_calls_exhausted), "rescued", (json_int_t)total(c, COUNTER_calls_rescued), "live",
+			 (json_int_t)live);
+}
+
+/* Gauges are cheap, but their busy share is "since the last reading": only the rest is read afresh for a status. */
+static void refresh_gauges(struct control *c)
+{
+	for (unsigned w = 0; w < dataplane_configuration(c->dataplane)->workers; w++) {
+		uint64_t busy = c->gauges[w].busy_permille;
+
+		dataplane_gauges(c->dataplane, w, &c->gauges[w]);
+		c->gauges[w].busy_permille = busy;
+	}
+}
+
+int operation_status(struct control *c, const json_t *params, json_t **ret_result, char *error)
+{
+	const struct dataplane_config *d = dataplane_configuration(c->dataplane);
+	const struct model *m = c->routing->model;
+
+	refresh_gauges(c);
+	*ret_result = json_pack("{s:s, s:i, s:s, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i}", "version", c->version, "node",
+				(int)d->node, "name", c->config->node_name, "uptime_s",
+				(json_int_t)((dataplane_now_ms() - c->started_ms) / 1000), "state", c->draining ? "draining" : "running",
+				"hugepages", dataplane_hugepages(c->dataplane), "workers", (int)d->workers, "ports", ports_json(c),
+				"listeners", listeners_json(c), "calls", calls_json(c), "trunks", (int)m->trunk_count, "profiles",
+				(int)m->profile_count, "numbers", (int)number_map_count(m->numbers), "prefixes",
+				(int)number_map_count(m->prefixes), "domains", (int)m->domain_count);
+	return 0;
+}
+
+int operation_workers(struct control *c, const json_t *params, json_t **ret_result, char *error)
+{
+	const struct dataplane_config *d = dataplane_configuration(c->dataplane);
+	json_t *list = json_array();
+
+	refresh_gauges(c);
+	for (unsigned w = 0; w < d->workers; w++) {
+		const struct worker_gauges *g = &c->gauges[w];
+
+		json_array_append_new(list, json_pack("{s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "worker", (int)w, "core", d->cores[w],
+						      "busy_percent", (double)g->busy_permille / 10, "live_calls", (json_int_t)g->live_calls,
+						      "server_transactions", (json_int_t)g->server_transactions, "client_transactions",
+						      (json_int_t)g->client_transactions, "message_bytes", (json_int_t)g->message_bytes,
+						      "calls_started",
+						      (json_int_t)counter_read(dataplane_counters(c->dataplane, w), COUNTER_calls_started)));
+	}
+	*ret_result = list;
+	return 0;
+}
+
+int operation_counters(struct control *c, const json_t *params, json_t **ret_result, char *error)
+{
+	json_t *all = json_object(), *list = json_array();
+
+	for (int i = 0; i < COUNTER_COUNT; i++)
+		json_object_set_new(all, counter_name((enum counter)i), json_integer((json_int_t)total(c, (enum counter)i)));
+	for (unsigned w = 0; w < dataplane_configuration(c->dataplane)->workers; w++) {
+		const struct counters *counters = dataplane_counters(c->dataplane, w);
+		json_t *one = json_object();
+
+		for (int i = 0; i < COUNTER_COUNT; i++)
+			json_object_set_new(one, counter_name((enum counter)i),
+					    json_integer((json_int_t)counter_read(counters, (enum counter)i)));
+		json_array_append_new(list, one);
+	}
+	*ret_result = json_pack("{s:o, s:o}", "total", all, "workers", list);
+	return 0;
+}
+
+int operation_drain(struct control *c, const json_t *params, json_t **ret_result, char *error)
+{
+	c->draining = json_is_true(json_object_get(params, "on"));
+	dataplane_drain(c->dataplane, c->draining);
+	*ret_result = json_pack("{s:s}", "state", c->draining ? "draining" : "running");
+	return 0;
+}

@@ -1,0 +1,139 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <string.h>
+
+#include "api/change.h"
+#include "api/control.h"
+#include "api/handlers.h"
+#include "api/operations.h"
+#include "base/err.h"
+#include "error.h"
+#include "model/publish.h"
+#include "routing.h"
+#include "tables/select.h"
+#include "tables/tables.h"
+
+static json_t *endpoints_json(const struct control *c, const struct model_trunk *t)
+{
+	const struct endpoints *endpoints = dataplane_tables(c->dataplane)->endpoints;
+	json_t *list = json_array();
+
+	for (unsigned i = 0; i < t->endpoint_count; i++) {
+		const struct model_endpoint *e = &t->endpoints[i];
+		uint32_t slot = publish_endpoint_slot(c->routing->publisher, t->id, e->id);
+		uint8_t health = atomic_load_explicit(&endpoints_live(endpoints, slot)->health, memory_order_relaxed);
+		char text[IP_PORT_TEXT_MAX];
+
+		ip_port_format(&e->addr, text);
+		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i, s:i}", "address", text, "transport", "udp", "health",
+						      endpoint_health_name((enum endpoint_health)health), "priority", e->priority, "weight",
+						      e->weight));
+	}
+	return list;
+}
+
+/* The word for people; the data plane's own reason decides. */
+static const char *state_word(const struct control *c, const struct model_profile *p, uint32_t trunk)
+{
+	const struct tables *t = dataplane_tables(c->dataplane);
+	const struct profile *compiled = profiles_get(t->profiles, publish_profile_slot(c->routing->publisher, p->id));
+	uint32_t slot = publish_target_slot(c->routing->publisher, p->id, trunk);
+
+	for (unsigned i = 0; compiled && i < compiled->target_count; i++) {
+		const char *reason;
+
+		if (compiled->targets[i].target_slot != slot)
+			continue;
+		reason = select_refusal(compiled, i, t->endpoints, dataplane_now_ms());
+		if (!reason)
+			return "up";
+		if (strcmp(reason, "weight 0") == 0)
+			return "drained";
+		if (strcmp(reason, "no endpoint") == 0)
+			return "empty";
+		return strcmp(reason, "disabled") == 0 ? "disabled" : "down";
+	}
+	return "unknown";
+}
+
+static json_t *target_json(const struct control *c, const struct model_profile *p, const struct model_target *t)
+{
+	const struct model_trunk *trunk = model_trunk_by_id(c->routing->model, t->trunk_id);
+	char name[PROFILE_NAME_MAX + TRUNK_NAME_MAX];
+	struct target_stats s;
+
+	dataplane_target_stats(c->dataplane, publish_target_slot(c->routing->publisher, p->id, t->trunk_id), &s);
+	snprintf(name, sizeof(name), "%s/%s", p->name, trunk->name);
+	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "target", name, "profile",
+			 p->name, "trunk", trunk->name, "position", t->position, "weight", t->weight, "enabled", t->enabled, "state",
+			 state_word(c, p, t->trunk_id), "attempts", (json_int_t)s.attempts, "answered", (json_int_t)s.answered, "rejected",
+			 (json_int_t)s.rejected, "failed", (json_int_t)s.failed, "timeouts", (json_int_t)s.timeouts, "rescued_away",
+			 (json_int_t)s.rescued_away, "live", (json_int_t)s.live, "ringing", (json_int_t)s.ringing, "endpoints",
+			 endpoints_json(c, trunk));
+}
+
+int operation_targets(struct control *c, const json_t *params, json_t **ret_result, char *error)
+{
+	const struct model *m = c->routing->model;
+	json_t *list = json_array();
+
+	for (uint32_t i = 0; i < m->profile_count; i++)
+		for (unsigned j = 0; j < m->profiles[i].target_count; j++)
+			json_array_append_new(list, target_json(c, &m->profiles[i], &m->profiles[i].targets[j]));
+	*ret_result = list;
+	return 0;
+}
+
+/* The target called PROFILE/TRUNK in a model; NULL with an error. */
+static struct model_target *find_target(const struct model *m, const char *name, struct model_profile **ret_profile, char *error)
+{
+	const char *slash = strchr(name, '/');
+	char profile[PROFILE_NAME_MAX];
+	struct model_target *t;
+
+	if (!slash || (size_t)(slash - name) >= sizeof(profile)) {
+		error_set(error, -ERR_INVALID, "target: '%.64s' is not PROFILE/TRUNK", name);
+		return NULL;
+	}
+	snprintf(profile, sizeof(profile), "%.*s", (int)(slash - name), name);
+	*ret_profile = model_profile(m, profile);
+	t = *ret_profile ? model_target(*ret_profile, slash + 1) : NULL;
+	if (!*ret_profile)
+		error_set(error, -ERR_NOT_FOUND, "target: no profile named %s", profile);
+	else if (!t)
+		error_set(error, -ERR_NOT_FOUND, "target: profile %s has no target %.64s", (*ret_profile)->name, slash + 1);
+	return t;
+}
+
+int operation_target_set(struct control *c, const json_t *params, json_t **ret_result, char *error)
+{
+	json_int_t weight = param_integer(params, "weight", 0);
+	struct model_profile *profile;
+	struct model_target *target;
+	struct model *candidate;
+	uint32_t id;
+	int err;
+
+	if (weight < 0 || weight > 65535)
+		return error_set(error, -ERR_INVALID, "weight: %lld is not in 0..65535", (long long)weight);
+	if (!param_given(params, "enabled") && !param_given(params, "weight"))
+		return error_set(error, -ERR_INVALID, "target.set: needs enabled or weight");
+	if (!find_target(c->routing->model, param_text(params, "target"), &profile, error))
+		return -ERR_NOT_FOUND;
+	candidate = model_copy(c->routing->model);
+	if (!candidate)
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	target = find_target(candidate, param_text(params, "target"), &profile, error);
+	if (param_given(params, "enabled"))
+		target->enabled = json_is_true(json_object_get(params, "enabled"));
+	if (param_given(params, "weight"))
+		target->weight = (uint16_t)weight;
+	id = profile->id;
+	err = change_commit(c, candidate, id, false, ret_result, error);
+	if (!err) {
+		profile = model_profile_by_id(c->routing->model, id);
+		target = find_target(c->routing->model, param_text(params, "target"), &profile, error);
+		json_object_set_new(*ret_result, "target", target_json(c, profile, target));
+	}
+	return err;
+}

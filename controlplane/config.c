@@ -1,0 +1,302 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "config_ports.h"
+#include "config_schema.h"
+#include "error.h"
+#include "model/compile.h"
+#include "model/fields.h"
+#include "sip/via.h"
+#include "yaml_file.h"
+
+/* One row of a section of whole numbers. */
+struct number_row {
+	const char *key;
+	const int64_t *given;
+	int64_t min, max;
+	uint32_t *value; /* holds the default before */
+};
+
+static int load_rows(const struct number_row *rows, unsigned n, const char *path, char *error)
+{
+	for (unsigned i = 0; i < n; i++) {
+		int64_t value;
+		int err = field_integer(rows[i].given, *rows[i].value, rows[i].given ? rows[i].min : 0, rows[i].given ? rows[i].max : UINT32_MAX,
+					path, rows[i].key, &value, error);
+
+		if (err)
+			return err;
+		*rows[i].value = (uint32_t)value;
+	}
+	return 0;
+}
+
+static int load_node(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const struct raw_node none;
+	const struct raw_node *node = raw->node ? raw->node : &none;
+	int64_t id;
+	int err = field_integer(node->id, 1, 1, 65535, "node", "id", &id, error);
+
+	if (!err)
+		err = field_name(node->name ? node->name : "strowger", "node", "name", c->node_name, error);
+	if (!err)
+		c->dataplane.node = (uint16_t)id;
+	return err;
+}
+
+static int load_cores(const struct raw_workers *w, struct dataplane_config *d, char *error)
+{
+	if (w->cores_count > WORKERS_MAX)
+		return error_set(error, -ERR_FULL, "workers.cores: more than %d", WORKERS_MAX);
+	for (uint32_t i = 0; i < w->cores_count; i++) {
+		char key[32];
+		int64_t core;
+		int err;
+
+		snprintf(key, sizeof(key), "cores[%u]", i);
+		err = field_integer(&w->cores[i], 0, 0, 1023, "workers", key, &core, error);
+		if (err)
+			return err;
+		for (uint32_t j = 0; j < i; j++)
+			if (d->cores[j] == core)
+				return error_set(error, -ERR_INVALID, "workers.cores[%u]: core %d is listed twice", i, (int)core);
+		d->cores[i] = (int)core;
+	}
+	d->workers = w->cores_count;
+	return 0;
+}
+
+static int load_workers(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const char *const idles[] = { "spin", "sleep", NULL };
+	static const struct raw_workers none;
+	const struct raw_workers *w = raw->workers ? raw->workers : &none;
+	struct dataplane_config *d = &c->dataplane;
+	int64_t count;
+	int idle;
+	int err = field_integer(w->count, 1, 1, WORKERS_MAX, "workers", "count", &count, error);
+
+	if (!err)
+		err = field_choice(w->idle, 0, idles, "workers", "idle", &idle, error);
+	if (err)
+		return err;
+	d->workers = (unsigned)count;
+	d->idle_sleep = idle == 1;
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		d->cores[i] = -1;
+	return w->cores_count ? load_cores(w, d, error) : 0;
+}
+
+static int load_listeners(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const char *const transports[] = { "udp", NULL };
+	struct dataplane_config *d = &c->dataplane;
+	char path[32];
+
+	if (!raw->listeners_count)
+		return error_set(error, -ERR_INVALID, "listeners: at least one is needed");
+	if (raw->listeners_count > sizeof(d->listeners) / sizeof(d->listeners[0]))
+		return error_set(error, -ERR_FULL, "listeners: more than %zu", sizeof(d->listeners) / sizeof(d->listeners[0]));
+	for (uint32_t i = 0; i < raw->listeners_count; i++) {
+		const struct raw_listener *from = &raw->listeners[i];
+		struct dataplane_listener *l = &d->listeners[i];
+		int64_t port;
+		int transport, err;
+
+		snprintf(path, sizeof(path), "listeners[%u]", i);
+		if (ip_parse(span_str(from->address), &l->addr.ip))
+			return error_set(error, -ERR_INVALID, "%s.address: '%.64s' is not an IP address", path, from->address);
+		err = field_integer(from->port, 5060, 1, 65535, path, "port", &port, error);
+		if (!err)
+			err = field_choice(from->transport, 0, transports, path, "transport", &transport, error);
+		if (err)
+			return err;
+		l->addr.port = (uint16_t)port;
+		l->transport = TRANSPORT_UDP;
+		for (uint32_t j = 0; j < i; j++)
+			if (ip_port_eq(&d->listeners[j].addr, &l->addr))
+				return error_set(error, -ERR_INVALID, "%s: the same address and port as listeners[%u]", path, j);
+	}
+	d->listener_count = raw->listeners_count;
+	return 0;
+}
+
+static int load_limits(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const struct raw_limits none;
+	const struct raw_limits *r = raw->limits ? raw->limits : &none;
+	struct dataplane_limits *l = &c->dataplane.limits;
+	struct tables_limits *t = &l->tables;
+	const struct number_row rows[] = {
+		{ "transactions", r->transactions, 64, 1 << 24, &l->transactions },
+		{ "calls", r->calls, 64, 1 << 24, &l->calls },
+		{ "message_mb", r->message_mb, 1, 65536, &l->message_mb },
+		{ "fragments", r->fragments, 1, 65536, &l->fragments },
+		{ "mbufs", r->mbufs, 1024, 1 << 22, &l->mbufs },
+		{ "numbers", r->numbers, 1, 100000000, &t->numbers },
+		{ "prefixes", r->prefixes, 1, 1000000, &t->prefixes },
+		{ "profiles", r->profiles, 1, 65535, &t->profiles },
+		{ "trunks", r->trunks, 1, 65535, &t->trunks },
+		{ "endpoints", r->endpoints, 1, 1000000, &t->endpoints },
+	};
+	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "limits", error);
+
+	if (err)
+		return err;
+	c->limits = (struct model_limits){ t->numbers, t->prefixes, t->profiles, t->trunks, t->endpoints };
+	/* A whole section may be replaced by another in one change: both have slots for a moment. */
+	t->profiles *= 2;
+	t->trunks *= 2;
+	t->endpoints *= 2;
+	t->workers = c->dataplane.workers;
+	return 0;
+}
+
+static int load_timers(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const struct raw_timers none;
+	const struct raw_timers *r = raw->timers ? raw->timers : &none;
+	struct dataplane_timers *t = &c->dataplane.timers;
+	const struct number_row rows[] = {
+		{ "t1_ms", r->t1_ms, 10, 10000, &t->t1 },
+		{ "t2_ms", r->t2_ms, 10, 60000, &t->t2 },
+		{ "t4_ms", r->t4_ms, 10, 60000, &t->t4 },
+		{ "timer_c_ms", r->timer_c_ms, 1000, 3600000, &t->timer_c },
+	};
+	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "timers", error);
+
+	if (!err && t->t2 < t->t1)
+		err = error_set(error, -ERR_INVALID, "timers.t2_ms: less than t1_ms (%u < %u)", t->t2, t->t1);
+	return err;
+}
+
+/* An absolute path that fits; the parent must not be guessed from the working directory. */
+static int load_path(const char *given, const char *key, char *ret, unsigned bytes, char *error)
+{
+	if (given && given[0] != '/')
+		return error_set(error, -ERR_INVALID, "%s: '%.64s' is not an absolute path", key, given);
+	if (given && strlen(given) >= bytes)
+		return error_set(error, -ERR_INVALID, "%s: longer than %u characters", key, bytes - 1);
+	memset(ret, 0, bytes);
+	if (given)
+		memcpy(ret, given, strlen(given));
+	return 0;
+}
+
+static int load_control(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const struct raw_control none;
+	const struct raw_control *r = raw->control ? raw->control : &none;
+	int64_t drain;
+	int err = load_path(r->socket ? r->socket : "/run/strowger/control.sock", "control.socket", c->control_socket,
+			    sizeof(c->control_socket), error);
+
+	if (!err)
+		err = field_text(r->group, "control", "group", c->control_group, sizeof(c->control_group), error);
+	if (!err)
+		err = load_path(raw->state_file, "state_file", c->state_file, sizeof(c->state_file), error);
+	if (!err)
+		err = load_path(raw->token_key_file, "token_key_file", c->token_key_file, sizeof(c->token_key_file), error);
+	drain = raw->drain_timeout_s ? *raw->drain_timeout_s : 30;
+	if (!err && (drain < 0 || drain > 86400))
+		err = error_set(error, -ERR_INVALID, "drain_timeout_s: %lld is not in 0..86400", (long long)drain);
+	c->drain_timeout_s = (uint32_t)drain;
+	return err;
+}
+
+static int load_small(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const char *const answers[] = { "reject", "silent", NULL };
+	const char *name = raw->server_name ? raw->server_name : "Strowger";
+	int answer, err;
+
+	err = field_choice(raw->access ? raw->access->unknown_source : NULL, 0, answers, "access", "unknown_source", &answer, error);
+	if (err)
+		return err;
+	c->dataplane.unknown_source = answer ? UNKNOWN_SOURCE_SILENT : UNKNOWN_SOURCE_403;
+	if (strlen(name) >= sizeof(c->dataplane.server_name) || strpbrk(name, "\r\n"))
+		return error_set(error, -ERR_INVALID, "server_name: at most %zu characters of one line", sizeof(c->dataplane.server_name) - 1);
+	memset(c->dataplane.server_name, 0, sizeof(c->dataplane.server_name));
+	memcpy(c->dataplane.server_name, name, strlen(name));
+	return raw->number_plan ? model_load_plan(raw->number_plan, "number_plan", &c->number_plan, error) : 0;
+}
+
+static int check(const struct raw_config *raw, struct config *c, char *error)
+{
+	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
+		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_small, load_control,
+	};
+	int err = 0;
+
+	for (unsigned i = 0; i < sizeof(sections) / sizeof(sections[0]) && !err; i++)
+		err = sections[i](raw, c, error);
+	if (!err)
+		err = model_load(&raw->routing, MODEL_ALL, NULL, &c->limits, &c->routing, error);
+	return err ? err : compile_check(c->routing, error);
+}
+
+int config_load(const char *path, struct config **ret_config, char *error)
+{
+	struct config *c = calloc(1, sizeof(*c));
+	struct yaml *y = NULL;
+	void *raw = NULL;
+	int err;
+
+	if (!c || !(c->path = strdup(path))) {
+		err = error_set(error, -ERR_NOMEM, "out of memory");
+		goto out;
+	}
+	err = yaml_read(path, &y, error);
+	if (!err)
+		err = yaml_load(y, &config_schema, &raw, error);
+	if (err)
+		goto out;
+	dataplane_config_default(&c->dataplane);
+	err = check(raw, c, error);
+	if (err)
+		yaml_locate(y, error);
+out:
+	yaml_release(&config_schema, raw);
+	yaml_free(y);
+	if (err)
+		config_free(c);
+	else
+		*ret_config = c;
+	return err;
+}
+
+int config_load_routing(const struct config *c, struct model **ret_model, char *error)
+{
+	struct yaml *y;
+	void *data;
+	int err = yaml_read(c->path, &y, error);
+
+	if (err)
+		return err;
+	err = yaml_load(y, &config_schema, &data, error);
+	if (!err) {
+		const struct raw_config *raw = data;
+
+		err = model_load(&raw->routing, MODEL_ALL, NULL, &c->limits, ret_model, error);
+		if (err)
+			yaml_locate(y, error);
+		yaml_release(&config_schema, data);
+	}
+	yaml_free(y);
+	return err;
+}
+
+void config_free(struct config *c)
+{
+	if (!c)
+		return;
+	model_free(c->routing);
+	free(c->path);
+	free(c);
+}

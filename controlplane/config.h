@@ -1,0 +1,48 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "dataplane.h"
+#include "model/model.h"
+
+/* The configuration file, read and checked whole. */
+
+#define CONFIG_ADDRESSES_MAX 32
+#define CONFIG_GATEWAYS_MAX  8
+
+/* An address of our own with the length of its subnet: bits beyond the length stay. */
+struct config_address {
+	struct ip_addr ip;
+	uint8_t length;
+};
+
+/* What the kernel interface paired with a port gets. */
+struct config_port {
+	struct config_address addresses[CONFIG_ADDRESSES_MAX];
+	unsigned address_count;
+	struct ip_addr gateways[CONFIG_GATEWAYS_MAX];
+	unsigned gateway_count;
+};
+
+struct config {
+	char *path; /* of the file */
+	char node_name[64];
+	struct dataplane_config dataplane; /* token keys and boot are left to whoever starts it */
+	struct config_port ports[PORTS_MAX]; /* beside dataplane.ports */
+	struct number_plan number_plan;
+	char control_socket[108], control_group[64];
+	char state_file[256], token_key_file[256]; /* empty: none */
+	uint32_t drain_timeout_s;
+	struct model_limits limits; /* as written; the tables get room to spare, since what is removed is released late */
+	struct model *routing;
+};
+
+/* 0; -ERR_IO, -ERR_INVALID, -ERR_FULL, -ERR_NOMEM with one line that names file, line and key. control-only */
+int config_load(const char *path, struct config **ret_config, char *error);
+/* NULL is ignored. */
+void config_free(struct config *c);
+
+/* Only the routing sections of the file, by the limits of c. 0 or as config_load. control-only */
+int config_load_routing(const struct config *c, struct model **ret_model, char *error);

@@ -1,0 +1,97 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "config_schema.h"
+
+#define REQUIRED CYAML_FLAG_POINTER
+#define OPTIONAL (CYAML_FLAG_POINTER | CYAML_FLAG_OPTIONAL)
+
+static const cyaml_schema_field_t node_fields[] = {
+	CYAML_FIELD_INT_PTR("id", OPTIONAL, struct raw_node, id),
+	CYAML_FIELD_STRING_PTR("name", OPTIONAL, struct raw_node, name, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t workers_fields[] = {
+	CYAML_FIELD_INT_PTR("count", OPTIONAL, struct raw_workers, count),
+	CYAML_FIELD_SEQUENCE("cores", OPTIONAL, struct raw_workers, cores, &schema_integer, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("idle", OPTIONAL, struct raw_workers, idle, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t port_fields[] = {
+	CYAML_FIELD_STRING_PTR("name", REQUIRED, struct raw_port, name, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("driver", OPTIONAL, struct raw_port, driver, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("interface", OPTIONAL, struct raw_port, interface, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("device", OPTIONAL, struct raw_port, device, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_INT_PTR("mtu", OPTIONAL, struct raw_port, mtu),
+	CYAML_FIELD_INT_PTR("frame_bytes", OPTIONAL, struct raw_port, frame_bytes),
+	CYAML_FIELD_SEQUENCE("addresses", OPTIONAL, struct raw_port, addresses, &schema_text, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("gateways", OPTIONAL, struct raw_port, gateways, &schema_text, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t listener_fields[] = {
+	CYAML_FIELD_STRING_PTR("address", REQUIRED, struct raw_listener, address, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_INT_PTR("port", OPTIONAL, struct raw_listener, port),
+	CYAML_FIELD_STRING_PTR("transport", OPTIONAL, struct raw_listener, transport, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t limits_fields[] = {
+	CYAML_FIELD_INT_PTR("transactions", OPTIONAL, struct raw_limits, transactions),
+	CYAML_FIELD_INT_PTR("calls", OPTIONAL, struct raw_limits, calls),
+	CYAML_FIELD_INT_PTR("message_mb", OPTIONAL, struct raw_limits, message_mb),
+	CYAML_FIELD_INT_PTR("fragments", OPTIONAL, struct raw_limits, fragments),
+	CYAML_FIELD_INT_PTR("mbufs", OPTIONAL, struct raw_limits, mbufs),
+	CYAML_FIELD_INT_PTR("numbers", OPTIONAL, struct raw_limits, numbers),
+	CYAML_FIELD_INT_PTR("prefixes", OPTIONAL, struct raw_limits, prefixes),
+	CYAML_FIELD_INT_PTR("profiles", OPTIONAL, struct raw_limits, profiles),
+	CYAML_FIELD_INT_PTR("trunks", OPTIONAL, struct raw_limits, trunks),
+	CYAML_FIELD_INT_PTR("endpoints", OPTIONAL, struct raw_limits, endpoints),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t timers_fields[] = {
+	CYAML_FIELD_INT_PTR("t1_ms", OPTIONAL, struct raw_timers, t1_ms),
+	CYAML_FIELD_INT_PTR("t2_ms", OPTIONAL, struct raw_timers, t2_ms),
+	CYAML_FIELD_INT_PTR("t4_ms", OPTIONAL, struct raw_timers, t4_ms),
+	CYAML_FIELD_INT_PTR("timer_c_ms", OPTIONAL, struct raw_timers, timer_c_ms),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t access_fields[] = {
+	CYAML_FIELD_STRING_PTR("unknown_source", OPTIONAL, struct raw_access, unknown_source, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t control_fields[] = {
+	CYAML_FIELD_STRING_PTR("socket", OPTIONAL, struct raw_control, socket, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("group", OPTIONAL, struct raw_control, group, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t port_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields) };
+
+static const cyaml_schema_value_t listener_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_listener, listener_fields) };
+
+static const cyaml_schema_field_t config_fields[] = {
+	CYAML_FIELD_MAPPING_PTR("node", OPTIONAL, struct raw_config, node, node_fields),
+	CYAML_FIELD_MAPPING_PTR("workers", OPTIONAL, struct raw_config, workers, workers_fields),
+	CYAML_FIELD_SEQUENCE("ports", OPTIONAL, struct raw_config, ports, &port_schema, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("listeners", OPTIONAL, struct raw_config, listeners, &listener_schema, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL, struct raw_config, limits, limits_fields),
+	CYAML_FIELD_MAPPING_PTR("timers", OPTIONAL, struct raw_config, timers, timers_fields),
+	CYAML_FIELD_MAPPING_PTR("access", OPTIONAL, struct raw_config, access, access_fields),
+	CYAML_FIELD_MAPPING_PTR("number_plan", OPTIONAL, struct raw_config, number_plan, routing_plan_fields),
+	CYAML_FIELD_STRING_PTR("server_name", OPTIONAL, struct raw_config, server_name, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_MAPPING_PTR("control", OPTIONAL, struct raw_config, control, control_fields),
+	CYAML_FIELD_STRING_PTR("state_file", OPTIONAL, struct raw_config, state_file, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("token_key_file", OPTIONAL, struct raw_config, token_key_file, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_INT_PTR("drain_timeout_s", OPTIONAL, struct raw_config, drain_timeout_s),
+	CYAML_FIELD_SEQUENCE("trunks", OPTIONAL, struct raw_config, routing.trunks, &routing_trunk_schema, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("profiles", OPTIONAL, struct raw_config, routing.profiles, &routing_profile_schema, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("numbers", OPTIONAL, struct raw_config, routing.numbers, &routing_number_schema, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("domains", OPTIONAL, struct raw_config, routing.domains, &routing_domain_schema, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
+const cyaml_schema_value_t config_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_POINTER, struct raw_config, config_fields) };

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "model/routing_schema.h"
+
+/* The configuration file as it is written; absent scalars are NULL, absent sections too. */
+
+struct raw_node {
+	int64_t *id;
+	char *name;
+};
+
+struct raw_workers {
+	int64_t *count, *cores;
+	uint32_t cores_count;
+	char *idle;
+};
+
+struct raw_port {
+	char *name, *driver, *interface, *device;
+	int64_t *mtu, *frame_bytes;
+	char **addresses, **gateways;
+	uint32_t addresses_count, gateways_count;
+};
+
+struct raw_listener {
+	char *address, *transport;
+	int64_t *port;
+};
+
+struct raw_limits {
+	int64_t *transactions, *calls, *message_mb, *fragments, *mbufs;
+	int64_t *numbers, *prefixes, *profiles, *trunks, *endpoints;
+};
+
+struct raw_timers {
+	int64_t *t1_ms, *t2_ms, *t4_ms, *timer_c_ms;
+};
+
+struct raw_access {
+	char *unknown_source;
+};
+
+struct raw_control {
+	char *socket, *group;
+};
+
+struct raw_config {
+	struct raw_node *node;
+	struct raw_workers *workers;
+	struct raw_port *ports;
+	struct raw_listener *listeners;
+	uint32_t ports_count, listeners_count;
+	struct raw_limits *limits;
+	struct raw_timers *timers;
+	struct raw_access *access;
+	struct raw_plan *number_plan;
+	char *server_name;
+	struct raw_control *control;
+	char *state_file, *token_key_file;
+	int64_t *drain_timeout_s;
+	struct raw_routing routing; /* its four sections stand at the top of the file */
+};
+
+extern const cyaml_schema_value_t config_schema; /* of a pointer to struct raw_config */

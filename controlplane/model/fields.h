@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdint.h>
+
+/* Single values as they are written, into what they mean; an error says "PATH.KEY: what is wrong". */
+
+/* *given, or otherwise where given is NULL. 0; -ERR_INVALID when it is outside min..max. */
+int field_integer(const int64_t *given, int64_t otherwise, int64_t min, int64_t max, const char *path, const char *key, int64_t *ret,
+		  char *error);
+
+/* A copy of given (NULL: empty) into ret of `bytes` bytes. 0; -ERR_INVALID when it does not fit. */
+int field_text(const char *given, const char *path, const char *key, char *ret, unsigned bytes, char *error);
+
+/* A name of a trunk, profile ... by the rule of model_name_valid; NULL: empty. */
+int field_name(const char *given, const char *path, const char *key, char ret[64], char *error);
+
+/* The index of given among words ("failover, round_robin"), a list ended by NULL; `otherwise` where given is NULL. */
+int field_choice(const char *given, int otherwise, const char *const *words, const char *path, const char *key, int *ret, char *error);

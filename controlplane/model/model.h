@@ -1,0 +1,123 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "base/addr.h"
+#include "sip/number.h"
+#include "tables/profiles.h"
+#include "tables/trunks.h"
+
+struct number_map;
+struct raw_routing;
+struct u64map;
+
+/* What the operator wants of routing, as plain structs. A model is validated whole when it is made and is not changed afterwards, but
+ * for its numbers, which may be changed one by one. Every function is control-only. */
+
+struct model_endpoint {
+	struct ip_port addr;
+	uint8_t transport; /* enum sip_transport */
+	uint16_t priority, weight;
+	uint32_t id; /* endpoint_id() */
+};
+
+struct model_trunk {
+	uint32_t id; /* trunk_id(name) */
+	char name[TRUNK_NAME_MAX];
+	char profile[PROFILE_NAME_MAX]; /* empty: none */
+	enum trunk_request_uri request_uri;
+	char host[256];
+	bool has_plan; /* else the node's default plan holds */
+	struct number_plan plan;
+	uint16_t endpoint_count, source_count;
+	struct model_endpoint endpoints[TRUNK_ENDPOINTS_MAX];
+	struct ip_prefix sources[TRUNK_PREFIXES_MAX];
+};
+
+struct model_target {
+	char trunk[TRUNK_NAME_MAX];
+	uint32_t trunk_id;
+	uint16_t position, weight;
+	bool enabled;
+};
+
+struct model_profile {
+	uint32_t id; /* trunk_id(name): the same hash */
+	char name[PROFILE_NAME_MAX];
+	enum strategy strategy;
+	struct profile_knobs knobs;
+	uint16_t target_count;
+	struct model_target targets[PROFILE_TARGETS_MAX];
+};
+
+#define DOMAIN_NAME_MAX 256
+
+struct model_domain {
+	char name[DOMAIN_NAME_MAX]; /* lower case, without a trailing dot */
+	uint32_t profile_id;
+};
+
+struct model {
+	struct model_trunk *trunks;
+	struct model_profile *profiles;
+	struct model_domain *domains; /* sorted by name */
+	uint32_t trunk_count, profile_count, domain_count;
+	struct number_map *numbers, *prefixes; /* -> profile id */
+	struct u64map *trunk_index, *profile_index; /* id -> place in the arrays */
+};
+
+/* How much the tables hold. */
+struct model_limits {
+	uint32_t numbers, prefixes, profiles, trunks, endpoints;
+};
+
+enum model_section {
+	MODEL_TRUNKS = 1,
+	MODEL_PROFILES = 2,
+	MODEL_NUMBERS = 4,
+	MODEL_DOMAINS = 8,
+	MODEL_ALL = 15,
+};
+
+/* Nothing at all: every call is refused. NULL: no memory. */
+struct model *model_new(void);
+/* NULL is ignored. */
+void model_free(struct model *m);
+
+/* A model of the sections in raw; those that `sections` does not name are taken from base (NULL: empty), whose numbers are shared, not
+ * copied. Everything is checked, references included. 0; -ERR_INVALID, -ERR_FULL, -ERR_NOMEM with an error that names the key. */
+int model_load(const struct raw_routing *raw, unsigned sections, const struct model *base, const struct model_limits *limits,
+	       struct model **ret_model, char *error);
+
+/* A copy that shares the numbers, for changing a trunk or a profile in it before model_validate. NULL: no memory. */
+struct model *model_copy(const struct model *m);
+
+/* Builds the indexes anew; a name that is there twice is refused. 0 or as model_load. */
+int model_reindex(struct model *m, char *error);
+
+/* References, uniqueness and limits of a whole model, its indexes built anew. 0 or as model_load. */
+int model_validate(struct model *m, const struct model_limits *limits, char *error);
+
+/* One element of each kind from its raw form, without references; `path` ("trunks[2]") begins the error. */
+struct raw_trunk;
+struct raw_profile;
+int model_load_trunk(const struct raw_trunk *raw, const char *path, struct model_trunk *ret, char *error);
+int model_load_profile(const struct raw_profile *raw, const char *path, struct model_profile *ret, char *error);
+struct raw_plan;
+int model_load_plan(const struct raw_plan *raw, const char *path, struct number_plan *ret, char *error);
+
+/* NULL: no such name (case does not matter) or id. */
+struct model_trunk *model_trunk(const struct model *m, const char *name);
+struct model_trunk *model_trunk_by_id(const struct model *m, uint32_t id);
+struct model_profile *model_profile(const struct model *m, const char *name);
+struct model_profile *model_profile_by_id(const struct model *m, uint32_t id);
+/* A profile's target by its trunk's name; NULL: none. */
+struct model_target *model_target(struct model_profile *p, const char *trunk);
+
+/* The name of a profile id, or "?" */
+const char *model_profile_name(const struct model *m, uint32_t id);
+
+/* 1 to 63 of A-Z a-z 0-9 . _ - and a letter or digit first. */
+bool model_name_valid(const char *name);

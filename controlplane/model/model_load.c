@@ -1,0 +1,355 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "error.h"
+#include "model/fields.h"
+#include "model/model.h"
+#include "model/number_map.h"
+#include "model/routing_schema.h"
+#include "sip/via.h"
+#include "tables/endpoints.h"
+
+/* From what was written to a model. */
+
+int model_load_plan(const struct raw_plan *raw, const char *path, struct number_plan *ret, char *error)
+{
+	struct number_plan plan;
+	const struct {
+		const char *key, *text;
+	} rules[] = { { "country_code", raw->country_code },
+		      { "international_prefix", raw->international_prefix },
+		      { "national_prefix", raw->national_prefix } };
+	int err;
+
+	memset(&plan, 0, sizeof(plan));
+	for (unsigned i = 0; i < 3; i++)
+		if (rules[i].text && strspn(rules[i].text, "0123456789") != strlen(rules[i].text))
+			return error_set(error, -ERR_INVALID, "%s.%s: '%.64s' has other characters than digits", path, rules[i].key,
+					 rules[i].text);
+	err = field_text(raw->country_code, path, "country_code", plan.country_code, sizeof(plan.country_code), error);
+	if (!err)
+		err = field_text(raw->international_prefix, path, "international_prefix", plan.international_prefix,
+				 sizeof(plan.international_prefix), error);
+	if (!err)
+		err = field_text(raw->national_prefix, path, "national_prefix", plan.national_prefix, sizeof(plan.national_prefix), error);
+	if (!err && plan.national_prefix[0] && !plan.country_code[0])
+		err = error_set(error, -ERR_INVALID, "%s.national_prefix: needs a country_code", path);
+	if (!err)
+		*ret = plan;
+	return err;
+}
+
+static int load_endpoint(const struct raw_endpoint *raw, uint32_t trunk, const char *path, struct model_endpoint *ret, char *error)
+{
+	static const char *const transports[] = { "udp", NULL };
+	int64_t port, priority, weight;
+	int transport, err;
+
+	if (ip_parse(span_str(raw->address), &ret->addr.ip))
+		return error_set(error, -ERR_INVALID, "%s.address: '%.64s' is not an IP address", path, raw->address);
+	err = field_integer(raw->port, 5060, 1, 65535, path, "port", &port, error);
+	if (!err)
+		err = field_choice(raw->transport, 0, transports, path, "transport", &transport, error);
+	if (!err)
+		err = field_integer(raw->priority, 0, 0, 65535, path, "priority", &priority, error);
+	if (!err)
+		err = field_integer(raw->weight, 100, 0, 65535, path, "weight", &weight, error);
+	if (err)
+		return err;
+	ret->addr.port = (uint16_t)port;
+	ret->transport = TRANSPORT_UDP;
+	ret->priority = (uint16_t)priority;
+	ret->weight = (uint16_t)weight;
+	ret->id = endpoint_id(trunk, &ret->addr, ret->transport);
+	return 0;
+}
+
+static int load_endpoints(const struct raw_trunk *raw, const char *path, struct model_trunk *t, char *error)
+{
+	char where[96], text[IP_PORT_TEXT_MAX];
+
+	if (raw->endpoints_count > TRUNK_ENDPOINTS_MAX)
+		return error_set(error, -ERR_FULL, "%s.endpoints: more than %d", path, TRUNK_ENDPOINTS_MAX);
+	for (uint32_t i = 0; i < raw->endpoints_count; i++) {
+		int err;
+
+		snprintf(where, sizeof(where), "%s.endpoints[%u]", path, i);
+		err = load_endpoint(&raw->endpoints[i], t->id, where, &t->endpoints[i], error);
+		if (err)
+			return err;
+		for (uint32_t j = 0; j < i; j++)
+			if (t->endpoints[j].id == t->endpoints[i].id) {
+				ip_port_format(&t->endpoints[i].addr, text);
+				return error_set(error, -ERR_INVALID, "%s.address: %s is listed twice", where, text);
+			}
+	}
+	t->endpoint_count = (uint16_t)raw->endpoints_count;
+	return 0;
+}
+
+static int load_sources(const struct raw_trunk *raw, const char *path, struct model_trunk *t, char *error)
+{
+	if (raw->sources_count > TRUNK_PREFIXES_MAX)
+		return error_set(error, -ERR_FULL, "%s.sources: more than %d", path, TRUNK_PREFIXES_MAX);
+	for (uint32_t i = 0; i < raw->sources_count; i++)
+		if (ip_prefix_parse(span_str(raw->sources[i]), &t->sources[i]))
+			return error_set(error, -ERR_INVALID,
+					 "%s.sources[%u]: '%.64s' is not an address block (10.0.0.0/24, with no bit set beyond the length)",
+					 path, i, raw->sources[i]);
+	t->source_count = (uint16_t)raw->sources_count;
+	return 0;
+}
+
+int model_load_trunk(const struct raw_trunk *raw, const char *path, struct model_trunk *ret, char *error)
+{
+	static const char *const uris[] = { "endpoint", "keep", NULL };
+	char where[96];
+	int err, uri;
+
+	memset(ret, 0, sizeof(*ret));
+	err = field_name(raw->name, path, "name", ret->name, error);
+	if (err)
+		return err;
+	ret->id = trunk_id(span_str(ret->name));
+	err = load_endpoints(raw, path, ret, error);
+	if (!err)
+		err = load_sources(raw, path, ret, error);
+	if (!err)
+		err = field_name(raw->profile, path, "profile", ret->profile, error);
+	if (!err)
+		err = field_choice(raw->request_uri, 0, uris, path, "request_uri", &uri, error);
+	if (!err)
+		err = field_text(raw->host, path, "host", ret->host, sizeof(ret->host), error);
+	if (err)
+		return err;
+	if (strpbrk(ret->host, " \t\r\n<>@;?\"/"))
+		return error_set(error, -ERR_INVALID, "%s.host: '%.64s' is not a host name", path, ret->host);
+	ret->request_uri = uri == 0 ? TRUNK_URI_ENDPOINT : TRUNK_URI_KEEP;
+	if (!raw->number_plan)
+		return 0;
+	ret->has_plan = true;
+	snprintf(where, sizeof(where), "%s.number_plan", path);
+	return model_load_plan(raw->number_plan, where, &ret->plan, error);
+}
+
+static int load_codes(const int64_t *codes, uint32_t n, bool present, const char *path, struct code_set *set, char *error)
+{
+	for (uint32_t i = 0; i < n; i++) {
+		if (codes[i] < 400 || codes[i] > 699)
+			return error_set(error, -ERR_INVALID, "%s.retry_codes.%s[%u]: %lld is not in 400..699", path,
+					 present ? "add" : "remove", i, (long long)codes[i]);
+		if (present && (codes[i] == 401 || codes[i] == 407 || codes[i] == 487))
+			return error_set(error, -ERR_INVALID, "%s.retry_codes.add[%u]: %lld is always final", path, i,
+					 (long long)codes[i]);
+		code_set_put(set, (unsigned)codes[i], present);
+	}
+	return 0;
+}
+
+/* One row per clock or count, so that ranges stand in one place. */
+static int load_knobs(const struct raw_profile *raw, const char *path, struct profile_knobs *k, char *error)
+{
+	int64_t response, progress, ring, budget, retries, attempts, code;
+	const struct {
+		const char *key;
+		const int64_t *given;
+		int64_t otherwise, min, max, *ret;
+	} knobs[] = {
+		{ "response_timeout_ms", raw->response_timeout_ms, k->response_timeout_ms, 0, 180000, &response },
+		{ "progress_timeout_ms", raw->progress_timeout_ms, k->progress_timeout_ms, 0, 180000, &progress },
+		{ "ring_timeout_s", raw->ring_timeout_s, k->ring_timeout_ms / 1000, 0, 180, &ring },
+		{ "setup_budget_s", raw->setup_budget_s, k->setup_budget_ms / 1000, 0, 180, &budget },
+		{ "max_retries", raw->max_retries, k->max_retries, 0, PROFILE_TARGETS_MAX - 1, &retries },
+		{ "max_attempts", raw->max_attempts, k->max_attempts, 1, ATTEMPTS_MAX, &attempts },
+		{ "exhausted_code", raw->exhausted_code, k->exhausted_code, 400, 699, &code },
+	};
+	int err = 0;
+
+	for (unsigned i = 0; i < sizeof(knobs) / sizeof(knobs[0]) && !err; i++)
+		err = field_integer(knobs[i].given, knobs[i].otherwise, knobs[i].min, knobs[i].max, path, knobs[i].key, knobs[i].ret, error);
+	if (err)
+		return err;
+	k->response_timeout_ms = (uint32_t)response;
+	k->progress_timeout_ms = (uint32_t)progress;
+	k->ring_timeout_ms = (uint32_t)ring * 1000;
+	k->setup_budget_ms = (uint32_t)budget * 1000;
+	k->max_retries = (uint8_t)retries;
+	k->max_attempts = (uint8_t)attempts;
+	k->exhausted_code = (uint16_t)code;
+	if (raw->retry_after_progress)
+		k->retry_after_progress = *raw->retry_after_progress;
+	if (!raw->retry_codes)
+		return 0;
+	err = load_codes(raw->retry_codes->add, raw->retry_codes->add_count, true, path, &k->retry_codes, error);
+	return err ? err : load_codes(raw->retry_codes->remove, raw->retry_codes->remove_count, false, path, &k->retry_codes, error);
+}
+
+static int load_targets(const struct raw_profile *raw, const char *path, struct model_profile *p, char *error)
+{
+	char where[96];
+	int64_t position, weight;
+
+	if (raw->targets_count > PROFILE_TARGETS_MAX)
+		return error_set(error, -ERR_FULL, "%s.targets: more than %d", path, PROFILE_TARGETS_MAX);
+	for (uint32_t i = 0; i < raw->targets_count; i++) {
+		const struct raw_target *from = &raw->targets[i];
+		struct model_target *t = &p->targets[i];
+		int err;
+
+		snprintf(where, sizeof(where), "%s.targets[%u]", path, i);
+		err = field_name(from->trunk, where, "trunk", t->trunk, error);
+		if (!err)
+			err = field_integer(from->position, 0, 0, 65535, where, "position", &position, error);
+		if (!err)
+			err = field_integer(from->weight, 100, 0, 65535, where, "weight", &weight, error);
+		if (err)
+			return err;
+		if (model_target(p, t->trunk))
+			return error_set(error, -ERR_INVALID, "%s.trunk: %s is listed twice", where, t->trunk);
+		t->trunk_id = trunk_id(span_str(t->trunk));
+		t->position = (uint16_t)position;
+		t->weight = (uint16_t)weight;
+		t->enabled = !from->enabled || *from->enabled;
+		p->target_count++;
+	}
+	return 0;
+}
+
+int model_load_profile(const struct raw_profile *raw, const char *path, struct model_profile *ret, char *error)
+{
+	int err;
+
+	memset(ret, 0, sizeof(*ret));
+	err = field_name(raw->name, path, "name", ret->name, error);
+	if (err)
+		return err;
+	ret->id = trunk_id(span_str(ret->name));
+	ret->strategy = STRATEGY_FAILOVER;
+	if (raw->strategy && !strategy_parse(raw->strategy, &ret->strategy))
+		return error_set(error, -ERR_INVALID,
+				 "%s.strategy: '%.64s' is none of failover, round_robin, weighted_lb, simultaneous_ring", path, raw->strategy);
+	ret->knobs = profile_knobs_default();
+	err = load_knobs(raw, path, &ret->knobs, error);
+	return err ? err : load_targets(raw, path, ret, error);
+}
+
+static int load_number(struct model *m, const struct raw_number *raw, uint32_t i, char *error)
+{
+	const char *key = raw->number ? "number" : "prefix", *text = raw->number ? raw->number : raw->prefix;
+	struct number_map *map = raw->number ? m->numbers : m->prefixes;
+	const struct model_profile *profile = model_profile(m, raw->profile);
+	e164 number;
+
+	if (!raw->number == !raw->prefix)
+		return error_set(error, -ERR_INVALID, "numbers[%u]: needs either number or prefix", i);
+	if (e164_parse(span_str(text), &number))
+		return error_set(error, -ERR_INVALID, "numbers[%u].%s: '%.64s' is not an E.164 %s (+, up to 15 digits)", i, key, text, key);
+	if (!profile)
+		return error_set(error, -ERR_INVALID, "numbers[%u].profile: no profile named %.64s", i, raw->profile);
+	if (number_map_get(map, number) != NUMBER_MAP_NONE)
+		return error_set(error, -ERR_INVALID, "numbers[%u].%s: %s is listed twice", i, key, text);
+	return number_map_set(map, number, profile->id) ? error_set(error, -ERR_NOMEM, "out of memory") : 0;
+}
+
+static int load_numbers(struct model *m, const struct raw_routing *raw, char *error)
+{
+	number_map_unref(m->numbers);
+	number_map_unref(m->prefixes);
+	m->numbers = number_map_new(raw->numbers_count);
+	m->prefixes = number_map_new(0);
+	if (!m->numbers || !m->prefixes)
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	for (uint32_t i = 0; i < raw->numbers_count; i++) {
+		int err = load_number(m, &raw->numbers[i], i, error);
+
+		if (err)
+			return err;
+	}
+	return 0;
+}
+
+static int load_domain(struct model *m, const struct raw_domain *raw, uint32_t i, char *error)
+{
+	struct model_domain *d = &m->domains[m->domain_count];
+	const struct model_profile *profile = model_profile(m, raw->profile);
+	size_t n = strlen(raw->domain);
+
+	if (n && raw->domain[n - 1] == '.')
+		n--;
+	if (!n || n >= sizeof(d->name) || strpbrk(raw->domain, " \t\r\n<>@;?\"/:"))
+		return error_set(error, -ERR_INVALID, "domains[%u].domain: '%.64s' is not a host name", i, raw->domain);
+	if (!profile)
+		return error_set(error, -ERR_INVALID, "domains[%u].profile: no profile named %.64s", i, raw->profile);
+	memset(d, 0, sizeof(*d));
+	for (size_t k = 0; k < n; k++)
+		d->name[k] = (char)ascii_lower((uint8_t)raw->domain[k]);
+	d->profile_id = profile->id;
+	m->domain_count++;
+	return 0;
+}
+
+static int compare_domains(const void *a, const void *b)
+{
+	return strcmp(((const struct model_domain *)a)->name, ((const struct model_domain *)b)->name);
+}
+
+/* New memory for a section; the old content goes. */
+static int renew(void **list, uint32_t *count, uint32_t n, size_t bytes, char *error)
+{
+	free(*list);
+	*count = 0;
+	*list = calloc(n + 1, bytes);
+	return *list ? 0 : error_set(error, -ERR_NOMEM, "out of memory");
+}
+
+static int load_sections(struct model *m, const struct raw_routing *raw, unsigned sections, char *error)
+{
+	char path[32];
+	int err = 0;
+
+	if (sections & MODEL_TRUNKS)
+		err = renew((void **)&m->trunks, &m->trunk_count, raw->trunks_count, sizeof(*m->trunks), error);
+	for (uint32_t i = 0; !err && (sections & MODEL_TRUNKS) && i < raw->trunks_count; i++) {
+		snprintf(path, sizeof(path), "trunks[%u]", i);
+		err = model_load_trunk(&raw->trunks[i], path, &m->trunks[m->trunk_count++], error);
+	}
+	if (!err && (sections & MODEL_PROFILES))
+		err = renew((void **)&m->profiles, &m->profile_count, raw->profiles_count, sizeof(*m->profiles), error);
+	for (uint32_t i = 0; !err && (sections & MODEL_PROFILES) && i < raw->profiles_count; i++) {
+		snprintf(path, sizeof(path), "profiles[%u]", i);
+		err = model_load_profile(&raw->profiles[i], path, &m->profiles[m->profile_count++], error);
+	}
+	return err;
+}
+
+int model_load(const struct raw_routing *raw, unsigned sections, const struct model *base, const struct model_limits *limits,
+	       struct model **ret_model, char *error)
+{
+	struct model *m = base ? model_copy(base) : model_new();
+	int err;
+
+	if (!m)
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	err = load_sections(m, raw, sections, error);
+	if (!err)
+		err = model_reindex(m, error);
+	if (!err && (sections & MODEL_NUMBERS))
+		err = load_numbers(m, raw, error);
+	if (!err && (sections & MODEL_DOMAINS))
+		err = renew((void **)&m->domains, &m->domain_count, raw->domains_count, sizeof(*m->domains), error);
+	for (uint32_t i = 0; !err && (sections & MODEL_DOMAINS) && i < raw->domains_count; i++)
+		err = load_domain(m, &raw->domains[i], i, error);
+	if (!err) {
+		qsort(m->domains, m->domain_count, sizeof(*m->domains), compare_domains);
+		err = model_validate(m, limits, error);
+	}
+	if (err) {
+		model_free(m);
+		return err;
+	}
+	*ret_model = m;
+	return 0;
+}

@@ -1,0 +1,159 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "model/state_read.h"
+
+#include <errno.h>
+#include <jansson.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "error.h"
+#include "json_fill.h"
+#include "model/model.h"
+#include "model/number_map.h"
+#include "model/routing_schema.h"
+#include "model/u64map.h"
+#include "yaml_file.h"
+
+struct reading {
+	struct model *numbers;	 /* holds numbers and prefixes only */
+	json_t *sections;	 /* {"trunks": [...], "profiles": [...], "domains": [...]} */
+	struct u64map *profiles; /* id -> place in the list: a later line replaces an earlier one */
+	uint32_t repeats;
+	char *error;
+};
+
+static int read_header(struct reading *r, const json_t *line)
+{
+	const char *format = json_string_value(json_object_get(line, "strowger"));
+	json_int_t version = json_integer_value(json_object_get(line, "version"));
+
+	if (!format || strcmp(format, STATE_FORMAT) != 0)
+		return error_set(r->error, -ERR_INVALID, "not a state file of strowgerd");
+	if (version != STATE_VERSION)
+		return error_set(r->error, -ERR_INVALID, "version %lld, but this program reads version %d", (long long)version, STATE_VERSION);
+	return 0;
+}
+
+static int read_number(struct reading *r, const json_t *line, const char *kind)
+{
+	struct number_map *map = *kind == 'n' ? r->numbers->numbers : r->numbers->prefixes;
+	const char *text = json_string_value(json_object_get(line, kind));
+	const json_t *profile = json_object_get(line, "profile");
+	e164 number;
+
+	if (!text || e164_parse(span_str(text), &number))
+		return error_set(r->error, -ERR_INVALID, "%s: not an E.164 number", kind);
+	if (json_is_null(profile)) {
+		r->repeats++;
+		number_map_delete(map, number);
+		return 0;
+	}
+	if (!json_is_string(profile))
+		return error_set(r->error, -ERR_INVALID, "profile is missing");
+	if (number_map_get(map, number) != NUMBER_MAP_NONE)
+		r->repeats++;
+	return number_map_set(map, number, trunk_id(span_str(json_string_value(profile))));
+}
+
+static int read_profile(struct reading *r, json_t *profile)
+{
+	json_t *list = json_object_get(r->sections, "profiles");
+	const char *name = json_string_value(json_object_get(profile, "name"));
+	uint32_t id, place;
+
+	if (!name)
+		return error_set(r->error, -ERR_INVALID, "profile: name is missing");
+	id = trunk_id(span_str(name));
+	place = u64map_get(r->profiles, id);
+	if (place != U64MAP_NONE) {
+		r->repeats++;
+		return json_array_set(list, place, profile) ? -ERR_NOMEM : 0;
+	}
+	if (u64map_set(r->profiles, id, (uint32_t)json_array_size(list)) || json_array_append(list, profile))
+		return error_set(r->error, -ERR_NOMEM, "out of memory");
+	return 0;
+}
+
+static int read_element(struct reading *r, json_t *line)
+{
+	if (json_object_get(line, "number"))
+		return read_number(r, line, "number");
+	if (json_object_get(line, "prefix"))
+		return read_number(r, line, "prefix");
+	if (json_object_get(line, "profile") && json_is_object(json_object_get(line, "profile")))
+		return read_profile(r, json_object_get(line, "profile"));
+	if (json_object_get(line, "trunk"))
+		return json_array_append(json_object_get(r->sections, "trunks"), json_object_get(line, "trunk"));
+	if (json_object_get(line, "domain"))
+		return json_array_append(json_object_get(r->sections, "domains"), line);
+	return error_set(r->error, -ERR_INVALID, "neither trunk, profile, domain, number nor prefix");
+}
+
+static int read_lines(struct reading *r, FILE *f, const char *path, uint64_t *ret_length)
+{
+	char *text = NULL;
+	size_t room = 0;
+	ssize_t n;
+	int err = 0;
+	unsigned at = 0;
+
+	*ret_length = 0;
+	while (!err && (n = getline(&text, &room, f)) > 0 && text[n - 1] == '\n') {
+		json_error_t problem;
+		json_t *line = json_loadb(text, (size_t)n, JSON_REJECT_DUPLICATES, &problem);
+
+		at++;
+		if (!line)
+			err = error_set(r->error, -ERR_INVALID, "%s", problem.text);
+		else
+			err = at == 1 ? read_header(r, line) : read_element(r, line);
+		json_decref(line);
+		*ret_length += (uint64_t)n;
+		if (err)
+			error_prefix(r->error, "%s:%u", path, at);
+	}
+	if (!err && !at)
+		err = error_set(r->error, -ERR_INVALID, "%s:1: empty", path);
+	free(text);
+	return err;
+}
+
+static int make_model(struct reading *r, const struct model_limits *limits, struct model **ret_model)
+{
+	void *raw;
+	int err = json_fill(r->sections, &routing_schema, "", &raw, r->error);
+
+	if (err)
+		return err;
+	err = model_load(raw, MODEL_TRUNKS | MODEL_PROFILES | MODEL_DOMAINS, r->numbers, limits, ret_model, r->error);
+	yaml_release(&routing_schema, raw);
+	return err;
+}
+
+int state_read(const char *path, const struct model_limits *limits, struct model **ret_model, uint64_t *ret_length, uint32_t *ret_repeats,
+	       char *error)
+{
+	struct reading r = { .error = error };
+	FILE *f = fopen(path, "re");
+	int err;
+
+	if (!f)
+		return error_set(error, errno == ENOENT ? -ERR_NOT_FOUND : -ERR_IO, "%s: %s", path, strerror(errno));
+	r.numbers = model_new();
+	r.profiles = u64map_new(0);
+	r.sections = json_pack("{s:[], s:[], s:[]}", "trunks", "profiles", "domains");
+	err = r.numbers && r.profiles && r.sections ? read_lines(&r, f, path, ret_length) : error_set(error, -ERR_NOMEM, "out of memory");
+	if (!err) {
+		err = make_model(&r, limits, ret_model);
+		if (err)
+			error_prefix(error, "%s", path);
+	}
+	*ret_repeats = r.repeats;
+	model_free(r.numbers);
+	u64map_free(r.profiles);
+	json_decref(r.sections);
+	fclose(f);
+	return err;
+}

@@ -1,0 +1,171 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "routing.h"
+
+#include <string.h>
+
+#include "base/err.h"
+#include "error.h"
+#include "model/number_map.h"
+#include "model/publish.h"
+#include "model/state.h"
+
+int routing_init(struct routing *r, struct publisher *publisher, struct state *state, const struct model_limits *limits, char *error)
+{
+	memset(r, 0, sizeof(*r));
+	r->publisher = publisher;
+	r->state = state;
+	r->limits = *limits;
+	r->model = model_new();
+	return r->model ? 0 : error_set(error, -ERR_NOMEM, "out of memory");
+}
+
+void routing_done(struct routing *r)
+{
+	model_free(r->model);
+	publisher_free(r->publisher);
+	state_free(r->state);
+	memset(r, 0, sizeof(*r));
+}
+
+static int put_in_force(struct routing *r, struct model *candidate, char *error)
+{
+	int err = publish_model(r->publisher, r->model, candidate, error);
+
+	if (err) {
+		model_free(candidate);
+		return err;
+	}
+	model_free(r->model);
+	r->model = candidate;
+	return 0;
+}
+
+int routing_begin(struct routing *r, const struct model *written, bool *ret_from_state, char *error)
+{
+	struct model *first = NULL;
+	int err = r->state ? state_load(r->state, &r->limits, &first, error) : -ERR_NOT_FOUND;
+
+	*ret_from_state = !err;
+	if (err == -ERR_NOT_FOUND) {
+		first = model_copy(written);
+		err = first ? 0 : error_set(error, -ERR_NOMEM, "out of memory");
+	}
+	return err ? err : put_in_force(r, first, error);
+}
+
+/* Publishes between the two steps of storing, so that disk and tables agree whatever fails. */
+static int publish_begun(struct routing *r, struct model *candidate, char *error)
+{
+	int err = publish_model(r->publisher, r->model, candidate, error);
+	char ignored[ERROR_TEXT_MAX];
+
+	if (err) {
+		if (r->state)
+			state_forget(r->state);
+		goto fail;
+	}
+	err = r->state ? state_keep(r->state, error) : 0;
+	if (err) {
+		publish_model(r->publisher, candidate, r->model, ignored);
+		goto fail;
+	}
+	model_free(r->model);
+	r->model = candidate;
+	return 0;
+fail:
+	model_free(candidate);
+	return err;
+}
+
+int routing_commit(struct routing *r, struct model *candidate, char *error)
+{
+	int err = r->state ? state_begin_model(r->state, candidate, error) : 0;
+
+	if (!err)
+		return publish_begun(r, candidate, error);
+	model_free(candidate);
+	return err;
+}
+
+int routing_commit_profile(struct routing *r, struct model *candidate, uint32_t profile_id, char *error)
+{
+	const struct model_profile *profile = model_profile_by_id(candidate, profile_id);
+	int err;
+
+	if (!r->state || !profile || state_wants_model(r->state))
+		return routing_commit(r, candidate, error);
+	err = state_begin_profile(r->state, profile, error);
+	if (!err)
+		return publish_begun(r, candidate, error);
+	model_free(candidate);
+	return err;
+}
+
+/* NUMBER_MAP_NONE deletes. */
+static int change_map(struct number_map *map, e164 number, uint32_t profile_id)
+{
+	if (profile_id != NUMBER_MAP_NONE)
+		return number_map_set(map, number, profile_id);
+	number_map_delete(map, number);
+	return 0;
+}
+
+static int store_number(struct routing *r, e164 number, bool prefix, const char *profile, char *error)
+{
+	if (!r->state)
+		return 0;
+	if (state_wants_model(r->state))
+		return state_begin_model(r->state, r->model, error);
+	return state_begin_number(r->state, number, prefix, profile, error);
+}
+
+static int check_number(const struct routing *r, e164 number, bool prefix, const char *profile, char *error)
+{
+	const struct number_map *map = prefix ? r->model->prefixes : r->model->numbers;
+	uint32_t most = prefix ? r->limits.prefixes : r->limits.numbers;
+	bool present = number_map_get(map, number) != NUMBER_MAP_NONE;
+	char text[E164_TEXT_MAX];
+
+	e164_format(number, text);
+	if (!profile && !present)
+		return error_set(error, -ERR_NOT_FOUND, "%s: %s is not there", prefix ? "prefix" : "number", text);
+	if (profile && !model_profile(r->model, profile))
+		return error_set(error, -ERR_NOT_FOUND, "profile: no profile named %.64s", profile);
+	if (profile && !present && number_map_count(map) >= most)
+		return error_set(error, -ERR_FULL, "%s: limits.%s is %u", prefix ? "prefix" : "number", prefix ? "prefixes" : "numbers", most);
+	return 0;
+}
+
+int routing_set_number(struct routing *r, e164 number, bool prefix, const char *profile, char *error)
+{
+	struct number_map *map = prefix ? r->model->prefixes : r->model->numbers;
+	uint32_t was = number_map_get(map, number), id;
+	int err = check_number(r, number, prefix, profile, error);
+
+	if (err)
+		return err;
+	id = profile ? model_profile(r->model, profile)->id : NUMBER_MAP_NONE;
+	if (id == was)
+		return 0;
+	if (change_map(map, number, id))
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	err = store_number(r, number, prefix, profile ? model_profile_name(r->model, id) : NULL, error);
+	if (err)
+		goto fail_store;
+	err = publish_number(r->publisher, number, prefix, id);
+	if (err) {
+		error_set(error, err, "%s: %s", prefix ? "prefix" : "number", err_name(err));
+		goto fail_publish;
+	}
+	err = r->state ? state_keep(r->state, error) : 0;
+	if (!err)
+		return 0;
+	publish_number(r->publisher, number, prefix, was);
+	goto fail_store;
+fail_publish:
+	if (r->state)
+		state_forget(r->state);
+fail_store:
+	change_map(map, number, was);
+	return err;
+}

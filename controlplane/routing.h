@@ -1,0 +1,36 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "model/model.h"
+
+struct publisher;
+struct state;
+
+/* The routing that is in force: one model, its publication and its copy on disk, which change together or not at all. control-only */
+
+struct routing {
+	struct model *model;
+	struct publisher *publisher;
+	struct state *state; /* NULL: changes are not kept */
+	struct model_limits limits;
+};
+
+/* Takes publisher and state over; nothing is in force yet. 0, -ERR_NOMEM. */
+int routing_init(struct routing *r, struct publisher *publisher, struct state *state, const struct model_limits *limits, char *error);
+void routing_done(struct routing *r);
+
+/* Puts the first model in force: the state file's where there is one (*ret_from_state), else a copy of `written`. 0 or a negative enum err
+ * with an error. */
+int routing_begin(struct routing *r, const struct model *written, bool *ret_from_state, char *error);
+
+/* Puts a validated model in force; takes it over, also on failure. 0, or a negative enum err and everything is as it was. */
+int routing_commit(struct routing *r, struct model *candidate, char *error);
+
+/* The same where only the profile of that id differs: cheaper on disk. */
+int routing_commit_profile(struct routing *r, struct model *candidate, uint32_t profile_id, char *error);
+
+/* One number or prefix; profile NULL deletes. 0; -ERR_NOT_FOUND (profile or number), -ERR_FULL, -ERR_NOMEM, -ERR_IO. */
+int routing_set_number(struct routing *r, e164 number, bool prefix, const char *profile, char *error);
