@@ -220,6 +220,7 @@ static int start_device(struct port *p, const struct port_config *config, struct
 	err = check_interface(config, device, device == p->devices, error_text);
 	if (err)
 		return err;
+	device->configured = true;
 	err = configure(p, device, info);
 	if (!err)
 		err = rte_eth_dev_start(device->ethdev);
@@ -319,7 +320,8 @@ void port_close(struct port *p)
 		if (p->devices[i].started)
 			rte_eth_dev_stop(p->devices[i].ethdev);
 	for (unsigned i = 0; i < p->device_count; i++)
-		rte_eth_dev_close(p->devices[i].ethdev);
+		if (p->devices[i].configured)
+			rte_eth_dev_close(p->devices[i].ethdev);
 	if (p->rx_pool_own)
 		rte_mempool_free(p->rx_pool);
 	free(p);

@@ -22,7 +22,7 @@ struct port_device {
 	enum device_kind kind;
 	uint16_t ethdev;
 	uint16_t first_queue, queues; /* of the port */
-	bool started;
+	bool configured, started;
 };
 
 struct port {

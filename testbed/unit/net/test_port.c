@@ -1,0 +1,559 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <linux/if_ether.h>
+#include <linux/if_packet.h>
+#undef PACKET_KERNEL /* a packet type of the kernel's; of ours too */
+#include <net/if.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <signal.h>
+#include <stdio.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include <rte_ethdev.h>
+#include <rte_mbuf.h>
+
+#include "base/err.h"
+#include "eal.h"
+#include "frames.h"
+#include "net/device.h"
+#include "port.h"
+
+/*   test (raw socket) ── peer ══ veth ══ port0 ── port under test     both in a network namespace of the child's own
+ *
+ * EAL starts once in a process, so every case runs in a child; the namespace goes with it. */
+
+#define MBUFS	16383
+#define WAIT_MS 2000
+#define SKIPPED 77
+
+#define CHECK(condition)                                                                                               \
+	do {                                                                                                           \
+		if (!(condition)) {                                                                                    \
+			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                \
+			_exit(1);                                                                                      \
+		}                                                                                                      \
+	} while (0)
+
+static struct rte_mempool *pool;
+static struct frame frame;
+
+static void run(const char *command)
+{
+	if (system(command)) {
+		fprintf(stderr, "failed: %s\n", command);
+		_exit(1);
+	}
+}
+
+static void in_child(void (*fn)(void))
+{
+	pid_t pid = fork();
+	int status;
+
+	assert_true(pid >= 0);
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		if (unshare(CLONE_NEWNET))
+			_exit(SKIPPED);
+		run("ip link set lo up");
+		fn();
+		_exit(0);
+	}
+	assert_int_equal(waitpid(pid, &status, 0), pid);
+	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
+		skip();
+	assert_true(WIFEXITED(status));
+	assert_int_equal(WEXITSTATUS(status), 0);
+}
+
+/* A veth pair of which the kernel itself sends nothing. */
+static void make_veth(unsigned queues)
+{
+	char command[512];
+
+	snprintf(command, sizeof(command),
+		 "ip link add port0 numtxqueues %u numrxqueues %u type veth peer name peer numtxqueues %u numrxqueues %u &&"
+		 "sysctl -qw net.ipv6.conf.port0.disable_ipv6=1 net.ipv6.conf.peer.disable_ipv6=1 &&"
+		 "ip link set port0 up && ip link set peer up",
+		 queues, queues, queues, queues);
+	run(command);
+}
+
+static int raw_socket(const char *interface)
+{
+	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(interface) };
+	int one = 1, s = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
+
+	CHECK(s >= 0);
+	CHECK(bind(s, (struct sockaddr *)&to, sizeof(to)) == 0);
+	CHECK(setsockopt(s, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) == 0);
+	return s;
+}
+
+static void start(const struct port_config *config)
+{
+	const char *devices[PORT_DEVICES_MAX];
+	struct eal_config eal = { .devices = devices, .device_count = config->device_count, .memory_mb = 512 };
+	cpu_set_t before, after;
+	char error[256];
+	bool hugepages;
+
+	for (unsigned i = 0; i < config->device_count; i++)
+		devices[i] = config->devices[i];
+	pthread_getaffinity_np(pthread_self(), sizeof(before), &before);
+	if (eal_start(&eal, &hugepages, error)) {
+		fprintf(stderr, "%s\n", error);
+		_exit(1);
+	}
+	pthread_getaffinity_np(pthread_self(), sizeof(after), &after);
+	CHECK(CPU_EQUAL(&before, &after));
+	pool = rte_pktmbuf_pool_create("test", MBUFS, 0, 0, port_mbuf_bytes(config, 1), SOCKET_ID_ANY);
+	CHECK(pool);
+}
+
+static struct port *open_port(const struct port_config *config)
+{
+	struct port *p;
+	char error[256];
+
+	if (port_open(config, pool, &p, error)) {
+		fprintf(stderr, "%s\n", error);
+		_exit(1);
+	}
+	return p;
+}
+
+/* Sends a frame from the peer, and takes it from the queue whose descriptor tells of it; returns which. */
+static unsigned pass(struct port *p, unsigned queues, int peer, struct rte_mbuf **ret_frame)
+{
+	struct pollfd fds[4];
+	uint32_t own;
+	unsigned i;
+
+	for (i = 0; i < queues; i++) {
+		CHECK(port_wait_fds(p, i, &fds[i].fd, 1) == 1);
+		fds[i].events = POLLIN;
+		CHECK(port_rx(p, i, ret_frame, 1, &own) == 0);
+	}
+	CHECK(send(peer, frame.bytes, frame.length, 0) == (ssize_t)frame.length);
+	CHECK(poll(fds, queues, WAIT_MS) == 1);
+	for (i = 0; !(fds[i].revents & POLLIN); i++)
+		;
+	CHECK(port_rx(p, i, ret_frame, 1, &own) == 1);
+	CHECK(own == 0);
+	return i;
+}
+
+static void check_receive(struct port *p, unsigned queues, int peer)
+{
+	unsigned seen[4] = { 0 }, all = 0;
+
+	for (unsigned flow = 0; flow < 64; flow++) {
+		struct rte_mbuf *m;
+
+		frame_make(&frame, &(struct recipe){ .family = flow & 1 ? 6 : 4, .payload = 100 + flow * 20, .source_port = (uint16_t)(6000 + flow) });
+		seen[pass(p, queues, peer, &m)]++;
+		CHECK(m->pkt_len == frame.length && m->nb_segs == 1);
+		CHECK(memcmp(rte_pktmbuf_mtod(m, void *), frame.bytes, frame.length) == 0);
+		rte_pktmbuf_free(m);
+	}
+	for (unsigned i = 0; i < queues; i++)
+		all += seen[i] > 0;
+	CHECK(all == queues);
+}
+
+/* A frame of `parts` segments. */
+static struct rte_mbuf *chained(unsigned parts)
+{
+	struct rte_mbuf *first = NULL;
+	uint32_t size = (frame.length + parts - 1) / parts;
+
+	for (uint32_t at = 0; at < frame.length; at += size) {
+		struct rte_mbuf *m = rte_pktmbuf_alloc(pool);
+		uint32_t n = RTE_MIN(size, frame.length - at);
+
+		CHECK(m);
+		memcpy(rte_pktmbuf_append(m, (uint16_t)n), frame.bytes + at, n);
+		if (!first)
+			first = m;
+		else
+			CHECK(rte_pktmbuf_chain(first, m) == 0);
+	}
+	return first;
+}
+
+/* What the peer's socket receives; 0: nothing in time. Frames that it sent itself are passed over. */
+static ssize_t peer_receive(int peer, uint8_t *bytes, size_t room)
+{
+	struct pollfd fd = { .fd = peer, .events = POLLIN };
+	struct sockaddr_ll from;
+	socklen_t n = sizeof(from);
+	ssize_t length;
+
+	do {
+		if (poll(&fd, 1, WAIT_MS) != 1)
+			return 0;
+		length = recvfrom(peer, bytes, room, 0, (struct sockaddr *)&from, &n);
+	} while (from.sll_pkttype == PACKET_OUTGOING);
+	return length;
+}
+
+static void check_transmit(struct port *p, unsigned queues, int peer)
+{
+	static uint8_t got[4096];
+
+	while (recv(peer, got, sizeof(got), MSG_DONTWAIT) > 0)
+		;
+	for (unsigned parts = 1; parts <= 5; parts++)
+		for (unsigned q = 0; q < queues; q++) {
+			struct rte_mbuf *m;
+
+			frame_make(&frame, &(struct recipe){ .family = 4, .payload = 1400 + parts });
+			port_mac(p, frame.bytes + 6);
+			m = chained(parts);
+			CHECK(port_tx(p, q, &m, 1) == 1);
+			CHECK(peer_receive(peer, got, sizeof(got)) == (ssize_t)frame.length);
+			CHECK(memcmp(got, frame.bytes, frame.length) == 0);
+		}
+}
+
+/* What the local kernel sends on the interface below, and our own frames, are no input. */
+static void check_own(struct port *p, unsigned queues)
+{
+	int s = raw_socket("port0");
+	uint32_t own = 0, n;
+
+	frame_make(&frame, &(struct recipe){ .family = 4, .payload = 10 });
+	port_mac(p, frame.bytes + 6);
+	CHECK(send(s, frame.bytes, frame.length, 0) == (ssize_t)frame.length);
+	for (unsigned i = 0; i < queues; i++) {
+		struct rte_mbuf *m;
+
+		CHECK(port_rx(p, i, &m, 1, &n) == 0);
+		own += n;
+	}
+	CHECK(own >= 1);
+	close(s);
+}
+
+static void port_af_packet(void)
+{
+	struct port_config config = { .name = "sip0", .queues = 2, .mtu = 1500 };
+	uint8_t scratch[65536];
+	struct recipe whole = { .family = 4, .payload = 4000 }, part = { .family = 4, .protocol = 17, .fragment = true, .id = 7 };
+	static struct frame full;
+	struct port_stats stats;
+	enum counter drop;
+	struct packet parsed;
+	struct rte_mbuf *m;
+	struct port *p;
+	int peer;
+
+	make_veth(2);
+	CHECK(port_shorthand(&config, "af_packet", "port0", 0) == 0);
+	CHECK(port_mbuf_bytes(&config, 1) >= 8192 + RTE_PKTMBUF_HEADROOM);
+	start(&config);
+	p = open_port(&config);
+	peer = raw_socket("peer");
+	check_own(p, 2);
+	check_receive(p, 2, peer);
+	check_transmit(p, 2, peer);
+
+	/* The kernel puts IPv4 fragments together; the whole datagram fits into one mbuf. */
+	while (port_rx(p, 0, &m, 1, &(uint32_t){ 0 }) || port_rx(p, 1, &m, 1, &(uint32_t){ 0 }))
+		rte_pktmbuf_free(m);
+	frame_make(&full, &whole);
+	for (uint32_t at = 0; at < 4008; at += 1480) {
+		part.offset = (uint16_t)at;
+		part.more = at + 1480 < 4008;
+		part.payload = RTE_MIN(1480u, 4008 - at);
+		part.inner = full.bytes + full.l4_at + at;
+		frame_make(&frame, &part);
+		if (part.more)
+			CHECK(send(peer, frame.bytes, frame.length, 0) == (ssize_t)frame.length);
+	}
+	pass(p, 2, peer, &m);
+	CHECK(m->pkt_len == full.length);
+	packet_parse(m, &frame_listeners, false, scratch, &parsed, &drop);
+	CHECK(parsed.kind == PACKET_UDP && parsed.payload_len == 4000);
+	rte_pktmbuf_free(m);
+
+	port_stats(p, &stats);
+	CHECK(stats.rx_packets >= 65 && stats.tx_packets == 10);
+	port_close(p);
+	eal_stop();
+}
+
+static void af_xdp(unsigned queues)
+{
+	struct port_config config = { .name = "sip0", .queues = queues, .mtu = 1500 };
+	struct port_stats stats;
+	struct port *p;
+	int peer;
+
+	CHECK(port_shorthand(&config, "af_xdp", "port0", 0) == 0);
+	CHECK(config.device_count == queues);
+	start(&config);
+	p = open_port(&config);
+	peer = raw_socket("peer");
+	check_receive(p, queues, peer);
+	check_transmit(p, queues, peer);
+	port_stats(p, &stats);
+	CHECK(stats.rx_packets == 64 && stats.tx_packets == 5 * queues && stats.tx_unsendable == 0);
+	port_close(p);
+	eal_stop();
+}
+
+static void port_af_xdp(void)
+{
+	make_veth(1);
+	af_xdp(1);
+}
+
+static void port_af_xdp_queues(void)
+{
+	make_veth(2);
+	af_xdp(2);
+}
+
+/* A process that dies leaves its XDP program behind; the next one is not troubled by it. */
+static void port_af_xdp_stale(void)
+{
+	struct port_config config = { .name = "sip0", .queues = 1, .mtu = 1500 };
+	int status;
+	pid_t pid;
+
+	make_veth(1);
+	pid = fork();
+	if (!pid) {
+		prctl(PR_SET_PDEATHSIG, SIGKILL);
+		port_shorthand(&config, "af_xdp", "port0", 0);
+		start(&config);
+		open_port(&config);
+		kill(getpid(), SIGKILL);
+	}
+	CHECK(waitpid(pid, &status, 0) == pid && WIFSIGNALED(status));
+	run("ip link show port0 | grep -q xdp");
+	af_xdp(1);
+}
+
+static void expect(const struct port_config *config, int err, const char *word)
+{
+	char error[256];
+	struct port *p;
+	int got = port_open(config, pool, &p, error);
+
+	if (got != err || !strstr(error, word)) {
+		fprintf(stderr, "%d: %s\n", got, error);
+		_exit(1);
+	}
+}
+
+static void port_refused(void)
+{
+	struct port_config config = { .name = "sip0", .queues = 1, .mtu = 1500 }, c;
+
+	make_veth(2);
+	port_shorthand(&config, "af_xdp", "port0", 0);
+	strcpy(config.devices[1], "net_null0");
+	config.device_count = 2;
+	start(&config);
+	c = config;
+	c.device_count = 1;
+	c.mtu = 9000;
+	expect(&c, -ERR_UNSUPPORTED, "MTU of port0 is 1500");
+	c = config;
+	c.device_count = 1;
+	strcpy(c.devices[0], "net_nothing0,iface=x");
+	expect(&c, -ERR_NOT_FOUND, "net_nothing0");
+	strcpy(c.devices[0], "");
+	expect(&c, -ERR_NOT_FOUND, "no device");
+	c.device_count = 0;
+	expect(&c, -ERR_UNSUPPORTED, "0 queues for 1");
+	CHECK(port_shorthand(&c, "af_inet", "port0", 0) == -ERR_UNSUPPORTED);
+	c.queues = PORT_DEVICES_MAX + 1;
+	CHECK(port_shorthand(&c, "af_xdp", "port0", 0) == -ERR_FULL);
+	/* More devices than workers: their flows would be lost. */
+	expect(&config, -ERR_UNSUPPORTED, "more queues than there are workers");
+	eal_stop();
+}
+
+/* veth has two queues, the port serves one. */
+static void port_refused_queues(void)
+{
+	struct port_config config = { .name = "sip0", .queues = 1, .mtu = 1500 };
+
+	make_veth(2);
+	port_shorthand(&config, "af_xdp", "port0", 0);
+	start(&config);
+	expect(&config, -ERR_UNSUPPORTED, "has 2 receive queues");
+	eal_stop();
+}
+
+/* An access port of VLAN 100 over net_ring, which returns what is sent. */
+static void port_vlan(void)
+{
+	struct port_config config = { .name = "sip0", .devices = { "net_ring0" }, .device_count = 1, .queues = 1, .mtu = 1500, .vlan = 100 };
+	static const char *const tags[] = { "8100:64", "88a8:64", "8100:64 8100:5", "8100:65", "", "8100:0" };
+	static struct frame untagged;
+	struct rte_mbuf *m, *burst[3];
+	struct port_stats stats;
+	struct port *p;
+	uint32_t own;
+
+	start(&config);
+	p = open_port(&config);
+	CHECK(port_wait_fds(p, 0, &(int){ 0 }, 1) == -ERR_UNSUPPORTED);
+	for (unsigned i = 0; i < sizeof(tags) / sizeof(tags[0]); i++) {
+		frame_make(&frame, &(struct recipe){ .family = 4, .payload = 100, .tags = tags[i] });
+		frame_make(&untagged, &(struct recipe){ .family = 4, .payload = 100, .tags = i == 2 ? "8100:5" : "" });
+		m = chained(1);
+		CHECK(rte_eth_tx_burst(0, 0, &m, 1) == 1);
+		CHECK(port_rx(p, 0, &m, 1, &own) == (i < 3));
+		if (i < 3) {
+			CHECK(m->pkt_len == untagged.length);
+			CHECK(memcmp(rte_pktmbuf_mtod(m, void *), untagged.bytes, untagged.length) == 0);
+			rte_pktmbuf_free(m);
+		}
+	}
+	for (unsigned i = 0; i < 3; i++)
+		burst[i] = chained(i + 1);
+	CHECK(port_tx(p, 0, burst, 3) == 3);
+	for (unsigned i = 0; i < 3; i++) {
+		static const uint8_t tag[6] = { 0x81, 0, 0, 100, 0x81, 0 };
+
+		CHECK(rte_eth_rx_burst(0, 0, &m, 1) == 1);
+		CHECK(m->pkt_len == frame.length + 4);
+		CHECK(memcmp(rte_pktmbuf_mtod(m, uint8_t *) + 12, tag, 6) == 0);
+		rte_pktmbuf_free(m);
+	}
+	/* What a full port does not take comes back without a tag. */
+	for (unsigned i = 0; i < 1023; i++) {
+		m = chained(1);
+		CHECK(port_tx(p, 0, &m, 1) == 1);
+	}
+	for (unsigned i = 0; i < 3; i++)
+		burst[i] = chained(1);
+	CHECK(port_tx(p, 0, burst, 3) == 0);
+	for (unsigned i = 0; i < 3; i++)
+		CHECK(memcmp(rte_pktmbuf_mtod(burst[i], void *), frame.bytes, frame.length) == 0);
+	port_stats(p, &stats);
+	CHECK(stats.rx_other_vlan == 3 && stats.tx_unsendable == 0);
+	port_close(p);
+	eal_stop();
+}
+
+/* Software checksums of TAP are the driver's; a frame written to its interface arrives. */
+static void port_tap(void)
+{
+	struct port_config config = { .name = "sip0", .devices = { "net_tap0,iface=dtap0" }, .device_count = 1, .queues = 1, .mtu = 1500 };
+	struct rte_mbuf *m;
+	struct port *p;
+	int s;
+
+	start(&config);
+	p = open_port(&config);
+	CHECK(port_rx_checksum(p) && port_tx_checksum(p));
+	run("sysctl -qw net.ipv6.conf.dtap0.disable_ipv6=1 && ip link set dtap0 up");
+	while (port_rx(p, 0, &m, 1, &(uint32_t){ 0 }))
+		rte_pktmbuf_free(m);
+	s = raw_socket("dtap0");
+	frame_make(&frame, &(struct recipe){ .family = 4, .payload = 100 });
+	pass(p, 1, s, &m);
+	CHECK(m->pkt_len == frame.length);
+	rte_pktmbuf_free(m);
+	port_close(p);
+	eal_stop();
+}
+
+struct device_case {
+	const char *arguments;
+	enum device_kind kind;
+	const char *name, *interface;
+	uint32_t framesz;
+};
+
+static const struct device_case device_cases[] = {
+	{ "0000:00:05.0", DEVICE_PCI, "0000:00:05.0", NULL, 1 },
+	{ "00:05.0,arg=1", DEVICE_PCI, "00:05.0", NULL, 1 },
+	{ "net_af_packet0,iface=eth1,framesz=4096,x=2", DEVICE_AF_PACKET, "net_af_packet0", "eth1", 4096 },
+	{ "eth_af_packet7,xiface=a,iface=b", DEVICE_AF_PACKET, "eth_af_packet7", "b", 1 },
+	{ "net_af_xdp3,iface=eth1", DEVICE_AF_XDP, "net_af_xdp3", "eth1", 1 },
+	{ "net_af_xdp3,iface=interfacenamethatislong", DEVICE_AF_XDP, "net_af_xdp3", NULL, 1 },
+	{ "net_tap0,iface=t", DEVICE_TAP, "net_tap0", NULL, 1 },
+	{ "net_null0,framesz=", DEVICE_OTHER, "net_null0", NULL, 1 },
+	{ "net_memif0,framesz=x1", DEVICE_OTHER, "net_memif0", NULL, 1 },
+	{ "", DEVICE_OTHER, NULL, NULL, 1 },
+	{ ",iface=x", DEVICE_OTHER, NULL, NULL, 1 },
+};
+
+static void test_device(void **state)
+{
+	for (size_t i = 0; i < sizeof(device_cases) / sizeof(device_cases[0]); i++) {
+		const struct device_case *c = &device_cases[i];
+		char name[DEVICE_NAME_MAX], interface[16];
+
+		assert_int_equal(device_kind(c->arguments), c->kind);
+		assert_int_equal(device_name(c->arguments, name), c->name ? 0 : -ERR_INVALID);
+		if (c->name)
+			assert_string_equal(name, c->name);
+		assert_int_equal(device_interface(c->arguments, interface), !!c->interface);
+		if (c->interface)
+			assert_string_equal(interface, c->interface);
+		assert_int_equal(device_number(c->arguments, "framesz", 1), c->framesz);
+	}
+}
+
+static void test_mbuf_bytes(void **state)
+{
+	struct port_config c[2] = { { .queues = 1, .mtu = 1500 }, { .queues = 1, .mtu = 1500 } };
+
+	port_shorthand(&c[0], "af_packet", "a", 0);
+	port_shorthand(&c[1], "af_xdp", "b", 1);
+	assert_string_not_equal(c[0].devices[0], c[1].devices[0]);
+	assert_int_equal(port_mbuf_bytes(c, 0), RTE_MBUF_DEFAULT_BUF_SIZE);
+	assert_in_range(port_mbuf_bytes(c, 1), 8192 + RTE_PKTMBUF_HEADROOM, 10000);
+	assert_int_equal(port_mbuf_bytes(&c[1], 1), RTE_MBUF_DEFAULT_BUF_SIZE);
+	assert_in_range(port_mbuf_bytes(c, 2), RTE_MBUF_DEFAULT_BUF_SIZE, 3800);
+}
+
+#define CHILD(name)                                                                                                    \
+	static void test_##name(void **state)                                                                          \
+	{                                                                                                              \
+		in_child(name);                                                                                        \
+	}
+
+CHILD(port_af_packet)
+CHILD(port_af_xdp)
+CHILD(port_af_xdp_queues)
+CHILD(port_af_xdp_stale)
+CHILD(port_refused)
+CHILD(port_refused_queues)
+CHILD(port_vlan)
+CHILD(port_tap)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_device),		   cmocka_unit_test(test_mbuf_bytes),
+		cmocka_unit_test(test_port_vlan),	   cmocka_unit_test(test_port_af_packet),
+		cmocka_unit_test(test_port_af_xdp),	   cmocka_unit_test(test_port_af_xdp_queues),
+		cmocka_unit_test(test_port_af_xdp_stale), cmocka_unit_test(test_port_refused),
+		cmocka_unit_test(test_port_refused_queues), cmocka_unit_test(test_port_tap),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
