@@ -19,6 +19,8 @@ struct epoch {
 	uint32_t capacity, head, count;
 };
 
+#define QUEUE_START 256
+
 struct epoch *epoch_new(unsigned workers)
 {
 	struct epoch *e = calloc(1, sizeof(*e));
@@ -27,6 +29,10 @@ struct epoch *epoch_new(unsigned workers)
 	if (!e)
 		return NULL;
 	e->workers = workers ? workers : 1;
+	e->capacity = QUEUE_START;
+	e->queue = malloc(e->capacity * sizeof(*e->queue));
+	if (!e->queue)
+		goto fail_queue;
 	bytes = rte_rcu_qsbr_get_memsize(e->workers);
 	bytes = (bytes + RTE_CACHE_LINE_SIZE - 1) & ~(size_t)(RTE_CACHE_LINE_SIZE - 1);
 	e->qsbr = aligned_alloc(RTE_CACHE_LINE_SIZE, bytes);
@@ -44,6 +50,8 @@ struct epoch *epoch_new(unsigned workers)
 fail_init:
 	free(e->qsbr);
 fail_qsbr:
+	free(e->queue);
+fail_queue:
 	free(e);
 	return NULL;
 }
@@ -82,7 +90,7 @@ void epoch_quiescent(struct epoch *e, unsigned worker)
 
 static bool grow(struct epoch *e)
 {
-	uint32_t capacity = e->capacity ? e->capacity * 2 : 64;
+	uint32_t capacity = e->capacity * 2;
 	struct retired *queue = malloc(capacity * sizeof(*queue));
 
 	if (!queue)
