@@ -38,12 +38,12 @@ static inline void exact_free(struct span s)
 /* want NULL: the span must be absent. */
 static inline void expect_span(const char *what, const char *field, struct span got, const char *want)
 {
-	const char *text = want ? want : "";
+	const char *text = want ? want : "", *have = got.p ? (const char *)got.p : "";
 
 	if (!want && got.p)
-		fail_msg("%s: %s is there: '%.*s'", what, field, (int)got.n, (const char *)got.p);
+		fail_msg("%s: %s is there: '%.*s'", what, field, (int)got.n, have);
 	if (!got.p && *text)
 		fail_msg("%s: %s is absent, expected '%s'", what, field, text);
 	if (got.n != strlen(text) || (got.n && memcmp(got.p, text, got.n)))
-		fail_msg("%s: %s is '%.*s', expected '%s'", what, field, (int)got.n, (const char *)got.p, text);
+		fail_msg("%s: %s is '%.*s', expected '%s'", what, field, (int)got.n, have, text);
 }

@@ -85,7 +85,7 @@ static void several_share_a_line(void **state)
 
 	for (size_t i = 0; i < COUNT_OF(whole); i++) {
 		assert_int_equal(via_next(&rest, &v), 1);
-		expect_span(whole[i], "whole", v.whole, whole[i]);
+		expect_span("shared line", "whole", v.whole, whole[i]);
 	}
 	assert_int_equal(via_next(&rest, &v), 0);
 }
