@@ -25,11 +25,6 @@ struct port_config {
 	uint16_t vlan;
 };
 
-/* The shorthand of the configuration: fills in `devices` for driver "af_packet" or "af_xdp" on a kernel interface, with `queues` queues and
- * what the driver needs to do right; `index` numbers the ports, since device names are unique. 0, -ERR_UNSUPPORTED (another driver),
- * -ERR_FULL (more queues than devices). any */
-int port_shorthand(struct port_config *config, const char *driver, const char *interface, unsigned index);
-
 /* The data room (headroom included) that mbufs need so that every frame these ports receive fits into one: 2,176 bytes at least; 8 kB
  * frames of AF_PACKET, which the kernel puts together from fragments, need more, but AF_XDP cannot have more than a page. Where both are
  * configured AF_XDP wins, and the other port makes a pool of its own. any */

@@ -255,11 +255,8 @@ static bool find_hop(struct output *o, struct datagram *d, uint32_t *ret_mtu)
 		d->hop.port = UINT16_MAX;
 	else if (d->hop.port >= o->config.port_count)
 		return false;
-	if (!d->known) {
-		if (!o->config.to_kernel)
-			return false;
-		count(o, COUNTER_kernel_resolve, 1);
-	}
+	if (!d->known && !o->config.to_kernel)
+		return false;
 	mtu = d->hop.port == UINT16_MAX ? o->least_mtu : o->queues[d->hop.port].mtu;
 	*ret_mtu = RTE_MAX(mtu, d->family == IP_V4 ? (uint32_t)MTU_MIN_V4 : (uint32_t)MTU_MIN_V6);
 	return true;

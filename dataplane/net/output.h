@@ -27,7 +27,7 @@ struct output_config {
 	struct counters *counters;
 	/* A datagram whose next hop the kernel must resolve, as an IP packet (no Ethernet header) of one segment; takes it over. Where it is larger
 	 * than the port's MTU this is called for each of its fragments, since a raw socket refuses more than that.
-	 * With port UINT16_MAX there was no route at all. NULL: such datagrams are -ERR_UNREACHABLE. */
+	 * With port UINT16_MAX there was no route at all. The callee counts. NULL: such datagrams are -ERR_UNREACHABLE. */
 	void (*to_kernel)(void *ctx, struct rte_mbuf *ip_packet, uint16_t port);
 	void *ctx;
 };

@@ -19,9 +19,8 @@
 #define TX_SUMS	       (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 #define OWN_POOL_MBUFS 2047 /* per queue */
 
-/* AF_PACKET: what the driver takes when it is not told, and what the kernel's reassembled fragments need. */
+/* What AF_PACKET's driver takes when it is not told. */
 #define PACKET_FRAME_DEFAULT 2048
-#define PACKET_FRAME	     8192
 /* A page, less the mempool's and the mbuf's own headers. */
 #define XDP_ROOM_MAX 3712
 
@@ -46,27 +45,6 @@ uint16_t port_mbuf_bytes(const struct port_config *configs, unsigned count)
 			need = RTE_MAX(need, data_room(&configs[i], configs[i].devices[k]));
 		}
 	return (uint16_t)(xdp ? RTE_MIN(need, (uint32_t)XDP_ROOM_MAX) : need);
-}
-
-int port_shorthand(struct port_config *config, const char *driver, const char *interface, unsigned index)
-{
-	config->device_count = 0;
-	if (strcmp(driver, "af_packet") == 0) {
-		snprintf(config->devices[0], sizeof(config->devices[0]),
-			 "net_af_packet%u,iface=%s,qpairs=%u,framesz=%u,blocksz=%u,framecnt=256,qdisc_bypass=0", index, interface,
-			 config->queues, PACKET_FRAME, PACKET_FRAME);
-		config->device_count = 1;
-		return 0;
-	}
-	if (strcmp(driver, "af_xdp"))
-		return -ERR_UNSUPPORTED;
-	if (config->queues > PORT_DEVICES_MAX)
-		return -ERR_FULL;
-	for (unsigned i = 0; i < config->queues; i++)
-		snprintf(config->devices[i], sizeof(config->devices[i]), "net_af_xdp%u,iface=%s,start_queue=%u,queue_count=1",
-			 index * PORT_DEVICES_MAX + i, interface, i);
-	config->device_count = config->queues;
-	return 0;
 }
 
 /* AF_XDP queues of an interface that the port's devices serve. */
