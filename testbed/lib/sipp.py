@@ -3,6 +3,7 @@
 
 import csv
 import os
+import re
 import secrets
 import shutil
 import signal
@@ -28,7 +29,7 @@ class Sipp:
         if remote:
             argv.append(f"[{remote}]:5060" if ":" in remote else f"{remote}:5060")
         argv += ["-sf", self._scenario(scenario, fill or {}), "-i", self.address, "-p", str(port),
-                 "-nostdin", "-trace_stat", "-stf", self.stem + ".csv", "-fd", "1",
+                 "-nostdin", "-default_behaviors", "all,-bye", "-trace_stat", "-stf", self.stem + ".csv", "-fd", "1",
                  "-trace_err", "-error_file", self.stem + ".errors", "-error_overwrite", "true",
                  "-cid_str", f"%u-{secrets.token_hex(6)}@{node}"]
         if calls:
@@ -128,11 +129,13 @@ class Sipp:
         return self.count("Retransmissions")
 
     def errors(self):
+        """What it found wrong, an event a line; answers that came again after their call had ended are no errors."""
         try:
             with open(self.stem + ".errors", encoding="utf-8", errors="replace") as file:
-                return file.read()
+                events = re.split(r"\d{4}-\d\d-\d\d\t[\d:.]+\t[\d.]+: ", file.read())[1:]
         except FileNotFoundError:
             return ""
+        return "\n".join(event.strip() for event in events if not re.match(r"Dead call \S+ \(successful\)", event))
 
     def __enter__(self):
         return self
