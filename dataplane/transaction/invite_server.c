@@ -15,7 +15,7 @@ const struct txn_step txn_invite_server_table[TXN_STATES][TXN_EVENTS] = {
 	[TXN_COMPLETED] = {
 		[TXN_RX_REQUEST] = STEP(TXN_COMPLETED, TXN_DO_REPLAY),
 		[TXN_TIMER_RETRANSMIT] = STEP(TXN_COMPLETED, TXN_DO_REPLAY | TXN_DO_BACKOFF), /* G */
-		[TXN_TIMER_LIFETIME] = STEP(TXN_TERMINATED, 0),			       /* H: the ACK never came */
+		[TXN_TIMER_LIFETIME] = STEP(TXN_TERMINATED, TXN_DO_TIMEOUT),	       /* H: the ACK never came */
 		[TXN_RX_ACK] = STEP(TXN_CONFIRMED, TXN_DO_STOP_RETRANSMIT | TXN_DO_START_LIFETIME),
 		/* RFC 3261 §16.7(10): a 2xx that comes after another final went up is forwarded all the same. */
 		[TXN_TX_2XX] = STEP(TXN_COMPLETED, TXN_DO_SEND_RESPONSE),

@@ -1,0 +1,451 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* How transactions are found (RFC 3261 §17.2.3), when their timers are due, and what happens at their bounds. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <string.h>
+
+#include <cmocka.h>
+
+#include "transaction/transactions.h"
+
+#define ARRAY_SIZE(a) (sizeof(a) / sizeof((a)[0]))
+
+#define START 1000003 /* no round time */
+
+static const struct txn_timers timers = { 500, 4000, 5000 };
+static const struct flow udp = { .transport = TRANSPORT_UDP }, tcp = { .transport = TRANSPORT_TCP };
+
+static struct transactions *make(struct wheel *w, uint32_t servers, uint32_t clients)
+{
+	struct transactions_config c = {
+		.max_server = servers,
+		.max_client = clients,
+		.client_bytes = sizeof(struct client_txn) + 40,
+		.timers = timers,
+		.key = { 17, 4711 },
+		.wheel = w,
+	};
+	struct transactions *t = transactions_new(&c);
+
+	assert_non_null(t);
+	return t;
+}
+
+/* ---- keys */
+
+struct request {
+	const char *method, *uri, *via, *from_tag, *call_id;
+	unsigned cseq;
+};
+
+static struct txn_key key_of(const struct transactions *t, const struct request *r, enum sip_method as)
+{
+	static struct sip_message m;
+	static char text[4096];
+	int n = snprintf(text, sizeof(text),
+			 "%s %s SIP/2.0\r\nVia: %s\r\nFrom: <sip:a@x>%s%s\r\nTo: <sip:b@y>%s\r\nCall-ID: %s\r\nCSeq: %u %s\r\n\r\n", r->method,
+			 r->uri, r->via, r->from_tag[0] ? ";tag=" : "", r->from_tag, strcmp(r->method, "ACK") ? "" : ";tag=other",
+			 r->call_id, r->cseq, r->method);
+	struct span rest;
+	struct via top;
+
+	assert_int_equal(sip_parse((uint8_t *)text, (uint32_t)n, &m), SIP_OK);
+	rest = sip_first(&m, SIP_H_VIA);
+	assert_int_equal(via_next(&rest, &top), 1);
+	return txn_key_of(t, &m, &top, as == SIP_METHODS ? m.method : as);
+}
+
+#define NEW_VIA "SIP/2.0/UDP pc.example:5070;branch=z9hG4bKabc"
+#define OLD_VIA "SIP/2.0/UDP pc.example;branch=1"
+
+static void test_keys(void **state)
+{
+	static const struct {
+		const char *what;
+		struct request a, b;
+		enum sip_method as_b; /* SIP_METHODS: its own */
+		bool same;
+	} cases[] = {
+		/* the rules for branches with the cookie: branch, sent-by, method; nothing else */
+		{ "a retransmission",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 }, { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 }, SIP_METHODS, true },
+		{ "only branch, sent-by and method count",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 }, { "INVITE", "sip:z@z", NEW_VIA, "2", "c2", 9 }, SIP_METHODS, true },
+		{ "other Via parameters do not count",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 }, { "INVITE", "sip:b@y", NEW_VIA ";rport", "1", "c1", 1 }, SIP_METHODS, true },
+		{ "branches are tokens: without case",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 },
+		  { "INVITE", "sip:b@y", "SIP/2.0/UDP PC.example:5070;branch=Z9HG4BKABC", "1", "c1", 1 }, SIP_METHODS, true },
+		{ "another branch",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 }, { "INVITE", "sip:b@y", NEW_VIA "d", "1", "c1", 1 }, SIP_METHODS, false },
+		{ "another host",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 },
+		  { "INVITE", "sip:b@y", "SIP/2.0/UDP pd.example:5070;branch=z9hG4bKabc", "1", "c1", 1 }, SIP_METHODS, false },
+		{ "another port",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 },
+		  { "INVITE", "sip:b@y", "SIP/2.0/UDP pc.example:5071;branch=z9hG4bKabc", "1", "c1", 1 }, SIP_METHODS, false },
+		{ "another method",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 }, { "OPTIONS", "sip:b@y", NEW_VIA, "1", "c1", 1 }, SIP_METHODS, false },
+		{ "two unknown methods",
+		  { "FOO", "sip:b@y", NEW_VIA, "1", "c1", 1 }, { "BAR", "sip:b@y", NEW_VIA, "1", "c1", 1 }, SIP_METHODS, false },
+		{ "one unknown method twice",
+		  { "FOO", "sip:b@y", NEW_VIA, "1", "c1", 1 }, { "FOO", "sip:b@y", NEW_VIA, "1", "c1", 1 }, SIP_METHODS, true },
+		{ "ACK finds its INVITE",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 }, { "ACK", "sip:b@y", NEW_VIA, "1", "c1", 1 }, SIP_INVITE, true },
+		{ "CANCEL finds its INVITE",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 }, { "CANCEL", "sip:b@y", NEW_VIA, "1", "c1", 1 }, SIP_INVITE, true },
+		{ "CANCEL is a transaction of its own",
+		  { "INVITE", "sip:b@y", NEW_VIA, "1", "c1", 1 }, { "CANCEL", "sip:b@y", NEW_VIA, "1", "c1", 1 }, SIP_METHODS, false },
+		/* RFC 2543: request URI, From tag, Call-ID, CSeq number, whole top Via */
+		{ "old: a retransmission",
+		  { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 1 }, { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 1 }, SIP_METHODS, true },
+		{ "old: no branch at all",
+		  { "INVITE", "sip:b@y", "SIP/2.0/UDP pc", "1", "c1", 1 }, { "INVITE", "sip:b@y", "SIP/2.0/UDP pc", "1", "c1", 1 }, SIP_METHODS, true },
+		{ "old: no From tag",
+		  { "INVITE", "sip:b@y", OLD_VIA, "", "c1", 1 }, { "INVITE", "sip:b@y", OLD_VIA, "", "c1", 1 }, SIP_METHODS, true },
+		{ "old: another URI",
+		  { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 1 }, { "INVITE", "sip:c@y", OLD_VIA, "1", "c1", 1 }, SIP_METHODS, false },
+		{ "old: another From tag",
+		  { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 1 }, { "INVITE", "sip:b@y", OLD_VIA, "2", "c1", 1 }, SIP_METHODS, false },
+		{ "old: another Call-ID",
+		  { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 1 }, { "INVITE", "sip:b@y", OLD_VIA, "1", "c2", 1 }, SIP_METHODS, false },
+		{ "old: Call-IDs compare with case",
+		  { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 1 }, { "INVITE", "sip:b@y", OLD_VIA, "1", "C1", 1 }, SIP_METHODS, false },
+		{ "old: another CSeq number",
+		  { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 1 }, { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 2 }, SIP_METHODS, false },
+		{ "old: another top Via",
+		  { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 1 }, { "INVITE", "sip:b@y", OLD_VIA ";x", "1", "c1", 1 }, SIP_METHODS, false },
+		{ "old: ACK, whose To has the answer's tag",
+		  { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 1 }, { "ACK", "sip:b@y", OLD_VIA, "1", "c1", 1 }, SIP_INVITE, true },
+		{ "old: CANCEL",
+		  { "INVITE", "sip:b@y", OLD_VIA, "1", "c1", 1 }, { "CANCEL", "sip:b@y", OLD_VIA, "1", "c1", 1 }, SIP_INVITE, true },
+		{ "the bare cookie is an old branch",
+		  { "INVITE", "sip:b@y", "SIP/2.0/UDP pc;branch=z9hG4bK", "1", "c1", 1 },
+		  { "INVITE", "sip:b@y", "SIP/2.0/UDP pc;branch=z9hG4bK", "1", "c2", 1 }, SIP_METHODS, false },
+		{ "fields do not run into each other",
+		  { "INVITE", "sip:b@yy", OLD_VIA, "1", "c1", 1 }, { "INVITE", "sip:b@y", OLD_VIA, "y1", "c1", 1 }, SIP_METHODS, false },
+	};
+	struct wheel *w = wheel_new(START);
+	struct transactions *t = make(w, 4, 4);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct txn_key a = key_of(t, &cases[i].a, SIP_METHODS), b = key_of(t, &cases[i].b, cases[i].as_b);
+
+		if ((a.a == b.a && a.b == b.b) != cases[i].same)
+			fail_msg("%s", cases[i].what);
+	}
+	transactions_free(t);
+	wheel_free(w);
+}
+
+/* Fields longer than any buffer of ours still tell transactions apart by their last byte. */
+static void test_long_keys(void **state)
+{
+	static char branch[2][1500];
+	struct wheel *w = wheel_new(START);
+	struct transactions *t = make(w, 4, 4);
+	struct txn_key key[2];
+
+	for (unsigned cookie = 0; cookie < 2; cookie++) {
+		for (unsigned i = 0; i < 2; i++) {
+			int n = snprintf(branch[i], sizeof(branch[i]), "SIP/2.0/UDP h;branch=%s", cookie ? "z9hG4bK" : "");
+
+			memset(branch[i] + n, 'x', 1400);
+			branch[i][n + 1400] = (char)('a' + i);
+			branch[i][n + 1401] = 0;
+			key[i] = key_of(t, &(struct request){ "INVITE", "sip:b@y", branch[i], "1", branch[i] + 100, 1 }, SIP_METHODS);
+		}
+		assert_true(key[0].a != key[1].a && key[0].b != key[1].b);
+	}
+	transactions_free(t);
+	wheel_free(w);
+}
+
+/* ---- timers */
+
+struct fired {
+	struct transactions *t;
+	uint64_t now, at[32];
+	unsigned count;
+	uint32_t kind[32];
+	
+};
+
+static void note(void *ctx, struct wheel_timer *timer)
+{
+	struct fired *f = ctx;
+
+	assert_true(f->count < ARRAY_SIZE(f->at));
+	f->at[f->count] = f->now - START;
+	f->kind[f->count++] = timer->kind;
+	if (timer->kind == TXN_TIMER_KIND_CLIENT_RETRANSMIT)
+		client_txn_event(f->t, (struct client_txn *)((char *)timer - offsetof(struct client_txn, retransmit)),
+				 TXN_TIMER_RETRANSMIT, f->now);
+	else if (timer->kind == TXN_TIMER_KIND_CLIENT_LIFETIME)
+		client_txn_event(f->t, (struct client_txn *)((char *)timer - offsetof(struct client_txn, lifetime)),
+				 TXN_TIMER_LIFETIME, f->now);
+	else if (timer->kind == TXN_TIMER_KIND_SERVER_RETRANSMIT)
+		server_txn_event(f->t, (struct server_txn *)((char *)timer - offsetof(struct server_txn, retransmit)),
+				 TXN_TIMER_RETRANSMIT, f->now);
+	else
+		server_txn_event(f->t, (struct server_txn *)((char *)timer - offsetof(struct server_txn, lifetime)),
+				 TXN_TIMER_LIFETIME, f->now);
+}
+
+static void run(struct wheel *w, struct fired *f, uint64_t from, uint64_t to)
+{
+	for (f->now = START + from; f->now <= START + to; f->now++)
+		wheel_advance(w, f->now, note, f);
+}
+
+#define TIMED(f, ...)                                                                                                  \
+	do {                                                                                                           \
+		static const uint64_t due_[] = { __VA_ARGS__ };                                                        \
+		assert_int_equal((f).count, ARRAY_SIZE(due_));                                                         \
+		assert_memory_equal((f).at, due_, sizeof(due_));                                                       \
+	} while (0)
+
+static struct client_txn *client_at(struct transactions *t, enum sip_method method, const struct flow *to)
+{
+	struct client_txn *c = client_txn_new(t, method, to, START);
+
+	assert_non_null(c);
+	return c;
+}
+
+static void test_client_timers(void **state)
+{
+	struct wheel *w = wheel_new(START);
+	struct transactions *t = make(w, 4, 16);
+	struct client_txn *c;
+	struct fired f;
+
+	/* A doubles without a bound; B at 64*T1 */
+	c = client_at(t, SIP_INVITE, &udp);
+	f = (struct fired){ .t = t };
+	run(w, &f, 0, 40000);
+	TIMED(f, 500, 1500, 3500, 7500, 15500, 31500, 32000);
+	assert_int_equal(f.kind[6], TXN_TIMER_KIND_CLIENT_LIFETIME);
+	assert_int_equal(c->state, TXN_TERMINATED);
+	client_txn_release(t, c);
+	transactions_free(t);
+	wheel_free(w);
+
+	/* E doubles up to T2; F at 64*T1 */
+	w = wheel_new(START);
+	t = make(w, 4, 16);
+	c = client_at(t, SIP_OPTIONS, &udp);
+	f = (struct fired){ .t = t };
+	run(w, &f, 0, 40000);
+	TIMED(f, 500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500, 32000);
+	assert_int_equal(c->state, TXN_TERMINATED);
+	client_txn_release(t, c);
+	transactions_free(t);
+	wheel_free(w);
+
+	/* after a provisional E runs at T2, F goes on; K 5 s after the answer */
+	w = wheel_new(START);
+	t = make(w, 4, 16);
+	c = client_at(t, SIP_OPTIONS, &udp);
+	f = (struct fired){ .t = t };
+	run(w, &f, 0, 600);
+	client_txn_event(t, c, TXN_RX_1XX, START + 600);
+	run(w, &f, 601, 10000);
+	TIMED(f, 500, 1500, 5500, 9500);
+	client_txn_event(t, c, TXN_RX_FINAL, START + 10000);
+	f.count = 0;
+	run(w, &f, 10001, 60000);
+	TIMED(f, 15000);
+	client_txn_release(t, c);
+
+	/* nothing is retransmitted on a reliable transport; B stands */
+	f = (struct fired){ .t = t };
+	c = client_txn_new(t, SIP_INVITE, &tcp, START + 60000);
+	run(w, &f, 60001, 100000);
+	TIMED(f, 92000);
+	client_txn_release(t, c);
+	assert_int_equal(wheel_next_due(w), UINT64_MAX);
+	transactions_free(t);
+	wheel_free(w);
+}
+
+/* After the event at 100 ms: when the machine next moves by itself. */
+static void test_client_lingers(void **state)
+{
+	static const struct {
+		const char *timer;
+		enum sip_method method;
+		enum txn_event events[2];
+		uint64_t due; /* 0: never */
+	} cases[] = {
+		{ "none in Proceeding", SIP_INVITE, { TXN_RX_1XX, TXN_RX_1XX }, 0 },
+		{ "D", SIP_INVITE, { TXN_RX_FINAL, TXN_RX_FINAL }, 32100 },
+		{ "D after a provisional", SIP_INVITE, { TXN_RX_1XX, TXN_RX_FINAL }, 32100 },
+		{ "M", SIP_INVITE, { TXN_RX_2XX, TXN_RX_2XX }, 32100 },
+		{ "K", SIP_BYE, { TXN_RX_2XX, TXN_RX_2XX }, 5100 },
+		{ "abandoned, B stands", SIP_INVITE, { TXN_ABANDON, TXN_ABANDON }, 32000 },
+		{ "abandoned, F stands", SIP_INFO, { TXN_ABANDON, TXN_ABANDON }, 32000 },
+		{ "transport error", SIP_INVITE, { TXN_TRANSPORT_ERROR, TXN_TRANSPORT_ERROR }, 0 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct wheel *w = wheel_new(START);
+		struct transactions *t = make(w, 4, 16);
+		struct client_txn *c = client_at(t, cases[i].method, &udp);
+		struct fired f = { .t = t };
+
+		client_txn_event(t, c, cases[i].events[0], START + 100);
+		client_txn_event(t, c, cases[i].events[1], START + 100);
+		run(w, &f, 101, 100000);
+		if (f.count != (cases[i].due != 0) || (f.count && f.at[0] != cases[i].due))
+			fail_msg("%s: %u timers, the first at %lu", cases[i].timer, f.count, (unsigned long)f.at[0]);
+		client_txn_release(t, c);
+		assert_int_equal(wheel_next_due(w), UINT64_MAX);
+		transactions_free(t);
+		wheel_free(w);
+	}
+}
+
+static void test_server_timers(void **state)
+{
+	static const struct {
+		const char *timer;
+		bool invite, reliable;
+		enum txn_event event;
+		uint64_t ack; /* when one comes */
+		unsigned count;
+		uint64_t at[16];
+	} cases[] = {
+		{ "G to T2, H", true, false, TXN_TX_FINAL, 0, 11, { 500, 1500, 3500, 7500, 11500, 15500, 19500, 23500, 27500, 31500, 32000 } },
+		{ "ACK stops G, I", true, false, TXN_TX_FINAL, 2000, 3, { 500, 1500, 7000 } },
+		{ "no G on TCP, H", true, true, TXN_TX_FINAL, 0, 1, { 32000 } },
+		{ "L", true, false, TXN_TX_2XX, 0, 1, { 32000 } },
+		{ "ACK does not end L", true, false, TXN_TX_2XX, 100, 1, { 32000 } },
+		{ "J", false, false, TXN_TX_FINAL, 0, 1, { 32000 } },
+		{ "J for 2xx", false, false, TXN_TX_2XX, 0, 1, { 32000 } },
+		{ "none while Proceeding", true, false, TXN_TX_1XX, 0, 0, { 0 } },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct wheel *w = wheel_new(START);
+		struct transactions *t = make(w, 4, 16);
+		struct txn_key key = { 1, 2 };
+		struct server_txn *s = server_txn_new(t, &key, cases[i].invite, cases[i].reliable ? &tcp : &udp);
+		struct fired f = { .t = t };
+
+		assert_non_null(s);
+		assert_int_equal(wheel_next_due(w), UINT64_MAX);
+		server_txn_event(t, s, cases[i].event, START);
+		run(w, &f, 0, cases[i].ack);
+		if (cases[i].ack)
+			server_txn_event(t, s, TXN_RX_ACK, START + cases[i].ack);
+		run(w, &f, cases[i].ack + 1, 100000);
+		if (f.count != cases[i].count || memcmp(f.at, cases[i].at, f.count * sizeof(f.at[0])))
+			fail_msg("%s: %u timers, the first at %lu", cases[i].timer, f.count, (unsigned long)f.at[0]);
+		server_txn_release(t, s);
+		assert_int_equal(wheel_next_due(w), UINT64_MAX);
+		transactions_free(t);
+		wheel_free(w);
+	}
+}
+
+/* ---- bounds */
+
+static void test_server_bound(void **state)
+{
+	struct wheel *w = wheel_new(START);
+	struct transactions *t = make(w, 100, 1);
+	struct server_txn *s[100];
+	struct txn_key key;
+
+	for (unsigned round = 0; round < 3; round++) {
+		for (unsigned i = 0; i < 100; i++) {
+			key = (struct txn_key){ i * 64 + round, i }; /* many share a bucket */
+			s[i] = server_txn_new(t, &key, i % 2, &udp);
+			assert_non_null(s[i]);
+			assert_int_equal(s[i]->state, i % 2 ? TXN_PROCEEDING : TXN_TRYING);
+		}
+		key = (struct txn_key){ 1 << 20, 0 };
+		assert_null(server_txn_new(t, &key, true, &udp));
+		assert_int_equal(transactions_servers(t), 100);
+		for (unsigned i = 0; i < 100; i++) {
+			key = (struct txn_key){ i * 64 + round, i };
+			assert_ptr_equal(server_txn_find(t, &key), s[i]);
+			key.b++;
+			assert_null(server_txn_find(t, &key));
+			key.b--;
+			server_txn_event(t, s[i], TXN_TX_FINAL, START);
+			server_txn_release(t, s[i]);
+			assert_null(server_txn_find(t, &key));
+		}
+		assert_int_equal(transactions_servers(t), 0);
+		assert_int_equal(wheel_next_due(w), UINT64_MAX);
+	}
+	transactions_free(t);
+	wheel_free(w);
+}
+
+static void test_client_bound(void **state)
+{
+	struct wheel *w = wheel_new(START);
+	struct transactions *t = make(w, 1, 3);
+	struct client_txn *c[3];
+
+	for (unsigned i = 0; i < 3; i++)
+		c[i] = client_at(t, SIP_INVITE, &udp);
+	assert_null(client_txn_new(t, SIP_INVITE, &udp, START));
+	assert_int_equal(transactions_clients(t), 3);
+	for (unsigned i = 0; i < 3; i++)
+		assert_ptr_equal(client_txn_at(t, client_txn_slot(t, c[i]), c[i]->generation), c[i]);
+	assert_null(client_txn_at(t, 3, 0));
+	assert_null(client_txn_at(t, 0xffffff, 0));
+	for (unsigned i = 0; i < 3; i++)
+		client_txn_release(t, c[i]);
+	assert_int_equal(transactions_clients(t), 0);
+	assert_int_equal(wheel_next_due(w), UINT64_MAX);
+	transactions_free(t);
+	wheel_free(w);
+}
+
+/* A slot's next holder is not found under the old generation, even round the 65,536th. */
+static void test_generations(void **state)
+{
+	struct wheel *w = wheel_new(START);
+	struct transactions *t = make(w, 1, 1);
+	uint16_t last = 0;
+
+	for (unsigned i = 0; i < 65536 + 3; i++) {
+		struct client_txn *c = client_at(t, SIP_INVITE, &udp);
+		uint32_t slot = client_txn_slot(t, c);
+		uint8_t *behind = (uint8_t *)(c + 1);
+
+		for (unsigned k = 0; k < 40; k++)
+			assert_int_equal(behind[k], 0); /* nothing of its predecessor */
+		memset(behind, 0xff, 40);
+		if (i) {
+			assert_int_equal(c->generation, (uint16_t)(last + 1));
+			assert_null(client_txn_at(t, slot, last));
+		}
+		last = c->generation;
+		assert_ptr_equal(client_txn_at(t, slot, last), c);
+		client_txn_release(t, c);
+		assert_null(client_txn_at(t, slot, last));
+		assert_null(client_txn_at(t, slot, (uint16_t)(last + 1))); /* free, whatever the generation */
+	}
+	transactions_free(t);
+	wheel_free(w);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(test_keys),	      cmocka_unit_test(test_long_keys),	  cmocka_unit_test(test_client_timers),
+		cmocka_unit_test(test_client_lingers), cmocka_unit_test(test_server_timers), cmocka_unit_test(test_server_bound),
+		cmocka_unit_test(test_client_bound),  cmocka_unit_test(test_generations),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
