@@ -177,7 +177,7 @@ static void edit_request_uri(struct proxy *p, const struct attempt *a, const str
 
 	if (trunk && (trunk->id != a->trunk_id))
 		trunk = NULL;
-	if (uri_parse(m->request_uri, &uri) < 0 || (trunk && trunk->request_uri == TRUNK_URI_KEEP))
+	if (!uri_read(m->request_uri, &uri) || (trunk && trunk->request_uri == TRUNK_URI_KEEP))
 		return;
 	if (trunk && trunk->host[0])
 		text = edit_text(&p->edits, trunk->host, (uint32_t)strlen(trunk->host));

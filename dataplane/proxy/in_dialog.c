@@ -49,7 +49,7 @@ static bool is_own_route(const struct proxy *p, struct span text)
 	struct token t;
 	enum token_side side;
 
-	if (uri_parse(text, &uri) < 0)
+	if (!uri_read(text, &uri))
 		return false;
 	return host_is_us(p, uri.host, uri.port) ||
 	       (uri.user.p && token_decode(&p->config.token_keys, uri.user, p->in.call_id, p->in.from_tag, p->in.to_tag, &t,
@@ -101,14 +101,15 @@ static int follow_routes(const struct proxy *p, struct way *w)
 		w->first++;
 	w->hop_is_route = w->first < w->count;
 	hop = w->hop_is_route ? w->routes[w->first].uri : w->request_uri;
-	rc = uri_parse(hop, &w->hop);
-	if (rc == 0 && w->hop_is_route && !param_find(w->hop.params, "lr", NULL)) {
+	if (!uri_read(hop, &w->hop))
+		return -ERR_INVALID;
+	if (w->hop_is_route && !param_find(w->hop.params, "lr", NULL)) {
 		w->tail = w->request_uri;
 		w->request_uri = hop;
 		w->first++;
 		w->rebuild = true;
 	}
-	return rc;
+	return 0;
 }
 
 /* Loose routing all around: our own values go, the rest stays as it was written. */
@@ -181,11 +182,11 @@ static int read_token(struct proxy *p, struct way *w)
 	int rc = -ERR_NOT_FOUND;
 
 	w->strict_before = false;
-	if (rest.p && name_addr_next(&rest, &top) == 1 && uri_parse(top.uri, &uri) == 0)
+	if (rest.p && name_addr_next(&rest, &top) == 1 && uri_read(top.uri, &uri))
 		rc = token_from(p, uri.user, w);
 	if (rc == 0)
 		return 0;
-	if (uri_parse(p->in.request_uri, &uri) == 0 && uri.scheme == URI_SIP && token_from(p, uri.user, w) == 0) {
+	if (uri_read(p->in.request_uri, &uri) && uri.scheme == URI_SIP && token_from(p, uri.user, w) == 0) {
 		w->strict_before = true;
 		return 0;
 	}

@@ -119,7 +119,7 @@ static bool foreign_route(const struct proxy *p)
 		int rc;
 
 		while ((rc = name_addr_next(&rest, &element)) == 1)
-			if (uri_parse(element.uri, &uri) < 0 || !host_is_us(p, uri.host, uri.port))
+			if (!uri_read(element.uri, &uri) || !host_is_us(p, uri.host, uri.port))
 				return true;
 		if (rc < 0)
 			return true;
@@ -132,7 +132,7 @@ static bool options_for_us(const struct proxy *p)
 {
 	struct sip_uri uri;
 
-	return p->in.method == SIP_OPTIONS && uri_parse(p->in.request_uri, &uri) == 0 && uri.scheme != URI_TEL &&
+	return p->in.method == SIP_OPTIONS && uri_read(p->in.request_uri, &uri) && uri.scheme != URI_TEL &&
 	       !uri.user.p && host_is_us(p, uri.host, uri.port);
 }
 
@@ -184,7 +184,7 @@ static bool behind_nat(const struct sip_message *m, const struct flow *from)
 	struct name_addr contact;
 	struct sip_uri uri;
 
-	if (name_addr_next(&rest, &contact) != 1 || uri_parse(contact.uri, &uri) < 0)
+	if (name_addr_next(&rest, &contact) != 1 || !uri_read(contact.uri, &uri))
 		return false;
 	return uri.host_kind == HOST_NAME || !ip_eq(&uri.ip, &from->remote.ip);
 }

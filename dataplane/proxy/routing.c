@@ -22,7 +22,7 @@ void route_request(struct proxy *p, const struct sip_message *m, uint32_t trunk_
 	uint32_t slot = PROFILE_NONE;
 
 	*ret = (struct routing){ .profile_slot = PROFILE_NONE };
-	if (!trunk || uri_parse(m->request_uri, &uri) < 0) {
+	if (!trunk || !uri_read(m->request_uri, &uri)) {
 		ret->status = trunk ? 400 : 403;
 		return;
 	}

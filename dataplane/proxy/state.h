@@ -10,6 +10,7 @@
 #include "sip/edit.h"
 #include "sip/message.h"
 #include "sip/number.h"
+#include "sip/uri.h"
 #include "sip/via.h"
 #include "tables/profiles.h"
 #include "tables/select.h"
@@ -135,6 +136,11 @@ bool host_is_us(const struct proxy *p, struct span host, uint16_t port);
 void reply_flow(const struct via *top, const struct flow *from, struct flow *ret_reply_to);
 /* Reads the context's kept request into p->kept. false: cannot happen but for a bug; the caller gives up. */
 bool context_view(struct proxy *p, const struct context *c);
+/* uri_parse for URIs that have parts; of other schemes (urn:, mailto: ...) uri_parse writes no more than the scheme. */
+static inline bool uri_read(struct span text, struct sip_uri *ret_uri)
+{
+	return uri_parse(text, ret_uri) == 0 && ret_uri->scheme != URI_OTHER;
+}
 /* Frees the context once neither its server transaction nor an attempt is left. */
 void context_release_if_idle(struct proxy *p, struct context *c);
 
