@@ -48,34 +48,9 @@ static int load_addresses(const struct raw_port *raw, const char *path, struct c
 	return 0;
 }
 
-enum driver { DRIVER_AF_PACKET, DRIVER_AF_XDP };
-
-/* AF_XDP: a socket serves one queue, and one device with several queues is refused or loses flows, so every worker's queue is a device of
- * its own. AF_PACKET: one device; large frames are asked for explicitly, since the mbufs must hold them. */
-static void virtual_devices(const struct raw_port *raw, enum driver driver, int64_t frame_bytes, unsigned workers, unsigned *serial,
-			    struct port_config *port)
-{
-	char *device = port->devices[0];
-
-	if (driver == DRIVER_AF_PACKET) {
-		int n = snprintf(device, sizeof(port->devices[0]), "net_af_packet%u,iface=%s,qpairs=%u", (*serial)++, raw->interface, workers);
-
-		if (frame_bytes > 2048)
-			snprintf(device + n, sizeof(port->devices[0]) - (size_t)n, ",framesz=%d,blocksz=%d,framecnt=256", (int)frame_bytes,
-				 (int)frame_bytes);
-		port->device_count = 1;
-		return;
-	}
-	for (unsigned q = 0; q < workers; q++)
-		snprintf(port->devices[q], sizeof(port->devices[q]), "net_af_xdp%u,iface=%s,start_queue=%u,queue_count=1", (*serial)++,
-			 raw->interface, q);
-	port->device_count = workers;
-}
-
-static int load_device(const struct raw_port *raw, const char *path, struct config *c, unsigned *serial, struct port_config *port, char *error)
+static int load_device(const struct raw_port *raw, const char *path, unsigned index, struct port_config *port, char *error)
 {
 	static const char *const drivers[] = { "af_packet", "af_xdp", NULL };
-	int64_t frame_bytes;
 	int driver, err;
 
 	if (raw->device && (raw->driver || raw->interface))
@@ -89,41 +64,39 @@ static int load_device(const struct raw_port *raw, const char *path, struct conf
 	if (!raw->driver || !raw->interface)
 		return error_set(error, -ERR_INVALID, "%s: needs driver and interface, or device", path);
 	err = field_choice(raw->driver, 0, drivers, path, "driver", &driver, error);
-	if (!err)
-		err = field_integer(raw->frame_bytes, 2048, 2048, 65536, path, "frame_bytes", &frame_bytes, error);
 	if (err)
 		return err;
-	if (raw->frame_bytes && (driver != DRIVER_AF_PACKET || (frame_bytes & (frame_bytes - 1))))
-		return error_set(error, -ERR_INVALID, "%s.frame_bytes: a power of two, for af_packet only", path);
 	if (!interface_name_valid(raw->interface))
 		return error_set(error, -ERR_INVALID, "%s.interface: '%.64s' is not an interface name", path, raw->interface);
-	if (driver == DRIVER_AF_XDP && c->dataplane.workers > PORT_DEVICES_MAX)
-		return error_set(error, -ERR_INVALID, "%s.driver: af_xdp serves at most %d workers", path, PORT_DEVICES_MAX);
-	virtual_devices(raw, (enum driver)driver, frame_bytes, c->dataplane.workers, serial, port);
+	if (port_shorthand(port, raw->driver, raw->interface, index))
+		return error_set(error, -ERR_INVALID, "%s.driver: %s serves at most %d workers", path, raw->driver, PORT_DEVICES_MAX);
 	return 0;
 }
 
-static int load_port(const struct raw_port *raw, unsigned index, struct config *c, unsigned *serial, char *error)
+static int load_port(const struct raw_port *raw, unsigned index, struct config *c, char *error)
 {
 	struct port_config *port = &c->dataplane.ports[index];
 	char path[32];
-	int64_t mtu;
+	int64_t mtu, vlan;
 	int err;
 
 	snprintf(path, sizeof(path), "ports[%u]", index);
 	if (!interface_name_valid(raw->name))
 		return error_set(error, -ERR_INVALID, "%s.name: '%.64s' is not an interface name (at most 15 characters)", path, raw->name);
+	port->queues = c->dataplane.workers;
 	err = field_text(raw->name, path, "name", port->name, sizeof(port->name), error);
 	if (!err)
-		err = load_device(raw, path, c, serial, port, error);
+		err = load_device(raw, path, index, port, error);
 	if (!err)
 		err = field_integer(raw->mtu, 1500, 1280, 9000, path, "mtu", &mtu, error);
+	if (!err)
+		err = field_integer(raw->vlan, 0, raw->vlan ? 1 : 0, 4094, path, "vlan", &vlan, error);
 	if (!err)
 		err = load_addresses(raw, path, &c->ports[index], error);
 	if (err)
 		return err;
 	port->mtu = (uint16_t)mtu;
-	port->queues = c->dataplane.workers;
+	port->vlan = (uint16_t)vlan;
 	if (raw->interface && strcmp(raw->interface, port->name) == 0)
 		return error_set(error, -ERR_INVALID, "%s.name: %s is the interface underneath; the kernel interface needs a name of its own", path,
 				 port->name);
@@ -135,14 +108,12 @@ static int load_port(const struct raw_port *raw, unsigned index, struct config *
 
 int config_load_ports(const struct raw_config *raw, struct config *c, char *error)
 {
-	unsigned serial = 0;
-
 	if (!raw->ports_count)
 		return error_set(error, -ERR_INVALID, "ports: at least one is needed");
 	if (raw->ports_count > PORTS_MAX)
 		return error_set(error, -ERR_FULL, "ports: more than %d", PORTS_MAX);
 	for (uint32_t i = 0; i < raw->ports_count; i++) {
-		int err = load_port(&raw->ports[i], i, c, &serial, error);
+		int err = load_port(&raw->ports[i], i, c, error);
 
 		if (err)
 			return err;

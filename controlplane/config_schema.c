@@ -23,7 +23,7 @@ static const cyaml_schema_field_t port_fields[] = {
 	CYAML_FIELD_STRING_PTR("interface", OPTIONAL, struct raw_port, interface, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_STRING_PTR("device", OPTIONAL, struct raw_port, device, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_INT_PTR("mtu", OPTIONAL, struct raw_port, mtu),
-	CYAML_FIELD_INT_PTR("frame_bytes", OPTIONAL, struct raw_port, frame_bytes),
+	CYAML_FIELD_INT_PTR("vlan", OPTIONAL, struct raw_port, vlan),
 	CYAML_FIELD_SEQUENCE("addresses", OPTIONAL, struct raw_port, addresses, &schema_text, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("gateways", OPTIONAL, struct raw_port, gateways, &schema_text, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END,

@@ -18,7 +18,7 @@ struct raw_workers {
 
 struct raw_port {
 	char *name, *driver, *interface, *device;
-	int64_t *mtu, *frame_bytes;
+	int64_t *mtu, *vlan;
 	char **addresses, **gateways;
 	uint32_t addresses_count, gateways_count;
 };

@@ -1,0 +1,213 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands that change. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+#include "error.h"
+#include "model/routing_schema.h"
+#include "yaml_file.h"
+
+static int usage(const struct invocation *i, const char *what)
+{
+	fprintf(stderr, "strowgerctl: %s: %s\nstrowgerctl %s --help says how\n", i->command->words, what, i->command->words);
+	return CTL_USAGE;
+}
+
+static void print_changes(const json_t *result)
+{
+	json_int_t total = json_integer_value(json_object_get(result, "total"));
+	const json_t *changes = json_object_get(result, "changes");
+	json_t *change;
+	size_t k;
+
+	json_array_foreach(changes, k, change)
+		printf("%s\n", json_string_value(json_object_get(change, "text")));
+	if (total > (json_int_t)json_array_size(changes))
+		printf("... and %lld more\n", (long long)total - (long long)json_array_size(changes));
+	if (!total)
+		printf("no difference: nothing to do\n");
+	else if (!json_is_true(json_object_get(result, "applied")))
+		printf("dry run: %lld change%s, none made\n", (long long)total, total == 1 ? "" : "s");
+}
+
+static int change(const struct invocation *i, struct client *c, const char *method, json_t *params)
+{
+	json_t *result;
+	int status = command_ask(i, c, method, params, &result);
+
+	if (status == CTL_OK && result) {
+		print_changes(result);
+		json_decref(result);
+	}
+	return status;
+}
+
+int command_target_enable(const struct invocation *i, struct client *c)
+{
+	return change(i, c, "target.set", json_pack("{s:s, s:b}", "target", i->argv[0], "enabled", 1));
+}
+
+int command_target_disable(const struct invocation *i, struct client *c)
+{
+	return change(i, c, "target.set", json_pack("{s:s, s:b}", "target", i->argv[0], "enabled", 0));
+}
+
+int command_target_weight(const struct invocation *i, struct client *c)
+{
+	char *end;
+	long weight = strtol(i->argv[1], &end, 10);
+
+	if (end == i->argv[1] || *end)
+		return usage(i, "the weight is a whole number");
+	return change(i, c, "target.set", json_pack("{s:s, s:I}", "target", i->argv[0], "weight", (json_int_t)weight));
+}
+
+/* "+480,-501" */
+static json_t *codes_value(const char *text)
+{
+	json_t *add = json_array(), *gone = json_array();
+	char *copy = strdup(text), *rest = copy, *word;
+	bool good = copy != NULL;
+
+	while (good && (word = strsep(&rest, ",")) != NULL) {
+		char *end;
+		long code = strtol(word + 1, &end, 10);
+
+		good = (*word == '+' || *word == '-') && end != word + 1 && !*end;
+		if (good)
+			json_array_append_new(*word == '+' ? add : gone, json_integer(code));
+	}
+	free(copy);
+	if (good)
+		return json_pack("{s:o, s:o}", "add", add, "remove", gone);
+	json_decref(add);
+	json_decref(gone);
+	return NULL;
+}
+
+/* What JSON says it is, else text. */
+static json_t *value_of(const char *key, const char *text)
+{
+	json_t *value = strcmp(key, "retry_codes") == 0 && *text != '{' ? codes_value(text) : json_loads(text, JSON_DECODE_ANY, NULL);
+
+	return value ? value : json_string(text);
+}
+
+int command_profile_set(const struct invocation *i, struct client *c)
+{
+	json_t *params = json_pack("{s:s}", "name", i->argv[0]);
+
+	for (int k = 1; k < i->argc; k++) {
+		const char *equals = strchr(i->argv[k], '=');
+		char key[64];
+
+		if (!equals || equals == i->argv[k] || (size_t)(equals - i->argv[k]) >= sizeof(key)) {
+			json_decref(params);
+			return usage(i, "settings are written KEY=VALUE");
+		}
+		snprintf(key, sizeof(key), "%.*s", (int)(equals - i->argv[k]), i->argv[k]);
+		json_object_set_new(params, key, value_of(key, equals + 1));
+	}
+	return change(i, c, "profile.set", params);
+}
+
+static int set_number(const struct invocation *i, struct client *c, const char *kind, const char *profile)
+{
+	json_t *result;
+	int status = command_ask(i, c, "number.set", json_pack("{s:s, s:s?}", kind, i->argv[0], "profile", profile), &result);
+
+	if (status == CTL_OK && result) {
+		const char *number = json_string_value(json_object_get(result, kind));
+
+		if (profile)
+			printf("%s %s → %s\n", kind, number, profile);
+		else
+			printf("- %s %s\n", kind, number);
+		json_decref(result);
+	}
+	return status;
+}
+
+int command_number_set(const struct invocation *i, struct client *c)
+{
+	return set_number(i, c, "number", i->argv[1]);
+}
+
+int command_number_delete(const struct invocation *i, struct client *c)
+{
+	return set_number(i, c, "number", NULL);
+}
+
+int command_prefix_set(const struct invocation *i, struct client *c)
+{
+	return set_number(i, c, "prefix", i->argv[1]);
+}
+
+int command_prefix_delete(const struct invocation *i, struct client *c)
+{
+	return set_number(i, c, "prefix", NULL);
+}
+
+int command_drain(const struct invocation *i, struct client *c)
+{
+	bool on = strcmp(i->argv[0], "on") == 0;
+	json_t *result;
+	int status;
+
+	if (!on && strcmp(i->argv[0], "off") != 0)
+		return usage(i, "on or off?");
+	status = command_ask(i, c, "drain", json_pack("{s:b}", "on", on), &result);
+	if (status == CTL_OK && result) {
+		printf("%s\n", json_string_value(json_object_get(result, "state")));
+		json_decref(result);
+	}
+	return status;
+}
+
+/* An error of the daemon that names a key is given the file and line of that key. */
+static int send_file(const struct invocation *i, struct client *c, const struct yaml *y, json_t *params)
+{
+	json_t *result;
+	char *message, error[ERROR_TEXT_MAX];
+	int status = client_call(c, "apply", params, &result, &message);
+
+	if (status == CTL_REFUSED) {
+		error_set(error, 0, "%s", message);
+		yaml_locate(y, error);
+		fprintf(stderr, "strowgerctl: refused: %s\n", error);
+		free(message);
+	} else if (status == CTL_OK) {
+		if (i->json) {
+			json_dumpf(result, stdout, JSON_INDENT(2));
+			putchar('\n');
+		} else {
+			print_changes(result);
+		}
+		json_decref(result);
+	}
+	return status;
+}
+
+int command_apply(const struct invocation *i, struct client *c)
+{
+	char error[ERROR_TEXT_MAX];
+	struct yaml *y = NULL;
+	json_t *params = NULL;
+	int status;
+
+	if (!yaml_read(i->file, &y, error))
+		params = yaml_json(y, &routing_schema, error);
+	if (params) {
+		json_object_set_new(params, "dry_run", json_boolean(i->dry_run));
+		status = send_file(i, c, y, params);
+	} else {
+		fprintf(stderr, "strowgerctl: %s\n", error);
+		status = CTL_USAGE;
+	}
+	yaml_free(y);
+	return status;
+}

@@ -1,0 +1,262 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Commands that look. */
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/client.h"
+#include "cli/commands.h"
+#include "cli/table.h"
+
+/* "name   value" for each path of the list. */
+static void print_fields(const json_t *object, const char *const (*fields)[2], unsigned n)
+{
+	for (unsigned k = 0; k < n; k++) {
+		char *text = json_words(json_at(object, fields[k][1]));
+
+		printf("%-22s %s\n", fields[k][0], text ? text : "");
+		free(text);
+	}
+}
+
+int command_status(const struct invocation *i, struct client *c)
+{
+	static const char *const fields[][2] = {
+		{ "version", "version" }, { "node", "node" }, { "name", "name" }, { "state", "state" }, { "uptime (s)", "uptime_s" },
+		{ "workers", "workers" }, { "hugepages", "hugepages" }, { "listeners", "listeners" },
+		{ "live calls", "calls.live" }, { "calls started", "calls.started" }, { "calls answered", "calls.answered" },
+		{ "calls rejected", "calls.rejected" }, { "calls cancelled", "calls.cancelled" },
+		{ "calls exhausted", "calls.exhausted" }, { "calls rescued", "calls.rescued" }, { "trunks", "trunks" },
+		{ "profiles", "profiles" }, { "numbers", "numbers" }, { "prefixes", "prefixes" }, { "domains", "domains" },
+	};
+	struct table *ports;
+	json_t *result, *port;
+	size_t k;
+	int status = command_ask(i, c, "status", NULL, &result);
+
+	if (status != CTL_OK || !result)
+		return status;
+	print_fields(result, fields, sizeof(fields) / sizeof(fields[0]));
+	ports = table_new("port|mac|>mtu|>rx packets|>tx packets|>missed|>errors");
+	json_array_foreach(json_object_get(result, "ports"), k, port)
+		table_json(ports, port, "name|mac|mtu|rx_packets|tx_packets|rx_missed|rx_errors");
+	putchar('\n');
+	table_print(ports, stdout, "no ports");
+	json_decref(result);
+	return status;
+}
+
+/* A list of objects as a table. */
+static int show_list(const struct invocation *i, struct client *c, const char *method, const char *headings, const char *keys,
+		     const char *nothing)
+{
+	struct table *t;
+	json_t *result, *row;
+	size_t k;
+	int status = command_ask(i, c, method, NULL, &result);
+
+	if (status != CTL_OK || !result)
+		return status;
+	t = table_new(headings);
+	json_array_foreach(result, k, row)
+		table_json(t, row, keys);
+	table_print(t, stdout, nothing);
+	json_decref(result);
+	return status;
+}
+
+int command_workers(const struct invocation *i, struct client *c)
+{
+	return show_list(i, c, "workers", ">worker|>core|>busy %|>live calls|>server tx|>client tx|>message bytes|>calls started",
+			 "worker|core|busy_percent|live_calls|server_transactions|client_transactions|message_bytes|calls_started", "no workers");
+}
+
+int command_targets(const struct invocation *i, struct client *c)
+{
+	return show_list(i, c, "targets",
+			 "target|state|>position|>weight|>attempts|>answered|>rejected|>failed|>timeouts|>rescued away|>ringing|>live",
+			 "target|state|position|weight|attempts|answered|rejected|failed|timeouts|rescued_away|ringing|live",
+			 "no targets: strowgerctl apply -f FILE brings some");
+}
+
+int command_profiles(const struct invocation *i, struct client *c)
+{
+	struct table *t;
+	json_t *result, *profile;
+	size_t k;
+	int status = command_ask(i, c, "profiles", NULL, &result);
+
+	if (status != CTL_OK || !result)
+		return status;
+	t = table_new("profile|strategy|>targets|>numbers|>response ms|>progress ms|>ring s|>budget s|>retries");
+	json_array_foreach(result, k, profile) {
+		json_object_set_new(profile, "target_count", json_integer((json_int_t)json_array_size(json_object_get(profile, "targets"))));
+		table_json(t, profile,
+			   "name|strategy|target_count|numbers|response_timeout_ms|progress_timeout_ms|ring_timeout_s|setup_budget_s|max_retries");
+	}
+	table_print(t, stdout, "no profiles: strowgerctl apply -f FILE brings some");
+	json_decref(result);
+	return status;
+}
+
+int command_profile_show(const struct invocation *i, struct client *c)
+{
+	static const char *const fields[][2] = {
+		{ "name", "name" }, { "strategy", "strategy" }, { "response_timeout_ms", "response_timeout_ms" },
+		{ "progress_timeout_ms", "progress_timeout_ms" }, { "ring_timeout_s", "ring_timeout_s" },
+		{ "setup_budget_s", "setup_budget_s" }, { "max_retries", "max_retries" }, { "max_attempts", "max_attempts" },
+		{ "exhausted_code", "exhausted_code" }, { "retry_after_progress", "retry_after_progress" },
+		{ "retry_codes added", "retry_codes.add" }, { "retry_codes removed", "retry_codes.remove" }, { "numbers", "numbers" },
+	};
+	struct table *t;
+	json_t *result, *target;
+	size_t k;
+	int status = command_ask(i, c, "profile.get", json_pack("{s:s}", "name", i->argv[0]), &result);
+
+	if (status != CTL_OK || !result)
+		return status;
+	print_fields(result, fields, sizeof(fields) / sizeof(fields[0]));
+	t = table_new("target|>position|>weight|enabled");
+	json_array_foreach(json_object_get(result, "targets"), k, target)
+		table_json(t, target, "trunk|position|weight|enabled");
+	putchar('\n');
+	table_print(t, stdout, "no targets");
+	json_decref(result);
+	return status;
+}
+
+int command_numbers(const struct invocation *i, struct client *c)
+{
+	json_t *params = json_object(), *result, *row;
+	struct table *t;
+	size_t k, shown = 0;
+	int status;
+
+	if (i->argc)
+		json_object_set_new(params, "prefix", json_string(i->argv[0]));
+	if (i->limit)
+		json_object_set_new(params, "limit", json_integer(atoll(i->limit)));
+	status = command_ask(i, c, "numbers", params, &result);
+	if (status != CTL_OK || !result)
+		return status;
+	t = table_new("number|kind|profile");
+	for (int prefixes = 1; prefixes >= 0; prefixes--) {
+		json_array_foreach(json_object_get(result, prefixes ? "prefixes" : "numbers"), k, row) {
+			const char *text = json_string_value(json_object_get(row, prefixes ? "prefix" : "number"));
+			const char *cells[] = { text, prefixes ? "prefix" : "number", json_string_value(json_object_get(row, "profile")) };
+
+			table_row(t, cells);
+			shown++;
+		}
+	}
+	table_print(t, stdout, "no numbers");
+	if ((json_int_t)shown < json_integer_value(json_object_get(result, "numbers_total")) +
+					json_integer_value(json_object_get(result, "prefixes_total")))
+		printf("(%zu shown of %lld numbers and %lld prefixes; --limit shows more)\n", shown,
+		       (long long)json_integer_value(json_object_get(result, "numbers_total")),
+		       (long long)json_integer_value(json_object_get(result, "prefixes_total")));
+	json_decref(result);
+	return status;
+}
+
+int command_counters(const struct invocation *i, struct client *c)
+{
+	struct table *t;
+	json_t *result, *value;
+	const char *name;
+	int status = command_ask(i, c, "counters", NULL, &result);
+
+	if (status != CTL_OK || !result)
+		return status;
+	t = table_new("counter|>total");
+	json_object_foreach(json_object_get(result, "total"), name, value) {
+		char *text = json_words(value);
+		const char *cells[] = { name, text };
+
+		if (json_integer_value(value))
+			table_row(t, cells);
+		free(text);
+	}
+	table_print(t, stdout, "all counters are zero");
+	json_decref(result);
+	return status;
+}
+
+static void print_list(const json_t *list, const char *heading, const char *format, const char *a, const char *b)
+{
+	json_t *row;
+	size_t k;
+
+	if (json_array_size(list))
+		printf("%s\n", heading);
+	json_array_foreach(list, k, row) {
+		char *x = json_words(json_object_get(row, a)), *y = json_words(json_object_get(row, b));
+
+		printf(format, k + 1, x, y);
+		free(x);
+		free(y);
+	}
+}
+
+static void print_route(const json_t *r)
+{
+	const json_t *source = json_object_get(r, "source");
+	const char *matched = json_string_value(json_at(r, "matched.by"));
+	char *shares = json_words(json_object_get(r, "shares_percent"));
+
+	if (json_is_object(source)) {
+		const char *trunk = json_string_value(json_object_get(source, "trunk"));
+
+		printf("source    %s: %s%s\n", json_string_value(json_object_get(source, "address")), trunk ? "trunk " : "belongs to no trunk",
+		       trunk ? trunk : "");
+	} else {
+		printf("source    not given: who may call was not checked (--source ADDR)\n");
+	}
+	if (json_object_get(r, "number"))
+		printf("number    %s\n", json_string_value(json_object_get(r, "number")));
+	if (matched)
+		printf("matched   %s %s\n", matched, json_string_value(json_at(r, "matched.value")));
+	if (json_object_get(r, "profile"))
+		printf("profile   %s, %s\n", json_string_value(json_object_get(r, "profile")), json_string_value(json_object_get(r, "strategy")));
+	if (json_object_get(r, "ticket"))
+		printf("ticket    %lld is next (and stays so: a dry run takes none)\n",
+		       (long long)json_integer_value(json_object_get(r, "ticket")));
+	if (json_object_get(r, "shares_percent"))
+		printf("shares    %s (here for Call-ID %s)\n", shares, json_string_value(json_object_get(r, "call_id")));
+	print_list(json_object_get(r, "attempts"), "attempts, in this order:", "  %zu. %s at %s\n", "target", "endpoint");
+	print_list(json_object_get(r, "left_out"), "left out:", "  %2$s: %3$s\n", "target", "reason");
+	if (json_object_get(r, "status"))
+		printf("refused   %lld: %s\n", (long long)json_integer_value(json_object_get(r, "status")),
+		       json_string_value(json_object_get(r, "reason")));
+	if (json_object_get(r, "note"))
+		printf("note      %s\n", json_string_value(json_object_get(r, "note")));
+	free(shares);
+}
+
+int command_route(const struct invocation *i, struct client *c)
+{
+	json_t *result;
+	int status = command_ask(i, c, "route",
+				 json_pack("{s:s, s:s, s:s*, s:s*}", "from", i->argv[0], "to", i->argv[1], "source", i->source, "call_id",
+					   i->call_id),
+				 &result);
+
+	if (status == CTL_OK && result) {
+		print_route(result);
+		json_decref(result);
+	}
+	return status;
+}
+
+int command_export(const struct invocation *i, struct client *c)
+{
+	json_t *result;
+	int status = command_ask(i, c, "export", NULL, &result);
+
+	if (status == CTL_OK && result) {
+		json_dumpf(result, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(result);
+	}
+	return status;
+}

@@ -1,0 +1,195 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "cli/commands.h"
+
+#include <getopt.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "cli/client.h"
+
+#define DEFAULT_SOCKET "/run/strowger/control.sock"
+
+static const struct command table[] = {
+	{ "status", "", "what runs, since when, and how many calls", "strowgerctl status", 0, 0, 0, command_status },
+	{ "workers", "", "load and gauges of each worker", "strowgerctl workers", 0, 0, 0, command_workers },
+	{ "targets", "", "targets with their state and statistics", "strowgerctl targets", 0, 0, 0, command_targets },
+	{ "target enable", "PROFILE/TRUNK", "give a target calls again", "strowgerctl target enable inbound/carrier-a", 1, 1, 0,
+	  command_target_enable },
+	{ "target disable", "PROFILE/TRUNK", "no new calls; live ones end normally", "strowgerctl target disable inbound/carrier-a", 1, 1, 0,
+	  command_target_disable },
+	{ "target weight", "PROFILE/TRUNK N", "share of calls (weighted_lb), 0..65535; 0 drains it under every strategy",
+	  "strowgerctl target weight inbound/carrier-a 30", 2, 2, 0, command_target_weight },
+	{ "profiles", "", "all profiles", "strowgerctl profiles", 0, 0, 0, command_profiles },
+	{ "profile show", "NAME", "one profile with all its knobs", "strowgerctl profile show inbound", 1, 1, 0, command_profile_show },
+	{ "profile set", "NAME KEY=VALUE...", "change knobs or strategy; retry_codes=+480,-501 adds and removes codes",
+	  "strowgerctl profile set inbound strategy=round_robin ring_timeout_s=20", 2, -1, 0, command_profile_set },
+	{ "numbers", "[PREFIX] [--limit N]", "numbers and prefixes, of which at most N (100) are shown", "strowgerctl numbers +4420", 0, 1,
+	  OPTION_LIMIT, command_numbers },
+	{ "number set", "NUMBER PROFILE", "lead a number to a profile", "strowgerctl number set +442035550100 inbound", 2, 2, 0,
+	  command_number_set },
+	{ "number delete", "NUMBER", "forget a number", "strowgerctl number delete +442035550100", 1, 1, 0, command_number_delete },
+	{ "prefix set", "PREFIX PROFILE", "lead all numbers that begin so to a profile", "strowgerctl prefix set +44 inbound", 2, 2, 0,
+	  command_prefix_set },
+	{ "prefix delete", "PREFIX", "forget a prefix", "strowgerctl prefix delete +44", 1, 1, 0, command_prefix_delete },
+	{ "apply", "-f FILE [--dry-run]", "make routing as FILE says (YAML or JSON): a section that is there replaces that section whole",
+	  "strowgerctl apply -f routing.yaml --dry-run", 0, 0, OPTION_FILE | OPTION_DRY_RUN, command_apply },
+	{ "export", "", "trunks, profiles and domains in force, in the form that apply takes", "strowgerctl export", 0, 0, 0, command_export },
+	{ "route", "FROM TO [--source ADDR] [--call-id ID]", "where would this call go, and why? Nothing is sent",
+	  "strowgerctl route +15550100 +442035550100 --source 10.77.1.2", 2, 2, OPTION_SOURCE | OPTION_CALL_ID, command_route },
+	{ "counters", "", "all counters that are not zero (--json: all)", "strowgerctl counters", 0, 0, 0, command_counters },
+	{ "drain", "on|off", "refuse new calls with 503, or take them again", "strowgerctl drain on", 1, 1, 0, command_drain },
+	{ "top", "[--once]", "a live screen; q ends it", "strowgerctl top --once", 0, 0, OPTION_ONCE, command_top },
+};
+
+const struct command *commands_all(size_t *ret_count)
+{
+	*ret_count = sizeof(table) / sizeof(table[0]);
+	return table;
+}
+
+void command_help(const struct command *c)
+{
+	if (c) {
+		printf("Usage: strowgerctl %s%s%s\n%s.\n\nExample: %s\n", c->words, c->arguments[0] ? " " : "", c->arguments, c->summary,
+		       c->example);
+		return;
+	}
+	printf("Usage: strowgerctl [--socket PATH] [--json] COMMAND\n\n");
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
+		char whole[96];
+
+		snprintf(whole, sizeof(whole), "%s %s", table[i].words, table[i].arguments);
+		printf("  %-44s %s\n", whole, table[i].summary);
+	}
+	printf("\n  --socket PATH  the control socket (%s, or $STROWGER_SOCKET)\n"
+	       "  --json         print the answer as JSON\n"
+	       "  --help         behind a command: about it, with an example\n\n"
+	       "Exit status: 0 done; 1 refused by strowgerd; 2 wrong usage; 3 strowgerd cannot be reached\n\n"
+	       "Example: strowgerctl status\n",
+	       DEFAULT_SOCKET);
+}
+
+/* The command of the longest run of words at the front. */
+static const struct command *find(int argc, char **argv, int *ret_words)
+{
+	for (int words = 2; words >= 1; words--) {
+		char both[64];
+
+		if (argc < words)
+			continue;
+		snprintf(both, sizeof(both), "%s%s%s", argv[0], words > 1 ? " " : "", words > 1 ? argv[1] : "");
+		for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+			if (strcmp(table[i].words, both) == 0) {
+				*ret_words = words;
+				return &table[i];
+			}
+	}
+	return NULL;
+}
+
+static int read_options(int argc, char **argv, struct invocation *ret)
+{
+	enum { JSON = 256, DRY, SOURCE, CALL_ID, LIMIT, ONCE, SOCKET };
+	static const struct option options[] = {
+		{ "socket", required_argument, NULL, SOCKET },	 { "json", no_argument, NULL, JSON },
+		{ "file", required_argument, NULL, 'f' },	 { "dry-run", no_argument, NULL, DRY },
+		{ "source", required_argument, NULL, SOURCE },	 { "call-id", required_argument, NULL, CALL_ID },
+		{ "limit", required_argument, NULL, LIMIT },	 { "once", no_argument, NULL, ONCE },
+		{ "help", no_argument, NULL, 'h' },		 { "version", no_argument, NULL, 'V' },
+		{ 0 },
+	};
+	const struct {
+		int letter;
+		unsigned option;
+		const char **text;
+		bool *flag;
+	} actions[] = {
+		{ SOCKET, 0, &ret->socket, NULL },	    { JSON, 0, NULL, &ret->json },
+		{ 'f', OPTION_FILE, &ret->file, NULL },	    { DRY, OPTION_DRY_RUN, NULL, &ret->dry_run },
+		{ SOURCE, OPTION_SOURCE, &ret->source, NULL }, { CALL_ID, OPTION_CALL_ID, &ret->call_id, NULL },
+		{ LIMIT, OPTION_LIMIT, &ret->limit, NULL }, { ONCE, OPTION_ONCE, NULL, &ret->once },
+		{ 'h', 0, NULL, &ret->help },		    { 'V', 0, NULL, &ret->version },
+	};
+	int letter;
+
+	optind = 0; /* a fresh scan, also in tests */
+	while ((letter = getopt_long(argc, argv, "f:hV", options, NULL)) != -1) {
+		unsigned k = 0;
+
+		while (k < sizeof(actions) / sizeof(actions[0]) && actions[k].letter != letter)
+			k++;
+		if (k == sizeof(actions) / sizeof(actions[0]))
+			return -1;
+		ret->options |= actions[k].option;
+		if (actions[k].text)
+			*actions[k].text = optarg;
+		else
+			*actions[k].flag = true;
+	}
+	return 0;
+}
+
+static int usage(const struct command *c, const char *what)
+{
+	if (c)
+		fprintf(stderr, "strowgerctl: %s: %s\nstrowgerctl %s --help says how\n", c->words, what, c->words);
+	else
+		fprintf(stderr, "strowgerctl: %s\nstrowgerctl --help lists the commands\n", what);
+	return -1;
+}
+
+int command_parse(int argc, char **argv, struct invocation *ret)
+{
+	const char *environment = getenv("STROWGER_SOCKET");
+	char what[128];
+	int words = 0;
+
+	memset(ret, 0, sizeof(*ret));
+	ret->socket = environment && *environment ? environment : DEFAULT_SOCKET;
+	if (read_options(argc, argv, ret))
+		return usage(NULL, "wrong option");
+	ret->argc = argc - optind;
+	ret->argv = argv + optind;
+	if (ret->version || (ret->help && !ret->argc))
+		return 0;
+	if (!ret->argc)
+		return usage(NULL, "no command given");
+	ret->command = find(ret->argc, ret->argv, &words);
+	if (!ret->command) {
+		snprintf(what, sizeof(what), "no such command: %.40s%s%.40s", ret->argv[0], ret->argc > 1 ? " " : "",
+			 ret->argc > 1 ? ret->argv[1] : "");
+		return usage(NULL, what);
+	}
+	ret->argc -= words;
+	ret->argv += words;
+	if (ret->help)
+		return 0;
+	if (ret->options & ~ret->command->options)
+		return usage(ret->command, "does not take that option");
+	if (ret->argc < ret->command->least || (ret->command->most >= 0 && ret->argc > ret->command->most)) {
+		snprintf(what, sizeof(what), "takes %s", ret->command->arguments[0] ? ret->command->arguments : "no arguments");
+		return usage(ret->command, what);
+	}
+	if ((ret->command->options & OPTION_FILE) && !ret->file)
+		return usage(ret->command, "needs -f FILE");
+	return 0;
+}
+
+int command_ask(const struct invocation *i, struct client *c, const char *method, json_t *params, json_t **ret_result)
+{
+	char *message;
+	int status = client_call(c, method, params, ret_result, &message);
+
+	if (status == CTL_REFUSED) {
+		fprintf(stderr, "strowgerctl: refused: %s\n", message);
+		free(message);
+	}
+	if (status == CTL_OK && i->json) {
+		json_dumpf(*ret_result, stdout, JSON_INDENT(2));
+		putchar('\n');
+		json_decref(*ret_result);
+		*ret_result = NULL;
+	}
+	return status;
+}

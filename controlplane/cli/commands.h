@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <jansson.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+struct client;
+
+/* strowgerctl's commands: one table, from which parsing, help and tests come. */
+
+enum ctl_option {
+	OPTION_FILE = 1,
+	OPTION_DRY_RUN = 2,
+	OPTION_SOURCE = 4,
+	OPTION_CALL_ID = 8,
+	OPTION_LIMIT = 16,
+	OPTION_ONCE = 32,
+};
+
+struct invocation {
+	const struct command *command;
+	int argc; /* words behind the command's own */
+	char **argv;
+	const char *socket, *file, *source, *call_id, *limit;
+	bool json, dry_run, once, help, version;
+	unsigned options; /* those given, of enum ctl_option */
+};
+
+struct command {
+	const char *words; /* "target enable" */
+	const char *arguments, *summary, *example; /* the example is whole: "strowgerctl status" */
+	int least, most;   /* words behind; most -1: any number */
+	unsigned options;  /* those it takes, of enum ctl_option */
+	int (*run)(const struct invocation *i, struct client *c); /* an enum ctl_exit */
+};
+
+const struct command *commands_all(size_t *ret_count);
+
+/* Reads argv into *ret. 0; -1 with a message on stderr (usage). */
+int command_parse(int argc, char **argv, struct invocation *ret);
+/* Help on one command, or on all (NULL). */
+void command_help(const struct command *c);
+
+/* Calls a method. CTL_OK and a result (the caller's), which has been printed already and is NULL with --json; otherwise said on stderr. */
+int command_ask(const struct invocation *i, struct client *c, const char *method, json_t *params, json_t **ret_result);
+
+int command_status(const struct invocation *i, struct client *c);
+int command_workers(const struct invocation *i, struct client *c);
+int command_counters(const struct invocation *i, struct client *c);
+int command_drain(const struct invocation *i, struct client *c);
+int command_targets(const struct invocation *i, struct client *c);
+int command_target_enable(const struct invocation *i, struct client *c);
+int command_target_disable(const struct invocation *i, struct client *c);
+int command_target_weight(const struct invocation *i, struct client *c);
+int command_profiles(const struct invocation *i, struct client *c);
+int command_profile_show(const struct invocation *i, struct client *c);
+int command_profile_set(const struct invocation *i, struct client *c);
+int command_numbers(const struct invocation *i, struct client *c);
+int command_number_set(const struct invocation *i, struct client *c);
+int command_number_delete(const struct invocation *i, struct client *c);
+int command_prefix_set(const struct invocation *i, struct client *c);
+int command_prefix_delete(const struct invocation *i, struct client *c);
+int command_apply(const struct invocation *i, struct client *c);
+int command_export(const struct invocation *i, struct client *c);
+int command_route(const struct invocation *i, struct client *c);
+int command_top(const struct invocation *i, struct client *c);

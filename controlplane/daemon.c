@@ -1,0 +1,324 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "daemon.h"
+
+#include <event2/event.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "api/control.h"
+#include "api/rpc.h"
+#include "api/server.h"
+#include "base/err.h"
+#include "base/random.h"
+#include "config.h"
+#include "dataplane.h"
+#include "error.h"
+#include "kernel.h"
+#include "log.h"
+#include "model/number_map.h"
+#include "model/publish.h"
+#include "model/state.h"
+#include "privileges.h"
+#include "routing.h"
+#include "tables/epoch.h"
+#include "tables/tables.h"
+#include "token_keys.h"
+
+#define RECLAIM_MS    5
+#define DRAIN_POLL_MS 50
+
+struct daemon {
+	const struct config *config;
+	struct event_base *base;
+	struct event *second, *reclaim, *drain_poll, *watchdog, *signals[3];
+	struct dataplane *dataplane;
+	struct kernel *kernel;
+	struct routing routing;
+	struct control control;
+	struct server *server;
+	bool stopping;
+	uint64_t stop_by_ms;
+};
+
+static void arm(struct event *e, unsigned ms)
+{
+	const struct timeval after = { ms / 1000, (suseconds_t)(ms % 1000) * 1000 };
+
+	event_add(e, &after);
+}
+
+/* Retired objects are released soon after the workers have let go; the timer runs only while something waits. */
+static void on_reclaim(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+
+	if (epoch_reclaim(dataplane_tables(d->dataplane)->epoch))
+		arm(d->reclaim, RECLAIM_MS);
+}
+
+static void on_changed(void *ctx)
+{
+	struct daemon *d = ctx;
+
+	arm(d->reclaim, RECLAIM_MS);
+}
+
+static uint64_t in_progress(struct daemon *d, uint64_t *ret_calls)
+{
+	uint64_t transactions = 0;
+
+	*ret_calls = 0;
+	for (unsigned w = 0; w < d->config->dataplane.workers; w++) {
+		struct worker_gauges g;
+
+		dataplane_gauges(d->dataplane, w, &g);
+		*ret_calls += g.live_calls;
+		transactions += g.server_transactions + g.client_transactions;
+	}
+	return *ret_calls + transactions;
+}
+
+static void on_second(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	uint64_t calls = 0;
+
+	for (unsigned w = 0; w < d->config->dataplane.workers; w++) {
+		dataplane_gauges(d->dataplane, w, &d->control.gauges[w]);
+		calls += d->control.gauges[w].live_calls;
+	}
+	on_reclaim(-1, 0, d); /* the kernel mirror publishes too */
+	sd_notifyf(0, "STATUS=%s, %llu live calls", d->control.draining ? "draining" : "running", (unsigned long long)calls);
+}
+
+static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
+{
+	sd_notify(0, "WATCHDOG=1");
+}
+
+static void on_drain_poll(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	uint64_t calls, left = in_progress(d, &calls);
+
+	if (left && dataplane_now_ms() < d->stop_by_ms)
+		return;
+	if (left)
+		log_line(LOG_LEVEL_WARNING, "stopping with %llu live calls: drain_timeout_s is over", (unsigned long long)calls);
+	event_base_loopbreak(d->base);
+}
+
+static void on_stop(evutil_socket_t number, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	uint64_t calls;
+
+	if (d->stopping) {
+		log_line(LOG_LEVEL_NOTICE, "second signal: stopping at once");
+		event_base_loopbreak(d->base);
+		return;
+	}
+	d->stopping = true;
+	d->stop_by_ms = dataplane_now_ms() + d->config->drain_timeout_s * 1000ull;
+	d->control.draining = true;
+	dataplane_drain(d->dataplane, true);
+	in_progress(d, &calls);
+	sd_notify(0, "STOPPING=1");
+	log_line(LOG_LEVEL_NOTICE, "draining: %llu live calls may finish for %u s (a second signal stops at once)", (unsigned long long)calls,
+		 d->config->drain_timeout_s);
+	arm(d->drain_poll, DRAIN_POLL_MS);
+}
+
+static void on_hangup(evutil_socket_t number, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	char error[ERROR_TEXT_MAX];
+	struct model *m;
+
+	if (d->config->state_file[0]) {
+		log_line(LOG_LEVEL_NOTICE, "SIGHUP: routing is kept in %s, the file's sections stay unread (strowgerctl apply -f FILE)",
+			 d->config->state_file);
+		return;
+	}
+	if (config_load_routing(d->config, &m, error) || routing_commit(&d->routing, m, error)) {
+		log_line(LOG_LEVEL_ERROR, "SIGHUP: nothing changed: %s", error);
+		return;
+	}
+	on_changed(d);
+	log_line(LOG_LEVEL_NOTICE, "SIGHUP: routing of %s is in force", d->config->path);
+}
+
+static bool target_idle(void *ctx, uint32_t slot)
+{
+	struct daemon *d = ctx;
+	struct target_stats s;
+
+	dataplane_target_stats(d->dataplane, slot, &s);
+	return !s.live && !s.ringing;
+}
+
+static void target_reset(void *ctx, uint32_t slot)
+{
+	struct daemon *d = ctx;
+
+	dataplane_target_stats_reset(d->dataplane, slot);
+}
+
+/* Workers inherit the mask: the signals are the control thread's. */
+static void block_signals(int how)
+{
+	sigset_t set;
+
+	sigemptyset(&set);
+	sigaddset(&set, SIGTERM);
+	sigaddset(&set, SIGINT);
+	sigaddset(&set, SIGHUP);
+	pthread_sigmask(how, &set, NULL);
+}
+
+static int start_dataplane(struct daemon *d, char *error)
+{
+	struct dataplane_config config = d->config->dataplane;
+	int err = token_keys_load(d->config->token_key_file, &config.token_keys, error);
+
+	if (err)
+		return err;
+	random_secret(&config.boot, sizeof(config.boot));
+	block_signals(SIG_BLOCK);
+	err = dataplane_start(&config, &d->dataplane, error);
+	block_signals(SIG_UNBLOCK);
+	if (err && geteuid() != 0)
+		error_prefix(error, "not run as root (it needs CAP_NET_ADMIN, CAP_NET_RAW, CAP_IPC_LOCK and, for AF_XDP, CAP_BPF)");
+	return err;
+}
+
+static int start_routing(struct daemon *d, char *error)
+{
+	const struct publish_hooks hooks = { target_idle, target_reset, d, TARGET_SLOTS_MAX };
+	struct publisher *publisher = publisher_new(dataplane_tables(d->dataplane), &hooks, &d->config->number_plan);
+	struct state *state = d->config->state_file[0] ? state_new(d->config->state_file) : NULL;
+	bool from_state;
+	int err;
+
+	if (!publisher || (d->config->state_file[0] && !state)) {
+		publisher_free(publisher);
+		state_free(state);
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	}
+	err = routing_init(&d->routing, publisher, state, &d->config->limits, error);
+	if (!err)
+		err = routing_begin(&d->routing, d->config->routing, &from_state, error);
+	if (err)
+		return err;
+	if (from_state)
+		log_line(LOG_LEVEL_NOTICE, "routing comes from %s; the routing sections of %s are not used", d->config->state_file,
+			 d->config->path);
+	log_line(LOG_LEVEL_INFO, "%u trunks, %u profiles, %u numbers, %u prefixes, %u domains in force", d->routing.model->trunk_count,
+		 d->routing.model->profile_count, number_map_count(d->routing.model->numbers), number_map_count(d->routing.model->prefixes),
+		 d->routing.model->domain_count);
+	return 0;
+}
+
+static int start_kernel(struct daemon *d, char *error)
+{
+	const struct kernel_config config = { .base = d->base, .dataplane = d->dataplane, .ports = d->config->ports };
+
+	return kernel_new(&config, &d->kernel, error);
+}
+
+static char *answer(void *ctx, const char *line, size_t bytes)
+{
+	return rpc_answer(ctx, line, bytes);
+}
+
+static int start_doors(struct daemon *d, const char *version, char *error)
+{
+	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .version = version,
+				       .started_ms = dataplane_now_ms(), .changed = on_changed, .ctx = d };
+	return server_new(d->base, d->config->control_socket, d->config->control_group, answer, &d->control, &d->server, error);
+}
+
+static int start_events(struct daemon *d, char *error)
+{
+	static const int numbers[3] = { SIGTERM, SIGINT, SIGHUP };
+	uint64_t watchdog_us = 0;
+
+	d->second = event_new(d->base, -1, EV_PERSIST, on_second, d);
+	d->reclaim = event_new(d->base, -1, 0, on_reclaim, d);
+	d->drain_poll = event_new(d->base, -1, EV_PERSIST, on_drain_poll, d);
+	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
+	for (unsigned i = 0; i < 3; i++)
+		d->signals[i] = evsignal_new(d->base, numbers[i], numbers[i] == SIGHUP ? on_hangup : on_stop, d);
+	if (!d->second || !d->reclaim || !d->drain_poll || !d->watchdog || !d->signals[0] || !d->signals[1] || !d->signals[2])
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	for (unsigned i = 0; i < 3; i++)
+		event_add(d->signals[i], NULL);
+	arm(d->second, 1000);
+	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
+		arm(d->watchdog, (unsigned)(watchdog_us / 2000) ? (unsigned)(watchdog_us / 2000) : 1);
+	return 0;
+}
+
+static int start(struct daemon *d, const char *version, char *error)
+{
+	int err;
+
+	d->base = event_base_new();
+	if (!d->base)
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	err = start_dataplane(d, error);
+	if (!err && !dataplane_hugepages(d->dataplane))
+		log_line(LOG_LEVEL_NOTICE, "no free hugepages: running on ordinary memory (--no-huge), slower");
+	if (!err)
+		err = start_events(d, error);
+	if (!err)
+		err = start_routing(d, error);
+	if (!err)
+		err = start_kernel(d, error);
+	if (!err)
+		err = start_doors(d, version, error);
+	return err ? err : privileges_drop(error);
+}
+
+static void stop(struct daemon *d)
+{
+	server_free(d->server);
+	kernel_free(d->kernel);
+	routing_done(&d->routing);
+	for (unsigned i = 0; i < 3; i++)
+		if (d->signals[i])
+			event_free(d->signals[i]);
+	if (d->second)
+		event_free(d->second);
+	if (d->reclaim)
+		event_free(d->reclaim);
+	if (d->drain_poll)
+		event_free(d->drain_poll);
+	if (d->watchdog)
+		event_free(d->watchdog);
+	if (d->dataplane)
+		dataplane_stop(d->dataplane);
+	if (d->base)
+		event_base_free(d->base);
+}
+
+int daemon_run(const struct config *config, const char *version, char *error)
+{
+	struct daemon d = { .config = config };
+	int err = start(&d, version, error);
+
+	if (!err) {
+		log_line(LOG_LEVEL_NOTICE, "strowgerd %s is ready: %u worker(s), %u port(s), %u listener(s), control socket %s", version,
+			 config->dataplane.workers, config->dataplane.port_count, config->dataplane.listener_count, config->control_socket);
+		sd_notify(0, "READY=1\nSTATUS=running");
+		event_base_dispatch(d.base);
+		sd_notify(0, "STOPPING=1");
+	}
+	stop(&d);
+	if (!err)
+		log_line(LOG_LEVEL_NOTICE, "stopped");
+	return err;
+}

@@ -1,0 +1,30 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "privileges.h"
+
+#include <cap-ng.h>
+#include <errno.h>
+#include <string.h>
+#include <sys/prctl.h>
+
+#include "base/err.h"
+#include "error.h"
+
+/* What stays: addresses and routes of the kernel interfaces and detaching an XDP program (NET_ADMIN, BPF), raw sockets (NET_RAW), the
+ * state file wherever it lies (DAC_OVERRIDE) and the socket's group (CHOWN). */
+int privileges_drop(char *error)
+{
+	static const capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
+
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return error_set(error, -ERR_IO, "no_new_privs: %s", strerror(errno));
+	if (capng_get_caps_process())
+		return error_set(error, -ERR_IO, "capabilities cannot be read");
+	for (int c = 0; c <= CAP_LAST_CAP; c++) {
+		if (c == CAP_NET_ADMIN || c == CAP_NET_RAW || c == CAP_BPF || c == CAP_DAC_OVERRIDE || c == CAP_CHOWN)
+			continue;
+		capng_update(CAPNG_DROP, sets | CAPNG_INHERITABLE, (unsigned)c);
+	}
+	if (capng_apply(CAPNG_SELECT_CAPS))
+		return error_set(error, -ERR_IO, "capabilities cannot be dropped: %s", strerror(errno));
+	return 0;
+}
