@@ -9,6 +9,7 @@
 # of somebody's own making, not a token copied from another call.
 
 import pytest
+import yaml
 
 from agent import Agent
 from lab import NUMBER
@@ -159,7 +160,6 @@ def test_a_forged_response(lab, caller, target, outside):
 
 def test_silence_where_told(lab, outside):
     """access: {unknown_source: silent}"""
-    import yaml
     with open(lab.config_path, encoding="utf-8") as file:
         config = yaml.safe_load(file)
     assert lab.stop_daemon() == 0

@@ -7,6 +7,8 @@
 import signal
 import time
 
+import yaml
+
 from agent import Agent
 from lab import NUMBER
 from processes import wait_for
@@ -49,7 +51,6 @@ def test_sigterm_lets_calls_end(lab):
 
 
 def test_sigterm_is_patient_but_not_for_ever(lab):
-    import yaml
     with open(lab.config_path, encoding="utf-8") as file:
         config = yaml.safe_load(file)
     lab.stop_daemon()

@@ -5,6 +5,9 @@
 #
 # The same over AF_PACKET, whose kernel side puts IPv4 fragments together first: with 8 kB frames they come whole.
 
+import socket
+import struct
+
 import pytest
 
 from lab import NUMBER, NUMBER_IPV6, Lab, configuration
@@ -57,8 +60,6 @@ def test_small_calls_beside(lab, family, number):
 
 def test_fragments_that_never_end(lab):
     """First fragments without their rest, more than the table holds: calls go on."""
-    import socket
-    import struct
     sender = lab.network.socket("caller", socket.AF_INET, socket.SOCK_RAW, socket.IPPROTO_RAW)
     payload = struct.pack("!HHHH", 5060, 5060, 4000, 0) + b"INVITE " + b"x" * 1001
     for ident in range(3000):

@@ -11,9 +11,9 @@ SIP_PORT = 5060
 
 
 class Agent:
-    def __init__(self, lab, node, port=SIP_PORT, family=4):
+    def __init__(self, lab, node, port=SIP_PORT, family=4, address=None):
         self.lab, self.node, self.family = lab, node, family
-        self.address, self.port = lab.address(node, family), port
+        self.address, self.port = address or lab.address(node, family), port
         self.strowger = (lab.address("strowger", family), SIP_PORT)
         self.socket = lab.network.socket(node, socket.AF_INET if family == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
         self.socket.bind((self.address, port))

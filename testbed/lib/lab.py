@@ -199,8 +199,7 @@ class Lab:
 
     def targets(self):
         """{"lab/target1": {...}}"""
-        found = self.ctl("targets")
-        return {target["target"]: target for target in (found["targets"] if isinstance(found, dict) else found)}
+        return {target["target"]: target for target in self.ctl("targets")}
 
     def wait_counter(self, name, at_least, seconds=10):
         return wait_for(lambda: self.counters()[name] >= at_least, seconds)
