@@ -305,6 +305,7 @@ int bench_pipeline_start(void)
 		.max_transactions = 80 * CALLS_PER_SECOND,
 		.max_calls = 2000000,
 		.message_mb = 1024,
+		.max_call_age_ms = 60000,
 	};
 	char error[256] = "out of memory";
 

@@ -45,6 +45,7 @@ void dataplane_config_default(struct dataplane_config *config)
 		.limits = {
 			.transactions = 65536,
 			.calls = 65536,
+			.call_age_s = 12 * 3600,
 			.message_mb = 256,
 			.fragments = 1024,
 			.mbufs = 16384,
@@ -140,6 +141,7 @@ static void proxy_settings(const struct dataplane_config *c, struct proxy_config
 		.max_transactions = c->limits.transactions,
 		.max_calls = c->limits.calls,
 		.message_mb = c->limits.message_mb,
+		.max_call_age_ms = c->limits.call_age_s * 1000,
 		.silent_to_unknown = c->unknown_source == UNKNOWN_SOURCE_SILENT,
 		.server_name = c->server_name,
 		.clock_offset_s = (uint32_t)((uint64_t)time(NULL) - dataplane_now_ms() / 1000),

@@ -24,6 +24,7 @@ struct dataplane_listener {
 struct dataplane_limits {
 	uint32_t transactions; /* server transactions per worker (INVITEs and others in progress or lingering) */
 	uint32_t calls;	       /* live calls per worker */
+	uint32_t call_age_s;   /* a call whose BYE was missed ends then; at most 4,000,000 */
 	uint32_t message_mb;   /* kept messages per worker */
 	uint32_t fragments;    /* incomplete datagrams per worker */
 	uint32_t mbufs;	       /* per worker */

@@ -12,7 +12,6 @@
 #include "tables/access.h"
 #include "tables/trunks.h"
 
-#define CALL_AGE_MAX_MS (12u * 3600 * 1000)
 #define CONTAINER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
 static void listener_texts(struct listener *l)
@@ -53,7 +52,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	p->contexts = pool_new(config->max_transactions, sizeof(struct context));
 	if (p->wheel && p->slab && p->contexts) {
 		p->transactions = transactions_new(&tc);
-		p->calls = calls_new(config->max_calls, CALL_AGE_MAX_MS, &txn_key, p->wheel, TIMER_CALL_AGE);
+		p->calls = calls_new(config->max_calls, config->max_call_age_ms, &txn_key, p->wheel, TIMER_CALL_AGE);
 	}
 	if (!p->transactions || !p->calls) {
 		proxy_free(p);

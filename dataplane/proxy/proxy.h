@@ -37,6 +37,7 @@ struct proxy_config {
 	struct txn_timers timers;
 	uint32_t timer_c_ms;
 	uint32_t max_transactions, max_calls, message_mb;
+	uint32_t max_call_age_ms; /* a call whose BYE was missed ends then */
 	bool silent_to_unknown; /* sources that no trunk holds get no answer */
 	const char *server_name; /* for our own answers; NULL or empty: no Server header */
 	uint32_t clock_offset_s; /* UNIX time in s minus proxy time in s, so that tokens carry a date */
