@@ -67,7 +67,9 @@ static inline bool add_header(struct sip_message *m, const struct scan_line *lin
 	if (*value == ' ')
 		value++;
 	value = lex_space(value, end);
-	end = lex_space_back(value, end[-2] == '\r' && end - 2 >= value ? end - 2 : end);
+	end = lex_space_back(value, end);
+	if (value == end)
+		value = end = m->data + line->colon + 1;
 	h->start = line->start;
 	h->end = line->end;
 	h->value = (uint32_t)(value - m->data);
@@ -140,7 +142,7 @@ static bool read_party(struct span value, struct span *tag)
 static void read_cseq(struct sip_message *m)
 {
 	struct span value = sip_first(m, SIP_H_CSEQ), method;
-	const uint8_t *p = value.p, *end = p + value.n;
+	const uint8_t *p = value.p, *end = lex_end(value);
 	uint64_t number = 0;
 
 	if (!p)

@@ -174,6 +174,19 @@ static void fields_of_a_response(void **state)
 	exact_free(s);
 }
 
+/* An empty value lies right behind its colon, so that name and value together hold no line end. */
+static void empty_values(void **state)
+{
+	struct span s = exact_str(START REST "X:\r\nY: \t\r\n \r\nZ:\n\r\n");
+
+	assert_int_equal(sip_parse(s.p, s.n, &m), SIP_OK);
+	for (int i = 5; i < 8; i++) {
+		assert_int_equal(m.headers[i].value_len, 0);
+		assert_int_equal(m.data[m.headers[i].value - 1], ':');
+	}
+	exact_free(s);
+}
+
 static void zero_bytes_keep_alive(void **state)
 {
 	struct span s = exact("\0\0\0\0", 4), t = exact("\r\n\0INVITE", 9);
@@ -252,6 +265,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(verdicts),	     cmocka_unit_test(fields_of_a_request),
 		cmocka_unit_test(fields_of_a_response), cmocka_unit_test(zero_bytes_keep_alive),
+		cmocka_unit_test(empty_values),
 		cmocka_unit_test(too_many_lines),    cmocka_unit_test(every_prefix),
 		cmocka_unit_test(lists),	     cmocka_unit_test(faults_have_answers),
 	};
