@@ -1,0 +1,44 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "check.h"
+#include "sip/branch.h"
+#include "sip/via.h"
+
+/* Via values out of any bytes lie inside them, one behind the other, and each reads the same when it stands alone. */
+
+static void try_branch(struct span branch)
+{
+	static const struct hash_key key = { 1, 2 };
+	char text[BRANCH_TEXT];
+	struct branch b;
+
+	if (branch_decode(&key, branch, &b) == 0) {
+		branch_encode(&key, &b, text);
+		CHECK(span_ieq(branch, span_of(text, BRANCH_TEXT)));
+	}
+}
+
+int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
+{
+	struct span s = span_of(data, (uint32_t)size), rest = s;
+	const uint8_t *at = data;
+	struct via v, alone;
+	struct ip_port addr;
+
+	try_branch(s);
+	while (via_next(&rest, &v) == 1) {
+		struct span whole = v.whole;
+
+		CHECK(whole.n && inside(whole, s) && whole.p >= at && inside(rest, s));
+		at = whole.p + whole.n;
+		CHECK(inside(v.transport_name, whole) && inside(v.sent_by, whole) && inside(v.host, v.sent_by));
+		CHECK(inside(v.params, whole) && inside(v.branch, v.params) && inside(v.received_whole, v.params));
+		CHECK(inside(v.received, v.received_whole) && inside(v.maddr, v.params) && inside(v.rport_whole, v.params));
+		CHECK(inside(v.rport_value, v.rport_whole) && v.rport == (v.rport_whole.p != NULL));
+		CHECK(v.host.n && v.transport_name.n);
+		if (via_response_addr(&v, &addr) == 0)
+			CHECK(addr.port && addr.ip.family != IP_NONE);
+		try_branch(v.branch);
+		CHECK(via_next(&whole, &alone) == 1 && span_eq(alone.whole, v.whole) && span_eq(alone.branch, v.branch));
+	}
+	return 0;
+}
