@@ -24,6 +24,12 @@ static inline struct span span_str(const char *s)
 	return (struct span){ (const uint8_t *)s, (uint32_t)strlen(s) };
 }
 
+/* One past its last byte; an absent value stays NULL, to which nothing may be added. any */
+static inline const uint8_t *span_end(struct span s)
+{
+	return s.n ? s.p + s.n : s.p;
+}
+
 static inline bool span_eq(struct span a, struct span b)
 {
 	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
