@@ -244,7 +244,7 @@ static int check(const struct raw_config *raw, struct config *c, char *error)
 int config_load(const char *path, struct config **ret_config, char *error)
 {
 	struct config *c = calloc(1, sizeof(*c));
-	struct yaml *y = NULL;
+	struct yaml_file *y = NULL;
 	void *raw = NULL;
 	int err;
 
@@ -252,18 +252,18 @@ int config_load(const char *path, struct config **ret_config, char *error)
 		err = error_set(error, -ERR_NOMEM, "out of memory");
 		goto out;
 	}
-	err = yaml_read(path, &y, error);
+	err = yaml_file_read(path, &y, error);
 	if (!err)
-		err = yaml_load(y, &config_schema, &raw, error);
+		err = yaml_file_load(y, &config_schema, &raw, error);
 	if (err)
 		goto out;
 	dataplane_config_default(&c->dataplane);
 	err = check(raw, c, error);
 	if (err)
-		yaml_locate(y, error);
+		yaml_file_locate(y, error);
 out:
-	yaml_release(&config_schema, raw);
-	yaml_free(y);
+	yaml_file_release(&config_schema, raw);
+	yaml_file_free(y);
 	if (err)
 		config_free(c);
 	else
@@ -273,22 +273,22 @@ out:
 
 int config_load_routing(const struct config *c, struct model **ret_model, char *error)
 {
-	struct yaml *y;
+	struct yaml_file *y;
 	void *data;
-	int err = yaml_read(c->path, &y, error);
+	int err = yaml_file_read(c->path, &y, error);
 
 	if (err)
 		return err;
-	err = yaml_load(y, &config_schema, &data, error);
+	err = yaml_file_load(y, &config_schema, &data, error);
 	if (!err) {
 		const struct raw_config *raw = data;
 
 		err = model_load(&raw->routing, MODEL_ALL, NULL, &c->limits, ret_model, error);
 		if (err)
-			yaml_locate(y, error);
-		yaml_release(&config_schema, data);
+			yaml_file_locate(y, error);
+		yaml_file_release(&config_schema, data);
 	}
-	yaml_free(y);
+	yaml_file_free(y);
 	return err;
 }
 

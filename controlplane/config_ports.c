@@ -48,6 +48,26 @@ static int load_addresses(const struct raw_port *raw, const char *path, struct c
 	return 0;
 }
 
+/* AF_XDP: a socket serves one queue, and one device with several queues is refused or loses flows, so every worker's queue is a device of
+ * its own. AF_PACKET: the kernel hands over IPv4 datagrams that it has put together, so frames must be larger than the MTU. */
+static int virtual_devices(const struct raw_port *raw, unsigned index, struct port_config *port)
+{
+	if (strcmp(raw->driver, "af_packet") == 0) {
+		snprintf(port->devices[0], sizeof(port->devices[0]),
+			 "net_af_packet%u,iface=%s,qpairs=%u,framesz=8192,blocksz=8192,framecnt=256,qdisc_bypass=0", index, raw->interface,
+			 port->queues);
+		port->device_count = 1;
+		return 0;
+	}
+	if (port->queues > PORT_DEVICES_MAX)
+		return -ERR_FULL;
+	for (unsigned q = 0; q < port->queues; q++)
+		snprintf(port->devices[q], sizeof(port->devices[q]), "net_af_xdp%u,iface=%s,start_queue=%u,queue_count=1",
+			 index * PORT_DEVICES_MAX + q, raw->interface, q);
+	port->device_count = port->queues;
+	return 0;
+}
+
 static int load_device(const struct raw_port *raw, const char *path, unsigned index, struct port_config *port, char *error)
 {
 	static const char *const drivers[] = { "af_packet", "af_xdp", NULL };
@@ -68,7 +88,7 @@ static int load_device(const struct raw_port *raw, const char *path, unsigned in
 		return err;
 	if (!interface_name_valid(raw->interface))
 		return error_set(error, -ERR_INVALID, "%s.interface: '%.64s' is not an interface name", path, raw->interface);
-	if (port_shorthand(port, raw->driver, raw->interface, index))
+	if (virtual_devices(raw, index, port))
 		return error_set(error, -ERR_INVALID, "%s.driver: %s serves at most %d workers", path, raw->driver, PORT_DEVICES_MAX);
 	return 0;
 }

@@ -63,7 +63,7 @@ static int fill_sequence(const json_t *json, const cyaml_schema_field_t *field, 
 	memcpy(base + field->data_offset, &list, sizeof(list));
 	memcpy(base + field->count_offset, &n, sizeof(n));
 	for (uint32_t i = 0; i < n && !err; i++) {
-		snprintf(below, sizeof(below), "%s[%u]", path, i);
+		snprintf(below, sizeof(below), "%.200s[%u]", path, i);
 		err = fill_value(json_array_get(json, i), entry, below, (uint8_t *)list + i * bytes, error);
 	}
 	return err;
@@ -135,7 +135,7 @@ int json_fill(const json_t *json, const cyaml_schema_value_t *schema, const char
 		return no_memory(error);
 	err = fill(json, schema, path, data, error);
 	if (err)
-		yaml_release(schema, data);
+		yaml_file_release(schema, data);
 	else
 		*ret_data = data;
 	return err;

@@ -11,20 +11,20 @@
 #include "base/err.h"
 #include "error.h"
 
-struct yaml {
+struct yaml_file {
 	char *name, *text;
 	size_t bytes;
 	yaml_document_t document;
 };
 
 struct place {
-	const struct yaml *y;
+	const struct yaml_file *y;
 	char *error;
 };
 
 #define PATH_MAX_TEXT 256
 
-static yaml_node_t *node_at(const struct yaml *y, int index)
+static yaml_node_t *node_at(const struct yaml_file *y, int index)
 {
 	return yaml_document_get_node((yaml_document_t *)&y->document, index);
 }
@@ -34,9 +34,9 @@ static int fail_at(const struct place *at, const yaml_node_t *node, const char *
 	return error_set(at->error, -ERR_INVALID, "%s:%zu: %s%s%s", at->y->name, node->start_mark.line + 1, path, *path ? ": " : "", what);
 }
 
-int yaml_parse(const char *name, const char *text, size_t bytes, struct yaml **ret_yaml, char *error)
+int yaml_file_parse(const char *name, const char *text, size_t bytes, struct yaml_file **ret_yaml, char *error)
 {
-	struct yaml *y = calloc(1, sizeof(*y));
+	struct yaml_file *y = calloc(1, sizeof(*y));
 	yaml_parser_t parser;
 	int err = 0;
 
@@ -60,13 +60,13 @@ int yaml_parse(const char *name, const char *text, size_t bytes, struct yaml **r
 	}
 	yaml_parser_delete(&parser);
 	if (err)
-		yaml_free(y);
+		yaml_file_free(y);
 	else
 		*ret_yaml = y;
 	return err;
 }
 
-int yaml_read(const char *path, struct yaml **ret_yaml, char *error)
+int yaml_file_read(const char *path, struct yaml_file **ret_yaml, char *error)
 {
 	FILE *f = fopen(path, "re");
 	size_t bytes = 0, room = 65536;
@@ -92,7 +92,7 @@ int yaml_read(const char *path, struct yaml **ret_yaml, char *error)
 	if (ferror(f))
 		err = error_set(error, -ERR_IO, "%s: %s", path, strerror(errno));
 	else
-		err = yaml_parse(path, text, bytes, ret_yaml, error);
+		err = yaml_file_parse(path, text, bytes, ret_yaml, error);
 out:
 	free(text);
 	if (f)
@@ -100,7 +100,7 @@ out:
 	return err;
 }
 
-void yaml_free(struct yaml *y)
+void yaml_file_free(struct yaml_file *y)
 {
 	if (!y)
 		return;
@@ -268,7 +268,7 @@ static int convert(const struct place *at, const yaml_node_t *node, const cyaml_
 	}
 }
 
-json_t *yaml_json(const struct yaml *y, const cyaml_schema_value_t *schema, char *error)
+json_t *yaml_file_json(const struct yaml_file *y, const cyaml_schema_value_t *schema, char *error)
 {
 	const struct place at = { y, error };
 	const yaml_node_t *root = yaml_document_get_root_node((yaml_document_t *)&y->document);
@@ -288,12 +288,12 @@ static void keep_first(cyaml_log_t level, void *ctx, const char *format, va_list
 		vsnprintf(error, ERROR_TEXT_MAX, format, args);
 }
 
-int yaml_load(const struct yaml *y, const cyaml_schema_value_t *schema, void **ret_data, char *error)
+int yaml_file_load(const struct yaml_file *y, const cyaml_schema_value_t *schema, void **ret_data, char *error)
 {
 	char said[ERROR_TEXT_MAX] = "";
 	const cyaml_config_t config = { .log_fn = keep_first, .log_ctx = said, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR,
 					.flags = CYAML_CFG_DEFAULT };
-	json_t *checked = yaml_json(y, schema, error);
+	json_t *checked = yaml_file_json(y, schema, error);
 	cyaml_data_t *data = NULL;
 	cyaml_err_t err;
 
@@ -313,7 +313,7 @@ int yaml_load(const struct yaml *y, const cyaml_schema_value_t *schema, void **r
 	return 0;
 }
 
-void yaml_release(const cyaml_schema_value_t *schema, void *data)
+void yaml_file_release(const cyaml_schema_value_t *schema, void *data)
 {
 	const cyaml_config_t config = { .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR };
 
@@ -321,7 +321,7 @@ void yaml_release(const cyaml_schema_value_t *schema, void *data)
 		cyaml_free(&config, schema, data, 0);
 }
 
-static const yaml_node_t *child_by_key(const struct yaml *y, const yaml_node_t *node, const char *key, size_t n)
+static const yaml_node_t *child_by_key(const struct yaml_file *y, const yaml_node_t *node, const char *key, size_t n)
 {
 	if (node->type != YAML_MAPPING_NODE)
 		return NULL;
@@ -334,14 +334,14 @@ static const yaml_node_t *child_by_key(const struct yaml *y, const yaml_node_t *
 	return NULL;
 }
 
-static const yaml_node_t *child_by_index(const struct yaml *y, const yaml_node_t *node, unsigned long index)
+static const yaml_node_t *child_by_index(const struct yaml_file *y, const yaml_node_t *node, unsigned long index)
 {
 	if (node->type != YAML_SEQUENCE_NODE || index >= (size_t)(node->data.sequence.items.top - node->data.sequence.items.start))
 		return NULL;
 	return node_at(y, node->data.sequence.items.start[index]);
 }
 
-void yaml_locate(const struct yaml *y, char *error)
+void yaml_file_locate(const struct yaml_file *y, char *error)
 {
 	const yaml_node_t *node = yaml_document_get_root_node((yaml_document_t *)&y->document);
 	const char *p = error;

@@ -54,7 +54,7 @@ int operation_profile_get(struct control *c, const json_t *params, json_t **ret_
 	return 0;
 }
 
-/* A schema of a pointer, as json_fill makes and yaml_release frees. */
+/* A schema of a pointer, as json_fill makes and yaml_file_release frees. */
 static cyaml_schema_value_t profile_pointer_schema(void)
 {
 	cyaml_schema_value_t schema = routing_profile_schema;
@@ -79,7 +79,7 @@ static int merge(const struct model_profile *now, const json_t *params, struct m
 	if (err)
 		return err;
 	err = model_load_profile(raw, "profile", ret, error);
-	yaml_release(&schema, raw);
+	yaml_file_release(&schema, raw);
 	return err;
 }
 

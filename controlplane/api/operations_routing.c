@@ -42,7 +42,7 @@ int operation_apply(struct control *c, const json_t *params, json_t **ret_result
 	if (err)
 		return err;
 	err = model_load(raw, given, c->routing->model, &c->routing->limits, &candidate, error);
-	yaml_release(&routing_schema, raw);
+	yaml_file_release(&routing_schema, raw);
 	return err ? err : change_commit(c, candidate, 0, dry_run, ret_result, error);
 }
 

@@ -169,7 +169,7 @@ int command_drain(const struct invocation *i, struct client *c)
 }
 
 /* An error of the daemon that names a key is given the file and line of that key. */
-static int send_file(const struct invocation *i, struct client *c, const struct yaml *y, json_t *params)
+static int send_file(const struct invocation *i, struct client *c, const struct yaml_file *y, json_t *params)
 {
 	json_t *result;
 	char *message, error[ERROR_TEXT_MAX];
@@ -177,7 +177,7 @@ static int send_file(const struct invocation *i, struct client *c, const struct 
 
 	if (status == CTL_REFUSED) {
 		error_set(error, 0, "%s", message);
-		yaml_locate(y, error);
+		yaml_file_locate(y, error);
 		fprintf(stderr, "strowgerctl: refused: %s\n", error);
 		free(message);
 	} else if (status == CTL_OK) {
@@ -195,12 +195,12 @@ static int send_file(const struct invocation *i, struct client *c, const struct 
 int command_apply(const struct invocation *i, struct client *c)
 {
 	char error[ERROR_TEXT_MAX];
-	struct yaml *y = NULL;
+	struct yaml_file *y = NULL;
 	json_t *params = NULL;
 	int status;
 
-	if (!yaml_read(i->file, &y, error))
-		params = yaml_json(y, &routing_schema, error);
+	if (!yaml_file_read(i->file, &y, error))
+		params = yaml_file_json(y, &routing_schema, error);
 	if (params) {
 		json_object_set_new(params, "dry_run", json_boolean(i->dry_run));
 		status = send_file(i, c, y, params);
@@ -208,6 +208,6 @@ int command_apply(const struct invocation *i, struct client *c)
 		fprintf(stderr, "strowgerctl: %s\n", error);
 		status = CTL_USAGE;
 	}
-	yaml_free(y);
+	yaml_file_free(y);
 	return status;
 }

@@ -128,7 +128,7 @@ static int make_model(struct reading *r, const struct model_limits *limits, stru
 	if (err)
 		return err;
 	err = model_load(raw, MODEL_TRUNKS | MODEL_PROFILES | MODEL_DOMAINS, r->numbers, limits, ret_model, r->error);
-	yaml_release(&routing_schema, raw);
+	yaml_file_release(&routing_schema, raw);
 	return err;
 }
 

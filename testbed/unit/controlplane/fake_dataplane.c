@@ -1,0 +1,129 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fake_dataplane.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "base/siphash.h"
+
+struct dataplane {
+	struct fake_dataplane fake;
+};
+
+struct dataplane *fake_dataplane_new(const struct tables_limits *limits)
+{
+	struct dataplane *d = aligned_alloc(64, sizeof(*d));
+
+	if (!d)
+		return NULL;
+	memset(d, 0, sizeof(*d));
+	dataplane_config_default(&d->fake.config);
+	d->fake.config.workers = 2;
+	d->fake.config.port_count = 1;
+	strcpy(d->fake.config.ports[0].name, "sip0");
+	d->fake.config.ports[0].device_count = 1;
+	d->fake.config.listener_count = 1;
+	ip_port_parse(SPAN_LIT("10.77.0.1:5060"), 0, &d->fake.config.listeners[0].addr);
+	d->fake.tables = tables_new(limits);
+	return d;
+}
+
+void fake_dataplane_free(struct dataplane *d)
+{
+	tables_free(d->fake.tables);
+	free(d);
+}
+
+struct fake_dataplane *fake_dataplane(struct dataplane *d)
+{
+	return &d->fake;
+}
+
+void dataplane_config_default(struct dataplane_config *config)
+{
+	*config = (struct dataplane_config){
+		.workers = 1,
+		.limits = { .transactions = 65536, .calls = 65536, .message_mb = 256, .fragments = 1024, .mbufs = 16384,
+			    .tables = { .numbers = 1000000, .prefixes = 10000, .profiles = 1000, .trunks = 1000, .endpoints = 10000 } },
+		.timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .timer_c = 185000 },
+	};
+}
+
+void dataplane_drain(struct dataplane *d, bool drain)
+{
+	d->fake.draining = drain;
+}
+
+struct tables *dataplane_tables(struct dataplane *d)
+{
+	return d->fake.tables;
+}
+
+const struct dataplane_config *dataplane_configuration(const struct dataplane *d)
+{
+	return &d->fake.config;
+}
+
+bool dataplane_hugepages(const struct dataplane *d)
+{
+	return false;
+}
+
+struct port *dataplane_port(struct dataplane *d, unsigned index)
+{
+	return NULL;
+}
+
+uint64_t dataplane_now_ms(void)
+{
+	return 1000000;
+}
+
+const struct counters *dataplane_counters(const struct dataplane *d, unsigned worker)
+{
+	return &d->fake.counters[worker];
+}
+
+void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges *ret)
+{
+	*ret = d->fake.gauges[worker];
+}
+
+void dataplane_target_stats(const struct dataplane *d, uint32_t target_slot, struct target_stats *ret)
+{
+	*ret = d->fake.targets[target_slot];
+}
+
+void dataplane_target_stats_reset(struct dataplane *d, uint32_t target_slot)
+{
+	memset(&d->fake.targets[target_slot], 0, sizeof(d->fake.targets[target_slot]));
+	d->fake.resets[target_slot]++;
+}
+
+uint64_t dataplane_call_hash(const struct dataplane *d, const void *call_id, size_t bytes)
+{
+	static const struct hash_key key = { 1, 2 };
+
+	return siphash24(&key, call_id, bytes);
+}
+
+uint16_t port_mtu(const struct port *p)
+{
+	return 1500;
+}
+
+void port_mac(const struct port *p, uint8_t ret_mac[6])
+{
+	memcpy(ret_mac, "\x02\0\0\0\0\1", 6);
+}
+
+const char *port_name(const struct port *p)
+{
+	return "sip0";
+}
+
+void port_stats(const struct port *p, struct port_stats *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+}

@@ -1,0 +1,311 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include "config.h"
+
+static char directory[64], path[96];
+
+static const char *const head = "ports:\n"
+				"  - {name: sip0, driver: af_xdp, interface: port0, addresses: [10.77.0.1/24, 'fd77::1/64'], gateways: [10.77.0.254]}\n"
+				"listeners:\n"
+				"  - {address: 10.77.0.1}\n";
+
+static struct config *load(const char *text, char *error)
+{
+	struct config *c = NULL;
+
+	write_file(path, text);
+	return config_load(path, &c, error) ? NULL : c;
+}
+
+static void defaults(void **state)
+{
+	char error[ERROR_TEXT_MAX] = "";
+	struct config *c = load(head, error);
+
+	if (!c)
+		fail_msg("%s", error);
+	assert_int_equal(c->dataplane.workers, 1);
+	assert_int_equal(c->dataplane.cores[0], -1);
+	assert_false(c->dataplane.idle_sleep);
+	assert_int_equal(c->dataplane.node, 1);
+	assert_string_equal(c->node_name, "strowger");
+	assert_string_equal(c->dataplane.ports[0].devices[0], "net_af_xdp0,iface=port0,start_queue=0,queue_count=1");
+	assert_int_equal(c->dataplane.ports[0].mtu, 1500);
+	assert_int_equal(c->dataplane.ports[0].vlan, 0);
+	assert_int_equal(c->ports[0].address_count, 2);
+	assert_int_equal(c->ports[0].addresses[0].length, 24);
+	assert_int_equal(c->ports[0].addresses[0].ip.bytes[3], 1);
+	assert_int_equal(c->ports[0].gateway_count, 1);
+	assert_int_equal(c->dataplane.listeners[0].addr.port, 5060);
+	assert_int_equal(c->limits.trunks, 1000);
+	assert_int_equal(c->dataplane.limits.tables.trunks, 2000);
+	assert_int_equal(c->dataplane.limits.tables.workers, 1);
+	assert_int_equal(c->dataplane.timers.timer_c, 185000);
+	assert_int_equal(c->dataplane.unknown_source, UNKNOWN_SOURCE_403);
+	assert_string_equal(c->dataplane.server_name, "Strowger");
+	assert_string_equal(c->control_socket, "/run/strowger/control.sock");
+	assert_string_equal(c->control_group, "");
+	assert_string_equal(c->state_file, "");
+	assert_int_equal(c->drain_timeout_s, 30);
+	assert_int_equal(c->routing->trunk_count, 0);
+	config_free(c);
+}
+
+static void everything(void **state)
+{
+	static const char *const text =
+		"node: {id: 7, name: pop-7}\n"
+		"workers: {count: 1, cores: [2, 3], idle: sleep}\n"
+		"ports:\n"
+		"  - {name: sip0, device: '0000:00:05.0', mtu: 9000, vlan: 12}\n"
+		"  - {name: sip1, driver: af_packet, interface: eth1}\n"
+		"listeners:\n"
+		"  - {address: 10.77.0.1, port: 5062, transport: udp}\n"
+		"  - {address: 'fd77::1', port: 5060}\n"
+		"limits: {transactions: 128, calls: 256, message_mb: 2, fragments: 3, mbufs: 4096, numbers: 5, prefixes: 6, profiles: 7, "
+		"trunks: 8, endpoints: 9}\n"
+		"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
+		"access: {unknown_source: silent}\n"
+		"number_plan: {country_code: '44', international_prefix: '00', national_prefix: '0'}\n"
+		"server_name: ''\n"
+		"control: {socket: /tmp/x.sock, group: operators}\n"
+		"state_file: /tmp/state\n"
+		"token_key_file: /tmp/key\n"
+		"drain_timeout_s: 0\n"
+		"trunks:\n"
+		"  - {name: a, endpoints: [{address: 10.0.0.1, port: 5070, priority: 1, weight: 0}], sources: [10.0.0.0/24], profile: in, "
+		"request_uri: keep, host: a.example, number_plan: {country_code: '1'}}\n"
+		"profiles:\n"
+		"  - {name: in, strategy: weighted_lb, response_timeout_ms: 0, ring_timeout_s: 180, retry_codes: {add: [480], remove: [501]}, "
+		"targets: [{trunk: A, weight: 3, enabled: false}]}\n"
+		"numbers:\n"
+		"  - {number: '+442035550100', profile: in}\n"
+		"  - {prefix: +44, profile: in}\n"
+		"domains:\n"
+		"  - {domain: Example.COM., profile: in}\n";
+	char error[ERROR_TEXT_MAX] = "";
+	struct config *c = load(text, error);
+	const struct model_profile *p;
+
+	if (!c)
+		fail_msg("%s", error);
+	assert_int_equal(c->dataplane.node, 7);
+	assert_int_equal(c->dataplane.workers, 2);
+	assert_int_equal(c->dataplane.cores[1], 3);
+	assert_true(c->dataplane.idle_sleep);
+	assert_string_equal(c->dataplane.ports[0].devices[0], "0000:00:05.0");
+	assert_int_equal(c->dataplane.ports[0].vlan, 12);
+	assert_string_equal(c->dataplane.ports[1].devices[0], 
+			    "net_af_packet1,iface=eth1,qpairs=2,framesz=8192,blocksz=8192,framecnt=256,qdisc_bypass=0");
+	assert_int_equal(c->dataplane.listeners[0].addr.port, 5062);
+	assert_int_equal(c->dataplane.limits.fragments, 3);
+	assert_int_equal(c->dataplane.limits.tables.endpoints, 18);
+	assert_int_equal(c->dataplane.timers.t4, 300);
+	assert_int_equal(c->dataplane.unknown_source, UNKNOWN_SOURCE_SILENT);
+	assert_string_equal(c->number_plan.country_code, "44");
+	assert_string_equal(c->dataplane.server_name, "");
+	assert_string_equal(c->control_group, "operators");
+	assert_int_equal(c->drain_timeout_s, 0);
+	assert_string_equal(c->routing->trunks[0].plan.country_code, "1");
+	assert_int_equal(c->routing->trunks[0].request_uri, TRUNK_URI_KEEP);
+	assert_string_equal(c->routing->domains[0].name, "example.com");
+	p = model_profile(c->routing, "IN");
+	assert_non_null(p);
+	assert_int_equal(p->knobs.response_timeout_ms, 0);
+	assert_int_equal(p->knobs.ring_timeout_ms, 180000);
+	assert_true(code_set_has(&p->knobs.retry_codes, 480));
+	assert_false(code_set_has(&p->knobs.retry_codes, 501));
+	assert_true(code_set_has(&p->knobs.retry_codes, 408));
+	assert_false(p->targets[0].enabled);
+	config_free(c);
+}
+
+static const struct {
+	const char *text, *error; /* with FILE: in front; the text follows `head` */
+} bad[] = {
+	/* syntax and schema: lines count from the top of the file */
+	{ "foo: 1\n",
+	  "5: foo: unknown key (known here: node workers ports listeners limits timers access number_plan server_name control state_file "
+	  "token_key_file drain_timeout_s trunks profiles numbers domains)" },
+	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
+	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
+	{ "workers: {count: 1.5}\n", "5: workers.count: expected a whole number, not '1.5'" },
+	{ "workers: {count: 010}\n", "5: workers.count: expected a whole number, not '010'" },
+	{ "workers: {count: [1]}\n", "5: workers.count: expected a whole number" },
+	{ "workers: {cores: 3}\n", "5: workers.cores: expected a list" },
+	{ "workers: 3\n", "5: workers: expected keys and values" },
+	{ "workers: {count: 1}\nworkers: {count: 2}\n", "6: workers: given twice" },
+	{ "profiles:\n  - name: x\n    retry_after_progress: on\n",
+	  "7: profiles[0].retry_after_progress: expected true or false, not 'on'" },
+	{ "trunks:\n  - {profile: x}\n", "6: trunks[0]: name is missing" },
+	{ "workers: {count: 1\n", "6: did not find expected ',' or '}' while parsing a flow mapping" },
+	/* ranges and words */
+	{ "node: {id: 65536}\n", "5: node.id: 65536 is not in 1..65535" },
+	{ "node:\n  id: 0\n", "6: node.id: 0 is not in 1..65535" },
+	{ "node: {name: 'a b'}\n",
+	  "5: node.name: 'a b' is not a name (1 to 63 letters, digits, '.', '_', '-'; a letter or digit first)" },
+	{ "workers: {count: 0}\n", "5: workers.count: 0 is not in 1..64" },
+	{ "workers: {count: -1}\n", "5: workers.count: -1 is not in 1..64" },
+	{ "workers: {cores: [1, 1]}\n", "5: workers.cores[1]: core 1 is listed twice" },
+	{ "workers: {idle: nap}\n", "5: workers.idle: 'nap' is none of spin, sleep" },
+	{ "limits: {calls: 1}\n", "5: limits.calls: 1 is not in 64..16777216" },
+	{ "timers: {t1_ms: 5}\n", "5: timers.t1_ms: 5 is not in 10..10000" },
+	{ "timers: {t1_ms: 500, t2_ms: 400}\n", "5: timers.t2_ms: less than t1_ms (400 < 500)" },
+	{ "access: {unknown_source: drop}\n", "5: access.unknown_source: 'drop' is none of reject, silent" },
+	{ "number_plan: {country_code: '+44'}\n", "5: number_plan.country_code: '+44' has other characters than digits" },
+	{ "number_plan: {national_prefix: '0'}\n", "5: number_plan.national_prefix: needs a country_code" },
+	{ "state_file: routing.json\n", "5: state_file: 'routing.json' is not an absolute path" },
+	{ "drain_timeout_s: -1\n", "5: drain_timeout_s: -1 is not in 0..86400" },
+	{ "control: {socket: here}\n", "5: control.socket: 'here' is not an absolute path" },
+	/* routing */
+	{ "trunks:\n  - name: a\n    endpoints:\n      - {address: host.example}\n",
+	  "8: trunks[0].endpoints[0].address: 'host.example' is not an IP address" },
+	{ "trunks:\n  - name: a\n    endpoints: [{address: 10.0.0.1, transport: tls}]\n",
+	  "7: trunks[0].endpoints[0].transport: 'tls' is none of udp" },
+	{ "trunks:\n  - name: a\n    endpoints: [{address: 10.0.0.1}, {address: 10.0.0.1, port: 5060}]\n",
+	  "7: trunks[0].endpoints[1].address: 10.0.0.1:5060 is listed twice" },
+	{ "trunks:\n  - {name: a, sources: [10.0.0.1/24]}\n",
+	  "6: trunks[0].sources[0]: '10.0.0.1/24' is not an address block (10.0.0.0/24, with no bit set beyond the length)" },
+	{ "trunks:\n  - {name: a, sources: [10.0.0.0/24]}\n  - {name: b, sources: [10.1.0.0/24, 10.0.0.0/24]}\n",
+	  "7: trunks[1].sources[1]: 10.0.0.0/24 already belongs to trunk a" },
+	{ "trunks:\n  - {name: a}\n  - {name: A}\n", "7: trunks[1].name: there are two trunks named A" },
+	{ "trunks:\n  - {name: a, profile: none}\n", "6: trunks[0].profile: no profile named none" },
+	{ "trunks:\n  - {name: a/b}\n",
+	  "6: trunks[0].name: 'a/b' is not a name (1 to 63 letters, digits, '.', '_', '-'; a letter or digit first)" },
+	{ "profiles:\n  - name: p\n    targets:\n      - {trunk: x}\n", "8: profiles[0].targets[0].trunk: no trunk named x" },
+	{ "trunks: [{name: a}]\nprofiles:\n  - name: p\n    targets: [{trunk: a}, {trunk: a}]\n",
+	  "8: profiles[0].targets[1].trunk: a is listed twice" },
+	{ "profiles:\n  - {name: p, strategy: random}\n",
+	  "6: profiles[0].strategy: 'random' is none of failover, round_robin, weighted_lb, simultaneous_ring" },
+	{ "profiles:\n  - {name: p, ring_timeout_s: 181}\n", "6: profiles[0].ring_timeout_s: 181 is not in 0..180" },
+	{ "profiles:\n  - {name: p, max_attempts: 17}\n", "6: profiles[0].max_attempts: 17 is not in 1..16" },
+	{ "profiles:\n  - {name: p, retry_codes: {add: [200]}}\n", "6: profiles[0].retry_codes.add[0]: 200 is not in 400..699" },
+	{ "profiles:\n  - {name: p, retry_codes: {add: [480, 407]}}\n", "6: profiles[0].retry_codes.add[1]: 407 is always final" },
+	{ "profiles:\n  - {name: p}\n  - {name: p}\n", "7: profiles[1].name: there are two profiles named p" },
+	{ "profiles: [{name: p}]\nnumbers:\n  - {profile: p}\n", "7: numbers[0]: needs either number or prefix" },
+	{ "profiles: [{name: p}]\nnumbers:\n  - {number: 44x, profile: p}\n",
+	  "7: numbers[0].number: '44x' is not an E.164 number (+, up to 15 digits)" },
+	{ "profiles: [{name: p}]\nnumbers:\n  - {number: '+1', profile: p}\n  - {number: '1', profile: p}\n",
+	  "8: numbers[1].number: 1 is listed twice" },
+	{ "numbers:\n  - {number: '+1', profile: p}\n", "6: numbers[0].profile: no profile named p" },
+	{ "domains:\n  - {domain: a.example, profile: p}\n", "6: domains[0].profile: no profile named p" },
+	{ "profiles: [{name: p}]\ndomains:\n  - {domain: a b, profile: p}\n", "7: domains[0].domain: 'a b' is not a host name" },
+	{ "profiles: [{name: p}]\ndomains:\n  - {domain: a, profile: p}\n  - {domain: A., profile: p}\n", "7: domains: a is listed twice" },
+	{ "limits: {trunks: 1}\ntrunks: [{name: a}, {name: b}]\n", "6: trunks: 2 trunks, but limits.trunks is 1" },
+	{ "limits: {numbers: 1}\nprofiles: [{name: p}]\nnumbers: [{number: '1', profile: p}, {number: '2', profile: p}]\n",
+	  "7: numbers: 2 numbers, but limits.numbers is 1" },
+};
+
+static void refusals(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
+		char error[ERROR_TEXT_MAX] = "", want[ERROR_TEXT_MAX], text[2048];
+		struct config *c;
+
+		snprintf(text, sizeof(text), "%s%s", head, bad[i].text);
+		snprintf(want, sizeof(want), "%s:%s", path, bad[i].error);
+		c = load(text, error);
+		if (c || strcmp(error, want) != 0)
+			fail_msg("case %u:\n%s got  %s\n want %s", i, bad[i].text, c ? "accepted" : error, want);
+	}
+}
+
+static const struct {
+	const char *text, *error;
+} bad_heads[] = {
+	{ "", ": ports: at least one is needed" },
+	{ "- 1\n", ":1: expected keys and values" },
+	{ "ports: [{name: sip0, driver: af_xdp, interface: p}]\n", ":1: listeners: at least one is needed" },
+	{ "ports: [{name: sip0, driver: af_xdp}]\n", ":1: ports[0]: needs driver and interface, or device" },
+	{ "ports:\n  - {name: sip0, device: x, driver: af_xdp}\n",
+	  ":2: ports[0].device: stands instead of driver and interface, not beside them" },
+	{ "ports:\n  - {name: sip0, driver: dpdk, interface: p}\n", ":2: ports[0].driver: 'dpdk' is none of af_packet, af_xdp" },
+	{ "ports:\n  - {name: sip0, driver: af_xdp, interface: 'a,b'}\n", ":2: ports[0].interface: 'a,b' is not an interface name" },
+	{ "ports:\n  - {name: averylonginterface, driver: af_xdp, interface: p}\n",
+	  ":2: ports[0].name: 'averylonginterface' is not an interface name (at most 15 characters)" },
+	{ "ports:\n  - {name: p, driver: af_xdp, interface: p}\n",
+	  ":2: ports[0].name: p is the interface underneath; the kernel interface needs a name of its own" },
+	{ "ports:\n  - {name: s, driver: af_xdp, interface: p}\n  - {name: s, driver: af_xdp, interface: q}\n",
+	  ":3: ports[1].name: ports[0] has it already" },
+	{ "ports:\n  - {name: s, driver: af_xdp, interface: p, mtu: 100}\n", ":2: ports[0].mtu: 100 is not in 1280..9000" },
+	{ "ports:\n  - {name: s, driver: af_xdp, interface: p, vlan: 0}\n", ":2: ports[0].vlan: 0 is not in 1..4094" },
+	{ "ports:\n  - {name: s, driver: af_xdp, interface: p, addresses: [10.0.0.1]}\n",
+	  ":2: ports[0].addresses[0]: '10.0.0.1' is not ADDRESS/LENGTH" },
+	{ "ports:\n  - {name: s, driver: af_xdp, interface: p, gateways: [10.0.0.1/24]}\n",
+	  ":2: ports[0].gateways[0]: '10.0.0.1/24' is not an IP address" },
+	{ "workers: {count: 17}\nports:\n  - {name: s, driver: af_xdp, interface: p}\n",
+	  ":3: ports[0].driver: af_xdp serves at most 16 workers" },
+	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: a}\n", ":3: listeners[0].address: 'a' is not an IP address" },
+	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1, port: 0}\n",
+	  ":3: listeners[0].port: 0 is not in 1..65535" },
+	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1, transport: tcp}\n",
+	  ":3: listeners[0].transport: 'tcp' is none of udp" },
+	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1}\n  - {address: 10.0.0.1, port: 5060}\n",
+	  ":4: listeners[1]: the same address and port as listeners[0]" },
+};
+
+static void refused_heads(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(bad_heads); i++) {
+		char error[ERROR_TEXT_MAX] = "", want[ERROR_TEXT_MAX];
+		struct config *c = load(bad_heads[i].text, error);
+
+		snprintf(want, sizeof(want), "%s%s", path, bad_heads[i].error);
+		if (c || strcmp(error, want) != 0)
+			fail_msg("case %u:\n%s got  %s\n want %s", i, bad_heads[i].text, c ? "accepted" : error, want);
+	}
+}
+
+static void missing_file(void **state)
+{
+	char error[ERROR_TEXT_MAX] = "";
+	struct config *c;
+
+	assert_int_equal(config_load("/nonexistent/strowger.yaml", &c, error), -ERR_IO);
+	assert_string_equal(error, "/nonexistent/strowger.yaml: No such file or directory");
+}
+
+/* The file that ships as a reference is good. */
+static void shipped(void **state)
+{
+	char error[ERROR_TEXT_MAX] = "";
+	struct config *c = NULL;
+
+	if (config_load(SHIPPED_CONFIG, &c, error))
+		fail_msg("%s", error);
+	config_free(c);
+}
+
+static void routing_again(void **state)
+{
+	char error[ERROR_TEXT_MAX] = "", text[1024];
+	struct config *c = load(head, error);
+	struct model *m = NULL;
+
+	assert_non_null(c);
+	snprintf(text, sizeof(text), "%strunks: [{name: a}]\n", head);
+	write_file(path, text);
+	assert_int_equal(config_load_routing(c, &m, error), 0);
+	assert_int_equal(m->trunk_count, 1);
+	model_free(m);
+	snprintf(text, sizeof(text), "%strunks: [{name: a}, {name: a}]\n", head);
+	write_file(path, text);
+	assert_int_equal(config_load_routing(c, &m, error), -ERR_INVALID);
+	config_free(c);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(defaults),	cmocka_unit_test(everything), cmocka_unit_test(refusals),	cmocka_unit_test(refused_heads),
+		cmocka_unit_test(missing_file), cmocka_unit_test(shipped),    cmocka_unit_test(routing_again),
+	};
+	int failed;
+
+	make_directory(directory);
+	snprintf(path, sizeof(path), "%s/strowger.yaml", directory);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	remove_directory(directory);
+	return failed;
+}
