@@ -46,16 +46,14 @@ struct met {
 	uint64_t once, again;
 };
 
-/* Enters one scanned line into the index; false when it is no header line. */
-static inline bool add_header(struct sip_message *m, const struct scan_line *line, struct met *met)
+/* Reads one scanned line into *h, all but its link; false when it is no header line. */
+static inline bool read_line(const uint8_t *data, const struct scan_line *line, struct sip_header *h)
 {
-	const uint8_t *name = m->data + line->start, *name_end, *value, *end = m->data + line->end;
-	struct sip_header *h = &m->headers[m->header_count];
+	const uint8_t *name = data + line->start, *name_end = data + line->colon, *value, *end = data + line->end - 1;
 	enum sip_header_id id;
 
 	if (line->colon == UINT32_MAX)
 		return false;
-	name_end = m->data + line->colon;
 	value = name_end + 1;
 	while (name_end > name && (name_end[-1] == ' ' || name_end[-1] == '\t'))
 		name_end--;
@@ -67,52 +65,67 @@ static inline bool add_header(struct sip_message *m, const struct scan_line *lin
 	if (*value == ' ')
 		value++;
 	value = lex_space(value, end);
+	if (value < end && end[-1] == '\r')
+		end--;
 	end = lex_space_back(value, end);
-	if (value == end)
-		value = end = m->data + line->colon + 1;
+	if (value >= end)
+		value = end = data + line->colon + 1;
 	h->start = line->start;
 	h->end = line->end;
-	h->value = (uint32_t)(value - m->data);
+	h->value = (uint32_t)(value - data);
 	h->value_len = (uint32_t)(end - value);
 	h->name_len = (uint16_t)(name_end - name);
 	h->id = (uint8_t)id;
 	h->next = -1;
-	if (id != SIP_H_OTHER) {
-		if (m->last[id] < 0)
-			m->first[id] = (int16_t)m->header_count;
-		else
-			m->headers[m->last[id]].next = (int16_t)m->header_count;
-		m->last[id] = (int16_t)m->header_count;
-		met->again |= met->once & BIT(id);
-		met->once |= BIT(id);
-	}
-	m->header_count++;
 	return true;
 }
 
-/* Lines into headers[]; the start line into its fields. */
-static void index_lines(struct sip_message *m, struct met *met)
+/* Header k joins the chain of its kind. */
+static inline void link_header(struct sip_message *m, uint32_t k, struct met *met)
 {
+	uint8_t id = m->headers[k].id;
+	int16_t last = m->last[id];
+
+	if (id == SIP_H_OTHER)
+		return;
+	met->again |= met->once & BIT(id);
+	met->once |= BIT(id);
+	m->last[id] = (int16_t)k;
+	if (last < 0)
+		m->first[id] = (int16_t)k;
+	else
+		m->headers[last].next = (int16_t)k;
+}
+
+/* Lines into headers[]; the start line into its fields. */
+static struct met index_lines(struct sip_message *m)
+{
+	struct met met = { 0, 0 };
 	struct scan_line lines[SIP_LINES_MAX + 1];
-	uint32_t count, head;
+	uint32_t count, head, k = 0;
 	enum scan_end end = scan_lines(m->data, m->len, lines, SIP_LINES_MAX + 1, &count, &head);
 
 	if (!count) {
 		blame(m, start_line_read(span_of(m->data, m->len), m));
 		blame(m, SIP_FAULT_HEAD);
-		return;
+		return met;
 	}
 	m->start_line_end = lines[0].end;
 	blame(m, start_line_read(span_of(m->data, lines[0].end), m));
-	for (uint32_t i = 1; i < count; i++)
-		if (!add_header(m, &lines[i], met))
+	for (uint32_t i = 1; i < count; i++) {
+		if (read_line(m->data, &lines[i], &m->headers[k]))
+			link_header(m, k++, &met);
+		else
 			blame(m, SIP_FAULT_HEAD);
+	}
+	m->header_count = (uint16_t)k;
 	if (end == SCAN_COMPLETE) {
 		m->head_end = lines[count - 1].end;
 		m->body = head;
 	} else {
 		blame(m, end == SCAN_TOO_MANY ? SIP_FAULT_TOO_MANY_LINES : SIP_FAULT_HEAD);
 	}
+	return met;
 }
 
 /* The whole first line is read: a proxy takes its own value off it and sends the rest on. */
@@ -205,8 +218,8 @@ static void read_headers(struct sip_message *m, const struct met *met)
 
 enum sip_verdict sip_parse(const uint8_t *data, uint32_t len, struct sip_message *m)
 {
-	struct met met = { 0, 0 };
 	uint32_t skip = 0, noise;
+	struct met met;
 
 	while (skip < len && (data[skip] == '\r' || data[skip] == '\n'))
 		skip++;
@@ -217,7 +230,7 @@ enum sip_verdict sip_parse(const uint8_t *data, uint32_t len, struct sip_message
 		return SIP_KEEPALIVE;
 	if (!start_line_plausible(m->data, m->len))
 		return SIP_NOT_SIP;
-	index_lines(m, &met);
+	met = index_lines(m);
 	read_headers(m, &met);
 	return m->fault == SIP_FINE ? SIP_OK : SIP_BAD;
 }
