@@ -31,7 +31,8 @@ struct sip_uri {
  * 0, -ERR_INVALID. any */
 int uri_parse(struct span text, struct sip_uri *ret_uri);
 
-/* A parameter of a ";name=value;flag" run, name without case; white space around ';' and '=' allowed, values may be quoted.
+/* A parameter of a ";name=value;flag" run, name without case; white space around ';' and '=' allowed; a value may be
+ * quoted, and keeps its quotes.
  * true: present (ret_value: p == NULL for a flag without '='; may be NULL). any */
 bool param_find(struct span params, const char *name, struct span *ret_value);
 
