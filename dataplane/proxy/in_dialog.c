@@ -328,7 +328,8 @@ static void send_on(struct proxy *p, const struct flow *from, const struct way *
 static void refuse(struct proxy *p, const struct flow *from, enum counter why, uint16_t status)
 {
 	count(p, why);
-	reply_stateless(p, &p->in, from, status, NULL, NO_HEADERS); /* never to an ACK */
+	if (!unheard(p, from))
+		reply_stateless(p, &p->in, from, status, NULL, NO_HEADERS); /* never to an ACK */
 }
 
 bool in_dialog(struct proxy *p, const struct flow *from)

@@ -9,8 +9,6 @@
 #include "proxy/state.h"
 #include "base/err.h"
 #include "sip/quick.h"
-#include "tables/access.h"
-#include "tables/trunks.h"
 
 #define CONTAINER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -234,9 +232,7 @@ void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const st
 		break;
 	case SIP_BAD:
 		/* Strangers get no more than what is due to them: nothing, or what an INVITE would get. */
-		if (p->in.is_request && sip_answerable(&p->in) && p->in.method != SIP_ACK &&
-		    (!p->config.silent_to_unknown ||
-		     access_lookup(p->tables->access, &from->remote.ip) != TRUNK_NONE)) {
+		if (p->in.is_request && sip_answerable(&p->in) && p->in.method != SIP_ACK && !unheard(p, from)) {
 			count(p, COUNTER_sip_bad_answered);
 			reply_stateless(p, &p->in, from, sip_fault_status(p->in.fault), sip_fault_reason(p->in.fault),
 					(struct span){ 0, 0 });

@@ -7,6 +7,8 @@
 
 #include "base/base32.h"
 #include "proxy/state.h"
+#include "tables/access.h"
+#include "tables/trunks.h"
 
 #define OWN_REPLY_EXTRA 512 /* what we add to the headers that are copied */
 
@@ -63,6 +65,11 @@ static int compose(struct proxy *p, const struct sip_message *m, const struct fl
 static uint32_t reply_room(const struct sip_message *m)
 {
 	return m->body + OWN_REPLY_EXTRA + 1024 < SLAB_BYTES_MAX ? m->body + OWN_REPLY_EXTRA + 1024 : SLAB_BYTES_MAX - 64;
+}
+
+bool unheard(const struct proxy *p, const struct flow *from)
+{
+	return p->config.silent_to_unknown && access_lookup(p->tables->access, &from->remote.ip) == TRUNK_NONE;
 }
 
 void reply_stateless(struct proxy *p, const struct sip_message *m, const struct flow *from, uint16_t status, const char *reason,

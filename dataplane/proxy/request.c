@@ -18,6 +18,13 @@ static void refuse(struct proxy *p, const struct flow *from, enum counter why, u
 	reply_stateless(p, &p->in, from, status, reason, headers);
 }
 
+static void refuse_stranger(struct proxy *p, const struct flow *from)
+{
+	count(p, COUNTER_refused_source);
+	if (!unheard(p, from))
+		reply_stateless(p, &p->in, from, 403, NULL, NO_HEADERS);
+}
+
 /* RFC 3261 §17.1.1.3, RFC 6026: an ACK for a non-2xx ends here; for a 2xx it is a request of its own. */
 static void ack_in(struct proxy *p, const struct flow *from, const struct via *top)
 {
@@ -28,7 +35,8 @@ static void ack_in(struct proxy *p, const struct flow *from, const struct via *t
 		count(p, COUNTER_acks_absorbed);
 		return;
 	}
-	in_dialog(p, from); /* else nobody asked for it: §16.3 leaves no way to refuse an ACK */
+	if (!in_dialog(p, from)) /* nobody asked for it, and §16.3 leaves no way to refuse an ACK */
+		count(p, COUNTER_refused_token);
 }
 
 static void context_cancel(struct proxy *p, struct context *c)
@@ -52,7 +60,11 @@ static void cancel_in(struct proxy *p, const struct flow *from, const struct via
 	struct server_txn *s = server_txn_find(p->transactions, &key);
 
 	if (!s) {
-		if (!in_dialog(p, from))
+		if (in_dialog(p, from))
+			return;
+		if (access_lookup(p->tables->access, &from->remote.ip) == TRUNK_NONE)
+			refuse_stranger(p, from);
+		else
 			refuse(p, from, COUNTER_refused_no_route, 481, NULL, NO_HEADERS);
 		return;
 	}
@@ -142,9 +154,7 @@ static uint32_t admit(struct proxy *p, const struct flow *from)
 	uint32_t trunk = access_lookup(p->tables->access, &from->remote.ip);
 
 	if (trunk == TRUNK_NONE) {
-		count(p, COUNTER_refused_source);
-		if (!p->config.silent_to_unknown)
-			reply_stateless(p, &p->in, from, 403, NULL, NO_HEADERS);
+		refuse_stranger(p, from);
 		return TRUNK_NONE;
 	}
 	if (p->in.to_tag.p) { /* §12.2.2: a dialog that is not ours, or no longer */

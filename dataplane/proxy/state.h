@@ -159,6 +159,8 @@ void route_request(struct proxy *p, const struct sip_message *m, uint32_t trunk_
 /* Without a transaction, to where the request came from. headers: whole lines, may be empty. */
 void reply_stateless(struct proxy *p, const struct sip_message *m, const struct flow *from, uint16_t status, const char *reason,
 		     struct span headers);
+/* The source is unknown, and such are to hear nothing at all. */
+bool unheard(const struct proxy *p, const struct flow *from);
 /* Through the context's server transaction; the request is p->kept or p->in. */
 void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers);
 
