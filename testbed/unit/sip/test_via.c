@@ -65,7 +65,7 @@ static void reads(void **state)
 			expect_span(what, "rport", v.rport_value, cases[i].rport);
 			expect_span(what, "whole rport", v.rport_whole, cases[i].rport_whole);
 			assert_int_equal(v.rport, cases[i].rport_whole != NULL);
-			expect_span(what, "whole", v.whole, what);
+			expect_span("value", "whole", v.whole, what);
 			r = via_response_addr(&v, &addr);
 			assert_int_equal(r, cases[i].goes_to ? 0 : -ERR_NOT_FOUND);
 			if (r == 0) {
