@@ -10,6 +10,8 @@
  * usage: fuzz_TARGET SEEDS [FOLDER...]   FOLDERs, and $STROWGER_TORTURE, are further seeds where they exist. */
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
+/* Not every target has one. */
+int LLVMFuzzerInitialize(int *argc, char ***argv) __attribute__((weak));
 
 static unsigned runs;
 
@@ -44,6 +46,8 @@ int main(int argc, char **argv)
 	const char *torture = getenv("STROWGER_TORTURE");
 	struct stat st;
 
+	if (LLVMFuzzerInitialize)
+		LLVMFuzzerInitialize(&argc, &argv);
 	if (argc < 2 || run_folder(argv[1]) || !runs) {
 		fprintf(stderr, "%s: no seeds\n", argc < 2 ? argv[0] : argv[1]);
 		return 1;
