@@ -98,7 +98,7 @@ void reply_local(struct proxy *p, struct context *c, const struct sip_message *r
 	enum txn_event event = status < 200 ? TXN_TX_1XX : status < 300 ? TXN_TX_2XX : TXN_TX_FINAL;
 	struct server_txn *s = c->server;
 	uint32_t room = reply_room(request);
-	uint8_t *out;
+	uint8_t *out, *to;
 	int n;
 
 	if (!s || !(server_txn_event(p->transactions, s, event, p->now_ms) & TXN_DO_SEND_RESPONSE))
@@ -106,11 +106,11 @@ void reply_local(struct proxy *p, struct context *c, const struct sip_message *r
 	if (status >= 200)
 		c->final_sent = true;
 	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
-	if (!out)
-		return;
-	n = compose(p, request, &c->from, status, NULL, headers, out, room);
+	to = out ? out : p->text; /* no buffer just now: it is kept, and sent by timer G or when the request comes again */
+	n = compose(p, request, &c->from, status, NULL, headers, to, room);
 	if (n <= 0)
 		return;
-	server_keep(p, s, out, (uint32_t)n);
-	p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &s->reply_to);
+	server_keep(p, s, to, (uint32_t)n);
+	if (out)
+		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &s->reply_to);
 }

@@ -173,7 +173,7 @@ void upstream_consider(struct proxy *p, struct context *c);
 void upstream_take(struct proxy *p, struct context *c);
 /* Sends the best final response there is, or makes one. */
 void upstream_finish(struct proxy *p, struct context *c);
-/* Keeps a response for replaying, in place of the one kept before. Out of memory: the old one stays (counted). */
+/* Keeps a response for replaying, in place of the one kept before. Out of memory: there is none (counted). */
 void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response, uint32_t len);
 /* The stored response again. */
 void upstream_replay(struct proxy *p, struct server_txn *s);

@@ -19,15 +19,14 @@ bool strip_top_via(struct edit_list *l, const struct sip_message *m)
 
 void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response, uint32_t len)
 {
-	uint8_t *copy = slab_get(p->slab, len);
-
-	if (!copy) {
+	/* The old one first: it must never be replayed in place of its successor, and its room is the likeliest to do. */
+	slab_put(p->slab, s->response);
+	s->response = slab_get(p->slab, len);
+	if (!s->response) {
 		count(p, COUNTER_out_of_memory);
 		return;
 	}
-	memcpy(copy, response, len);
-	slab_put(p->slab, s->response);
-	s->response = copy;
+	memcpy(s->response, response, len);
 	s->response_len = len;
 }
 
@@ -50,12 +49,13 @@ void upstream_forward(struct proxy *p, struct context *c)
 	enum txn_event event = m->status < 200 ? TXN_TX_1XX : m->status < 300 ? TXN_TX_2XX : TXN_TX_FINAL;
 	struct server_txn *s = c->server;
 	uint32_t room;
-	uint8_t *out;
+	uint8_t *out, *to;
 	int n;
 
 	if (s && !(server_txn_event(p->transactions, s, event, p->now_ms) & TXN_DO_SEND_RESPONSE))
 		return;
-	if (!s && event != TXN_TX_2XX) /* a late 2xx is forwarded even without a transaction (§16.7(5)) */
+	/* A late 2xx to an INVITE is forwarded even without a transaction (§16.7(5)). */
+	if (!s && (event != TXN_TX_2XX || c->method != SIP_INVITE))
 		return;
 	if (m->status >= 200)
 		c->final_sent = true;
@@ -64,15 +64,15 @@ void upstream_forward(struct proxy *p, struct context *c)
 		return;
 	room = edit_size(&p->edits, m);
 	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
-	if (!out)
-		return;
-	n = edit_compose(&p->edits, m, out, room);
+	to = out ? out : p->text; /* no buffer just now: it is kept, and sent when the request comes again */
+	n = edit_compose(&p->edits, m, to, room);
 	if (n <= 0)
 		return;
 	/* 2xx to INVITE is retransmitted by the target end to end (RFC 6026): nothing to keep. */
 	if (s && !(c->method == SIP_INVITE && event == TXN_TX_2XX))
-		server_keep(p, s, out, (uint32_t)n);
-	p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &c->reply_to);
+		server_keep(p, s, to, (uint32_t)n);
+	if (out)
+		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &c->reply_to);
 }
 
 /* RFC 3261 §16.7(6): 6xx before all; else the lowest class; within 4xx those that tell the caller how to repair the request. */
@@ -93,7 +93,13 @@ void upstream_consider(struct proxy *p, struct context *c)
 	uint8_t *copy;
 	int n;
 
-	if (c->final_sent || (c->best_status && rank(c->best_status) <= rank(m->status)))
+	if (c->final_sent)
+		return;
+	if (m->status == 408 && c->method != SIP_INVITE) { /* RFC 4320 §4.2: such a 408 goes no further; it is a timeout like any */
+		c->timeouts++;
+		return;
+	}
+	if (c->best_status && rank(c->best_status) <= rank(m->status))
 		return;
 	c->best_status = m->status;
 	slab_put(p->slab, c->best);
@@ -159,10 +165,9 @@ void upstream_finish(struct proxy *p, struct context *c)
 		status = 408;
 	else
 		status = c->knobs.exhausted_code;
-	if (c->method != SIP_INVITE && status == 408) {
-		c->final_sent = true; /* RFC 4320 §4.2: no 408 to a non-INVITE; the armed lifetime ends the transaction */
+	/* RFC 4320 §4.2: no 408 to a non-INVITE; the armed lifetime ends the transaction, unless a late answer comes before. */
+	if (c->method != SIP_INVITE && status == 408)
 		return;
-	}
 	if (context_view(p, c))
 		reply_local(p, c, &p->kept, status, (struct span){ 0, 0 });
 }
