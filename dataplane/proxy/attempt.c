@@ -90,7 +90,8 @@ static void arm_clocks(struct proxy *p, const struct context *c, struct attempt 
 {
 	uint32_t ring = c->knobs.ring_timeout_ms ? c->knobs.ring_timeout_ms : p->config.timer_c_ms;
 
-	if (c->knobs.response_timeout_ms)
+	/* A MESSAGE has no second target to hurry to (may_retry): it is sent on until timer F. */
+	if (c->knobs.response_timeout_ms && c->method != SIP_MESSAGE)
 		wheel_arm(p->wheel, &a->clock, p->now_ms + c->knobs.response_timeout_ms);
 	if (c->method == SIP_INVITE)
 		wheel_arm(p->wheel, &a->ring, p->now_ms + ring);
