@@ -6,13 +6,14 @@
 
 #define RETRY_AFTER_MAX_S 60
 
-static void call_answered(struct proxy *p, struct context *c, struct attempt *a)
+/* late: the attempt had been given up. */
+static void call_answered(struct proxy *p, struct context *c, struct attempt *a, bool late)
 {
 	struct live_call *call = c->call_slot == CALL_NONE ? NULL : call_at(p->calls, c->call_slot, c->call_generation);
 
 	count(p, COUNTER_calls_answered);
 	target_add(p->config.targets, a->target_slot, TARGET_ANSWERED, 1);
-	if (c->first_failed != UINT32_MAX && !c->parallel) {
+	if (c->first_failed != UINT32_MAX && !c->parallel && !late) {
 		count(p, COUNTER_calls_rescued);
 		target_add(p->config.targets, c->first_failed, TARGET_RESCUED_AWAY, 1);
 	}
@@ -47,6 +48,8 @@ static void provisional_in(struct proxy *p, struct attempt *a)
 	wheel_cancel(&a->clock);
 	wheel_cancel(&c->budget);
 	a->progressed = true;
+	if (c->method != SIP_INVITE) /* RFC 4320 §4.1: none but 100 to a non-INVITE */
+		return;
 	if (!c->knobs.ring_timeout_ms && c->method == SIP_INVITE) /* timer C, §16.7(2) */
 		wheel_arm(p->wheel, &a->ring, p->now_ms + p->config.timer_c_ms);
 	if (c->final_sent)
@@ -58,6 +61,7 @@ static void provisional_in(struct proxy *p, struct attempt *a)
 static void success_in(struct proxy *p, struct attempt *a)
 {
 	struct context *c = a->context;
+	bool late = a->done;
 
 	attempt_settle(p, a);
 	wheel_cancel(&a->cancel);
@@ -71,7 +75,7 @@ static void success_in(struct proxy *p, struct attempt *a)
 	}
 	if (!c->answered) {
 		c->answered = true;
-		call_answered(p, c, a);
+		call_answered(p, c, a, late);
 	}
 	upstream_forward(p, c); /* every 2xx, each time it comes: §16.7(5), RFC 6026 */
 	attempts_abandon(p, c, a);
@@ -165,6 +169,14 @@ void client_event(struct proxy *p, struct attempt *a, enum txn_event event)
 		attempt_release(p, a);
 }
 
+/* Another Via stands below ours: what we forward has one, and a response that lost it can go nowhere. rest: of the line of ours. */
+static bool has_via_below(const struct sip_message *m, struct span rest)
+{
+	struct via below;
+
+	return via_next(&rest, &below) == 1 || m->headers[m->first[SIP_H_VIA]].next >= 0;
+}
+
 void response_in(struct proxy *p, const struct flow *from)
 {
 	struct span rest = sip_first(&p->in, SIP_H_VIA);
@@ -193,7 +205,7 @@ void response_in(struct proxy *p, const struct flow *from)
 			wheel_cancel(&a->cancel);
 		return;
 	}
-	if (p->in.method != a->txn.method) {
+	if (p->in.method != a->txn.method || !has_via_below(&p->in, rest)) {
 		count(p, COUNTER_responses_stray);
 		return;
 	}
