@@ -78,7 +78,7 @@ bool host_eq(struct span a, struct span b)
 
 	if (span_eq(a, b))
 		return true;
-	if (host_read(a.p, lex_end(a), &kind_a, &ip_a) != lex_end(a) || host_read(b.p, lex_end(b), &kind_b, &ip_b) != lex_end(b))
+	if (host_read(a.p, span_end(a), &kind_a, &ip_a) != span_end(a) || host_read(b.p, span_end(b), &kind_b, &ip_b) != span_end(b))
 		return false;
 	if (!a.n || !b.n || kind_a != kind_b)
 		return false;

@@ -52,12 +52,6 @@ static inline const uint8_t *lex_space(const uint8_t *p, const uint8_t *end)
 	return p;
 }
 
-/* One past a span's last byte; an absent span has no byte to step over (C17 6.5.6). */
-static inline const uint8_t *lex_end(struct span s)
-{
-	return s.n ? s.p + s.n : s.p;
-}
-
 /* end moved left over white space. */
 static inline const uint8_t *lex_space_back(const uint8_t *p, const uint8_t *end)
 {

@@ -10,7 +10,7 @@ bool sip_list_next(const struct sip_message *m, enum sip_header_id id, struct si
 		cursor->rest = sip_value(m, cursor->line);
 	}
 	while (cursor->line >= 0) {
-		const uint8_t *p = cursor->rest.p, *end = lex_end(cursor->rest), *from, *comma;
+		const uint8_t *p = cursor->rest.p, *end = span_end(cursor->rest), *from, *comma;
 
 		while ((p = lex_space(p, end)) < end && *p == ',')
 			p++;

@@ -155,7 +155,7 @@ static bool read_party(struct span value, struct span *tag)
 static void read_cseq(struct sip_message *m)
 {
 	struct span value = sip_first(m, SIP_H_CSEQ), method;
-	const uint8_t *p = value.p, *end = lex_end(value);
+	const uint8_t *p = value.p, *end = span_end(value);
 	uint64_t number = 0;
 
 	if (!p)

@@ -63,7 +63,7 @@ static const uint8_t *read_params(const uint8_t *p, const uint8_t *end, struct n
 
 int name_addr_read(struct span *rest, struct name_addr *ret_element, struct span *ret_tag)
 {
-	const uint8_t *p = rest->p, *end = lex_end(*rest), *from, *angle;
+	const uint8_t *p = rest->p, *end = span_end(*rest), *from, *angle;
 	struct span tag = { 0, 0 };
 	struct name_addr e;
 	bool bad = false;

@@ -83,7 +83,7 @@ static int next_byte(const uint8_t **p, const uint8_t *end)
 /* RFC 3966 §5.1.1: visual separators mean nothing. A ';' begins parameters of the user part, unless it is escaped. */
 static bool read_dialled(struct span user, struct dialled *d)
 {
-	const uint8_t *p = user.p, *end = lex_end(user);
+	const uint8_t *p = user.p, *end = span_end(user);
 
 	d->n = 0;
 	d->plus = false;

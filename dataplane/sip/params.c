@@ -4,7 +4,7 @@
 
 bool param_next(struct span *rest, struct span *ret_name, struct span *ret_value, struct span *ret_whole)
 {
-	const uint8_t *p = rest->p, *end = lex_end(*rest);
+	const uint8_t *p = rest->p, *end = span_end(*rest);
 	struct lex_param param;
 
 	if (!rest->n)

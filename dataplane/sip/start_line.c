@@ -112,7 +112,7 @@ static enum sip_fault read_request_line(const uint8_t *p, const uint8_t *end, st
 
 enum sip_fault start_line_read(struct span line, struct sip_message *m)
 {
-	const uint8_t *p = line.p, *end = lex_end(line);
+	const uint8_t *p = line.p, *end = span_end(line);
 
 	if (end > p && end[-1] == '\n')
 		end--;

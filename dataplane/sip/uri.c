@@ -97,7 +97,7 @@ static bool read_tel(const uint8_t *p, const uint8_t *end, struct sip_uri *uri)
 
 int uri_parse(struct span text, struct sip_uri *ret_uri)
 {
-	const uint8_t *p = text.p, *end = lex_end(text);
+	const uint8_t *p = text.p, *end = span_end(text);
 	const uint8_t *colon = text.n ? scheme_end(p, end) : NULL;
 	struct sip_uri uri = { .text = text };
 	bool good;

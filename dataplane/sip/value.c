@@ -5,7 +5,7 @@
 
 bool value_next(struct span *rest, struct span *ret_value)
 {
-	const uint8_t *p = rest->p, *end = lex_end(*rest), *from;
+	const uint8_t *p = rest->p, *end = span_end(*rest), *from;
 	bool angle = false;
 
 	if (!rest->n)

@@ -111,7 +111,7 @@ static const uint8_t *read_params(const uint8_t *p, const uint8_t *end, struct v
 
 int via_next(struct span *rest, struct via *ret_via)
 {
-	const uint8_t *p = rest->p, *end = lex_end(*rest);
+	const uint8_t *p = rest->p, *end = span_end(*rest);
 	struct via *v = ret_via;
 
 	if (!rest->n || (p = lex_space(p, end)) == end)
