@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/checksum.h"
 
-#include <arpa/inet.h>
 #include <string.h>
 
 #if defined(__x86_64__)
@@ -59,16 +58,28 @@ uint64_t checksum_add(uint64_t sum, const void *data, uint32_t bytes)
 		memcpy(&word, p, 8);
 		sum = add_carry(sum, word);
 	}
+	/* Where a word stands does not matter, since 2^16 is 1 to the sum; but at an even place. */
 	word = 0;
-	memcpy(&word, p, bytes);
+	if (bytes & 4) {
+		uint32_t part;
+
+		memcpy(&part, p, 4);
+		word = part;
+		p += 4;
+	}
+	if (bytes & 2) {
+		uint16_t part;
+
+		memcpy(&part, p, 2);
+		word += part;
+		p += 2;
+	}
+	if (bytes & 1) {
+		uint8_t last[2] = { *p };
+		uint16_t part;
+
+		memcpy(&part, last, 2);
+		word += part;
+	}
 	return add_carry(sum, word);
-}
-
-uint64_t checksum_pseudo(const uint8_t *source, const uint8_t *destination, uint32_t address_bytes, uint8_t protocol, uint32_t bytes)
-{
-	uint32_t tail[2] = { htonl(bytes), htonl(protocol) };
-	uint64_t sum = checksum_add(0, source, address_bytes);
-
-	sum = checksum_add(sum, destination, address_bytes);
-	return checksum_add(sum, tail, sizeof(tail));
 }

@@ -24,7 +24,7 @@ void header_v4(uint8_t *ip, const struct ip_addr *source, const struct ip_addr *
 	memcpy(ip + 16, destination->bytes, 4);
 	if (!sum)
 		return;
-	folded = checksum_fold(checksum_add(0, ip, IPV4_BYTES));
+	folded = checksum_fold(checksum_words(0, ip, IPV4_BYTES / 4));
 	memcpy(ip + 10, &folded, 2);
 }
 

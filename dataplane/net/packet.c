@@ -102,7 +102,7 @@ static enum packet_kind read_v4(struct reading *r, const uint8_t *ip, uint32_t b
 	total = get16(ip + 2);
 	if (ip[0] >> 4 != 4 || header < IPV4_BYTES || total < header || total > bytes)
 		return dropped(r, COUNTER_drop_length);
-	if (checksum_fold(checksum_add(0, ip, header)))
+	if (checksum_fold(checksum_words(0, ip, header / 4)))
 		return dropped(r, COUNTER_drop_checksum);
 	r->family = IP_V4;
 	r->source = ip + 12;
