@@ -46,6 +46,10 @@ def talk(caller, target, call_id):
     invite = target.request_in()
     target.reply(invite, 200, "OK", tag="tt")
     ok = caller.final()
+    assert ok.status == 200
+    caller.send(caller.request("ACK", f"sip:{target.where}", call_id=call_id, from_tag="ft", to_tag="tt",
+                               extra=[f"Route: {ok.header('record-route')}"]))
+    assert target.request_in("ACK")
     return ok.header("record-route"), ok.header("contact").strip("<>")
 
 
@@ -115,22 +119,31 @@ def test_a_token_copied_into_another_dialog(lab, caller, target, outside, method
     assert lab.wait_counter("refused_token", before + 1, 1)
 
 
+def to_its_own_side_or_nowhere(caller, target, method):
+    """A dialog's request goes to the dialog's other side, whatever it names; or it is refused."""
+    arrived = target.request_in(method, seconds=1)
+    if method == "ACK":
+        return
+    if arrived:
+        target.reply(arrived, 200, "OK")
+    assert caller.final(method=method).status in ((200,) if arrived else (403, 481))
+
+
 @pytest.mark.parametrize("method", IN_DIALOG)
 def test_a_good_token_with_a_request_uri_of_elsewhere(lab, caller, target, outside, method):
-    """One's own, valid token is no ticket to other hosts either: a dialog's requests go to its two sides."""
+    """One's own, valid token is no ticket to other hosts either."""
     call_id = f"kept-{method}"
     route, _ = talk(caller, target, call_id)
     caller.send(caller.request(method, ELSEWHERE, call_id=call_id, from_tag="ft", to_tag="tt", cseq=2,
                                extra=[f"Route: {route}"]))
-    if method != "ACK":
-        assert caller.final(method=method).status in (403, 481)
+    to_its_own_side_or_nowhere(caller, target, method)
 
 
 def test_a_good_token_and_a_further_route_of_elsewhere(lab, caller, target, outside):
     route, contact = talk(caller, target, "further")
     caller.send(caller.request("BYE", contact, call_id="further", from_tag="ft", to_tag="tt", cseq=2,
                                extra=[f"Route: {route}", "Route: <sip:10.77.0.66;lr>"]))
-    assert caller.final(method="BYE").status in (403, 481)
+    to_its_own_side_or_nowhere(caller, target, "BYE")
 
 
 def test_somebody_elses_token(lab, caller, target, outside):

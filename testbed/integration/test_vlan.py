@@ -1,16 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-#   caller --- eth0.77 --- (tag 77 on the wire) --- port0 [ Strowger ] --- (tag 77) --- eth0.77 --- target1
-#   10.78.0.10                                      10.78.0.1                                      10.78.0.21
+#   caller ---- frames with tag 77, made by hand ---- port0 [ Strowger ] sip0 ---- kernel
+#   10.78.0.10                                        10.78.0.1, fd78::1
 #
 # A port that belongs to a VLAN: frames come and go with its tag, for the kernel's part too; others are not ours.
 
+import socket
+
 import pytest
+from scapy.layers.inet import ICMP, IP, UDP
+from scapy.layers.l2 import Dot1Q, Ether
 
 from agent import Agent
-from lab import NUMBER
+from capture import Capture, frames, udp_datagrams
 
 VLAN = 77
+OURS, CALLER = "10.78.0.1", "10.78.0.10"
 
 
 def moved(value):
@@ -27,42 +32,59 @@ def configure(config):
     config["ports"][0]["vlan"] = VLAN
 
 
-@pytest.fixture(scope="module")
-def tagged(lab):
-    for node, last in (("caller", 10), ("target1", 21)):
-        for words in (f"link add link eth0 name eth0.{VLAN} type vlan id {VLAN}", f"link set eth0.{VLAN} up",
-                      f"addr add 10.78.0.{last}/24 dev eth0.{VLAN}", f"addr add fd78::{last}/64 dev eth0.{VLAN} nodad"):
-            lab.network.run(node, ["ip", *words.split()])
-    return lab
-
-
-@pytest.mark.parametrize("address", ["10.78.0.1", "fd78::1"])
-def test_ping(tagged, address):
-    words = tagged.network.run("caller", ["ping", "-c", "3", "-i", "0.05", "-W", "1", address])
-    assert " 0% packet loss" in words and "DUP" not in words, words
-
-
-def test_call(tagged):
-    with Agent(tagged, "caller", address="10.78.0.10") as caller, Agent(tagged, "target1", address="10.78.0.21") as target:
-        caller.strowger = ("10.78.0.1", 5060)
-        caller.send(caller.request("INVITE", f"sip:{NUMBER}@10.78.0.1"))
-        invite = target.request_in()
-        assert invite
-        target.reply(invite, 486, "Busy Here", tag="t")
-        assert target.request_in("ACK")
-        assert caller.final().status == 486
-
-
-def test_without_the_tag_it_is_not_for_us(tagged):
-    """SIP to Strowger's own MAC, but on the untagged network: nobody answers."""
-    before = tagged.counters()["sip_requests"]
-    tagged.network.run("caller", ["ip", "neigh", "replace", "10.77.0.1", "lladdr", mac(tagged), "dev", "eth0"])
-    with Agent(tagged, "caller", port=5098) as caller:
-        caller.send(caller.request("OPTIONS", "sip:10.77.0.1"))
-        assert not caller.receive(0.3)
-    assert tagged.counters()["sip_requests"] == before
-
-
-def mac(lab):
-    words = lab.network.run("strowger", ["ip", "-o", "link", "show", "port0"]).split()
+def mac(lab, node, interface):
+    words = lab.network.run(node, ["ip", "-o", "link", "show", interface]).split()
     return words[words.index("link/ether") + 1]
+
+
+@pytest.fixture(scope="module")
+def wire(lab):
+    """Sends one frame from the caller's end of the cable."""
+    ours, theirs = mac(lab, "strowger", "port0"), mac(lab, "caller", "eth0")
+    lab.network.run("strowger", ["ip", "neigh", "replace", CALLER, "lladdr", theirs, "dev", "sip0"])
+    raw = lab.network.socket("caller", socket.AF_PACKET, socket.SOCK_RAW)
+    raw.bind(("eth0", 0))
+
+    def send(packet, tag):
+        ether = Ether(src=theirs, dst=ours)
+        raw.send(bytes(ether / Dot1Q(vlan=tag) / packet if tag else ether / packet))
+
+    yield send
+    raw.close()
+
+
+def options(lab, call_id):
+    with Agent(lab, "caller", port=5098) as words:
+        text = words.request("OPTIONS", f"sip:{OURS}", via=f"Via: SIP/2.0/UDP {CALLER}:5060;branch=z9hG4bK{call_id}",
+                             call_id=call_id)
+    return IP(src=CALLER, dst=OURS) / UDP(sport=5060, dport=5060) / text.encode()
+
+
+def answers_of(lab, wire, tag, call_id):
+    before = lab.counters()["sip_requests"]
+    with Capture(lab, rule="") as capture:
+        wire(options(lab, call_id), tag)
+        lab.wait_counter("sip_requests", before + 1, 0.5)
+    tags = [int.from_bytes(frame[14:16], "big") & 0xFFF for _, frame in frames(capture.path)
+            if frame[12:14] == b"\x81\x00" and b"SIP/2.0 " in frame and call_id.encode() in frame]
+    return [found for found in udp_datagrams(capture.path) if found[3].startswith(b"SIP/2.0 ")], tags
+
+
+def test_sip(lab, wire):
+    answers, tags = answers_of(lab, wire, VLAN, "tagged")
+    assert len(answers) == 1 and answers[0][1:3] == ((OURS, 5060), (CALLER, 5060))
+    assert VLAN in tags
+
+
+@pytest.mark.parametrize("tag", [None, 78])
+def test_other_networks_are_not_ours(lab, wire, tag):
+    answers, _ = answers_of(lab, wire, tag, f"other-{tag}")
+    assert not answers
+
+
+def test_ping(lab, wire):
+    with Capture(lab, rule="") as capture:
+        wire(IP(src=CALLER, dst=OURS) / ICMP(id=1, seq=1) / b"hello", VLAN)
+    replies = [frame for _, frame in frames(capture.path) if frame[12:16] == b"\x81\x00\x00\x4d" and frame[27] == 1
+               and frame[38] == 0]
+    assert len(replies) == 1

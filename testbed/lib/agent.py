@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A SIP user agent moved by hand, for what SIPp will not do: one socket in a node, messages built line by line."""
 
+import re
 import secrets
 import socket
 import time
@@ -18,6 +19,7 @@ class Agent:
         self.socket = lab.network.socket(node, socket.AF_INET if family == 4 else socket.AF_INET6, socket.SOCK_DGRAM)
         self.socket.bind((self.address, port))
         self.kept = []
+        self.call_ids = set()
 
     @property
     def host(self):
@@ -29,6 +31,7 @@ class Agent:
 
     def send(self, message, to=None):
         data = message if isinstance(message, bytes) else message.encode()
+        self.call_ids.update(found.decode() for found in re.findall(rb"\n(?:Call-ID|i): ([^\r]+)", data))
         self.socket.sendto(data, to or self.strowger)
 
     def receive(self, seconds=2.0, want=lambda message: True):
@@ -52,8 +55,9 @@ class Agent:
         return None
 
     def final(self, seconds=5.0, method="INVITE"):
-        """The final response to a request of ours."""
-        return self.receive(seconds, lambda m: not m.is_request and m.status >= 200 and m.cseq_method == method)
+        """The final response to a request of ours (not what still comes of a call before this agent's time)."""
+        return self.receive(seconds, lambda m: not m.is_request and m.status >= 200 and m.call_id in self.call_ids
+                            and method in (None, m.cseq_method))
 
     def request_in(self, method="INVITE", seconds=2.0):
         return self.receive(seconds, lambda m: m.is_request and m.method == method)

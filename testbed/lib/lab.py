@@ -73,6 +73,7 @@ def configuration(lab, driver="af_packet", workers=1, strategy="round_robin", **
         "ports": [port_configuration(driver, workers)],
         "listeners": [{"address": STROWGER[family], "port": 5060, "transport": "udp"} for family in (4, 6)],
         "limits": {"transactions": 32768, "calls": 32768, "message_mb": 64, "mbufs": 8192, "numbers": 10000},
+        "number_plan": {"country_code": "44", "international_prefix": "00", "national_prefix": "0"},
         "control": {"socket": lab.socket_path},
         "token_key_file": os.path.join(lab.directory, "token.key"),
         "drain_timeout_s": 10,
@@ -200,6 +201,10 @@ class Lab:
     def targets(self):
         """{"lab/target1": {...}}"""
         return {target["target"]: target for target in self.ctl("targets")}
+
+    def wait_usable(self, seconds=5):
+        """Until no endpoint is out because of what happened a moment ago."""
+        return wait_for(lambda: all(target["state"] != "down" for target in self.targets().values()), seconds, every=0.1)
 
     def wait_counter(self, name, at_least, seconds=10):
         return wait_for(lambda: self.counters()[name] >= at_least, seconds)

@@ -9,6 +9,7 @@ from sipp import Sipp
 
 class Trial:
     """targets: {name: scenario or (scenario, fill)}; one that is not named does not listen (its kernel refuses).
+    It begins when no target is out any more for what an earlier trial did to it.
 
     with Trial(lab, target1="uas") as trial:
         trial.call(10)
@@ -23,6 +24,7 @@ class Trial:
         self.messages = None
 
     def __enter__(self):
+        self.lab.wait_usable()
         self.capture = Capture(self.lab)
         for target in self.targets:
             self.serve(target, self.targets[target])
