@@ -115,6 +115,12 @@ void call_answer(struct calls *c, struct live_call *call, struct span target_tag
 	wheel_arm(c->wheel, &call->age, now_ms + c->max_age_ms);
 }
 
+void call_refresh(struct calls *c, struct live_call *call, uint64_t now_ms)
+{
+	if (call)
+		wheel_arm(c->wheel, &call->age, now_ms + c->max_age_ms);
+}
+
 uint32_t call_slot(const struct calls *c, const struct live_call *call)
 {
 	return pool_index(c->pool, call);

@@ -38,6 +38,9 @@ void call_close(struct calls *c, struct live_call *call);
 /* The answer came: from now on it may be found by either tag, and grows old. */
 void call_answer(struct calls *c, struct live_call *call, struct span target_tag, uint64_t now_ms);
 
+/* A re-INVITE passed: the call begins to grow old anew. NULL is ignored. */
+void call_refresh(struct calls *c, struct live_call *call, uint64_t now_ms);
+
 uint32_t call_slot(const struct calls *c, const struct live_call *call);
 /* NULL: gone. */
 struct live_call *call_at(const struct calls *c, uint32_t slot, uint16_t generation);

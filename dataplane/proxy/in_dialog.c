@@ -145,8 +145,12 @@ static void edit_rebuild(struct proxy *p, const struct way *w)
 	for (unsigned i = w->first; i <= w->count; i++) {
 		struct span uri = i < w->count ? w->routes[i].uri : w->tail;
 
-		if (!uri.p || n + uri.n + 16 > 1024)
+		if (!uri.p)
 			continue;
+		if (n + uri.n + 16 > 1024) { /* no room: rather nothing than a Route set with a gap */
+			p->edits.error = -ERR_FULL;
+			return;
+		}
 		n += (uint32_t)sprintf(out + n, "%s<%.*s>", n ? ", " : "Route: ", (int)uri.n, (const char *)uri.p);
 	}
 	if (n) {
@@ -157,6 +161,16 @@ static void edit_rebuild(struct proxy *p, const struct way *w)
 		edit_replace(&p->edits, m->headers[line].start, m->headers[line].end - m->headers[line].start,
 			     line == first_line ? edit_text_end(&p->edits, n) : (struct span){ 0, 0 });
 	edit_replace_span(&p->edits, m, m->request_uri, w->request_uri);
+}
+
+/* What could start something new, with a token from a call that is long over. Whatever ends a call passes at any age. */
+static bool is_kept(const struct proxy *p, const struct token *t)
+{
+	uint32_t now_s = (uint32_t)(p->now_ms / 1000) + p->config.clock_offset_s;
+
+	if (p->in.method != SIP_INVITE && p->in.method != SIP_REFER && p->in.method != SIP_MESSAGE)
+		return false;
+	return (int32_t)(now_s - t->setup_s) > (int32_t)(p->config.max_call_age_ms / 1000);
 }
 
 /* A peer mangled or dropped the token: the live calls know Call-ID and tags, and its source must be a trunk's. */
@@ -271,21 +285,26 @@ static uint64_t stateless_digest(const struct proxy *p, const struct ip_port *re
 	return siphash24(key, &in, sizeof(in)) & 0xffffffffffULL;
 }
 
-static void end_call(struct proxy *p, const struct way *w)
+/* The record of just this dialog: where two legs answered, the token of both names it, but only one is counted. */
+static struct live_call *live_call_of(const struct proxy *p)
 {
-	struct live_call *call;
+	enum token_side side;
 
-	if (w->token.boot != p->config.boot || w->token.node != p->config.node || w->token.worker != p->config.worker)
-		return;
-	call = call_at(p->calls, w->token.slot, w->token.generation);
-	if (!call || !call->answered)
+	return call_find(p->calls, p->in.call_id, p->in.from_tag, p->in.to_tag, &side);
+}
+
+static void end_call(struct proxy *p)
+{
+	struct live_call *call = live_call_of(p);
+
+	if (!call)
 		return;
 	target_add(p->config.targets, call->target_slot, TARGET_LIVE, -1);
 	count(p, COUNTER_calls_ended);
 	call_close(p->calls, call);
 }
 
-static void send_on(struct proxy *p, const struct flow *from, const struct way *w, const struct ip_port *to)
+static void send_on(struct proxy *p, const struct flow *from, const struct ip_port *to)
 {
 	const struct sip_message *m = &p->in;
 	int listener = listener_for(p, to, TRANSPORT_UDP, &from->local);
@@ -322,7 +341,9 @@ static void send_on(struct proxy *p, const struct flow *from, const struct way *
 		return;
 	count(p, COUNTER_in_dialog_forwarded);
 	if (m->method == SIP_BYE)
-		end_call(p, w);
+		end_call(p);
+	else if (m->method == SIP_INVITE)
+		call_refresh(p->calls, live_call_of(p), p->now_ms);
 }
 
 static void refuse(struct proxy *p, const struct flow *from, enum counter why, uint16_t status)
@@ -338,9 +359,12 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 	struct way w;
 	int rc;
 
-	if (p->in.first[SIP_H_ROUTE] < 0 && !p->in.to_tag.p)
+	/* Without a To tag it is no mid-dialog request: a token must not lead a new call past the routing. */
+	if (!p->in.to_tag.p)
 		return false;
 	rc = read_token(p, &w);
+	if (rc == 0 && is_kept(p, &w.token))
+		rc = -ERR_FORGED;
 	if (rc < 0 && !from_live_calls(p, from, &w)) {
 		if (rc == -ERR_NOT_FOUND)
 			return false;
@@ -364,7 +388,7 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		edit_rebuild(p, &w);
 	else
 		edit_drop_own(p, &w);
-	send_on(p, from, &w, &to);
+	send_on(p, from, &to);
 	return true;
 }
 

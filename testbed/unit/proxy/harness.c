@@ -183,6 +183,7 @@ void harness_start(struct harness *h, const struct harness_options *options)
 		.max_transactions = options->max_transactions ? options->max_transactions : 1000,
 		.max_calls = options->max_calls ? options->max_calls : 1000,
 		.message_mb = options->tiny_memory ? 0 : options->message_mb ? options->message_mb : 16,
+		.max_call_age_ms = CALL_AGE_MS,
 		.silent_to_unknown = options->silent_to_unknown,
 		.server_name = options->server_name,
 		.clock_offset_s = 1700000000,

@@ -1,0 +1,150 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Live calls and their count per target: up at the answer, down at BYE, never twice. */
+#include "harness.h"
+
+static uint32_t live(const struct harness *h)
+{
+	struct proxy_gauges g;
+
+	proxy_gauges(h->proxy, &g);
+	assert_int_equal(g.live_calls, target_of(h, 0, TARGET_LIVE) + target_of(h, 1, TARGET_LIVE) + target_of(h, 2, TARGET_LIVE));
+	return g.live_calls;
+}
+
+static void test_counts(void **state)
+{
+	for (unsigned side = 0; side < 2; side++) {
+		struct harness h;
+		struct dialog d;
+
+		harness_start(&h, NULL);
+		assert_int_equal(live(&h), 0);
+		dialog_open(&h, NULL, A, NULL, &d);
+		expect_request(&h, "ACK", A);
+		assert_int_equal(live(&h), 1);
+		assert_int_equal(target_of(&h, 0, TARGET_LIVE), 1);
+		assert_int_equal(target_of(&h, 0, TARGET_RINGING), 0);
+		for (unsigned i = 0; i < 3; i++) { /* BYE and its retransmissions */
+			dialog_send(&h, &d, side ? TOKEN_FROM_TARGET : TOKEN_FROM_CALLER, "BYE", 9, "SIP/2.0/UDP h;rport;branch=z9hG4bKbye");
+			expect_request(&h, "BYE", side ? CALLER : A);
+			assert_int_equal(live(&h), 0);
+		}
+		assert_int_equal(counter_of(&h, COUNTER_calls_ended), 1);
+		assert_int_equal(counter_of(&h, COUNTER_calls_answered), 1);
+		harness_end(&h);
+	}
+}
+
+/* A 2xx again is forwarded again, and counted once. */
+static void test_answered_again(void **state)
+{
+	struct harness h;
+	const struct sent *invite;
+
+	harness_start(&h, NULL);
+	request_send(&h, &(struct request){ 0 });
+	expect_response(&h, 100, CALLER);
+	invite = expect_request(&h, "INVITE", A);
+	for (unsigned i = 0; i < 5; i++) {
+		answer(&h, invite, 200, "to", NULL);
+		expect_response(&h, 200, CALLER);
+		wait_ms(&h, 500);
+	}
+	assert_int_equal(live(&h), 1);
+	assert_int_equal(counter_of(&h, COUNTER_calls_answered), 1);
+	assert_int_equal(target_of(&h, 0, TARGET_ANSWERED), 1);
+	wait_ms(&h, 32000);
+	answer(&h, invite, 200, "to", NULL); /* after timer M nobody knows it any more */
+	expect_nothing(&h);
+	assert_int_equal(counter_of(&h, COUNTER_responses_stale), 1);
+	harness_end(&h);
+	/* harness_end waited for the age of a call whose BYE never came */
+}
+
+static void test_age(void **state)
+{
+	struct harness h;
+	struct dialog d;
+
+	harness_start(&h, NULL);
+	dialog_open(&h, NULL, A, NULL, &d);
+	expect_request(&h, "ACK", A);
+	for (unsigned i = 0; i < 3; i++) { /* ten hours, then a re-INVITE: it is still a call */
+		h.now_ms += 10 * 3600 * 1000;
+		proxy_advance(h.proxy, h.now_ms);
+		assert_int_equal(live(&h), 1);
+		dialog_send(&h, &d, i % 2 ? TOKEN_FROM_TARGET : TOKEN_FROM_CALLER, "INVITE", 0, NULL);
+		expect_request(&h, "INVITE", i % 2 ? CALLER : A);
+	}
+	h.now_ms += 12 * 3600 * 1000;
+	proxy_advance(h.proxy, h.now_ms);
+	assert_int_equal(live(&h), 0);
+	assert_int_equal(counter_of(&h, COUNTER_calls_expired), 1);
+	dialog_send(&h, &d, TOKEN_FROM_CALLER, "BYE", 0, NULL);
+	expect_request(&h, "BYE", A);
+	assert_int_equal(counter_of(&h, COUNTER_calls_ended), 0);
+	harness_end(&h);
+}
+
+/* Two legs answered (a fork behind the target): the BYE of the loser leaves the winner's record alone. */
+static void test_two_legs(void **state)
+{
+	struct harness h;
+	struct dialog d;
+	char other_to[256];
+
+	harness_start(&h, NULL);
+	dialog_open(&h, NULL, A, NULL, &d);
+	expect_request(&h, "ACK", A);
+	snprintf(other_to, sizeof(other_to), "<sip:callee@10.0.0.1>;tag=other");
+	request_send(&h, &(struct request){ .method = "BYE", .uri = "sip:target@10.2.0.1", .via = VIA "b", .from = d.caller_from,
+					    .to = other_to, .cseq = 2, .headers = d.caller_routes });
+	expect_request(&h, "BYE", A);
+	assert_int_equal(live(&h), 1);
+	dialog_close(&h, &d);
+	assert_int_equal(live(&h), 0);
+	harness_end(&h);
+}
+
+/* A hundred at once, each answered by its own target, none mixed up. */
+static void test_hundred(void **state)
+{
+	static const struct sent *invites[100];
+	char via[100][80], id[100][20], tag[20];
+	struct harness h;
+
+	harness_start(&h, NULL);
+	for (unsigned i = 0; i < 100; i++) {
+		snprintf(via[i], sizeof(via[i]), "SIP/2.0/UDP 10.1.0.%u:5060;branch=z9hG4bK%u", 1 + i, i);
+		snprintf(id[i], sizeof(id[i]), "call-%u", i);
+		request_send(&h, &(struct request){ .via = via[i], .call_id = id[i] });
+	}
+	assert_int_equal(h.sent_count, 200);
+	for (unsigned i = 0; i < 100; i++) {
+		struct sent *copy = malloc(sizeof(*copy));
+
+		h.sent_read++; /* 100 */
+		*copy = *expect_request(&h, "INVITE", A);
+		invites[i] = copy;
+		assert_string_equal(sent_header(copy, "Call-ID", 0), id[i]);
+	}
+	for (unsigned k = 0; k < 100; k++) {
+		unsigned i = k * 37 % 100;
+		const struct sent *ok;
+
+		snprintf(tag, sizeof(tag), "t%u", i);
+		answer(&h, invites[i], i % 3 ? 200 : 404, tag, NULL);
+		if (i % 3 == 0)
+			expect_request(&h, "ACK", A);
+		ok = expect_response(&h, i % 3 ? 200 : 404, CALLER);
+		assert_string_equal(sent_header(ok, "Call-ID", 0), id[i]);
+	}
+	assert_int_equal(live(&h), 66);
+	assert_int_equal(target_of(&h, 0, TARGET_REJECTED), 34);
+	for (unsigned i = 0; i < 100; i++)
+		free((void *)invites[i]);
+	harness_end(&h);
+}
+
+HARNESS_MAIN(cmocka_unit_test(test_counts), cmocka_unit_test(test_answered_again), cmocka_unit_test(test_age),
+	     cmocka_unit_test(test_two_legs), cmocka_unit_test(test_hundred))
