@@ -77,7 +77,7 @@ static json_t *answer_batch(struct control *c, json_t *batch)
 char *rpc_answer(struct control *c, const char *request, size_t bytes)
 {
 	json_error_t problem;
-	json_t *parsed = json_loadb(request, bytes, JSON_REJECT_DUPLICATES, &problem), *answer;
+	json_t *parsed = json_loadb(request, bytes, JSON_REJECT_DUPLICATES | JSON_DECODE_ANY, &problem), *answer;
 	char text[ERROR_TEXT_MAX], *line = NULL;
 
 	if (!parsed) {

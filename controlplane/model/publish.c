@@ -9,6 +9,7 @@
 #include "model/compile.h"
 #include "model/model.h"
 #include "model/number_map.h"
+#include "model/removals.h"
 #include "model/slot_queue.h"
 #include "model/u64map.h"
 #include "tables/access.h"
@@ -25,6 +26,7 @@ struct publisher {
 	struct number_plan default_plan;
 	struct u64map *trunks, *profiles, *targets, *endpoints; /* id, or pair of ids -> slot */
 	struct slot_queue *target_slots;
+	struct removals *removals;
 };
 
 static uint64_t pair(uint32_t a, uint32_t b)
@@ -46,7 +48,8 @@ struct publisher *publisher_new(struct tables *t, const struct publish_hooks *ho
 	p->targets = u64map_new(0);
 	p->endpoints = u64map_new(0);
 	p->target_slots = slot_queue_new(hooks->target_slots);
-	if (p->trunks && p->profiles && p->targets && p->endpoints && p->target_slots)
+	p->removals = removals_new(t);
+	if (p->trunks && p->profiles && p->targets && p->endpoints && p->target_slots && p->removals)
 		return p;
 	publisher_free(p);
 	return NULL;
@@ -61,6 +64,7 @@ void publisher_free(struct publisher *p)
 	u64map_free(p->targets);
 	u64map_free(p->endpoints);
 	slot_queue_free(p->target_slots);
+	removals_free(p->removals);
 	free(p);
 }
 
@@ -150,11 +154,17 @@ static int add_trunk(struct change *c, const struct model_trunk *t)
 {
 	struct publisher *p = c->p;
 	struct trunk shell = { .id = t->id, .profile_slot = PROFILE_NONE };
-	uint32_t slot;
+	uint32_t slot = removals_revive(p->removals, t->id);
 	int err;
 
 	memcpy(shell.name, t->name, sizeof(shell.name));
-	err = trunks_add(p->tables->trunks, &shell, &slot);
+	if (slot != REMOVALS_NONE) {
+		err = trunks_update(p->tables->trunks, slot, &shell);
+		if (err)
+			removals_add(p->removals, REMOVAL_TRUNK, slot, t->id);
+	} else {
+		err = trunks_add(p->tables->trunks, &shell, &slot);
+	}
 	if (err)
 		return no_room(c, err, "trunk", t->name);
 	done(c, UNDO_TRUNK_ADD, slot, t->id, NULL);
@@ -421,14 +431,14 @@ static void step_back(struct change *c, const struct undo *u)
 
 	switch (u->kind) {
 	case UNDO_TRUNK_ADD:
-		trunks_remove(p->tables->trunks, u->slot);
+		removals_add(p->removals, REMOVAL_TRUNK, u->slot, (uint32_t)u->key);
 		u64map_delete(p->trunks, u->key);
 		break;
 	case UNDO_TRUNK_UPDATE:
 		write_trunk(c, c->from, u->was);
 		break;
 	case UNDO_ENDPOINT_ADD:
-		endpoints_remove(p->tables->endpoints, u->slot);
+		removals_add(p->removals, REMOVAL_ENDPOINT, u->slot, 0);
 		u64map_delete(p->endpoints, u->key);
 		break;
 	case UNDO_ENDPOINT_UPDATE:
@@ -436,7 +446,7 @@ static void step_back(struct change *c, const struct undo *u)
 		endpoints_update(p->tables->endpoints, u->slot, &config);
 		break;
 	case UNDO_PROFILE_ADD:
-		profiles_remove(p->tables->profiles, u->slot);
+		removals_add(p->removals, REMOVAL_PROFILE, u->slot, 0);
 		u64map_delete(p->profiles, u->key);
 		break;
 	case UNDO_TARGET:
@@ -481,20 +491,20 @@ static void remove_gone(struct change *c)
 		remove_targets(c, was, is);
 		if (is)
 			continue;
-		profiles_remove(p->tables->profiles, publish_profile_slot(p, was->id));
+		removals_add(p->removals, REMOVAL_PROFILE, publish_profile_slot(p, was->id), 0);
 		u64map_delete(p->profiles, was->id);
 	}
 	for (uint32_t i = 0; i < c->from->trunk_count; i++) {
 		const struct model_trunk *was = &c->from->trunks[i], *is = model_trunk_by_id(c->to, was->id);
 
 		if (!is) {
-			trunks_remove(p->tables->trunks, publish_trunk_slot(p, was->id));
+			removals_add(p->removals, REMOVAL_TRUNK, publish_trunk_slot(p, was->id), was->id);
 			u64map_delete(p->trunks, was->id);
 		}
 		for (unsigned j = 0; j < was->endpoint_count; j++) {
 			if (endpoint_of(is, was->endpoints[j].id))
 				continue;
-			endpoints_remove(p->tables->endpoints, publish_endpoint_slot(p, was->id, was->endpoints[j].id));
+			removals_add(p->removals, REMOVAL_ENDPOINT, publish_endpoint_slot(p, was->id, was->endpoints[j].id), 0);
 			u64map_delete(p->endpoints, pair(was->id, was->endpoints[j].id));
 		}
 	}

@@ -20,6 +20,7 @@ struct dataplane *fake_dataplane_new(const struct tables_limits *limits)
 	memset(d, 0, sizeof(*d));
 	dataplane_config_default(&d->fake.config);
 	d->fake.config.workers = 2;
+	d->fake.config.cores[0] = d->fake.config.cores[1] = -1;
 	d->fake.config.port_count = 1;
 	strcpy(d->fake.config.ports[0].name, "sip0");
 	d->fake.config.ports[0].device_count = 1;

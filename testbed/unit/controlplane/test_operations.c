@@ -1,0 +1,514 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The whole way from bytes on a socket to the tables and back, over a socketpair and a real listener. */
+#include "fixture.h"
+
+#include <errno.h>
+#include <event2/event.h>
+#include <poll.h>
+#include <sys/socket.h>
+#include <sys/stat.h>
+#include <sys/un.h>
+
+#include "api/control.h"
+#include "api/operations.h"
+#include "api/rpc.h"
+#include "api/server.h"
+#include "config.h"
+#include "fake_dataplane.h"
+#include "model/number_map.h"
+#include "model/publish.h"
+#include "routing.h"
+#include "tables/profiles.h"
+#include "tables/tables.h"
+
+static char directory[64], path[96];
+
+static const char *const whole =
+	"trunks:\n"
+	"  - {name: caller, sources: [10.0.9.0/24], profile: fall}\n"
+	"  - {name: a, endpoints: [{address: 10.0.0.1}, {address: 10.0.0.2, priority: 1}]}\n"
+	"  - {name: b, endpoints: [{address: 10.0.1.1}]}\n"
+	"profiles:\n"
+	"  - {name: in, strategy: failover, targets: [{trunk: a}, {trunk: b}]}\n"
+	"  - {name: rr, strategy: round_robin, max_retries: 0, targets: [{trunk: a}, {trunk: b}]}\n"
+	"  - {name: w, strategy: weighted_lb, targets: [{trunk: a, weight: 70}, {trunk: b, weight: 30}]}\n"
+	"  - {name: fall}\n"
+	"numbers: [{number: '442035550100', profile: in}, {number: '442035550101', profile: rr}, {prefix: '49', profile: w}]\n"
+	"domains: [{domain: example.com, profile: in}]\n";
+
+struct bench {
+	struct dataplane *dataplane;
+	struct config config;
+	struct routing routing;
+	struct control control;
+	unsigned changes;
+};
+
+static void changed(void *ctx)
+{
+	((struct bench *)ctx)->changes++;
+}
+
+static bool target_idle(void *ctx, uint32_t slot)
+{
+	return true;
+}
+
+static void target_reset(void *ctx, uint32_t slot)
+{
+	dataplane_target_stats_reset(((struct bench *)ctx)->dataplane, slot);
+}
+
+static int set_up(void **state)
+{
+	static const struct tables_limits room = { .workers = 2, .numbers = 64, .prefixes = 8, .profiles = 16, .trunks = 16, .endpoints = 32 };
+	struct bench *b = calloc(1, sizeof(*b));
+	const struct publish_hooks hooks = { target_idle, target_reset, b, 64 };
+	struct model *m = model_of(whole);
+	char error[ERROR_TEXT_MAX];
+	bool from_state;
+
+	b->dataplane = fake_dataplane_new(&room);
+	strcpy(b->config.node_name, "test");
+	strcpy(b->config.number_plan.country_code, "44");
+	strcpy(b->config.number_plan.national_prefix, "0");
+	routing_init(&b->routing, publisher_new(dataplane_tables(b->dataplane), &hooks, &b->config.number_plan), NULL, &plenty, error);
+	assert_int_equal(routing_begin(&b->routing, m, &from_state, error), 0);
+	model_free(m);
+	b->control = (struct control){ .dataplane = b->dataplane, .config = &b->config, .routing = &b->routing, .version = "9.9",
+				       .changed = changed, .ctx = b };
+	*state = b;
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	struct bench *b = *state;
+
+	routing_done(&b->routing);
+	fake_dataplane_free(b->dataplane);
+	free(b);
+	return 0;
+}
+
+/* The answer to a method, as JSON; params in JSON with ' for ". */
+static json_t *ask(struct bench *b, const char *method, const char *params)
+{
+	char text[4096], *line;
+	json_t *answer;
+	int n = snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"%s\",\"params\":%s}", method, params);
+
+	for (int i = 0; i < n; i++)
+		if (text[i] == '\'')
+			text[i] = '"';
+	line = rpc_answer(&b->control, text, (size_t)n);
+	assert_non_null(line);
+	answer = json_loads(line, 0, NULL);
+	assert_non_null(answer);
+	free(line);
+	return answer;
+}
+
+static json_t *result_of(struct bench *b, const char *method, const char *params)
+{
+	json_t *answer = ask(b, method, params), *result = json_incref(json_object_get(answer, "result"));
+
+	if (!result)
+		fail_msg("%s %s: %s", method, params, json_dumps(answer, 0));
+	json_decref(answer);
+	return result;
+}
+
+/* Does a result hold at least what `want` (with ' for ") holds? */
+static bool holds(const json_t *have, const json_t *want)
+{
+	const char *key;
+	json_t *value;
+	size_t i;
+
+	if (json_is_object(want)) {
+		json_object_foreach((json_t *)want, key, value)
+			if (!holds(json_object_get(have, key), value))
+				return false;
+		return json_is_object(have);
+	}
+	if (!json_is_array(want))
+		return have && json_equal(have, want);
+	if (json_array_size(have) != json_array_size(want))
+		return false;
+	json_array_foreach(want, i, value)
+		if (!holds(json_array_get(have, i), value))
+			return false;
+	return true;
+}
+
+static void expect(struct bench *b, const char *method, const char *params, const char *want)
+{
+	char text[4096];
+	json_t *result = result_of(b, method, params), *wanted;
+
+	snprintf(text, sizeof(text), "%s", want);
+	for (char *p = text; *p; p++)
+		if (*p == '\'')
+			*p = '"';
+	wanted = json_loads(text, JSON_DECODE_ANY, NULL);
+	assert_non_null(wanted);
+	if (!holds(result, wanted))
+		fail_msg("%s %s\n got  %s\n want %s", method, params, json_dumps(result, JSON_COMPACT), text);
+	json_decref(wanted);
+	json_decref(result);
+}
+
+static void looks(void **state)
+{
+	struct bench *b = *state;
+	struct fake_dataplane *fake = fake_dataplane(b->dataplane);
+	uint32_t slot = publish_target_slot(b->routing.publisher, trunk_id(SPAN_LIT("in")), trunk_id(SPAN_LIT("a")));
+
+	counter_add(&fake->counters[0], COUNTER_calls_started, 3);
+	counter_add(&fake->counters[1], COUNTER_calls_started, 4);
+	fake->gauges[1].live_calls = 2;
+	fake->targets[slot] = (struct target_stats){ .attempts = 5, .answered = 4, .live = 2, .rescued_away = 1 };
+	expect(b, "status", "{}",
+	       "{'version':'9.9','name':'test','state':'running','hugepages':false,'workers':2,'listeners':['udp:10.77.0.1:5060'],"
+	       "'ports':[{'name':'sip0','mtu':1500}],'calls':{'started':7,'answered':0,'live':2},'trunks':3,'profiles':4,'numbers':2,"
+	       "'prefixes':1,'domains':1}");
+	expect(b, "workers", "{}", "[{'worker':0,'core':-1,'calls_started':3},{'worker':1,'live_calls':2,'calls_started':4}]");
+	expect(b, "counters", "{}", "{'total':{'calls_started':7},'workers':[{'calls_started':3},{'calls_started':4}]}");
+	expect(b, "targets", "{}",
+	       "[{'target':'in/a','profile':'in','trunk':'a','position':0,'weight':100,'enabled':true,'state':'up','attempts':5,'answered':4,"
+	       "'live':2,'rescued_away':1,'endpoints':[{'address':'10.0.0.1:5060','health':'unknown'},{'address':'10.0.0.2:5060'}]},"
+	       "{'target':'in/b'},{'target':'rr/a'},{'target':'rr/b'},{'target':'w/a'},{'target':'w/b'}]");
+	expect(b, "profiles", "{}", "[{'name':'in','strategy':'failover','numbers':1},{'name':'rr'},{'name':'w','numbers':1},{'numbers':0}]");
+	expect(b, "profile.get", "{'name':'W'}",
+	       "{'name':'w','strategy':'weighted_lb','ring_timeout_s':25,'targets':[{'trunk':'a','weight':70},{'trunk':'b','weight':30}]}");
+	expect(b, "numbers", "{}",
+	       "{'numbers':[{'number':'+442035550100','profile':'in'},{'number':'+442035550101','profile':'rr'}],"
+	       "'prefixes':[{'prefix':'+49','profile':'w'}],'numbers_total':2,'prefixes_total':1}");
+	expect(b, "numbers", "{'prefix':'+442','limit':1}",
+	       "{'numbers':[{'number':'+442035550100'}],'numbers_total':2,'prefixes':[],'prefixes_total':0}");
+	expect(b, "export", "{}", "{'trunks':[{'name':'caller'},{},{}],'profiles':[{},{},{},{}],'domains':[{'domain':'example.com'}]}");
+	assert_int_equal(b->changes, 0);
+}
+
+static void changes(void **state)
+{
+	struct bench *b = *state;
+
+	expect(b, "target.set", "{'target':'in/a','enabled':false}",
+	       "{'applied':true,'total':1,'changes':[{'text':'~ target in/a: enabled true → false'}],'target':{'state':'disabled'}}");
+	expect(b, "target.set", "{'target':'IN/B','weight':0}", "{'total':1,'target':{'target':'in/b','state':'drained','weight':0}}");
+	expect(b, "target.set", "{'target':'in/b','weight':0}", "{'total':0}");
+	assert_int_equal(b->changes, 2);
+	expect(b, "profile.set", "{'name':'in','strategy':'round_robin','ring_timeout_s':9,'retry_codes':{'add':[480]}}",
+	       "{'total':3,'profile':{'strategy':'round_robin','ring_timeout_s':9,'retry_codes':{'add':[480],'remove':[]},"
+	       "'targets':[{'enabled':false},{'weight':0}]}}");
+	expect(b, "profile.set", "{'name':'in','targets':[{'trunk':'b'}]}", "{'profile':{'strategy':'round_robin','targets':[{'trunk':'b'}]}}");
+	expect(b, "number.set", "{'number':'+442035550100','profile':'w'}", "{'number':'+442035550100','profile':'w'}");
+	expect(b, "number.set", "{'prefix':'49','profile':null}", "{'prefix':'+49','profile':null}");
+	expect(b, "status", "{}", "{'numbers':2,'prefixes':0}");
+	expect(b, "drain", "{'on':true}", "{'state':'draining'}");
+	assert_true(fake_dataplane(b->dataplane)->draining);
+	expect(b, "status", "{}", "{'state':'draining'}");
+	expect(b, "drain", "{'on':false}", "{'state':'running'}");
+}
+
+static void applies(void **state)
+{
+	struct bench *b = *state;
+
+	expect(b, "apply", "{'domains':[],'dry_run':true}", "{'applied':false,'total':1,'changes':[{'text':'- domain example.com → in'}]}");
+	expect(b, "status", "{}", "{'domains':1}");
+	assert_int_equal(b->changes, 0);
+	expect(b, "apply", "{'domains':[{'domain':'other.example','profile':'w'}]}", "{'applied':true,'total':2}");
+	expect(b, "route", "{'from':'x','to':'sip:bob@other.example'}", "{'verdict':'routed','profile':'w'}");
+	expect(b, "status", "{}", "{'domains':1,'trunks':3,'numbers':2}");
+	expect(b, "apply", "{'numbers':[{'number':'+1','profile':'rr'}]}", "{'total':4}");
+	expect(b, "apply", "{'numbers':[{'number':'+1','profile':'rr'}]}", "{'total':0,'changes':[]}");
+	assert_int_equal(b->changes, 2);
+}
+
+static void refuses(void **state)
+{
+	static const struct {
+		const char *method, *params;
+		int code;
+		const char *message;
+	} cases[] = {
+		{ "nothing", "{}", -32601, "no method named nothing (operations lists them)" },
+		{ "status", "{'x':1}", -32602, "x: status has no such parameter" },
+		{ "status", "[]", -32602, "params: expected an object" },
+		{ "target.set", "{}", -32602, "target: is missing" },
+		{ "target.set", "{'target':'in/a'}", -32602, "target.set: needs enabled or weight" },
+		{ "target.set", "{'target':'in/a','weight':'5'}", -32602, "weight: expected a whole number" },
+		{ "target.set", "{'target':'in/a','weight':65536}", -32602, "weight: 65536 is not in 0..65535" },
+		{ "target.set", "{'target':'in/x','weight':1}", -32004, "target: profile in has no target x" },
+		{ "target.set", "{'target':'y/x','weight':1}", -32004, "target: no profile named y" },
+		{ "profile.get", "{'name':'y'}", -32004, "name: no profile named y (apply creates one)" },
+		{ "profile.set", "{'name':'y','strategy':'failover'}", -32004, "name: no profile named y (apply creates one)" },
+		{ "profile.set", "{'name':'in','strategy':'best'}", -32602,
+		  "profile.strategy: 'best' is none of failover, round_robin, weighted_lb, simultaneous_ring" },
+		{ "profile.set", "{'name':'in','ring_timeout_s':181}", -32602, "profile.ring_timeout_s: 181 is not in 0..180" },
+		{ "profile.set", "{'name':'in','retry_codes':{'plus':[480]}}", -32602, "retry_codes.plus: unknown key" },
+		{ "profile.set", "{'name':'in','targets':[{'trunk':'zz'}]}", -32602, "profiles[0].targets[0].trunk: no trunk named zz" },
+		{ "number.set", "{'profile':'in'}", -32602, "number: needs either number or prefix" },
+		{ "number.set", "{'number':'abc','profile':'in'}", -32602, "number: 'abc' is not an E.164 number (+, up to 15 digits)" },
+		{ "number.set", "{'number':'+1','profile':'zz'}", -32004, "profile: no profile named zz" },
+		{ "number.set", "{'number':'+1','profile':null}", -32004, "number: +1 is not there" },
+		{ "numbers", "{'limit':0}", -32602, "limit: 0 is not in 1..100000" },
+		{ "numbers", "{'prefix':'x'}", -32602, "prefix: 'x' is not an E.164 prefix (+, up to 15 digits)" },
+		{ "apply", "{}", -32602, "apply: needs at least one of trunks, profiles, numbers, domains" },
+		{ "apply", "{'trunks':{}}", -32602, "trunks: expected a list" },
+		{ "apply", "{'trunks':[]}", -32602, "profiles[0].targets[0].trunk: no trunk named a" },
+		{ "apply", "{'profiles':[]}", -32602, "trunks[0].profile: no profile named fall" },
+		{ "apply", "{'trunks':[{'name':'a'},{'name':'b'}],'profiles':[]}", -32602, "domains: example.com names a profile that does not exist" },
+		{ "apply", "{'trunks':[{'name':'a','endpoints':[{'address':'1.2.3.4','port':'x'}]}]}", -32602,
+		  "trunks[0].endpoints[0].port: expected a whole number" },
+		{ "route", "{'from':'x'}", -32602, "to: is missing" },
+		{ "route", "{'from':'x','to':'sip:[','source':'10.0.9.1'}", -32602, "to: 'sip:[' is not a URI" },
+		{ "route", "{'from':'x','to':'y','source':'z'}", -32602, "source: 'z' is not an IP address" },
+		{ "drain", "{'on':1}", -32602, "on: expected true or false" },
+	};
+	struct bench *b = *state;
+	struct model *before = model_copy(b->routing.model);
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		json_t *answer = ask(b, cases[i].method, cases[i].params), *error = json_object_get(answer, "error");
+		const char *message = json_string_value(json_object_get(error, "message"));
+
+		if (!message || strcmp(message, cases[i].message) != 0 || json_integer_value(json_object_get(error, "code")) != cases[i].code)
+			fail_msg("case %u: got %s", i, json_dumps(answer, JSON_COMPACT));
+		json_decref(answer);
+	}
+	assert_memory_equal(before->profiles, b->routing.model->profiles, before->profile_count * sizeof(*before->profiles));
+	assert_int_equal(b->changes, 0);
+	model_free(before);
+}
+
+static void explains_routes(void **state)
+{
+	struct bench *b = *state;
+	struct profiles *profiles = dataplane_tables(b->dataplane)->profiles;
+	uint32_t rr = publish_profile_slot(b->routing.publisher, trunk_id(SPAN_LIT("rr")));
+
+	expect(b, "route", "{'from':'+1','to':'+442035550100','source':'10.0.9.1'}",
+	       "{'source':{'address':'10.0.9.1','trunk':'caller'},'number':'+442035550100','matched':{'by':'number','value':'+442035550100'},"
+	       "'profile':'in','strategy':'failover','verdict':'routed','left_out':[],'attempts':["
+	       "{'order':1,'target':'in/a','endpoint':'10.0.0.1:5060'},{'order':2,'target':'in/a','endpoint':'10.0.0.2:5060'},"
+	       "{'order':3,'target':'in/b','endpoint':'10.0.1.1:5060'}]}");
+	/* the node's number plan makes a national number whole; the prefix is named */
+	expect(b, "route", "{'from':'+1','to':'02035550100'}", "{'source':null,'number':'+442035550100','profile':'in'}");
+	expect(b, "route", "{'from':'+1','to':'sip:+4930123@example.com'}", "{'matched':{'by':'prefix','value':'+49'},'profile':'w'}");
+	expect(b, "route", "{'from':'+1','to':'sip:bob@EXAMPLE.com'}", "{'matched':{'by':'domain','value':'EXAMPLE.com'},'profile':'in'}");
+	expect(b, "route", "{'from':'+1','to':'example.com'}", "{'matched':{'by':'domain'},'profile':'in'}");
+	expect(b, "route", "{'from':'sip:x@10.0.9.7','to':'bob@nowhere.example'}",
+	       "{'source':{'trunk':'caller'},'matched':{'by':'trunk','value':'caller'},'profile':'fall','verdict':'refused','status':500,"
+	       "'reason':'no target of the profile can take a call now'}");
+	expect(b, "route", "{'from':'+1','to':'+442035550100','source':'10.9.9.9'}",
+	       "{'verdict':'refused','status':403,'source':{'trunk':null},'reason':'no trunk has 10.9.9.9 among its sources'}");
+	expect(b, "route", "{'from':'+1','to':'+33'}", "{'verdict':'refused','status':404}");
+	expect(b, "route", "{'from':'+1','to':'sips:bob@example.com'}", "{'verdict':'refused','status':416}");
+	/* a dry run takes no ticket */
+	expect(b, "route", "{'from':'+1','to':'+442035550101'}",
+	       "{'ticket':0,'attempts':[{'target':'rr/a'},{'target':'rr/a'}],'left_out':[{'target':'rr/b','reason':'beyond max_retries or max_attempts'}]}");
+	expect(b, "route", "{'from':'+1','to':'+442035550101'}", "{'ticket':0}");
+	profiles_ticket(profiles, rr);
+	expect(b, "route", "{'from':'+1','to':'+442035550101'}", "{'ticket':1,'attempts':[{'target':'rr/b'}]}");
+	/* the same Call-ID, the same target */
+	expect(b, "route", "{'from':'+1','to':'+4930','call_id':'abc'}", "{'call_id':'abc','strategy':'weighted_lb'}");
+	expect(b, "target.set", "{'target':'in/a','enabled':false}", "{}");
+	expect(b, "route", "{'from':'+1','to':'+442035550100'}",
+	       "{'attempts':[{'target':'in/b'}],'left_out':[{'target':'in/a','reason':'disabled'}]}");
+}
+
+static void speaks_json_rpc(void **state)
+{
+	static const struct {
+		const char *request, *answer; /* NULL: none */
+	} cases[] = {
+		{ "{", "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32700,\"message\":\"not JSON: string or '}' expected near end of file\"},\"id\":null}\n" },
+		{ "1", "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"not a JSON-RPC 2.0 request: needs jsonrpc \\\"2.0\\\", method, "
+		       "and id\"},\"id\":null}\n" },
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"drain\",\"params\":{\"on\":false}}", NULL },
+		{ "{\"jsonrpc\":\"2.0\",\"method\":\"nothing\"}", NULL },
+		{ "{\"jsonrpc\":\"2.0\",\"id\":\"x\",\"method\":\"drain\",\"params\":{\"on\":false}}",
+		  "{\"jsonrpc\":\"2.0\",\"result\":{\"state\":\"running\"},\"id\":\"x\"}\n" },
+		{ "[{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"drain\",\"params\":{\"on\":false}},{\"jsonrpc\":\"2.0\",\"method\":\"drain\","
+		  "\"params\":{\"on\":false}},{\"jsonrpc\":\"2.0\",\"id\":2,\"method\":\"drain\",\"params\":{\"on\":false}}]",
+		  "[{\"jsonrpc\":\"2.0\",\"result\":{\"state\":\"running\"},\"id\":1},{\"jsonrpc\":\"2.0\",\"result\":{\"state\":\"running\"},\"id\":2}]\n" },
+	};
+	struct bench *b = *state;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		char *line = rpc_answer(&b->control, cases[i].request, strlen(cases[i].request));
+
+		if (!line != !cases[i].answer || (line && strcmp(line, cases[i].answer) != 0))
+			fail_msg("case %u: got %s", i, line ? line : "nothing");
+		free(line);
+	}
+}
+
+static void table_is_whole(void **state)
+{
+	struct bench *b = *state;
+	json_t *listed = result_of(b, "operations", "{}");
+	size_t n;
+	const struct operation *all = operations_all(&n);
+
+	assert_int_equal(json_array_size(listed), n);
+	for (size_t i = 0; i < n; i++) {
+		assert_true(strlen(all[i].doc) > 0);
+		assert_ptr_equal(operation_find(all[i].name), &all[i]);
+	}
+	json_decref(listed);
+}
+
+static char *answer(void *ctx, const char *line, size_t bytes)
+{
+	return rpc_answer(ctx, line, bytes);
+}
+
+/* Runs the loop until fd has a whole line, and reads it. */
+static char *read_line(struct event_base *base, int fd, char *buffer, size_t room)
+{
+	size_t n = 0;
+
+	while (n + 1 < room && (!n || buffer[n - 1] != '\n')) {
+		struct pollfd p = { .fd = fd, .events = POLLIN };
+
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		if (poll(&p, 1, 1) == 1) {
+			ssize_t some = read(fd, buffer + n, 1);
+
+			if (some <= 0)
+				break;
+			n++;
+		}
+	}
+	buffer[n] = 0;
+	return buffer;
+}
+
+#define STATUS "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"drain\",\"params\":{\"on\":false}}"
+#define ANSWER "{\"jsonrpc\":\"2.0\",\"result\":{\"state\":\"running\"},\"id\":1}\n"
+
+static void serves_sockets(void **state)
+{
+	struct bench *b = *state;
+	struct event_base *base = event_base_new();
+	struct sockaddr_un address = { .sun_family = AF_UNIX };
+	char error[ERROR_TEXT_MAX] = "", buffer[512];
+	struct server *s = NULL, *second = NULL;
+	struct stat st;
+	int pair[2], fd;
+
+	strcpy(address.sun_path, path);
+	assert_int_equal(server_new(base, path, "", answer, &b->control, &s, error), 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_mode & 0777, 0660);
+	assert_int_equal(server_new(base, path, "", answer, &b->control, &second, error), -ERR_EXISTS);
+	assert_int_equal(server_new(base, "/tmp/x/y/z", "no-such-group-here", answer, &b->control, &second, error), -ERR_NOT_FOUND);
+	/* a real client, by the listener and its check of credentials */
+	fd = socket(AF_UNIX, SOCK_STREAM, 0);
+	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
+	assert_int_equal(write(fd, STATUS "\n", sizeof(STATUS)), sizeof(STATUS));
+	assert_string_equal(read_line(base, fd, buffer, sizeof(buffer)), ANSWER);
+	/* one byte at a time, blank lines between, two requests in one write, and the end of input before the answer */
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(server_adopt(s, pair[1]), 0);
+	for (size_t i = 0; i < sizeof(STATUS) - 1; i++) {
+		assert_int_equal(write(pair[0], &STATUS[i], 1), 1);
+		event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	assert_int_equal(write(pair[0], "\n\r\n" STATUS "\n" STATUS "\n", 2 * sizeof(STATUS) + 3), 2 * sizeof(STATUS) + 3);
+	shutdown(pair[0], SHUT_WR);
+	for (unsigned i = 0; i < 3; i++)
+		assert_string_equal(read_line(base, pair[0], buffer, sizeof(buffer)), ANSWER);
+	assert_string_equal(read_line(base, pair[0], buffer, sizeof(buffer)), "");
+	close(pair[0]);
+	close(fd);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	server_free(s);
+	assert_int_equal(stat(path, &st), -1);
+	event_base_free(base);
+}
+
+/* A client that sends requests and reads nothing does not grow the server, nor hold up another. */
+static void slow_readers_do_not_block(void **state)
+{
+	struct bench *b = *state;
+	struct event_base *base = event_base_new();
+	char error[ERROR_TEXT_MAX] = "", buffer[512];
+	size_t sent = 0;
+	int slow[2], quick[2];
+	struct server *s;
+
+	assert_int_equal(server_new(base, path, "", answer, &b->control, &s, error), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, slow), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, quick), 0);
+	assert_int_equal(server_adopt(s, slow[1]), 0);
+	assert_int_equal(server_adopt(s, quick[1]), 0);
+	for (unsigned refused = 0; refused < 50;) {
+		static const char request[] = "{\"jsonrpc\":\"2.0\",\"id\":1,\"method\":\"counters\"}\n";
+		ssize_t n = write(slow[0], request, sizeof(request) - 1);
+
+		sent += n > 0 ? (size_t)n : 0;
+		refused = n < 0 ? refused + 1 : 0;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		assert_true(sent < 32u << 20);
+	}
+	assert_int_equal(write(quick[0], STATUS "\n", sizeof(STATUS)), sizeof(STATUS));
+	assert_string_equal(read_line(base, quick[0], buffer, sizeof(buffer)), ANSWER);
+	close(slow[0]);
+	close(quick[0]);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	server_free(s);
+	event_base_free(base);
+}
+
+static void requests_are_bounded(void **state)
+{
+	struct bench *b = *state;
+	struct event_base *base = event_base_new();
+	char *chunk = malloc(1 << 20), buffer[512], error[ERROR_TEXT_MAX] = "";
+	struct pollfd p = { .events = POLLIN };
+	struct server *s;
+	int pair[2];
+
+	memset(chunk, 'x', 1 << 20);
+	assert_int_equal(server_new(base, path, "", answer, &b->control, &s, error), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
+	assert_int_equal(server_adopt(s, pair[1]), 0);
+	p.fd = pair[0];
+	for (size_t sent = 0; poll(&p, 1, 0) == 0;) {
+		ssize_t n = send(pair[0], chunk, 1 << 20, MSG_NOSIGNAL);
+
+		sent += n > 0 ? (size_t)n : 0;
+		event_base_loop(base, EVLOOP_NONBLOCK);
+		assert_true(sent < 24u << 20);
+	}
+	read_line(base, pair[0], buffer, sizeof(buffer));
+	assert_non_null(strstr(buffer, "longer than 16 MiB"));
+	close(pair[0]);
+	server_free(s);
+	event_base_free(base);
+	free(chunk);
+}
+
+int main(void)
+{
+#define WITH_BENCH(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
+	const struct CMUnitTest tests[] = {
+		WITH_BENCH(looks),	     WITH_BENCH(changes),	 WITH_BENCH(applies),	     WITH_BENCH(refuses),
+		WITH_BENCH(explains_routes), WITH_BENCH(speaks_json_rpc), WITH_BENCH(table_is_whole), WITH_BENCH(serves_sockets),
+		WITH_BENCH(slow_readers_do_not_block), WITH_BENCH(requests_are_bounded),
+	};
+	int failed;
+
+	eal_for_test("96");
+	make_directory(directory);
+	snprintf(path, sizeof(path), "%s/control.sock", directory);
+	failed = cmocka_run_group_tests(tests, NULL, NULL);
+	remove_directory(directory);
+	return failed;
+}

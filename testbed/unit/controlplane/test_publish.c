@@ -1,0 +1,401 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "fixture.h"
+
+#include "model/compile.h"
+#include "model/number_map.h"
+#include "model/publish.h"
+#include "tables/access.h"
+#include "tables/domains.h"
+#include "tables/endpoints.h"
+#include "tables/epoch.h"
+#include "tables/numbers.h"
+#include "tables/profiles.h"
+#include "tables/select.h"
+#include "tables/tables.h"
+#include "tables/trunks.h"
+
+static const struct tables_limits room = { .workers = 1, .numbers = 64, .prefixes = 8, .profiles = 8, .trunks = 8, .endpoints = 12 };
+
+struct stage {
+	struct tables *tables;
+	struct publisher *publisher;
+	struct model *model; /* in force */
+	unsigned resets;
+};
+
+static bool always_idle(void *ctx, uint32_t slot)
+{
+	return true;
+}
+
+static void count_reset(void *ctx, uint32_t slot)
+{
+	struct stage *s = ctx;
+
+	s->resets++;
+}
+
+static void set_up(struct stage *s)
+{
+	static const struct number_plan plan = { .country_code = "44" };
+	const struct publish_hooks hooks = { always_idle, count_reset, s, 16 };
+
+	memset(s, 0, sizeof(*s));
+	s->tables = tables_new(&room);
+	assert_non_null(s->tables);
+	s->publisher = publisher_new(s->tables, &hooks, &plan);
+	s->model = model_new();
+}
+
+static void tear_down(struct stage *s)
+{
+	model_free(s->model);
+	publisher_free(s->publisher);
+	tables_free(s->tables);
+}
+
+/* No worker is online, so what was retired can go at once. */
+static int put(struct stage *s, const char *text, char *error)
+{
+	struct model *to = model_of(text);
+	int err = publish_model(s->publisher, s->model, to, error);
+
+	if (err) {
+		model_free(to);
+	} else {
+		model_free(s->model);
+		s->model = to;
+	}
+	epoch_reclaim(s->tables->epoch);
+	return err;
+}
+
+/* Where a call to a number or domain would go: "profile>address,address"; "-" when nothing matches. */
+static void route(const struct stage *s, const char *number, const char *domain, char *out)
+{
+	struct number_match m = { .profile_slot = NUMBERS_NONE };
+	struct selection_state state;
+	struct selection chosen;
+	const struct profile *p;
+	uint32_t slot;
+
+	if (number)
+		m = numbers_lookup(s->tables->numbers, number_of(number));
+	slot = number ? m.profile_slot : domains_lookup(domain_table_get(s->tables->domains), span_str(domain));
+	strcpy(out, "-");
+	if (slot == PROFILE_NONE)
+		return;
+	p = profiles_get(s->tables->profiles, slot);
+	assert_non_null(p);
+	sprintf(out, "%s>", p->name);
+	selection_start(&state, 0);
+	while (select_next(p, s->tables->endpoints, 0, &state, &chosen) == 0) {
+		const struct endpoint_config *e = endpoints_get(s->tables->endpoints, chosen.endpoint);
+		char text[IP_PORT_TEXT_MAX];
+
+		assert_non_null(e);
+		assert_non_null(trunks_get(s->tables->trunks, e->trunk_slot));
+		ip_port_format(&e->addr, text);
+		strcat(strcat(out, text), " ");
+	}
+}
+
+static void expect_route(const struct stage *s, const char *number, const char *domain, const char *want)
+{
+	char got[512];
+
+	route(s, number, domain, got);
+	assert_string_equal(got, want);
+}
+
+/* The name of the trunk that a source belongs to, or "-". */
+static const char *owner(const struct stage *s, const char *source)
+{
+	struct ip_addr ip = ip_of(source);
+	uint32_t slot = access_lookup(s->tables->access, &ip);
+
+	return slot == TRUNK_NONE ? "-" : trunks_get(s->tables->trunks, slot)->name;
+}
+
+#define TRUNKS                                                                                                                                \
+	"trunks:\n"                                                                                                                           \
+	"  - {name: a, endpoints: [{address: 10.0.0.2, priority: 1}, {address: 10.0.0.1}], sources: [10.0.0.0/24], profile: in}\n"           \
+	"  - {name: b, endpoints: [{address: 10.0.1.1}], sources: [10.0.1.0/24], number_plan: {country_code: '1'}}\n"
+#define PROFILES "profiles: [{name: in, targets: [{trunk: a}, {trunk: b}]}, {name: out, targets: [{trunk: b}]}]\n"
+#define NUMBERS	 "numbers: [{number: '441', profile: in}, {number: '442', profile: out}, {prefix: '49', profile: out}]\n"
+#define DOMAINS	 "domains: [{domain: example.com, profile: in}]\n"
+#define WHOLE	 TRUNKS PROFILES NUMBERS DOMAINS
+
+static void expect_whole(const struct stage *s)
+{
+	expect_route(s, "441", NULL, "in>10.0.0.1:5060 10.0.0.2:5060 10.0.1.1:5060 ");
+	expect_route(s, "442", NULL, "out>10.0.1.1:5060 ");
+	expect_route(s, "499", NULL, "out>10.0.1.1:5060 ");
+	expect_route(s, "33", NULL, "-");
+	expect_route(s, NULL, "EXAMPLE.com", "in>10.0.0.1:5060 10.0.0.2:5060 10.0.1.1:5060 ");
+	assert_string_equal(owner(s, "10.0.0.9"), "a");
+	assert_string_equal(owner(s, "10.0.1.9"), "b");
+	assert_string_equal(owner(s, "10.0.2.9"), "-");
+}
+
+static void publishes_everything(void **state)
+{
+	char error[ERROR_TEXT_MAX] = "";
+	struct stage s;
+	const struct trunk *t;
+
+	set_up(&s);
+	assert_int_equal(put(&s, WHOLE, error), 0);
+	expect_whole(&s);
+	t = trunks_get(s.tables->trunks, publish_trunk_slot(s.publisher, trunk_id(SPAN_LIT("a"))));
+	assert_string_equal(profiles_get(s.tables->profiles, t->profile_slot)->name, "in");
+	assert_string_equal(t->plan.country_code, "44");
+	t = trunks_get(s.tables->trunks, publish_trunk_slot(s.publisher, trunk_id(SPAN_LIT("b"))));
+	assert_string_equal(t->plan.country_code, "1");
+	assert_int_equal(t->profile_slot, PROFILE_NONE);
+	assert_int_equal(s.resets, 3);
+	tear_down(&s);
+}
+
+static void removes_everything(void **state)
+{
+	char error[ERROR_TEXT_MAX] = "";
+	struct stage s;
+
+	set_up(&s);
+	for (unsigned i = 0; i < 50; i++) { /* slots come back: otherwise the tables would be full by now */
+		assert_int_equal(put(&s, WHOLE, error), 0);
+		expect_whole(&s);
+		assert_int_equal(put(&s, "", error), 0);
+		expect_route(&s, "441", NULL, "-");
+		expect_route(&s, NULL, "example.com", "-");
+		assert_string_equal(owner(&s, "10.0.0.9"), "-");
+		assert_int_equal(numbers_count(s.tables->numbers), 0);
+		for (uint32_t k = 0; k < endpoints_max(s.tables->endpoints); k++)
+			assert_null(endpoints_get(s.tables->endpoints, k));
+	}
+	tear_down(&s);
+}
+
+/* Health, ejection, tickets and statistics hang on slots: what did not change keeps its slot. */
+static void keeps_slots(void **state)
+{
+	char error[ERROR_TEXT_MAX] = "";
+	uint32_t a = trunk_id(SPAN_LIT("a")), b = trunk_id(SPAN_LIT("b")), in = trunk_id(SPAN_LIT("in")), endpoint, profile, target;
+	struct ip_port addr = { .ip = ip_of("10.0.0.1"), .port = 5060 };
+	struct stage s;
+	uint32_t id;
+
+	set_up(&s);
+	assert_int_equal(put(&s, WHOLE, error), 0);
+	id = endpoint_id(a, &addr, 0);
+	endpoint = publish_endpoint_slot(s.publisher, a, id);
+	profile = publish_profile_slot(s.publisher, in);
+	target = publish_target_slot(s.publisher, in, a);
+	atomic_store(&endpoints_live(s.tables->endpoints, endpoint)->health, ENDPOINT_DOWN);
+	profiles_ticket(s.tables->profiles, profile);
+	s.resets = 0;
+	assert_int_equal(put(&s,
+			     "trunks:\n"
+			     "  - {name: a, endpoints: [{address: 10.0.0.3}, {address: 10.0.0.1, weight: 7}], sources: [10.0.9.0/24]}\n"
+			     "  - {name: c, endpoints: [{address: 10.0.3.1}]}\n"
+			     "profiles: [{name: new, targets: [{trunk: c}]}, {name: in, strategy: round_robin, targets: [{trunk: c}, {trunk: a}]}]\n"
+			     "numbers: [{number: '441', profile: in}]\n",
+			     error),
+			 0);
+	assert_int_equal(publish_endpoint_slot(s.publisher, a, id), endpoint);
+	assert_int_equal(endpoints_get(s.tables->endpoints, endpoint)->weight, 7);
+	assert_int_equal(endpoints_live(s.tables->endpoints, endpoint)->health, ENDPOINT_DOWN);
+	assert_int_equal(publish_profile_slot(s.publisher, in), profile);
+	assert_int_equal(profiles_ticket_peek(s.tables->profiles, profile), 1);
+	assert_int_equal(publish_target_slot(s.publisher, in, a), target);
+	assert_int_equal(publish_target_slot(s.publisher, in, b), UINT32_MAX);
+	assert_int_equal(s.resets, 2); /* in/c and new/c */
+	expect_route(&s, "441", NULL, "in>10.0.3.1:5060 10.0.0.3:5060 ");
+	expect_route(&s, "442", NULL, "-");
+	assert_string_equal(owner(&s, "10.0.9.9"), "a");
+	assert_string_equal(owner(&s, "10.0.1.9"), "-");
+	tear_down(&s);
+}
+
+static void single_numbers(void **state)
+{
+	char error[ERROR_TEXT_MAX] = "";
+	uint32_t in = trunk_id(SPAN_LIT("in"));
+	struct stage s;
+
+	set_up(&s);
+	assert_int_equal(put(&s, WHOLE, error), 0);
+	assert_int_equal(publish_number(s.publisher, number_of("442"), false, in), 0);
+	expect_route(&s, "442", NULL, "in>10.0.0.1:5060 10.0.0.2:5060 10.0.1.1:5060 ");
+	assert_int_equal(publish_number(s.publisher, number_of("49"), true, NUMBER_MAP_NONE), 0);
+	expect_route(&s, "499", NULL, "-");
+	assert_int_equal(publish_number(s.publisher, number_of("49"), true, NUMBER_MAP_NONE), -ERR_NOT_FOUND);
+	tear_down(&s);
+}
+
+/* Each runs into another bound of `room`; whatever was done before that is undone. */
+static const struct {
+	const char *text, *error;
+} failures[] = {
+	{ TRUNKS "  - {name: c}\n  - {name: d}\n  - {name: e}\n  - {name: f}\n  - {name: g}\n  - {name: h}\n  - {name: i}\n" PROFILES NUMBERS,
+	  "trunk i: the table is full" },
+	{ "trunks:\n"
+	  "  - {name: a, endpoints: [{address: 10.0.0.1, weight: 9}], sources: [10.0.7.0/24]}\n"
+	  "  - {name: b, endpoints: [{address: 10.0.5.1}, {address: 10.0.5.2}, {address: 10.0.5.3}, {address: 10.0.5.4}, {address: 10.0.5.5}, "
+	  "{address: 10.0.5.6}, {address: 10.0.5.7}, {address: 10.0.5.8}, {address: 10.0.5.9}, {address: 10.0.5.10}]}\n" PROFILES,
+	  "endpoint of trunk b: the table is full" },
+	{ TRUNKS "profiles: [{name: in, strategy: weighted_lb, targets: [{trunk: b}]}, {name: p1, targets: [{trunk: a}]}, {name: p2}, {name: p3}, "
+		 "{name: p4}, {name: p5}, {name: p6}, {name: p7}]\n"
+		 "numbers: [{number: '441', profile: p1}]\n",
+	  "profile p7: the table is full" },
+	{ "trunks: [{name: a, endpoints: [{address: 10.0.6.6}], profile: out}, {name: c, endpoints: [{address: 10.0.7.7}], sources: [10.0.7.0/24]}]\n"
+	  "profiles: [{name: out, targets: [{trunk: c}]}]\n"
+	  "numbers: [{number: '442', profile: out}, {prefix: '1', profile: out}, {prefix: '2', profile: out}, {prefix: '3', profile: out}, "
+	  "{prefix: '4', profile: out}, {prefix: '5', profile: out}, {prefix: '6', profile: out}, {prefix: '7', profile: out}, "
+	  "{prefix: '8', profile: out}, {prefix: '9', profile: out}]\n"
+	  "domains: [{domain: example.com, profile: out}, {domain: other.example, profile: out}]\n",
+	  "prefix +" },
+};
+
+static void failure_leaves_all_as_it_was(void **state)
+{
+	for (unsigned i = 0; i < ARRAY_SIZE(failures); i++) {
+		char error[ERROR_TEXT_MAX] = "";
+		struct stage s;
+
+		set_up(&s);
+		assert_int_equal(put(&s, WHOLE, error), 0);
+		for (unsigned again = 0; again < 3; again++) {
+			assert_int_equal(put(&s, failures[i].text, error), -ERR_FULL);
+			if (strncmp(error, failures[i].error, strlen(failures[i].error)) != 0)
+				fail_msg("case %u: %s", i, error);
+			expect_whole(&s);
+			assert_int_equal(numbers_count(s.tables->numbers), 2);
+		}
+		assert_int_equal(put(&s, "", error), 0);
+		assert_int_equal(put(&s, WHOLE, error), 0);
+		expect_whole(&s);
+		tear_down(&s);
+	}
+}
+
+static void target_slots_run_out(void **state)
+{
+	const struct publish_hooks hooks = { always_idle, count_reset, NULL, 2 };
+	static const struct number_plan plan;
+	char error[ERROR_TEXT_MAX] = "";
+	struct model *empty = model_new(), *whole = model_of(WHOLE);
+	struct tables *t = tables_new(&room);
+	struct stage s = { 0 };
+	struct publish_hooks own = hooks;
+	struct publisher *p;
+
+	own.ctx = &s;
+	p = publisher_new(t, &own, &plan);
+	assert_int_equal(publish_model(p, empty, whole, error), -ERR_FULL);
+	assert_string_equal(error, "profile out: all 2 target slots are in use");
+	publisher_free(p);
+	tables_free(t);
+	model_free(empty);
+	model_free(whole);
+}
+
+static void compiles_without_tables(void **state)
+{
+	char error[ERROR_TEXT_MAX] = "";
+	struct model *m = model_of(WHOLE);
+
+	assert_int_equal(compile_check(m, error), 0);
+	model_free(m);
+}
+
+/* A reader walks the tables over and over while a thousand publications pass; every name leads somewhere, always. */
+struct reader {
+	struct stage *stage;
+	_Atomic(bool) stop;
+	uint64_t walks;
+};
+
+static void walk_once(const struct stage *s)
+{
+	static const char *const numbers[] = { "441", "442", "499", "445" }, *const sources[] = { "10.0.0.9", "10.0.1.9", "10.0.3.9" };
+	char text[512];
+
+	for (unsigned i = 0; i < ARRAY_SIZE(numbers); i++)
+		route(s, numbers[i], NULL, text);
+	route(s, NULL, "example.com", text);
+	for (unsigned i = 0; i < ARRAY_SIZE(sources); i++) {
+		struct ip_addr ip = ip_of(sources[i]);
+		uint32_t slot = access_lookup(s->tables->access, &ip);
+		const struct trunk *t = slot == TRUNK_NONE ? NULL : trunks_get(s->tables->trunks, slot);
+
+		assert_true(slot == TRUNK_NONE || t);
+		if (t && t->profile_slot != PROFILE_NONE)
+			assert_non_null(profiles_get(s->tables->profiles, t->profile_slot));
+		for (unsigned k = 0; t && k < t->endpoint_count; k++)
+			assert_non_null(endpoints_get(s->tables->endpoints, t->endpoints[k]));
+	}
+}
+
+static void *read_on(void *arg)
+{
+	struct reader *r = arg;
+
+	epoch_online(r->stage->tables->epoch, 0);
+	while (!atomic_load(&r->stop)) {
+		walk_once(r->stage);
+		epoch_quiescent(r->stage->tables->epoch, 0);
+		r->walks++;
+	}
+	epoch_offline(r->stage->tables->epoch, 0);
+	return NULL;
+}
+
+static void readers_meet_no_dangling_name(void **state)
+{
+	static const char *const models[] = {
+		WHOLE,
+		"trunks: [{name: c, endpoints: [{address: 10.0.3.1}], sources: [10.0.3.0/24, 10.0.0.0/24], profile: new}]\n"
+		"profiles: [{name: new, targets: [{trunk: c}]}]\n"
+		"numbers: [{number: '441', profile: new}, {number: '445', profile: new}]\ndomains: [{domain: example.com, profile: new}]\n",
+		TRUNKS "profiles: [{name: in, strategy: weighted_lb, targets: [{trunk: b}]}]\nnumbers: [{number: '442', profile: in}]\n",
+		"",
+	};
+	char error[ERROR_TEXT_MAX] = "";
+	struct reader r = { 0 };
+	pthread_t thread;
+	struct stage s;
+
+	set_up(&s);
+	r.stage = &s;
+	assert_int_equal(pthread_create(&thread, NULL, read_on, &r), 0);
+	for (unsigned i = 0; i < 1000; i++) {
+		int err = put(&s, models[i % ARRAY_SIZE(models)], error);
+
+		/* Slots come back only after the grace period, that is when the reader has had its turn. */
+		if (err == -ERR_FULL) {
+			while (epoch_reclaim(s.tables->epoch))
+				sched_yield();
+			err = put(&s, models[i % ARRAY_SIZE(models)], error);
+		}
+		assert_int_equal(err, 0);
+	}
+	atomic_store(&r.stop, true);
+	pthread_join(thread, NULL);
+	assert_true(r.walks > 0);
+	tear_down(&s);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(publishes_everything), cmocka_unit_test(removes_everything),
+		cmocka_unit_test(keeps_slots),		cmocka_unit_test(single_numbers),
+		cmocka_unit_test(failure_leaves_all_as_it_was), cmocka_unit_test(target_slots_run_out),
+		cmocka_unit_test(compiles_without_tables), cmocka_unit_test(readers_meet_no_dangling_name),
+	};
+
+	eal_for_test("128");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
