@@ -266,6 +266,7 @@ static int start(struct daemon *d, const char *version, char *error)
 {
 	int err;
 
+	signal(SIGPIPE, SIG_IGN); /* a client that went away is an error of its write */
 	d->base = event_base_new();
 	if (!d->base)
 		return error_set(error, -ERR_NOMEM, "out of memory");

@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <event2/event.h>
 #include <poll.h>
+#include <signal.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -505,6 +506,7 @@ int main(void)
 	};
 	int failed;
 
+	signal(SIGPIPE, SIG_IGN);
 	eal_for_test("96");
 	make_directory(directory);
 	snprintf(path, sizeof(path), "%s/control.sock", directory);
