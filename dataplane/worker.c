@@ -95,7 +95,7 @@ static void resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t po
 {
 	struct worker *w = ctx;
 
-	counter_add(w->counters, port == UINT16_MAX ? COUNTER_drop_no_route : COUNTER_kernel_resolve, 1);
+	counter_add(w->counters, COUNTER_kernel_resolve, 1);
 	to_kernel(w, ip_packet, EXCEPTION_IP_PACKET, port);
 }
 

@@ -32,7 +32,6 @@ struct queue {
 struct output {
 	struct output_config config;
 	uint32_t room;	       /* bytes of an mbuf behind the headroom */
-	uint16_t least_mtu;    /* of all ports */
 	struct rte_mbuf *spare; /* reserved or about to be */
 	bool in_scratch;
 	uint32_t reserved;
@@ -60,7 +59,6 @@ struct output *output_new(const struct output_config *config)
 		return NULL;
 	o->config = *config;
 	o->room = rte_pktmbuf_data_room_size(config->pool) - RTE_PKTMBUF_HEADROOM;
-	o->least_mtu = (uint16_t)RTE_MIN(o->room, (uint32_t)UINT16_MAX);
 	random_secret(&o->ids, sizeof(o->ids));
 	random_secret(&o->ids_key, sizeof(o->ids_key));
 	for (unsigned i = 0; i < config->port_count; i++) {
@@ -70,7 +68,6 @@ struct output *output_new(const struct output_config *config)
 		/* A frame is one mbuf: a larger MTU than that is not used. */
 		q->mtu = (uint16_t)RTE_MIN((uint32_t)port_mtu(config->ports[i]), o->room);
 		q->sums = port_tx_checksum(config->ports[i]);
-		o->least_mtu = RTE_MIN(o->least_mtu, q->mtu);
 	}
 	return o;
 }
@@ -248,17 +245,11 @@ static void send_fragments(struct output *o, const struct datagram *d, uint32_t 
 static bool find_hop(struct output *o, struct datagram *d, uint32_t *ret_mtu)
 {
 	enum route_verdict verdict = routes_lookup(o->config.routes, &d->destination->ip, &d->hop);
-	uint32_t mtu;
 
 	d->known = verdict == ROUTE_OK;
-	if (verdict == ROUTE_NONE)
-		d->hop.port = UINT16_MAX;
-	else if (d->hop.port >= o->config.port_count)
+	if (verdict == ROUTE_NONE || d->hop.port >= o->config.port_count || (!d->known && !o->config.to_kernel))
 		return false;
-	if (!d->known && !o->config.to_kernel)
-		return false;
-	mtu = d->hop.port == UINT16_MAX ? o->least_mtu : o->queues[d->hop.port].mtu;
-	*ret_mtu = RTE_MAX(mtu, d->family == IP_V4 ? (uint32_t)MTU_MIN_V4 : (uint32_t)MTU_MIN_V6);
+	*ret_mtu = RTE_MAX((uint32_t)o->queues[d->hop.port].mtu, d->family == IP_V4 ? (uint32_t)MTU_MIN_V4 : (uint32_t)MTU_MIN_V6);
 	return true;
 }
 

@@ -27,7 +27,7 @@ struct output_config {
 	struct counters *counters;
 	/* A datagram whose next hop the kernel must resolve, as an IP packet (no Ethernet header) of one segment; takes it over. Where it is larger
 	 * than the port's MTU this is called for each of its fragments, since a raw socket refuses more than that.
-	 * With port UINT16_MAX there was no route at all. The callee counts. NULL: such datagrams are -ERR_UNREACHABLE. */
+	 * The callee counts. NULL: such datagrams are -ERR_UNREACHABLE. */
 	void (*to_kernel)(void *ctx, struct rte_mbuf *ip_packet, uint16_t port);
 	void *ctx;
 };
@@ -42,7 +42,7 @@ void output_free(struct output *o);
  * One at a time: the next call forgets an uncommitted one. NULL: no mbuf (counted). worker-only */
 uint8_t *output_reserve(struct output *o, uint32_t bytes);
 
-/* Sends the first len bytes of what was reserved. 0, -ERR_UNREACHABLE (counted: two families, or no to_kernel and no neighbour). Full
+/* Sends the first len bytes of what was reserved. 0, -ERR_UNREACHABLE (counted: no route, two families, or no to_kernel and no neighbour). Full
  * ports drop and count; so does a lack of mbufs for fragments, all of them or none. worker-only */
 int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination);
 

@@ -341,16 +341,15 @@ static void test_kernel(void **state)
 
 	assert_int_equal(put_out(o, 500, &from4, &stranger4), 0);
 	assert_int_equal(put_out(o, 501, &from6, &stranger6), 0);
-	assert_int_equal(put_out(o, 502, &from4, &nowhere4), 0);
-	assert_int_equal(kernel.count, 3);
+	assert_int_equal(put_out(o, 502, &from4, &nowhere4), -ERR_UNREACHABLE); /* so that a call moves on at once */
+	assert_int_equal(kernel.count, 2);
 	assert_int_equal(kernel.port[0], 0);
 	assert_int_equal(kernel.port[1], 0);
-	assert_int_equal(kernel.port[2], UINT16_MAX);
-	for (unsigned i = 0; i < 3; i++)
+	for (unsigned i = 0; i < 2; i++)
 		check_packet(kernel.bytes[i], kernel.length[i], 500 + i);
 	for (size_t i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
 		kernel.count = 0;
-		assert_int_equal(put_out(o, large[i], &from4, i & 1 ? &stranger4 : &nowhere4), 0);
+		assert_int_equal(put_out(o, large[i], &from4, &stranger4), 0);
 		check_fragments(&kernel, 0, large[i]);
 		kernel.count = 0;
 		assert_int_equal(put_out(o, large[i], &from6, &stranger6), 0);
