@@ -18,28 +18,74 @@ struct mailbox {
 	_Alignas(LINE) uint32_t mask;
 	uint32_t stride;
 	uint32_t message_bytes;
+	uint64_t magic;
 	_Alignas(LINE) uint8_t messages[];
 };
 
-struct mailbox *mailbox_new(uint32_t capacity, uint32_t message_bytes)
+#define MAGIC 0x786f626c69616d31ULL /* changes with the layout */
+
+/* capacity rounded up to a power of two, and the distance of two messages; false: out of range. */
+static bool layout(uint32_t capacity, uint32_t message_bytes, uint64_t *ret_count, uint64_t *ret_stride)
 {
-	uint64_t stride = ((uint64_t)message_bytes + 7) & ~7ULL;
 	uint64_t count = 1;
-	struct mailbox *m;
 
 	if (!capacity || capacity > 1u << 30 || !message_bytes || message_bytes > 1u << 20)
-		return NULL;
+		return false;
 	while (count < capacity)
 		count *= 2;
-	m = aligned_alloc(LINE, (sizeof(*m) + count * stride + LINE - 1) & ~(uint64_t)(LINE - 1));
-	if (!m)
-		return NULL;
+	*ret_count = count;
+	*ret_stride = ((uint64_t)message_bytes + 7) & ~7ULL;
+	return true;
+}
+
+size_t mailbox_bytes(uint32_t capacity, uint32_t message_bytes)
+{
+	uint64_t count, stride;
+
+	if (!layout(capacity, message_bytes, &count, &stride))
+		return 0;
+	return (sizeof(struct mailbox) + count * stride + LINE - 1) & ~(uint64_t)(LINE - 1);
+}
+
+static void start(struct mailbox *m, uint32_t capacity, uint32_t message_bytes)
+{
+	uint64_t count = 0, stride = 0;
+
+	layout(capacity, message_bytes, &count, &stride);
 	atomic_init(&m->head, 0);
 	atomic_init(&m->tail, 0);
 	m->tail_seen = m->head_seen = 0;
 	m->mask = (uint32_t)count - 1;
 	m->stride = (uint32_t)stride;
 	m->message_bytes = message_bytes;
+	m->magic = MAGIC;
+}
+
+struct mailbox *mailbox_new(uint32_t capacity, uint32_t message_bytes)
+{
+	size_t bytes = mailbox_bytes(capacity, message_bytes);
+	struct mailbox *m = bytes ? aligned_alloc(LINE, bytes) : NULL;
+
+	if (m)
+		start(m, capacity, message_bytes);
+	return m;
+}
+
+struct mailbox *mailbox_in(void *memory, uint32_t capacity, uint32_t message_bytes, uint32_t *ret_pending)
+{
+	struct mailbox *m = memory;
+	uint64_t count, stride;
+	uint32_t pending;
+
+	if (!layout(capacity, message_bytes, &count, &stride))
+		return NULL;
+	pending = m->head - m->tail;
+	if (m->magic != MAGIC || m->mask != count - 1 || m->stride != stride || m->message_bytes != message_bytes ||
+	    pending > count)
+		start(m, capacity, message_bytes);
+	m->tail_seen = m->tail;
+	m->head_seen = m->tail;
+	*ret_pending = m->head - m->tail;
 	return m;
 }
 
@@ -62,17 +108,33 @@ bool mailbox_post(struct mailbox *m, const void *message)
 	return true;
 }
 
-bool mailbox_take(struct mailbox *m, void *ret_message)
+const void *mailbox_peek(struct mailbox *m)
 {
 	uint32_t tail = atomic_load_explicit(&m->tail, memory_order_relaxed);
 
 	if (tail == m->head_seen) {
 		m->head_seen = atomic_load_explicit(&m->head, memory_order_acquire);
 		if (tail == m->head_seen)
-			return false;
+			return NULL;
 	}
-	memcpy(ret_message, m->messages + (size_t)(tail & m->mask) * m->stride, m->message_bytes);
+	return m->messages + (size_t)(tail & m->mask) * m->stride;
+}
+
+void mailbox_drop(struct mailbox *m)
+{
+	uint32_t tail = atomic_load_explicit(&m->tail, memory_order_relaxed);
+
 	atomic_store_explicit(&m->tail, tail + 1, memory_order_release);
+}
+
+bool mailbox_take(struct mailbox *m, void *ret_message)
+{
+	const void *message = mailbox_peek(m);
+
+	if (!message)
+		return false;
+	memcpy(ret_message, message, m->message_bytes);
+	mailbox_drop(m);
 	return true;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /* A bounded ring of fixed-size messages from exactly one thread to exactly one other, without locks. A full one refuses:
@@ -21,3 +22,17 @@ bool mailbox_take(struct mailbox *m, void *ret_message);
 
 /* What the consumer has not taken yet, as either side sees it now. any */
 uint32_t mailbox_pending(const struct mailbox *m);
+
+/* The oldest message without taking it: valid until mailbox_drop. NULL: empty. For a consumer that must have dealt with a message before
+ * it is gone. the consuming thread only */
+const void *mailbox_peek(struct mailbox *m);
+/* Takes what was peeked at. the consuming thread only */
+void mailbox_drop(struct mailbox *m);
+
+/* ---- in memory that outlives the process (a mapped file), so that what was posted survives a SIGKILL of either side */
+
+/* The bytes that a mailbox takes there; 0: the numbers are out of range. any */
+size_t mailbox_bytes(uint32_t capacity, uint32_t message_bytes);
+/* A mailbox in `memory`, cache-line aligned, of mailbox_bytes. What lies there from an earlier run with the same numbers is kept: its messages
+ * wait for the consumer (*ret_pending); anything else is wiped. Not freed by mailbox_free. control-only, before either side starts */
+struct mailbox *mailbox_in(void *memory, uint32_t capacity, uint32_t message_bytes, uint32_t *ret_pending);

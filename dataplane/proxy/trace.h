@@ -1,0 +1,39 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stddef.h>
+#include <stdint.h>
+
+#include "transport/flow.h"
+
+/* The last messages of one worker, as they came and went, in a bounded ring of bytes: the oldest are overwritten. One writer, which never
+ * waits; any thread may read, and notices what was overwritten meanwhile. */
+
+#define TRACE_MESSAGE_MAX 4096 /* of a longer message the beginning is kept */
+
+enum trace_direction { TRACE_IN, TRACE_OUT };
+
+struct trace_entry {
+	uint32_t bytes; /* of the whole entry in the ring, this header included; a multiple of 8 */
+	uint32_t kept;	/* bytes of the message that follow */
+	uint32_t len;	/* of the message as it was */
+	uint32_t direction; /* enum trace_direction */
+	uint64_t time_us; /* of the proxy's clock, in µs */
+	uint64_t call;	  /* keyed hash of its Call-ID */
+	struct flow flow;
+};
+
+struct trace;
+
+/* NULL: no memory. control-only */
+struct trace *trace_new(size_t bytes);
+void trace_free(struct trace *t);
+
+/* The owner thread only. */
+void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_us, uint64_t call, const struct flow *flow,
+	       const uint8_t *message, uint32_t len);
+
+/* Hands every entry of `call` (0: all) that is whole, oldest first, to fn; returns how many. What was overwritten while being read is
+ * left out. any */
+unsigned trace_read(const struct trace *t, uint64_t call, void (*fn)(void *ctx, const struct trace_entry *entry, const uint8_t *message),
+		    void *ctx);
