@@ -36,3 +36,15 @@ def test_nothing_killed():
     done, result = demo("--calls", "200", "--rate", "200", "--kill", "none")
     assert done.returncode == 0, done.stdout + done.stderr
     assert (result["answered"], result["failed"], result["rescued"], result["cut"]) == (200, 0, 0, 0)
+
+
+@pytest.mark.slow
+def test_calls_that_are_up_at_the_killed_target_are_cut_and_no_others():
+    """Each call stays up for two seconds: what the killed target had answered cannot be ended, and is called cut, not failed."""
+    done, result = demo("--calls", "300", "--rate", "100", "--hold", "2000", "--strategy", "failover")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert result["failed"] == 0
+    # Killed at the 150th call: the first 100 or so had been answered, and few of them were over.
+    assert 50 < result["cut"] <= 150
+    assert result["answered"] + result["cut"] == 300
+    assert result["per_target"]["target1"]["answered"] >= result["cut"]
