@@ -19,6 +19,7 @@ struct yaml_file {
 
 struct place {
 	const struct yaml_file *y;
+	bool check_only; /* entries of lists are dropped once they are good: there may be millions */
 	char *error;
 };
 
@@ -221,7 +222,9 @@ static int convert_sequence(const struct place *at, const yaml_node_t *node, con
 
 		snprintf(below, sizeof(below), "%s[%zu]", path, (size_t)(i - node->data.sequence.items.start));
 		err = convert(at, node_at(at->y, *i), schema->sequence.entry, below, &entry);
-		if (!err && json_array_append_new(array, entry))
+		if (!err && at->check_only)
+			json_decref(entry);
+		else if (!err && json_array_append_new(array, entry))
 			err = error_set(at->error, -ERR_NOMEM, "out of memory");
 	}
 	if (err)
@@ -268,15 +271,20 @@ static int convert(const struct place *at, const yaml_node_t *node, const cyaml_
 	}
 }
 
-json_t *yaml_file_json(const struct yaml_file *y, const cyaml_schema_value_t *schema, char *error)
+static json_t *walk(const struct yaml_file *y, const cyaml_schema_value_t *schema, bool check_only, char *error)
 {
-	const struct place at = { y, error };
+	const struct place at = { y, check_only, error };
 	const yaml_node_t *root = yaml_document_get_root_node((yaml_document_t *)&y->document);
 	json_t *made;
 
 	if (!root)
 		return json_object();
 	return convert(&at, root, schema, "", &made) ? NULL : made;
+}
+
+json_t *yaml_file_json(const struct yaml_file *y, const cyaml_schema_value_t *schema, char *error)
+{
+	return walk(y, schema, false, error);
 }
 
 /* What libcyaml says itself: only what the walk above let through, so the first line is enough. */
@@ -293,7 +301,7 @@ int yaml_file_load(const struct yaml_file *y, const cyaml_schema_value_t *schema
 	char said[ERROR_TEXT_MAX] = "";
 	const cyaml_config_t config = { .log_fn = keep_first, .log_ctx = said, .mem_fn = cyaml_mem, .log_level = CYAML_LOG_ERROR,
 					.flags = CYAML_CFG_DEFAULT };
-	json_t *checked = yaml_file_json(y, schema, error);
+	json_t *checked = walk(y, schema, true, error);
 	cyaml_data_t *data = NULL;
 	cyaml_err_t err;
 

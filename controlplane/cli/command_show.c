@@ -198,11 +198,23 @@ static void print_list(const json_t *list, const char *heading, const char *form
 	}
 }
 
+static void print_shares(const json_t *r)
+{
+	const char *separator = "shares   ";
+	const char *name;
+	json_t *share;
+
+	json_object_foreach((json_t *)json_object_get(r, "shares_percent"), name, share) {
+		printf("%s %s %.1f%%", separator, name, json_number_value(share));
+		separator = ",";
+	}
+	printf(" (the attempts are those of Call-ID %s)\n", json_string_value(json_object_get(r, "call_id")));
+}
+
 static void print_route(const json_t *r)
 {
 	const json_t *source = json_object_get(r, "source");
 	const char *matched = json_string_value(json_at(r, "matched.by"));
-	char *shares = json_words(json_object_get(r, "shares_percent"));
 
 	if (json_is_object(source)) {
 		const char *trunk = json_string_value(json_object_get(source, "trunk"));
@@ -222,7 +234,7 @@ static void print_route(const json_t *r)
 		printf("ticket    %lld is next (and stays so: a dry run takes none)\n",
 		       (long long)json_integer_value(json_object_get(r, "ticket")));
 	if (json_object_get(r, "shares_percent"))
-		printf("shares    %s (here for Call-ID %s)\n", shares, json_string_value(json_object_get(r, "call_id")));
+		print_shares(r);
 	print_list(json_object_get(r, "attempts"), "attempts, in this order:", "  %zu. %s at %s\n", "target", "endpoint");
 	print_list(json_object_get(r, "left_out"), "left out:", "  %2$s: %3$s\n", "target", "reason");
 	if (json_object_get(r, "status"))
@@ -230,7 +242,6 @@ static void print_route(const json_t *r)
 		       json_string_value(json_object_get(r, "reason")));
 	if (json_object_get(r, "note"))
 		printf("note      %s\n", json_string_value(json_object_get(r, "note")));
-	free(shares);
 }
 
 int command_route(const struct invocation *i, struct client *c)

@@ -1,0 +1,25 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "model/publish.h"
+
+/* What publish.c and publish_change.c share. */
+
+struct removals;
+struct slot_queue;
+struct u64map;
+
+struct publisher {
+	struct tables *tables;
+	struct publish_hooks hooks;
+	struct number_plan default_plan;
+	struct u64map *trunks, *profiles, *targets, *endpoints; /* id, or pair of ids -> slot */
+	struct slot_queue *target_slots;
+	struct removals *removals;
+};
+
+/* A key of two ids. */
+static inline uint64_t publish_pair(uint32_t a, uint32_t b)
+{
+	return (uint64_t)a << 32 | b;
+}
