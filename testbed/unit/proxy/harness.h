@@ -53,7 +53,7 @@ struct harness {
 	struct proxy_config config;
 	uint64_t now_ms;
 	/* what was sent */
-	struct sent *sent;
+	struct sent **sent;
 	unsigned sent_count, sent_read, sent_room;
 	uint8_t *reserved;
 	uint32_t reserved_bytes;

@@ -274,7 +274,7 @@ static void test_long_routes(void **state)
 						    .cseq = 10, .headers = routes });
 		snprintf(last, sizeof(last), "<sip:long%0*u@10.2.0.8;lr>, <sip:target@10.2.0.1>", (int)(n % 60), n - 1);
 		while (h.sent_read < h.sent_count) {
-			const struct sent *s = &h.sent[h.sent_read++];
+			const struct sent *s = h.sent[h.sent_read++];
 
 			if (sent_view(s)->is_request)
 				assert_true(sent_has(s, last));

@@ -253,7 +253,7 @@ static void test_refusals(void **state)
 			}
 			if (h.sent_read != h.sent_count)
 				fail_msg("%s, silent %u: an answer too many:\n%.*s", cases[i].what, silent,
-					 (int)h.sent[h.sent_read].len, (const char *)h.sent[h.sent_read].data);
+					 (int)h.sent[h.sent_read]->len, (const char *)h.sent[h.sent_read]->data);
 			proxy_gauges(h.proxy, &g);
 			assert_int_equal(g.server_transactions + g.client_transactions + g.message_bytes, 0);
 			assert_int_equal(proxy_next_due(h.proxy), UINT64_MAX);
