@@ -81,7 +81,7 @@ static void build(struct text *t, size_t start, unsigned features)
 		 features & FOLDED ? "\r\n " : features & SPACED ? "  " : " ", start_lines[start][1]);
 	add_header(t, features, "CSeq", NULL, cseq);
 	if (rich)
-		add_header(t, features, "Call-ID", "i", "w-!%*_+`'~():/[]?{}@h");
+		add_header(t, features, "Call-ID", "i", "w-!%*_+`'~()<>:\\\"/[]?{}@h");
 	add_header(t, features, "Max-Forwards", NULL, "70");
 	add_header(t, features, "Contact", "m", rich ? "\"C\" <sip:c@10.0.0.7:5070;transport=udp>;expires=60;q=0.5" : "<sip:c@h>");
 	if (lists) {
