@@ -117,12 +117,12 @@ static int attempt_begin(struct proxy *p, struct context *c, const struct profil
 	}
 	target_add(p->config.targets, a->target_slot, TARGET_RINGING, 1);
 	arm_clocks(p, c, a);
-	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	out = send_begin(p, room);
 	if (!out) /* no buffer just now: the retransmission is the next try */
 		return 0;
 	n = forward_compose(p, c, a, m, out, room);
 	if (n > 0)
-		n = p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &a->txn.to);
+		n = send_end(p, (uint32_t)n, &a->txn.to);
 	if (n < 0) {
 		count(p, COUNTER_attempt_transport_error);
 		target_add(p->config.targets, a->target_slot, TARGET_FAILED, 1);
@@ -145,6 +145,15 @@ static bool choose(struct proxy *p, struct context *c, const struct profile *pro
 	return !c->started && select_next(profile, p->tables->endpoints, UINT64_MAX, &c->selection, ret) == 0;
 }
 
+/* In a simultaneous ring a target rings once: its further endpoints are other ways to the same phones. */
+static bool rings_already(const struct context *c, uint8_t target)
+{
+	for (const struct attempt *a = c->attempts; a && c->parallel; a = a->next)
+		if (a->target == target)
+			return true;
+	return false;
+}
+
 void attempts_start(struct proxy *p, struct context *c, const struct sip_message *m)
 {
 	const struct profile *profile = current_profile(p, c);
@@ -152,6 +161,8 @@ void attempts_start(struct proxy *p, struct context *c, const struct sip_message
 	bool begun = false;
 
 	while (profile && !c->exhausted && !c->cancelled && c->started < ATTEMPTS_MAX && choose(p, c, profile, &s)) {
+		if (rings_already(c, s.target))
+			continue;
 		if (attempt_begin(p, c, profile, &s, m) == 0) {
 			begun = true;
 			if (!c->parallel)

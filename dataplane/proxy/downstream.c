@@ -21,12 +21,12 @@ void downstream_resend(struct proxy *p, struct attempt *a)
 
 	if (!context_view(p, c))
 		return;
-	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	out = send_begin(p, room);
 	if (!out)
 		return;
 	n = forward_compose(p, c, a, &p->kept, out, room);
 	if (n > 0)
-		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &a->txn.to);
+		send_end(p, (uint32_t)n, &a->txn.to);
 }
 
 /* The request as it was sent, read again into p->sent. */
@@ -49,12 +49,12 @@ void downstream_ack(struct proxy *p, struct attempt *a, struct span response_to)
 	if (!sent_view(p, a))
 		return;
 	room = room_for(p->sent.body + response_to.n);
-	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	out = send_begin(p, room);
 	if (!out)
 		return;
 	n = reply_compose_ack(&p->sent, response_to, out, room);
 	if (n > 0)
-		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &a->txn.to);
+		send_end(p, (uint32_t)n, &a->txn.to);
 }
 
 void downstream_cancel(struct proxy *p, struct attempt *a)
@@ -69,10 +69,10 @@ void downstream_cancel(struct proxy *p, struct attempt *a)
 	if (!sent_view(p, a))
 		return;
 	room = room_for(p->sent.body);
-	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	out = send_begin(p, room);
 	if (!out)
 		return;
 	n = reply_compose_cancel(&p->sent, reason, out, room);
 	if (n > 0)
-		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &a->txn.to);
+		send_end(p, (uint32_t)n, &a->txn.to);
 }

@@ -332,12 +332,12 @@ static void send_on(struct proxy *p, const struct flow *from, const struct ip_po
 	edit_top_via(&p->edits, m, from);
 	edit_max_forwards(&p->edits, m);
 	room = edit_size(&p->edits, m);
-	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	out = send_begin(p, room);
 	n = out ? edit_compose(&p->edits, m, out, room) : -ERR_NOMEM;
 	if (n <= 0)
 		return;
 	out_flow.local = p->listeners[listener].addr;
-	if (p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &out_flow) < 0)
+	if (send_end(p, (uint32_t)n, &out_flow) < 0)
 		return;
 	count(p, COUNTER_in_dialog_forwarded);
 	if (m->method == SIP_BYE)
@@ -418,9 +418,9 @@ void stateless_response(struct proxy *p, const struct branch *b)
 	if (!strip_top_via(&p->edits, &p->in))
 		goto stray;
 	room = edit_size(&p->edits, &p->in);
-	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	out = send_begin(p, room);
 	n = out ? edit_compose(&p->edits, &p->in, out, room) : 0;
-	if (n > 0 && p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &to) == 0)
+	if (n > 0 && send_end(p, (uint32_t)n, &to) == 0)
 		count(p, COUNTER_stateless_responses);
 	return;
 stray:

@@ -162,6 +162,13 @@ static void call_aged(struct proxy *p, struct live_call *call)
 	call_close(p->calls, call);
 }
 
+/* What is sent from here on is sent for that call. */
+static struct attempt *about_attempt(struct proxy *p, struct attempt *a)
+{
+	p->call_hash = a->context->call_hash;
+	return a;
+}
+
 static void fire(void *ctx, struct wheel_timer *t)
 {
 	struct proxy *p = ctx;
@@ -170,6 +177,7 @@ static void fire(void *ctx, struct wheel_timer *t)
 	case TXN_TIMER_KIND_SERVER_RETRANSMIT: {
 		struct server_txn *s = CONTAINER(t, struct server_txn, retransmit);
 
+		p->call_hash = s->user ? ((struct context *)s->user)->call_hash : 0;
 		if (server_txn_event(p->transactions, s, TXN_TIMER_RETRANSMIT, p->now_ms) & TXN_DO_REPLAY) {
 			count(p, COUNTER_retransmissions_sent);
 			upstream_replay(p, s);
@@ -180,21 +188,22 @@ static void fire(void *ctx, struct wheel_timer *t)
 		server_lifetime(p, CONTAINER(t, struct server_txn, lifetime));
 		break;
 	case TXN_TIMER_KIND_CLIENT_RETRANSMIT:
-		client_event(p, CONTAINER(t, struct attempt, txn.retransmit), TXN_TIMER_RETRANSMIT);
+		client_event(p, about_attempt(p, CONTAINER(t, struct attempt, txn.retransmit)), TXN_TIMER_RETRANSMIT);
 		break;
 	case TXN_TIMER_KIND_CLIENT_LIFETIME:
-		client_event(p, CONTAINER(t, struct attempt, txn.lifetime), TXN_TIMER_LIFETIME);
+		client_event(p, about_attempt(p, CONTAINER(t, struct attempt, txn.lifetime)), TXN_TIMER_LIFETIME);
 		break;
 	case TIMER_ATTEMPT_CLOCK:
-		attempt_clock_fired(p, CONTAINER(t, struct attempt, clock));
+		attempt_clock_fired(p, about_attempt(p, CONTAINER(t, struct attempt, clock)));
 		break;
 	case TIMER_ATTEMPT_RING:
-		attempt_ring_fired(p, CONTAINER(t, struct attempt, ring));
+		attempt_ring_fired(p, about_attempt(p, CONTAINER(t, struct attempt, ring)));
 		break;
 	case TIMER_ATTEMPT_CANCEL:
-		cancel_fired(p, CONTAINER(t, struct attempt, cancel));
+		cancel_fired(p, about_attempt(p, CONTAINER(t, struct attempt, cancel)));
 		break;
 	case TIMER_BUDGET:
+		p->call_hash = CONTAINER(t, struct context, budget)->call_hash;
 		budget_fired(p, CONTAINER(t, struct context, budget));
 		break;
 	case TIMER_CALL_AGE:
@@ -217,8 +226,12 @@ uint64_t proxy_next_due(const struct proxy *p)
 void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const struct flow *from, uint64_t now_ms)
 {
 	p->now_ms = now_ms;
+	p->call_hash = 0;
 	switch (sip_parse(data, len, &p->in)) {
 	case SIP_OK:
+		p->call_hash = siphash24(&p->config.call_key, p->in.call_id.p, p->in.call_id.n);
+		if (p->config.trace)
+			trace_put(p->config.trace, TRACE_IN, now_ms, p->call_hash, from, p->in.data, p->in.len);
 		if (p->in.is_request)
 			request_in(p, from);
 		else
@@ -270,7 +283,7 @@ void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, cons
 	if (!a || !ip_port_eq(&a->txn.to.remote, to))
 		return;
 	count(p, COUNTER_icmp_errors_matched);
-	client_event(p, a, TXN_TRANSPORT_ERROR);
+	client_event(p, about_attempt(p, a), TXN_TRANSPORT_ERROR);
 }
 
 void proxy_drain(struct proxy *p, bool drain)

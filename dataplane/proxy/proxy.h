@@ -13,6 +13,7 @@
 
 struct tables;
 struct target_cell;
+struct trace;
 
 /* One worker's transaction-stateful SIP proxy (RFC 3261 §16). It takes bytes, where they came from and the time; what it sends goes to the outbox
  * it was given. It reads no clock, polls nothing and allocates nothing after proxy_new. */
@@ -25,6 +26,7 @@ struct proxy_config {
 	struct counters *counters;  /* this worker's */
 	struct target_cell *targets; /* this worker's, by target slot: TARGET_CELLS of them */
 	struct outbox outbox;
+	struct trace *trace; /* NULL: messages are not kept for looking at */
 	struct {
 		struct ip_port addr;
 		uint8_t transport;

@@ -85,12 +85,12 @@ void reply_stateless(struct proxy *p, const struct sip_message *m, const struct 
 	if (m->method == SIP_ACK || via_next(&rest, &top) != 1)
 		return;
 	reply_flow(&top, from, &to);
-	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	out = send_begin(p, room);
 	if (!out)
 		return;
 	n = compose(p, m, from, status, reason, headers, out, room);
 	if (n > 0)
-		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &to);
+		send_end(p, (uint32_t)n, &to);
 }
 
 void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers)
@@ -105,12 +105,12 @@ void reply_local(struct proxy *p, struct context *c, const struct sip_message *r
 		return;
 	if (status >= 200)
 		c->final_sent = true;
-	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	out = send_begin(p, room);
 	to = out ? out : p->text; /* no buffer just now: it is kept, and sent by timer G or when the request comes again */
 	n = compose(p, request, &c->from, status, NULL, headers, to, room);
 	if (n <= 0)
 		return;
 	server_keep(p, s, to, (uint32_t)n);
 	if (out)
-		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &s->reply_to);
+		send_end(p, (uint32_t)n, &s->reply_to);
 }

@@ -82,17 +82,19 @@ static bool extensions_refused(struct proxy *p, const struct flow *from)
 	char header[512];
 	int n = snprintf(header, sizeof(header), "Unsupported: ");
 	int empty = n;
+	bool any = false;
 
 	if (p->in.first[SIP_H_PROXY_REQUIRE] < 0)
 		return false;
 	while (sip_list_next(&p->in, SIP_H_PROXY_REQUIRE, &cursor, &option)) {
+		any = true;
 		if (n + option.n + 4 < sizeof(header))
 			n += snprintf(header + n, sizeof(header) - (size_t)n, "%s%.*s", n == empty ? "" : ", ", (int)option.n,
 				      (const char *)option.p);
 	}
-	if (n == empty)
+	if (!any)
 		return false;
-	n += snprintf(header + n, sizeof(header) - (size_t)n, "\r\n");
+	n = n == empty ? 0 : n + snprintf(header + n, sizeof(header) - (size_t)n, "\r\n"); /* too long to be named: refused all the same */
 	refuse(p, from, COUNTER_refused_extension, 420, NULL, span_of(header, (uint32_t)n));
 	return true;
 }
@@ -237,6 +239,7 @@ static struct context *context_new(struct proxy *p, const struct flow *from, con
 	c->source_trunk = trunk;
 	c->caller_trunk_id = trunks_get(p->tables->trunks, trunk)->id;
 	c->arrived_ms = p->now_ms;
+	c->call_hash = p->call_hash;
 	c->call_slot = CALL_NONE;
 	c->first_failed = UINT32_MAX;
 	c->budget.kind = TIMER_BUDGET;
@@ -270,7 +273,7 @@ static uint64_t selection_hash(const struct proxy *p, const struct routing *r)
 {
 	if (r->profile->strategy == STRATEGY_ROUND_ROBIN)
 		return profiles_ticket(p->tables->profiles, r->profile_slot);
-	return siphash24(&p->config.call_key, p->in.call_id.p, p->in.call_id.n);
+	return p->call_hash;
 }
 
 static void begin(struct proxy *p, struct context *c, const struct routing *r)
@@ -301,7 +304,8 @@ static void new_request(struct proxy *p, const struct flow *from, const struct v
 		refuse(p, from, COUNTER_refused_no_route, r.status, NULL, NO_HEADERS);
 		return;
 	}
-	c = context_new(p, from, top, key, trunk, &r);
+	/* Given-up attempts keep their slots for a while: without one to spare the call could only fail. */
+	c = transactions_client_room(p->transactions) ? context_new(p, from, top, key, trunk, &r) : NULL;
 	if (!c) {
 		refuse(p, from, COUNTER_refused_full, 503, NULL, SPAN_LIT("Retry-After: 5\r\n"));
 		return;

@@ -6,6 +6,7 @@
 #include "proxy/calls.h"
 #include "proxy/proxy.h"
 #include "proxy/stats.h"
+#include "proxy/trace.h"
 #include "sip/branch.h"
 #include "sip/edit.h"
 #include "sip/message.h"
@@ -68,6 +69,7 @@ struct context {
 	struct flow from;     /* whence the request came */
 	struct flow reply_to; /* where responses go, also after the server transaction's end */
 	uint64_t arrived_ms;
+	uint64_t call_hash; /* of its Call-ID */
 	struct profile_knobs knobs; /* as they were when the call came */
 	struct selection_state selection;
 	uint32_t profile_slot, profile_id;
@@ -112,6 +114,8 @@ struct proxy {
 	unsigned listener_count;
 	bool draining;
 	uint64_t now_ms; /* of the current call into the proxy */
+	uint64_t call_hash; /* keyed hash of the Call-ID that the current work is about; 0: none */
+	uint8_t *out;	    /* between send_begin and send_end */
 	/* Scratch: a view is 40 kB, so each has one place. */
 	struct sip_message in;	 /* what just came */
 	struct sip_message kept; /* a kept request, read again */
@@ -143,6 +147,12 @@ static inline bool uri_read(struct span text, struct sip_uri *ret_uri)
 }
 /* Frees the context once neither its server transaction nor an attempt is left. */
 void context_release_if_idle(struct proxy *p, struct context *c);
+
+/* ---- send.c */
+/* Contiguous room for a message; NULL: none just now. */
+uint8_t *send_begin(struct proxy *p, uint32_t room);
+/* Sends the first len bytes of it. 0, -ERR_UNREACHABLE. */
+int send_end(struct proxy *p, uint32_t len, const struct flow *to);
 
 /* ---- request.c */
 void request_in(struct proxy *p, const struct flow *from);

@@ -73,7 +73,7 @@ static void make_room(struct trace *t, uint64_t head, size_t bytes)
 	atomic_thread_fence(memory_order_seq_cst);
 }
 
-void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_us, uint64_t call, const struct flow *flow,
+void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms, uint64_t call, const struct flow *flow,
 	       const uint8_t *message, uint32_t len)
 {
 	uint64_t head = atomic_load_explicit(&t->head, memory_order_relaxed);
@@ -87,7 +87,7 @@ void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_us
 	e->kept = kept;
 	e->len = len;
 	e->direction = direction;
-	e->time_us = time_us;
+	e->time_ms = time_ms;
 	e->call = call;
 	e->flow = *flow;
 	memcpy(entry + sizeof(*e), message, kept);

@@ -18,7 +18,7 @@ struct trace_entry {
 	uint32_t kept;	/* bytes of the message that follow */
 	uint32_t len;	/* of the message as it was */
 	uint32_t direction; /* enum trace_direction */
-	uint64_t time_us; /* of the proxy's clock, in µs */
+	uint64_t time_ms; /* of the proxy's clock: a worker reads it once a loop turn */
 	uint64_t call;	  /* keyed hash of its Call-ID */
 	struct flow flow;
 };
@@ -30,7 +30,7 @@ struct trace *trace_new(size_t bytes);
 void trace_free(struct trace *t);
 
 /* The owner thread only. */
-void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_us, uint64_t call, const struct flow *flow,
+void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms, uint64_t call, const struct flow *flow,
 	       const uint8_t *message, uint32_t len);
 
 /* Hands every entry of `call` (0: all) that is whole, oldest first, to fn; returns how many. What was overwritten while being read is

@@ -36,11 +36,11 @@ void upstream_replay(struct proxy *p, struct server_txn *s)
 
 	if (!s->response)
 		return;
-	out = p->config.outbox.reserve(p->config.outbox.ctx, s->response_len);
+	out = send_begin(p, s->response_len);
 	if (!out)
 		return;
 	memcpy(out, s->response, s->response_len);
-	p->config.outbox.commit(p->config.outbox.ctx, s->response_len, &s->reply_to);
+	send_end(p, s->response_len, &s->reply_to);
 }
 
 void upstream_forward(struct proxy *p, struct context *c)
@@ -63,7 +63,7 @@ void upstream_forward(struct proxy *p, struct context *c)
 	if (!strip_top_via(&p->edits, m))
 		return;
 	room = edit_size(&p->edits, m);
-	out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	out = send_begin(p, room);
 	to = out ? out : p->text; /* no buffer just now: it is kept, and sent when the request comes again */
 	n = edit_compose(&p->edits, m, to, room);
 	if (n <= 0)
@@ -72,7 +72,7 @@ void upstream_forward(struct proxy *p, struct context *c)
 	if (s && !(c->method == SIP_INVITE && event == TXN_TX_2XX))
 		server_keep(p, s, to, (uint32_t)n);
 	if (out)
-		p->config.outbox.commit(p->config.outbox.ctx, (uint32_t)n, &c->reply_to);
+		send_end(p, (uint32_t)n, &c->reply_to);
 }
 
 /* RFC 3261 §16.7(6): 6xx before all; else the lowest class; within 4xx those that tell the caller how to repair the request. */

@@ -257,6 +257,11 @@ uint16_t client_txn_event(struct transactions *t, struct client_txn *c, enum txn
 	return step(t, &x, event, now_ms);
 }
 
+bool transactions_client_room(const struct transactions *t)
+{
+	return pool_in_use(t->clients) < pool_capacity(t->clients);
+}
+
 uint32_t transactions_servers(const struct transactions *t)
 {
 	return pool_in_use(t->servers);

@@ -86,5 +86,7 @@ struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, ui
 uint16_t server_txn_event(struct transactions *t, struct server_txn *s, enum txn_event event, uint64_t now_ms);
 uint16_t client_txn_event(struct transactions *t, struct client_txn *c, enum txn_event event, uint64_t now_ms);
 
+/* client_txn_new would find a slot. worker-only */
+bool transactions_client_room(const struct transactions *t);
 uint32_t transactions_servers(const struct transactions *t);
 uint32_t transactions_clients(const struct transactions *t);

@@ -1,0 +1,16 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The one way out: a buffer of the outbox, what is written into it, and its trace. */
+#include "proxy/state.h"
+
+uint8_t *send_begin(struct proxy *p, uint32_t room)
+{
+	p->out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	return p->out;
+}
+
+int send_end(struct proxy *p, uint32_t len, const struct flow *to)
+{
+	if (p->config.trace)
+		trace_put(p->config.trace, TRACE_OUT, p->now_ms, p->call_hash, to, p->out, len);
+	return p->config.outbox.commit(p->config.outbox.ctx, len, to);
+}
