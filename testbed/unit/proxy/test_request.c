@@ -183,6 +183,7 @@ static void test_trying(void **state)
 	harness_end(&h);
 }
 
+#define LONG "a-word-of-exactly-sixty-four-letters-so-that-eight-make-the-512"
 #define MADE_UP "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa" /* the shape of a token: 36 bytes */
 
 /* Refusals of our own: their code, and that they cost no memory. */
@@ -196,6 +197,7 @@ static void test_refusals(void **state)
 	} cases[] = {
 		{ "hops", { .hops = "0" }, 483, "Max-Forwards", "" },
 		{ "Proxy-Require", { .headers = "Proxy-Require: foo, bar\r\nProxy-Require: baz\r\n" }, 420, "Unsupported", "foo, bar, baz" },
+		{ "a Proxy-Require too long to be told", { .headers = "Proxy-Require: " LONG LONG LONG LONG LONG LONG LONG LONG LONG "\r\n" }, 420, "Unsupported", "" },
 		{ "an empty Proxy-Require asks for nothing", { .headers = "Proxy-Require:\r\n" }, 0, NULL, NULL },
 		{ "foreign Route", { .headers = "Route: <sip:9.9.9.9;lr>\r\n" }, 403, NULL, NULL },
 		{ "foreign Route behind ours", { .headers = "Route: <sip:10.0.0.1;lr>, <sip:9.9.9.9;lr>\r\n" }, 403, NULL, NULL },
