@@ -29,6 +29,7 @@
 
 #define RECLAIM_MS    5
 #define DRAIN_POLL_MS 50
+#define QUIET_MS      1000 /* after the last BYE: its 200, and a retransmission where that is lost */
 
 struct daemon {
 	const struct config *config;
@@ -40,7 +41,7 @@ struct daemon {
 	struct control control;
 	struct server *server;
 	bool stopping;
-	uint64_t stop_by_ms;
+	uint64_t stop_by_ms, quiet_since_ms; /* while stopping */
 };
 
 static void arm(struct event *e, unsigned ms)
@@ -66,19 +67,37 @@ static void on_changed(void *ctx)
 	arm(d->reclaim, RECLAIM_MS);
 }
 
-static uint64_t in_progress(struct daemon *d, uint64_t *ret_calls)
+/* Calls that are up, and attempts that nobody has answered yet. Lingering transactions only absorb retransmissions, for up to 32 s: they
+ * are not waited for. */
+static uint64_t live_calls(const struct daemon *d)
 {
-	uint64_t transactions = 0;
+	uint64_t calls = 0;
 
-	*ret_calls = 0;
 	for (unsigned w = 0; w < d->config->dataplane.workers; w++) {
 		struct worker_gauges g;
 
 		dataplane_gauges(d->dataplane, w, &g);
-		*ret_calls += g.live_calls;
-		transactions += g.server_transactions + g.client_transactions;
+		calls += g.live_calls;
 	}
-	return *ret_calls + transactions;
+	return calls;
+}
+
+static uint64_t ringing_attempts(const struct daemon *d)
+{
+	const struct model *m = d->routing.model;
+	uint64_t ringing = 0;
+
+	for (uint32_t i = 0; i < m->profile_count; i++) {
+		const struct model_profile *p = &m->profiles[i];
+
+		for (unsigned k = 0; k < p->target_count; k++) {
+			struct target_stats s;
+
+			dataplane_target_stats(d->dataplane, publish_target_slot(d->routing.publisher, p->id, p->targets[k].trunk_id), &s);
+			ringing += s.ringing;
+		}
+	}
+	return ringing;
 }
 
 static void on_second(evutil_socket_t fd, short what, void *ctx)
@@ -102,32 +121,33 @@ static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
 static void on_drain_poll(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	uint64_t calls, left = in_progress(d, &calls);
+	uint64_t calls = live_calls(d), ringing = ringing_attempts(d), now = dataplane_now_ms();
 
-	if (left && dataplane_now_ms() < d->stop_by_ms)
+	if (calls || ringing)
+		d->quiet_since_ms = now;
+	if (now < d->stop_by_ms && now < d->quiet_since_ms + QUIET_MS)
 		return;
-	if (left)
-		log_line(LOG_LEVEL_WARNING, "stopping with %llu live calls: drain_timeout_s is over", (unsigned long long)calls);
+	if (calls || ringing)
+		log_line(LOG_LEVEL_WARNING, "stopping with %llu live calls and %llu ringing: drain_timeout_s is over",
+			 (unsigned long long)calls, (unsigned long long)ringing);
 	event_base_loopbreak(d->base);
 }
 
 static void on_stop(evutil_socket_t number, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	uint64_t calls;
-
 	if (d->stopping) {
 		log_line(LOG_LEVEL_NOTICE, "second signal: stopping at once");
 		event_base_loopbreak(d->base);
 		return;
 	}
 	d->stopping = true;
-	d->stop_by_ms = dataplane_now_ms() + d->config->drain_timeout_s * 1000ull;
+	d->quiet_since_ms = dataplane_now_ms();
+	d->stop_by_ms = d->quiet_since_ms + d->config->drain_timeout_s * 1000ull;
 	d->control.draining = true;
 	dataplane_drain(d->dataplane, true);
-	in_progress(d, &calls);
 	sd_notify(0, "STOPPING=1");
-	log_line(LOG_LEVEL_NOTICE, "draining: %llu live calls may finish for %u s (a second signal stops at once)", (unsigned long long)calls,
+	log_line(LOG_LEVEL_NOTICE, "draining: %llu live calls may finish for %u s (a second signal stops at once)", (unsigned long long)live_calls(d),
 		 d->config->drain_timeout_s);
 	arm(d->drain_poll, DRAIN_POLL_MS);
 }
