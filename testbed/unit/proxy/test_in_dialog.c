@@ -295,6 +295,7 @@ static void test_families(void **state)
 	struct harness h;
 	struct dialog d;
 	const struct sent *s;
+	char *at;
 
 	for (unsigned to_six = 0; to_six < 2; to_six++) {
 		const char *target = to_six ? "[fd02::1]:5060" : A, *source = to_six ? CALLER : CALLER6;
@@ -310,6 +311,10 @@ static void test_families(void **state)
 		assert_int_equal(sent_lines(s, "Route"), 0);
 		assert_non_null(strstr(d.caller_routes, to_six ? "10.0.0.1:5060;lr>\r\nRoute: <" : "[fd00::1]:5060;lr>\r\nRoute: <"));
 		assert_non_null(strstr(d.target_routes, to_six ? "[fd00::1]:5060;lr>\r\nRoute: <" : "10.0.0.1:5060;lr>\r\nRoute: <"));
+		/* both on one line, as others write them */
+		at = strstr(d.target_routes, "\r\nRoute: ");
+		memmove(at + 2, at + 9, strlen(at + 9) + 1);
+		memcpy(at, ", ", 2);
 		dialog_send(&h, &d, TOKEN_FROM_TARGET, "INFO", 1, NULL);
 		s = expect_request(&h, "INFO", source);
 		assert_int_equal(sent_lines(s, "Route"), 0);

@@ -90,6 +90,27 @@ static void test_edits(void **state)
 	}
 }
 
+/* A trunk that wants its own name in the request URI, and one whose endpoint listens elsewhere. */
+static void test_request_uri(void **state)
+{
+	static const char *const elsewhere[] = { "10.5.0.1:5070", NULL };
+	struct harness h;
+
+	harness_start(&h, NULL);
+	h.target_count = 0;
+	harness_trunk(&h, "elsewhere", elsewhere, NULL);
+	harness_publish(&h);
+	request_send(&h, &(struct request){ 0 });
+	expect_response(&h, 100, CALLER);
+	assert_string_equal(sent_uri(expect_request(&h, "INVITE", "10.5.0.1:5070")), "sip:+442035550100@10.5.0.1:5070");
+	snprintf(h.trunk[4].host, sizeof(h.trunk[4].host), "sip.carrier.example");
+	harness_publish(&h);
+	request_send(&h, &(struct request){ .via = VIA "2", .call_id = "2" });
+	expect_response(&h, 100, CALLER);
+	assert_string_equal(sent_uri(expect_request(&h, "INVITE", "10.5.0.1:5070")), "sip:+442035550100@sip.carrier.example");
+	harness_end(&h);
+}
+
 /* The branch is ours, fits one attempt alone, and stays the same in its retransmissions, byte by byte (timer A). */
 static void test_retransmissions(void **state)
 {
@@ -373,6 +394,6 @@ static void test_odd_schemes(void **state)
 		}
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_edits), cmocka_unit_test(test_retransmissions), cmocka_unit_test(test_retransmissions_non_invite),
+HARNESS_MAIN(cmocka_unit_test(test_edits), cmocka_unit_test(test_request_uri), cmocka_unit_test(test_retransmissions), cmocka_unit_test(test_retransmissions_non_invite),
 	     cmocka_unit_test(test_absorbed), cmocka_unit_test(test_trying), cmocka_unit_test(test_refusals), cmocka_unit_test(test_loop),
 	     cmocka_unit_test(test_draining), cmocka_unit_test(test_noise), cmocka_unit_test(test_odd_schemes))
