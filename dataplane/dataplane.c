@@ -144,7 +144,7 @@ static void proxy_settings(const struct dataplane_config *c, struct proxy_config
 		.max_call_age_ms = c->limits.call_age_s * 1000,
 		.silent_to_unknown = c->unknown_source == UNKNOWN_SOURCE_SILENT,
 		.server_name = c->server_name,
-		.clock_offset_s = (uint32_t)((uint64_t)time(NULL) - dataplane_now_ms() / 1000),
+		.clock_offset_ms = (uint64_t)time(NULL) * 1000 - dataplane_now_ms(),
 	};
 	for (unsigned i = 0; i < c->listener_count; i++) {
 		ret->listeners[i].addr = c->listeners[i].addr;

@@ -17,13 +17,13 @@
 	X(sip_requests) X(sip_responses) X(sip_keepalives) X(sip_not_sip) X(sip_bad_answered) X(sip_bad_dropped)       \
 	/* admission */                                                                                                \
 	X(refused_source) X(refused_no_route) X(refused_loop) X(refused_hops) X(refused_extension) X(refused_full)     \
-	X(refused_draining) X(refused_token) X(refused_destination)                                                    \
+	X(refused_draining) X(refused_token) X(refused_destination) X(refused_breadth)                                                    \
 	/* transactions */                                                                                             \
 	X(retransmissions_absorbed) X(retransmissions_sent) X(responses_replayed) X(acks_absorbed)                     \
 	X(responses_forged) X(responses_stale) X(responses_stray) X(transaction_timeouts)                              \
 	/* calls */                                                                                                    \
 	X(calls_started) X(calls_answered) X(calls_rejected) X(calls_cancelled) X(calls_exhausted) X(calls_rescued)    \
-	X(calls_ended) X(calls_expired)                                                                                \
+	X(calls_ended) X(calls_expired) X(records_lost) X(records_waited) X(attempt_released)                                                                               \
 	X(attempts) X(retries) X(attempt_response_timeout) X(attempt_progress_timeout) X(attempt_ring_timeout)         \
 	X(attempt_transport_error) X(attempt_retry_code)                                                               \
 	X(in_dialog_forwarded) X(stateless_responses) X(requests_forwarded) X(out_of_memory)                           \

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The attempt machine: which endpoint next, how long it may take, and what its failure means for the call. */
 #include "base/err.h"
+#include "proxy/record.h"
 #include "proxy/state.h"
 #include "tables/endpoints.h"
 #include "tables/trunks.h"
@@ -17,11 +18,51 @@ bool attempts_pending(const struct context *c)
 	return false;
 }
 
+/* ---- unanswered attempts, by endpoint */
+
+static void join_endpoint(struct proxy *p, struct attempt *a)
+{
+	struct attempt **head = &p->by_endpoint[a->endpoint];
+
+	a->same_next = *head;
+	a->same_prev_next = head;
+	if (*head)
+		(*head)->same_prev_next = &a->same_next;
+	*head = a;
+}
+
+static void leave_endpoint(struct attempt *a)
+{
+	if (!a->same_prev_next)
+		return;
+	*a->same_prev_next = a->same_next;
+	if (a->same_next)
+		a->same_next->same_prev_next = a->same_prev_next;
+	a->same_prev_next = NULL;
+}
+
+/* A dead endpoint may have thousands: a few each millisecond, so that the loop goes on. */
+#define RELEASES_PER_MS 16
+
+void attempts_release(struct proxy *p, uint32_t endpoint)
+{
+	uint32_t n = 0;
+
+	for (struct attempt *a = p->by_endpoint[endpoint]; a; a = a->same_next) {
+		if (a->refused)
+			continue;
+		a->refused = true;
+		count(p, COUNTER_attempt_released);
+		wheel_arm(p->wheel, &a->clock, p->now_ms + 1 + n++ / RELEASES_PER_MS);
+	}
+}
+
 void attempt_settle(struct proxy *p, struct attempt *a)
 {
 	if (!a->done)
 		target_add(p->config.targets, a->target_slot, TARGET_RINGING, -1);
 	a->done = true;
+	leave_endpoint(a);
 	wheel_cancel(&a->clock);
 	wheel_cancel(&a->ring);
 }
@@ -41,6 +82,11 @@ void attempt_release(struct proxy *p, struct attempt *a)
 }
 
 /* ---- beginning */
+
+uint64_t caller_hash(const struct proxy *p, const struct context *c)
+{
+	return mix64(c->call_hash + mix64(c->from_hash));
+}
 
 /* The profile as it is now; NULL when it is gone: then there is no further attempt. */
 static const struct profile *current_profile(const struct proxy *p, const struct context *c)
@@ -83,6 +129,8 @@ static struct attempt *attempt_new(struct proxy *p, struct context *c, const str
 	a->target = s->target;
 	a->target_slot = profile->targets[s->target].target_slot;
 	a->listener = (uint16_t)listener;
+	join_endpoint(p, a);
+	record_attempt(p, a);
 	return a;
 }
 
@@ -99,7 +147,7 @@ static void arm_clocks(struct proxy *p, const struct context *c, struct attempt 
 
 /* 0: on its way. Else the endpoint could not even be sent to. */
 static int attempt_begin(struct proxy *p, struct context *c, const struct profile *profile, const struct selection *s,
-			 const struct sip_message *m)
+			 uint8_t breadth, const struct sip_message *m)
 {
 	struct attempt *a = attempt_new(p, c, profile, s);
 	uint32_t room = m->len + 1024 < SLAB_BYTES_MAX ? m->len + 1024 : SLAB_BYTES_MAX;
@@ -115,6 +163,7 @@ static int attempt_begin(struct proxy *p, struct context *c, const struct profil
 		target_add(p->config.targets, profile->targets[s->target].target_slot, TARGET_FAILED, 1);
 		return -ERR_UNREACHABLE;
 	}
+	a->breadth = breadth;
 	target_add(p->config.targets, a->target_slot, TARGET_RINGING, 1);
 	arm_clocks(p, c, a);
 	out = send_begin(p, room);
@@ -126,6 +175,7 @@ static int attempt_begin(struct proxy *p, struct context *c, const struct profil
 	if (n < 0) {
 		count(p, COUNTER_attempt_transport_error);
 		target_add(p->config.targets, a->target_slot, TARGET_FAILED, 1);
+		record_result(p, a, ATTEMPT_RECORD_TRANSPORT, 0);
 		attempt_settle(p, a);
 		client_txn_event(p->transactions, &a->txn, TXN_TRANSPORT_ERROR, p->now_ms);
 		c->attempts = a->next; /* it was put in front; the context must survive this */
@@ -136,39 +186,82 @@ static int attempt_begin(struct proxy *p, struct context *c, const struct profil
 	return 0;
 }
 
+/* A caller that answers a challenge goes to its challenger; a redirect goes where it says. */
+static bool choose_named(struct proxy *p, struct context *c, const struct profile *profile, struct selection *ret)
+{
+	uint32_t challenger = c->started || c->parallel ? ENDPOINT_NONE : challenge_find(p->challenges, caller_hash(p, c), p->now_ms);
+
+	if (challenger != ENDPOINT_NONE &&
+	    select_prefer(profile, p->tables->endpoints, p->now_ms, &c->selection, challenger, ret) == 0)
+		return true;
+	while (c->redirect_count)
+		if (select_prefer(profile, p->tables->endpoints, p->now_ms, &c->selection, c->redirects[--c->redirect_count], ret) == 0)
+			return true;
+	return false;
+}
+
 /* The next endpoint. Where live traffic alone has taken out all there are, a call that has not been tried anywhere is better tried at one
  * of those than refused: their ejections count as over. */
 static bool choose(struct proxy *p, struct context *c, const struct profile *profile, struct selection *ret)
 {
+	if (choose_named(p, c, profile, ret))
+		return true;
 	if (select_next(profile, p->tables->endpoints, p->now_ms, &c->selection, ret) == 0)
 		return true;
 	return !c->started && select_next(profile, p->tables->endpoints, UINT64_MAX, &c->selection, ret) == 0;
 }
 
-/* In a simultaneous ring a target rings once: its further endpoints are other ways to the same phones. */
-static bool rings_already(const struct context *c, uint8_t target)
+static bool start_one(struct proxy *p, struct context *c, const struct profile *profile, const struct sip_message *m)
 {
-	for (const struct attempt *a = c->attempts; a && c->parallel; a = a->next)
-		if (a->target == target)
+	struct selection s;
+
+	while (c->started < ATTEMPTS_MAX && choose(p, c, profile, &s))
+		if (attempt_begin(p, c, profile, &s, c->breadth, m) == 0)
 			return true;
 	return false;
+}
+
+/* In a simultaneous ring a target rings once: its further endpoints are other ways to the same phones, for when the first cannot even be
+ * sent to. */
+static bool rings_already(const struct selection *chosen, unsigned n)
+{
+	for (unsigned i = 0; i < n; i++)
+		if (chosen[i].target == chosen[n].target)
+			return true;
+	return false;
+}
+
+/* All that Max-Breadth lets ring at once, each with its share of it (RFC 5393 §5.3.3). */
+static bool start_all(struct proxy *p, struct context *c, const struct profile *profile, const struct sip_message *m)
+{
+	struct selection s[ATTEMPTS_MAX];
+	unsigned n = 0, targets = 0, begun = 0;
+	uint32_t ringing = 0; /* bit per target */
+
+	while (n < ATTEMPTS_MAX && choose(p, c, profile, &s[n])) {
+		targets += !rings_already(s, n);
+		n++;
+	}
+	if (targets > c->breadth)
+		targets = c->breadth;
+	for (unsigned i = 0; i < n && begun < targets; i++) {
+		uint8_t breadth = (uint8_t)(c->breadth / targets + (begun < c->breadth % targets));
+
+		if (ringing >> s[i].target & 1 || attempt_begin(p, c, profile, &s[i], breadth, m) < 0)
+			continue;
+		ringing |= 1u << s[i].target;
+		begun++;
+	}
+	return begun > 0;
 }
 
 void attempts_start(struct proxy *p, struct context *c, const struct sip_message *m)
 {
 	const struct profile *profile = current_profile(p, c);
-	struct selection s;
 	bool begun = false;
 
-	while (profile && !c->exhausted && !c->cancelled && c->started < ATTEMPTS_MAX && choose(p, c, profile, &s)) {
-		if (rings_already(c, s.target))
-			continue;
-		if (attempt_begin(p, c, profile, &s, m) == 0) {
-			begun = true;
-			if (!c->parallel)
-				return;
-		}
-	}
+	if (profile && !c->exhausted && !c->cancelled)
+		begun = c->parallel ? start_all(p, c, profile, m) : start_one(p, c, profile, m);
 	if (!begun)
 		upstream_finish(p, c);
 }
@@ -177,6 +270,8 @@ void attempts_start(struct proxy *p, struct context *c, const struct sip_message
 
 void attempt_abandon(struct proxy *p, struct attempt *a)
 {
+	if (!a->done)
+		record_result(p, a, ATTEMPT_RECORD_CANCELLED, 0);
 	attempt_settle(p, a);
 	if (a->txn.state > TXN_PROCEEDING || a->cancelled)
 		return;
@@ -201,7 +296,7 @@ void attempts_abandon(struct proxy *p, struct context *c, const struct attempt *
 			attempt_abandon(p, a);
 }
 
-static void count_failure(struct proxy *p, const struct attempt *a, enum failure why)
+static void count_failure(struct proxy *p, struct attempt *a, enum failure why)
 {
 	static const enum counter counters[] = {
 		[FAIL_RESPONSE_TIMEOUT] = COUNTER_attempt_response_timeout,
@@ -211,8 +306,17 @@ static void count_failure(struct proxy *p, const struct attempt *a, enum failure
 		[FAIL_TRANSPORT] = COUNTER_attempt_transport_error,
 		[FAIL_CODE] = COUNTER_attempt_retry_code,
 	};
+	static const enum record_attempt_result results[] = {
+		[FAIL_RESPONSE_TIMEOUT] = ATTEMPT_RECORD_RESPONSE_TIMEOUT,
+		[FAIL_PROGRESS_TIMEOUT] = ATTEMPT_RECORD_PROGRESS_TIMEOUT,
+		[FAIL_RING_TIMEOUT] = ATTEMPT_RECORD_RING_TIMEOUT,
+		[FAIL_TRANSACTION_TIMEOUT] = ATTEMPT_RECORD_TIMEOUT,
+		[FAIL_TRANSPORT] = ATTEMPT_RECORD_TRANSPORT,
+		[FAIL_CODE] = ATTEMPT_RECORD_CODE,
+	};
 	bool timeout = why != FAIL_TRANSPORT && why != FAIL_CODE;
 
+	record_result(p, a, results[why], why == FAIL_CODE ? p->in.status : 0);
 	count(p, counters[why]);
 	target_add(p->config.targets, a->target_slot, timeout ? TARGET_TIMEOUTS : TARGET_FAILED, 1);
 }
@@ -233,8 +337,11 @@ void attempt_failed(struct proxy *p, struct attempt *a, enum failure why)
 	struct context *c = a->context;
 
 	count_failure(p, a, why);
-	if (why == FAIL_TRANSPORT)
+	if (why == FAIL_TRANSPORT && !a->refused) {
+		a->refused = true;
 		endpoint_eject(p->tables->endpoints, a->endpoint, p->now_ms + REFUSED_EJECT_MS);
+		attempts_release(p, a->endpoint); /* who refuses one call has no other ringing */
+	}
 	if (why != FAIL_CODE && why != FAIL_TRANSPORT)
 		c->timeouts++;
 	if (c->first_failed == UINT32_MAX)
@@ -252,7 +359,10 @@ void attempt_failed(struct proxy *p, struct attempt *a, enum failure why)
 
 void attempt_clock_fired(struct proxy *p, struct attempt *a)
 {
-	attempt_failed(p, a, a->provisional ? FAIL_PROGRESS_TIMEOUT : FAIL_RESPONSE_TIMEOUT);
+	if (a->refused)
+		attempt_failed(p, a, FAIL_TRANSPORT);
+	else
+		attempt_failed(p, a, a->provisional ? FAIL_PROGRESS_TIMEOUT : FAIL_RESPONSE_TIMEOUT);
 }
 
 void attempt_ring_fired(struct proxy *p, struct attempt *a)

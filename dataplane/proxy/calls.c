@@ -112,13 +112,35 @@ void call_answer(struct calls *c, struct live_call *call, struct span target_tag
 	call->answered = true;
 	call->target_tag = tag_hash(c, target_tag);
 	c->live++;
-	wheel_arm(c->wheel, &call->age, now_ms + c->max_age_ms);
+	call_refresh(c, call, now_ms);
 }
 
 void call_refresh(struct calls *c, struct live_call *call, uint64_t now_ms)
 {
-	if (call)
-		wheel_arm(c->wheel, &call->age, now_ms + c->max_age_ms);
+	uint32_t age_ms = c->max_age_ms;
+
+	if (!call)
+		return;
+	/* RFC 4028 §10: the side that waits ends the session a third of it, 32 s at most, before; a BYE would have come by the whole of it. */
+	if (call->session_ms && call->session_ms < age_ms)
+		age_ms = call->session_ms;
+	wheel_arm(c->wheel, &call->age, now_ms + age_ms);
+}
+
+void call_session(struct live_call *call, uint64_t session_s)
+{
+	call->session_ms = session_s && session_s < UINT32_MAX / 1000 ? (uint32_t)session_s * 1000 : 0;
+}
+
+struct live_call *calls_next(const struct calls *c, uint32_t *cursor)
+{
+	while (*cursor < pool_capacity(c->pool)) {
+		uint32_t slot = (*cursor)++;
+
+		if (c->open[slot])
+			return pool_at(c->pool, slot);
+	}
+	return NULL;
 }
 
 uint32_t call_slot(const struct calls *c, const struct live_call *call)

@@ -61,14 +61,14 @@ void downstream_cancel(struct proxy *p, struct attempt *a)
 {
 	/* RFC 3326: a branch that lost to another's answer is told so, lest it show up as a missed call. */
 	struct span reason = a->context->answered ? SPAN_LIT("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n") :
-						    (struct span){ 0, 0 };
+						    span_of(a->context->reason, a->context->reason_len);
 	uint32_t room;
 	uint8_t *out;
 	int n;
 
 	if (!sent_view(p, a))
 		return;
-	room = room_for(p->sent.body);
+	room = room_for(p->sent.body + reason.n);
 	out = send_begin(p, room);
 	if (!out)
 		return;

@@ -79,7 +79,7 @@ static void token_of(const struct proxy *p, const struct context *c, const struc
 			.boot = p->config.boot,
 			.worker = p->config.worker,
 			.slot = 0xffffff,
-			.setup_s = (uint32_t)(c->arrived_ms / 1000) + p->config.clock_offset_s,
+			.setup_s = unix_s(p, c->arrived_ms),
 			.caller_trunk = c->caller_trunk_id,
 		};
 	}
@@ -203,6 +203,22 @@ static void edit_request_uri(struct proxy *p, const struct attempt *a, const str
 	edit_uri_params(&p->edits, m, uri.params);
 }
 
+/* RFC 5393 §5.3.3: what came is replaced by this branch's share; where none came, the default is made explicit. */
+static void edit_max_breadth(struct edit_list *l, const struct attempt *a, const struct sip_message *m)
+{
+	char text[32];
+
+	if (m->first[SIP_H_MAX_BREADTH] >= 0) {
+		uint32_t n = (uint32_t)snprintf(text, sizeof(text), "%u", a->breadth);
+
+		edit_replace_span(l, m, sip_first(m, SIP_H_MAX_BREADTH), edit_text(l, text, n));
+	} else {
+		uint32_t n = (uint32_t)snprintf(text, sizeof(text), "Max-Breadth: %u\r\n", a->breadth);
+
+		edit_replace(l, m->start_line_end, 0, edit_text(l, text, n));
+	}
+}
+
 /* A Route that names us was the caller's way to reach us; request_in refused all others. */
 static void edit_drop_routes(struct edit_list *l, const struct sip_message *m)
 {
@@ -218,6 +234,7 @@ int forward_compose(struct proxy *p, const struct context *c, const struct attem
 	edit_request_uri(p, a, m);
 	edit_top_via(&p->edits, m, &c->from);
 	edit_max_forwards(&p->edits, m);
+	edit_max_breadth(&p->edits, a, m);
 	edit_drop_routes(&p->edits, m);
 	return edit_compose(&p->edits, m, out, cap);
 }

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "proxy/record.h"
 #include "proxy/state.h"
 #include "sip/uri.h"
 #include "tables/access.h"
@@ -166,7 +167,7 @@ static void edit_rebuild(struct proxy *p, const struct way *w)
 /* What could start something new, with a token from a call that is long over. Whatever ends a call passes at any age. */
 static bool is_kept(const struct proxy *p, const struct token *t)
 {
-	uint32_t now_s = (uint32_t)(p->now_ms / 1000) + p->config.clock_offset_s;
+	uint32_t now_s = unix_s(p, p->now_ms);
 
 	if (p->in.method != SIP_INVITE && p->in.method != SIP_REFER && p->in.method != SIP_MESSAGE)
 		return false;
@@ -293,18 +294,35 @@ static struct live_call *live_call_of(const struct proxy *p)
 	return call_find(p->calls, p->in.call_id, p->in.from_tag, p->in.to_tag, &side);
 }
 
-static void end_call(struct proxy *p)
+static void end_call(struct proxy *p, const struct way *w)
 {
 	struct live_call *call = live_call_of(p);
 
-	if (!call)
+	if (!call) {
+		/* Whoever set it up, another node or we before a restart, will not see this BYE. */
+		if (w->token.node != p->config.node || w->token.boot != p->config.boot)
+			record_foreign_end(p, &w->token, w->side);
 		return;
+	}
+	record_end(p, call, w->side == TOKEN_FROM_CALLER ? RECORD_ENDED_BY_CALLER : RECORD_ENDED_BY_TARGET);
 	target_add(p->config.targets, call->target_slot, TARGET_LIVE, -1);
 	count(p, COUNTER_calls_ended);
+	record_close(p, call);
 	call_close(p->calls, call);
 }
 
-static void send_on(struct proxy *p, const struct flow *from, const struct ip_port *to)
+/* RFC 4028 §9: a re-INVITE or UPDATE refreshes the session, and may change its interval. */
+static void refresh_call(struct proxy *p)
+{
+	struct live_call *call = live_call_of(p);
+	uint64_t seconds = session_expires(&p->in);
+
+	if (call && seconds)
+		call_session(call, seconds);
+	call_refresh(p->calls, call, p->now_ms);
+}
+
+static void send_on(struct proxy *p, const struct flow *from, const struct way *w, const struct ip_port *to)
 {
 	const struct sip_message *m = &p->in;
 	int listener = listener_for(p, to, TRANSPORT_UDP, &from->local);
@@ -341,9 +359,9 @@ static void send_on(struct proxy *p, const struct flow *from, const struct ip_po
 		return;
 	count(p, COUNTER_in_dialog_forwarded);
 	if (m->method == SIP_BYE)
-		end_call(p);
-	else if (m->method == SIP_INVITE)
-		call_refresh(p->calls, live_call_of(p), p->now_ms);
+		end_call(p, w);
+	else if (m->method == SIP_INVITE || m->method == SIP_UPDATE)
+		refresh_call(p);
 }
 
 static void refuse(struct proxy *p, const struct flow *from, enum counter why, uint16_t status)
@@ -388,7 +406,7 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		edit_rebuild(p, &w);
 	else
 		edit_drop_own(p, &w);
-	send_on(p, from, &to);
+	send_on(p, from, &w, &to);
 	return true;
 }
 

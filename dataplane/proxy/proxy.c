@@ -6,9 +6,11 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
+#include "proxy/record.h"
 #include "proxy/state.h"
 #include "base/err.h"
 #include "sip/quick.h"
+#include "tables/endpoints.h"
 
 #define CONTAINER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
 
@@ -52,7 +54,10 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 		p->transactions = transactions_new(&tc);
 		p->calls = calls_new(config->max_calls, config->max_call_age_ms, &txn_key, p->wheel, TIMER_CALL_AGE);
 	}
-	if (!p->transactions || !p->calls) {
+	p->challenges = challenges_new();
+	p->by_endpoint = calloc(endpoints_max(p->tables->endpoints), sizeof(p->by_endpoint[0]));
+	p->unposted_end = &p->unposted;
+	if (!p->transactions || !p->calls || !p->challenges || !p->by_endpoint) {
 		proxy_free(p);
 		return NULL;
 	}
@@ -64,6 +69,8 @@ void proxy_free(struct proxy *p)
 	if (!p)
 		return;
 	calls_free(p->calls);
+	challenges_free(p->challenges);
+	free(p->by_endpoint);
 	transactions_free(p->transactions);
 	pool_free(p->contexts);
 	slab_free(p->slab);
@@ -122,11 +129,15 @@ void context_release_if_idle(struct proxy *p, struct context *c)
 	if (c->server || c->attempts)
 		return;
 	call = c->call_slot == CALL_NONE ? NULL : call_at(p->calls, c->call_slot, c->call_generation);
-	if (call && !call->answered)
+	if (call && !call->answered) {
+		record_close(p, call);
 		call_close(p->calls, call);
+	}
 	wheel_cancel(&c->budget);
 	slab_put(p->slab, c->request);
 	slab_put(p->slab, c->best);
+	slab_put(p->slab, c->challenges);
+	slab_put(p->slab, c->reason);
 	pool_put(p->contexts, c);
 }
 
@@ -159,6 +170,8 @@ static void call_aged(struct proxy *p, struct live_call *call)
 {
 	target_add(p->config.targets, call->target_slot, TARGET_LIVE, -1);
 	count(p, COUNTER_calls_expired);
+	record_end(p, call, RECORD_EXPIRED);
+	record_close(p, call);
 	call_close(p->calls, call);
 }
 
@@ -215,6 +228,8 @@ static void fire(void *ctx, struct wheel_timer *t)
 uint32_t proxy_advance(struct proxy *p, uint64_t now_ms)
 {
 	p->now_ms = now_ms;
+	if (p->unposted)
+		record_flush(p);
 	return wheel_advance(p->wheel, now_ms, fire, p);
 }
 
@@ -286,6 +301,27 @@ void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, cons
 	client_event(p, about_attempt(p, a), TXN_TRANSPORT_ERROR);
 }
 
+void proxy_release_endpoint(struct proxy *p, uint32_t endpoint)
+{
+	if (endpoint < endpoints_max(p->tables->endpoints))
+		attempts_release(p, endpoint);
+}
+
+unsigned proxy_calls(struct proxy *p, uint32_t *cursor, unsigned max,
+		     void (*fn)(void *ctx, const struct call_record *record, bool answered), void *ctx)
+{
+	struct live_call *call;
+	unsigned n = 0;
+
+	while (n < max && (call = calls_next(p->calls, cursor))) {
+		if (!call->record)
+			continue;
+		fn(ctx, record_view(p, call), call->answered);
+		n++;
+	}
+	return n;
+}
+
 void proxy_drain(struct proxy *p, bool drain)
 {
 	p->draining = drain;
@@ -296,6 +332,7 @@ void proxy_gauges(const struct proxy *p, struct proxy_gauges *ret)
 	ret->server_transactions = transactions_servers(p->transactions);
 	ret->client_transactions = transactions_clients(p->transactions);
 	ret->live_calls = calls_live(p->calls);
+	ret->records_waiting = p->unposted_count;
 	ret->message_bytes = slab_bytes_in_use(p->slab);
 }
 

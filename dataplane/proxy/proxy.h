@@ -11,6 +11,7 @@
 #include "transaction/machine.h"
 #include "transport/flow.h"
 
+struct call_record;
 struct tables;
 struct target_cell;
 struct trace;
@@ -42,7 +43,9 @@ struct proxy_config {
 	uint32_t max_call_age_ms; /* a call whose BYE was missed ends then */
 	bool silent_to_unknown; /* sources that no trunk holds get no answer */
 	const char *server_name; /* for our own answers; NULL or empty: no Server header */
-	uint32_t clock_offset_s; /* UNIX time in s minus proxy time in s, so that tokens carry a date */
+	uint64_t clock_offset_ms; /* UNIX time minus proxy time, so that tokens and records carry a date */
+	/* Puts a call record on its way (outbox.ctx is handed in). false: no room just now, it is offered again. NULL: no records. */
+	bool (*record)(void *ctx, const struct call_record *record);
 };
 
 struct proxy;
@@ -62,11 +65,20 @@ uint32_t proxy_advance(struct proxy *p, uint64_t now_ms);
 /* When proxy_advance is next needed (UINT64_MAX: not before something comes in). worker-only */
 uint64_t proxy_next_due(const struct proxy *p);
 
+/* The endpoint went down: its unanswered attempts move on, over the next milliseconds. worker-only */
+void proxy_release_endpoint(struct proxy *p, uint32_t endpoint);
+
+/* Calls being set up and live, from the slot *cursor on, at most max of them: their records as they are now, and whether they are answered.
+ * Start with *cursor = 0; returns how many; fewer than max: that was all. worker-only */
+unsigned proxy_calls(struct proxy *p, uint32_t *cursor, unsigned max,
+		     void (*fn)(void *ctx, const struct call_record *record, bool answered), void *ctx);
+
 /* New calls get 503 with Retry-After from now on. worker-only */
 void proxy_drain(struct proxy *p, bool drain);
 
 struct proxy_gauges {
 	uint32_t server_transactions, client_transactions, live_calls;
+	uint32_t records_waiting; /* for room in the control thread's mailbox */
 	uint64_t message_bytes;
 };
 /* worker-only */

@@ -103,8 +103,8 @@ void reply_local(struct proxy *p, struct context *c, const struct sip_message *r
 
 	if (!s || !(server_txn_event(p->transactions, s, event, p->now_ms) & TXN_DO_SEND_RESPONSE))
 		return;
-	if (status >= 200)
-		c->final_sent = true;
+	if (status >= 300)
+		upstream_failed(p, c, status);
 	out = send_begin(p, room);
 	to = out ? out : p->text; /* no buffer just now: it is kept, and sent by timer G or when the request comes again */
 	n = compose(p, request, &c->from, status, NULL, headers, to, room);

@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "base/pool.h"
+#include "proxy/record.h"
 #include "proxy/state.h"
 #include "sip/uri.h"
 #include "tables/access.h"
@@ -39,6 +40,24 @@ static void ack_in(struct proxy *p, const struct flow *from, const struct via *t
 		count(p, COUNTER_refused_token);
 }
 
+/* The caller's reason to hang up (RFC 3326) is told to those whom we cancel for it. */
+static void keep_reason(struct proxy *p, struct context *c)
+{
+	uint32_t n = 0;
+
+	for (int line = p->in.first[SIP_H_REASON]; line >= 0; line = p->in.headers[line].next)
+		n += p->in.headers[line].end - p->in.headers[line].start;
+	if (!n || n > 1024)
+		return;
+	c->reason = slab_get(p->slab, n);
+	for (int line = p->in.first[SIP_H_REASON]; c->reason && line >= 0; line = p->in.headers[line].next) {
+		const struct sip_header *h = &p->in.headers[line];
+
+		memcpy(c->reason + c->reason_len, p->in.data + h->start, h->end - h->start);
+		c->reason_len += h->end - h->start;
+	}
+}
+
 static void context_cancel(struct proxy *p, struct context *c)
 {
 	bool waiting = false;
@@ -46,6 +65,7 @@ static void context_cancel(struct proxy *p, struct context *c)
 	if (c->final_sent || c->cancelled)
 		return;
 	c->cancelled = true;
+	keep_reason(p, c);
 	attempts_abandon(p, c, NULL);
 	for (const struct attempt *a = c->attempts; a; a = a->next)
 		waiting |= a->cancelled && a->txn.state == TXN_PROCEEDING;
@@ -150,6 +170,16 @@ static bool options_for_us(const struct proxy *p)
 	       !uri.user.p && host_is_us(p, uri.host, uri.port);
 }
 
+/* RFC 5393 §5.3.3; more than a call can use is as good as what it can. */
+static uint8_t max_breadth(const struct sip_message *m)
+{
+	uint64_t value;
+
+	if (m->first[SIP_H_MAX_BREADTH] < 0 || !span_to_u64(sip_first(m, SIP_H_MAX_BREADTH), UINT32_MAX, &value))
+		return MAX_BREADTH_DEFAULT;
+	return (uint8_t)(value < UINT8_MAX ? value : UINT8_MAX);
+}
+
 /* The checks in front of everything that costs memory. The trunk that the source belongs to, or TRUNK_NONE: refused and answered. */
 static uint32_t admit(struct proxy *p, const struct flow *from)
 {
@@ -178,6 +208,10 @@ static uint32_t admit(struct proxy *p, const struct flow *from)
 	}
 	if (extensions_refused(p, from))
 		return TRUNK_NONE;
+	if (max_breadth(&p->in) == 0) {
+		refuse(p, from, COUNTER_refused_breadth, 440, NULL, NO_HEADERS);
+		return TRUNK_NONE;
+	}
 	if (foreign_route(p)) {
 		refuse(p, from, COUNTER_refused_destination, 403, "Route Refused", NO_HEADERS);
 		return TRUNK_NONE;
@@ -201,7 +235,18 @@ static bool behind_nat(const struct sip_message *m, const struct flow *from)
 	return uri.host_kind == HOST_NAME || !ip_eq(&uri.ip, &from->remote.ip);
 }
 
-static bool open_call(struct proxy *p, struct context *c)
+/* The user part of a URI, or of a From value's. */
+static struct span user_of(struct span value)
+{
+	struct name_addr element;
+	struct sip_uri uri;
+
+	if (name_addr_next(&value, &element) != 1 || uri_parse(element.uri, &uri) < 0 || uri.scheme == URI_OTHER)
+		return (struct span){ 0, 0 };
+	return uri.user;
+}
+
+static bool open_call(struct proxy *p, struct context *c, e164 number)
 {
 	struct live_call *call = call_open(p->calls, p->in.call_id, p->in.from_tag);
 
@@ -215,11 +260,13 @@ static bool open_call(struct proxy *p, struct context *c)
 		.worker = p->config.worker,
 		.slot = c->call_slot,
 		.generation = call->generation,
-		.setup_s = (uint32_t)(p->now_ms / 1000) + p->config.clock_offset_s,
+		.setup_s = unix_s(p, p->now_ms),
 		.caller_trunk = c->caller_trunk_id,
 	};
 	if (behind_nat(&p->in, &c->from))
 		call->token.caller_flow = c->from.remote;
+	record_open(p, c, call, user_of(sip_first(&p->in, SIP_H_FROM)), user_of(p->in.request_uri));
+	record_number(call, number);
 	return true;
 }
 
@@ -240,13 +287,15 @@ static struct context *context_new(struct proxy *p, const struct flow *from, con
 	c->caller_trunk_id = trunks_get(p->tables->trunks, trunk)->id;
 	c->arrived_ms = p->now_ms;
 	c->call_hash = p->call_hash;
+	c->from_hash = siphash24(&p->config.call_key, p->in.from_tag.p, p->in.from_tag.n);
+	c->breadth = max_breadth(&p->in);
 	c->call_slot = CALL_NONE;
 	c->first_failed = UINT32_MAX;
 	c->budget.kind = TIMER_BUDGET;
 	c->profile_slot = r->profile_slot;
 	c->profile_id = r->profile->id;
 	c->knobs = r->profile->knobs;
-	if (c->method == SIP_INVITE && !open_call(p, c))
+	if (c->method == SIP_INVITE && !open_call(p, c, r->number))
 		goto fail_copy;
 	s = server_txn_new(p->transactions, key, c->method == SIP_INVITE, &c->reply_to);
 	if (!s)
@@ -258,8 +307,12 @@ static struct context *context_new(struct proxy *p, const struct flow *from, con
 	c->request_len = p->in.len;
 	return c;
 fail_call:
-	if (c->call_slot != CALL_NONE)
-		call_close(p->calls, call_at(p->calls, c->call_slot, c->call_generation));
+	if (c->call_slot != CALL_NONE) {
+		struct live_call *call = call_at(p->calls, c->call_slot, c->call_generation);
+
+		record_close(p, call);
+		call_close(p->calls, call);
+	}
 fail_copy:
 	slab_put(p->slab, copy);
 fail_context:

@@ -1,10 +1,23 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Responses that come in, and what a client transaction's events mean for the call: RFC 3261 §16.7. */
 #include "base/err.h"
+#include "proxy/record.h"
 #include "proxy/state.h"
 #include "tables/endpoints.h"
 
 #define RETRY_AFTER_MAX_S 60
+
+uint64_t session_expires(const struct sip_message *m)
+{
+	struct span value = sip_first(m, SIP_H_SESSION_EXPIRES);
+	uint32_t digits = 0;
+	uint64_t seconds = 0;
+
+	while (digits < value.n && value.p[digits] >= '0' && value.p[digits] <= '9')
+		digits++;
+	span_to_u64(span_of(value.p, digits), UINT32_MAX, &seconds);
+	return seconds;
+}
 
 /* late: the attempt had been given up. */
 static void call_answered(struct proxy *p, struct context *c, struct attempt *a, bool late)
@@ -22,8 +35,10 @@ static void call_answered(struct proxy *p, struct context *c, struct attempt *a,
 	call->target_slot = a->target_slot;
 	call->token.target_trunk = a->trunk_id;
 	call->token.endpoint = a->endpoint_id;
+	call_session(call, session_expires(&p->in));
 	call_answer(p->calls, call, p->in.to_tag, p->now_ms);
 	target_add(p->config.targets, a->target_slot, TARGET_LIVE, 1);
+	record_answer(p, c, call, p->in.status);
 }
 
 static void provisional_in(struct proxy *p, struct attempt *a)
@@ -55,6 +70,7 @@ static void provisional_in(struct proxy *p, struct attempt *a)
 	if (c->final_sent)
 		return;
 	c->progress_sent = true;
+	record_progress(p, c);
 	upstream_forward(p, c);
 }
 
@@ -64,6 +80,7 @@ static void success_in(struct proxy *p, struct attempt *a)
 	bool late = a->done;
 
 	attempt_settle(p, a);
+	record_result(p, a, ATTEMPT_RECORD_ANSWERED, p->in.status);
 	wheel_cancel(&a->cancel);
 	wheel_cancel(&c->budget);
 	if (c->method != SIP_INVITE) {
@@ -97,6 +114,52 @@ static void eject_on_503(struct proxy *p, const struct attempt *a)
 	endpoint_eject(p->tables->endpoints, a->endpoint, p->now_ms + seconds * 1000);
 }
 
+/* A 6xx, to all the branches of a simultaneous ring (§16.7(5)), unless the profile says that it speaks for its own target only. */
+static bool declined_for_all(const struct proxy *p, const struct context *c)
+{
+	return p->in.status >= 600 && !c->knobs.decline_ends_target;
+}
+
+/* The answer to an attempt that still counted, and it moves nothing on. */
+static void rejection_in(struct proxy *p, struct attempt *a)
+{
+	struct context *c = a->context;
+
+	attempt_settle(p, a);
+	record_result(p, a, ATTEMPT_RECORD_REJECTED, p->in.status);
+	target_add(p->config.targets, a->target_slot, TARGET_REJECTED, 1);
+	if (p->in.status == 401 || p->in.status == 407)
+		challenge_note(p->challenges, caller_hash(p, c), a->endpoint, p->now_ms + 2 * txn_wait_ms(&p->config.timers));
+	if (!c->parallel) {
+		upstream_take(p, c);
+		upstream_finish(p, c);
+		return;
+	}
+	upstream_consider(p, c);
+	if (declined_for_all(p, c)) {
+		c->exhausted = true;
+		attempts_abandon(p, c, a);
+	}
+	if (!attempts_pending(c))
+		upstream_finish(p, c);
+}
+
+/* A redirect that the profile says to follow, to endpoints of its own. */
+static bool redirected(struct proxy *p, struct attempt *a)
+{
+	struct context *c = a->context;
+
+	if (p->in.status >= 400 || !c->knobs.follow_redirects || c->parallel || c->cancelled || c->final_sent ||
+	    !redirect_note(p, c))
+		return false;
+	attempt_settle(p, a);
+	record_result(p, a, ATTEMPT_RECORD_CODE, p->in.status);
+	upstream_consider(p, c); /* in case that nobody takes the call there */
+	if (context_view(p, c))
+		attempts_start(p, c, &p->kept);
+	return true;
+}
+
 static void failure_in(struct proxy *p, struct attempt *a)
 {
 	struct context *c = a->context;
@@ -116,20 +179,8 @@ static void failure_in(struct proxy *p, struct attempt *a)
 		attempt_failed(p, a, FAIL_CODE);
 		return;
 	}
-	attempt_settle(p, a);
-	target_add(p->config.targets, a->target_slot, TARGET_REJECTED, 1);
-	if (!c->parallel) {
-		upstream_take(p, c);
-		upstream_finish(p, c);
-		return;
-	}
-	upstream_consider(p, c);
-	if (p->in.status >= 600) { /* §16.7(5): nobody else is to ring */
-		c->exhausted = true;
-		attempts_abandon(p, c, a);
-	}
-	if (!attempts_pending(c))
-		upstream_finish(p, c);
+	if (!redirected(p, a))
+		rejection_in(p, a);
 }
 
 /* The transaction ended without a final response. */

@@ -6,13 +6,13 @@
 #include "tables/numbers.h"
 #include "tables/trunks.h"
 
-static uint32_t by_number(const struct tables *t, const struct sip_uri *uri, const struct number_plan *plan)
+static uint32_t by_number(const struct tables *t, const struct sip_uri *uri, const struct number_plan *plan, e164 *ret_number)
 {
-	e164 number;
-
-	if (number_from_uri(uri, plan, &number) < 0)
+	if (number_from_uri(uri, plan, ret_number) < 0) {
+		*ret_number = 0;
 		return PROFILE_NONE;
-	return numbers_lookup(t->numbers, number).profile_slot;
+	}
+	return numbers_lookup(t->numbers, *ret_number).profile_slot;
 }
 
 void route_request(struct proxy *p, const struct sip_message *m, uint32_t trunk_slot, struct routing *ret)
@@ -30,7 +30,7 @@ void route_request(struct proxy *p, const struct sip_message *m, uint32_t trunk_
 		ret->status = 416;
 		return;
 	}
-	slot = by_number(p->tables, &uri, &trunk->plan);
+	slot = by_number(p->tables, &uri, &trunk->plan, &ret->number);
 	if (slot == PROFILE_NONE && uri.scheme != URI_TEL)
 		slot = domains_lookup(domain_table_get(p->tables->domains), uri.host);
 	if (slot == PROFILE_NONE)

@@ -4,6 +4,7 @@
 #include "base/slab.h"
 #include "base/wheel.h"
 #include "proxy/calls.h"
+#include "proxy/challenge.h"
 #include "proxy/proxy.h"
 #include "proxy/stats.h"
 #include "proxy/trace.h"
@@ -13,10 +14,13 @@
 #include "sip/number.h"
 #include "sip/uri.h"
 #include "sip/via.h"
+#include "tables/call_record.h"
 #include "tables/profiles.h"
 #include "tables/select.h"
 #include "tables/tables.h"
 #include "transaction/transactions.h"
+
+struct kept_record; /* record.h */
 
 /* Internal to proxy/: one worker's proxy, a request on its way (the response context of RFC 3261 §16.7), and one attempt of it. */
 
@@ -38,6 +42,9 @@ enum failure {
 	FAIL_CODE, /* a response whose code moves on */
 };
 
+#define REDIRECTS_MAX	    4
+#define MAX_BREADTH_DEFAULT 60 /* RFC 5393 §5.3.3 */
+
 /* One request sent to one endpoint. */
 struct attempt {
 	struct client_txn txn; /* first: transactions.c allocates us */
@@ -50,13 +57,17 @@ struct attempt {
 	uint32_t trunk_slot, trunk_id; /* the target's */
 	uint32_t target_slot; /* statistics */
 	uint32_t cancel_interval_ms;
+	struct attempt *same_next, **same_prev_next; /* unanswered attempts of the same endpoint; NULL: not among them */
 	uint16_t listener; /* index: what it is sent from */
+	int8_t record;	   /* its place in the call's record, or -1 */
+	uint8_t breadth;   /* Max-Breadth that it is sent with (RFC 5393) */
 	uint8_t target;	   /* index in the profile, when it was chosen */
 	bool provisional;  /* any 1xx came */
 	bool progressed;   /* 101..199 came */
 	bool done;	   /* its outcome is known to the context: late responses change nothing but for a 2xx */
 	bool want_cancel;  /* CANCEL as soon as a provisional allows it */
 	bool cancelled;	   /* CANCEL was sent */
+	bool refused;	   /* its endpoint is known to be dead: the clock only spreads the work */
 };
 
 /* A request on its way, RFC 3261 §16.7's response context. Lives until its server transaction and all attempts are gone. */
@@ -70,6 +81,7 @@ struct context {
 	struct flow reply_to; /* where responses go, also after the server transaction's end */
 	uint64_t arrived_ms;
 	uint64_t call_hash; /* of its Call-ID */
+	uint64_t from_hash; /* of its From tag */
 	struct profile_knobs knobs; /* as they were when the call came */
 	struct selection_state selection;
 	uint32_t profile_slot, profile_id;
@@ -89,6 +101,13 @@ struct context {
 	uint16_t best_status;	/* best real response so far; 0: none */
 	uint8_t *best;		/* it, without our Via, in a slab buffer; may be NULL when memory was short */
 	uint32_t best_len;
+	uint8_t *challenges;	/* header lines of every 401 and 407, in a slab buffer; NULL: none */
+	uint32_t challenges_len;
+	uint8_t *reason;	/* Reason lines of the caller's CANCEL, in a slab buffer; NULL: none */
+	uint32_t reason_len;
+	uint8_t breadth;	/* Max-Breadth that it came with */
+	uint8_t redirect_count;
+	uint32_t redirects[REDIRECTS_MAX]; /* endpoints that a 3xx named, to be tried next */
 	uint32_t first_failed;	/* target slot of the first failed attempt, for rescued_away; UINT32_MAX */
 };
 
@@ -110,6 +129,12 @@ struct proxy {
 	struct transactions *transactions;
 	struct pool *contexts;
 	struct calls *calls;
+	struct challenges *challenges;
+	struct attempt **by_endpoint; /* unanswered attempts, by endpoint slot */
+	struct kept_record *unposted, **unposted_end; /* records that wait for room, oldest first */
+	uint32_t unposted_count;
+	uint64_t record_sequence;
+	struct call_record posting; /* scratch */
 	struct listener listeners[PROXY_LISTENERS_MAX];
 	unsigned listener_count;
 	bool draining;
@@ -127,6 +152,12 @@ struct proxy {
 static inline void count(struct proxy *p, enum counter which)
 {
 	counter_add(p->counters, which, 1);
+}
+
+/* A time of the proxy's clock as UNIX seconds, for tokens. */
+static inline uint32_t unix_s(const struct proxy *p, uint64_t ms)
+{
+	return (uint32_t)((ms + p->config.clock_offset_ms) / 1000);
 }
 
 /* ---- proxy.c */
@@ -162,6 +193,7 @@ struct routing {
 	uint16_t status; /* 0: routed; else the refusal */
 	uint32_t profile_slot;
 	const struct profile *profile;
+	e164 number; /* what it dials; 0: no number */
 };
 void route_request(struct proxy *p, const struct sip_message *m, uint32_t trunk_slot, struct routing *ret);
 
@@ -181,6 +213,8 @@ void upstream_forward(struct proxy *p, struct context *c);
 void upstream_consider(struct proxy *p, struct context *c);
 /* p->in is the answer, whatever was collected before it. */
 void upstream_take(struct proxy *p, struct context *c);
+/* A final response other than 2xx went up. */
+void upstream_failed(struct proxy *p, struct context *c, uint16_t status);
 /* Sends the best final response there is, or makes one. */
 void upstream_finish(struct proxy *p, struct context *c);
 /* Keeps a response for replaying, in place of the one kept before. Out of memory: there is none (counted). */
@@ -201,7 +235,12 @@ void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct
 /* Writes "Via: ...;branch=...\r\n" at out; returns the length. */
 uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch *b, char *out);
 
+/* What a caller is known by when it comes back after a challenge: Call-ID and From tag. */
+uint64_t caller_hash(const struct proxy *p, const struct context *c);
+
 /* ---- attempt.c */
+/* All unanswered attempts at the endpoint move on, spread over some milliseconds. */
+void attempts_release(struct proxy *p, uint32_t endpoint);
 /* Begins the next attempt (or all of them); sends the final answer when there is none to begin. m: the request's view. */
 void attempts_start(struct proxy *p, struct context *c, const struct sip_message *m);
 /* Gives one attempt up and moves on as the profile says. */
@@ -220,12 +259,18 @@ void attempt_clock_fired(struct proxy *p, struct attempt *a);
 void attempt_ring_fired(struct proxy *p, struct attempt *a);
 void budget_fired(struct proxy *p, struct context *c);
 
+/* ---- redirect.c */
+/* Notes the Contacts of a 3xx (p->in) that name endpoints of the context's profile. false: there is none. */
+bool redirect_note(struct proxy *p, struct context *c);
+
 /* ---- downstream.c: messages of an attempt's transaction */
 void downstream_resend(struct proxy *p, struct attempt *a);
 void downstream_ack(struct proxy *p, struct attempt *a, struct span response_to);
 void downstream_cancel(struct proxy *p, struct attempt *a);
 
 /* ---- response.c */
+/* The seconds of Session-Expires (RFC 4028 §4); 0: absent or unreadable. */
+uint64_t session_expires(const struct sip_message *m);
 void response_in(struct proxy *p, const struct flow *from);
 /* Carries out what a client transaction's event left to do; where the event is a response, it is p->in. May release the attempt. */
 void client_event(struct proxy *p, struct attempt *a, enum txn_event event);

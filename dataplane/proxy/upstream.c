@@ -2,7 +2,10 @@
 /* What goes back to the caller: responses passed on, the best of several, and replays. */
 #include <string.h>
 
+#include "proxy/record.h"
 #include "proxy/state.h"
+
+#define CHALLENGES_MAX 8192 /* bytes of challenges merged into one response */
 
 bool strip_top_via(struct edit_list *l, const struct sip_message *m)
 {
@@ -87,6 +90,57 @@ static int rank(uint16_t status)
 	return status / 100 * 10 + 5;
 }
 
+/* §16.7(7): every challenge of every branch goes up with the one that is sent. */
+static void keep_challenges(struct proxy *p, struct context *c)
+{
+	static const enum sip_header_id ids[] = { SIP_H_WWW_AUTHENTICATE, SIP_H_PROXY_AUTHENTICATE };
+	const struct sip_message *m = &p->in;
+
+	if (!c->parallel || (m->status != 401 && m->status != 407))
+		return;
+	if (!c->challenges)
+		c->challenges = slab_get(p->slab, CHALLENGES_MAX);
+	for (unsigned i = 0; c->challenges && i < 2; i++) {
+		for (int line = m->first[ids[i]]; line >= 0; line = m->headers[line].next) {
+			const struct sip_header *h = &m->headers[line];
+			uint32_t n = h->end - h->start;
+
+			if (n > CHALLENGES_MAX - c->challenges_len)
+				continue;
+			memcpy(c->challenges + c->challenges_len, m->data + h->start, n);
+			c->challenges_len += n;
+		}
+	}
+}
+
+/* The best response's own challenges are among those kept: all of them take their place. */
+static void merge_challenges(struct proxy *p, struct context *c)
+{
+	uint8_t *merged;
+	uint32_t size;
+
+	if (!c->challenges_len || (c->best_status != 401 && c->best_status != 407) ||
+	    sip_parse(c->best, c->best_len, &p->kept) != SIP_OK)
+		return;
+	edit_reset(&p->edits);
+	for (unsigned i = 0; i < p->kept.header_count; i++) {
+		const struct sip_header *h = &p->kept.headers[i];
+
+		if (h->id == SIP_H_WWW_AUTHENTICATE || h->id == SIP_H_PROXY_AUTHENTICATE)
+			edit_replace(&p->edits, h->start, h->end - h->start, (struct span){ 0, 0 });
+	}
+	edit_replace(&p->edits, p->kept.head_end, 0, span_of(c->challenges, c->challenges_len));
+	size = edit_size(&p->edits, &p->kept);
+	merged = slab_get(p->slab, size);
+	if (!merged || edit_compose(&p->edits, &p->kept, merged, size) <= 0) {
+		slab_put(p->slab, merged);
+		return;
+	}
+	slab_put(p->slab, c->best);
+	c->best = merged;
+	c->best_len = size;
+}
+
 void upstream_consider(struct proxy *p, struct context *c)
 {
 	const struct sip_message *m = &p->in;
@@ -95,6 +149,7 @@ void upstream_consider(struct proxy *p, struct context *c)
 
 	if (c->final_sent)
 		return;
+	keep_challenges(p, c);
 	if (m->status == 408 && c->method != SIP_INVITE) { /* RFC 4320 §4.2: such a 408 goes no further; it is a timeout like any */
 		c->timeouts++;
 		return;
@@ -136,12 +191,20 @@ static void send_best(struct proxy *p, struct context *c)
 
 	if (!(server_txn_event(p->transactions, s, TXN_TX_FINAL, p->now_ms) & TXN_DO_SEND_RESPONSE))
 		return;
-	c->final_sent = true;
+	merge_challenges(p, c);
+	upstream_failed(p, c, c->best_status);
 	slab_put(p->slab, s->response);
 	s->response = c->best;
 	s->response_len = c->best_len;
 	c->best = NULL;
 	upstream_replay(p, s);
+}
+
+void upstream_failed(struct proxy *p, struct context *c, uint16_t status)
+{
+	c->final_sent = true;
+	if (c->method == SIP_INVITE)
+		record_failed(p, c, c->cancelled ? RECORD_CANCELLED : c->best_status ? RECORD_REJECTED : RECORD_EXHAUSTED, status);
 }
 
 void upstream_finish(struct proxy *p, struct context *c)

@@ -49,6 +49,8 @@ struct profile_knobs {
 	uint8_t max_attempts;	      /* endpoints in all, 1..ATTEMPTS_MAX */
 	uint16_t exhausted_code;      /* answer when nothing was collected and nothing timed out */
 	bool retry_after_progress;    /* a 408 or 5xx moves on even after an 18x went upstream */
+	bool decline_ends_target;     /* a 6xx ends its own branch of a simultaneous ring only, not all */
+	bool follow_redirects;	      /* Contacts of a 3xx that name endpoints of this profile are tried next */
 	struct code_set retry_codes;  /* default: 408 and every 5xx */
 };
 

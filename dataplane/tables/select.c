@@ -81,6 +81,15 @@ static unsigned endpoint_by_weight(const struct profile_target *t, uint64_t grou
 	}
 }
 
+static void note(struct selection_state *s, unsigned target, uint32_t endpoint, struct selection *ret)
+{
+	s->tried[s->tried_count++] = endpoint;
+	s->targets_tried |= 1u << target;
+	s->current = (int8_t)target;
+	ret->target = (uint8_t)target;
+	ret->endpoint = endpoint;
+}
+
 /* Picks an endpoint of the target and notes it. false: it has none left. */
 static bool take(const struct choice *c, unsigned target, struct selection *ret)
 {
@@ -93,11 +102,7 @@ static bool take(const struct choice *c, unsigned target, struct selection *ret)
 		return false;
 	i = group & (group - 1) ? endpoint_by_weight(t, group, mix64(~s->hash + GOLDEN * s->tried_count))
 				: (unsigned)__builtin_ctzll(group);
-	s->tried[s->tried_count++] = t->endpoints[i];
-	s->targets_tried |= 1u << target;
-	s->current = (int8_t)target;
-	ret->target = (uint8_t)target;
-	ret->endpoint = t->endpoints[i];
+	note(s, target, t->endpoints[i], ret);
 	return true;
 }
 
@@ -213,6 +218,25 @@ int select_next(const struct profile *p, const struct endpoints *endpoints, uint
 	if ((unsigned)__builtin_popcount(s->targets_tried) > p->knobs.max_retries)
 		return -ERR_NOT_FOUND;
 	return next_target(&c, ret) ? 0 : -ERR_NOT_FOUND;
+}
+
+int select_prefer(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
+		  uint32_t endpoint, struct selection *ret)
+{
+	if (s->tried_count >= ATTEMPTS_MAX || s->tried_count >= p->knobs.max_attempts || tried(s, endpoint) ||
+	    !endpoint_usable(endpoints, endpoint, now_ms))
+		return -ERR_NOT_FOUND;
+	for (unsigned i = 0; i < p->target_count; i++) {
+		const struct profile_target *t = &p->targets[i];
+
+		for (unsigned k = 0; t->enabled && k < t->endpoint_count; k++) {
+			if (t->endpoints[k] != endpoint)
+				continue;
+			note(s, i, endpoint, ret);
+			return 0;
+		}
+	}
+	return -ERR_NOT_FOUND;
 }
 
 const char *select_refusal(const struct profile *p, unsigned target, const struct endpoints *endpoints, uint64_t now_ms)

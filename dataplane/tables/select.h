@@ -39,6 +39,12 @@ static inline void selection_start(struct selection_state *s, uint64_t hash)
 int select_next(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		struct selection *ret);
 
+/* That very endpoint as the next attempt, whatever the strategy says: it challenged the caller, or a redirect names it. 0; -ERR_NOT_FOUND: it is
+ * no endpoint of an enabled target of the profile, is not usable, was tried, or max_attempts is used up.
+ * reader, inside a quiescent period */
+int select_prefer(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
+		  uint32_t endpoint, struct selection *ret);
+
 /* Why a target would not be chosen now: NULL when it may be; "disabled", "weight 0", "no endpoint", "all endpoints down". Static
  * storage. reader, inside a quiescent period */
 const char *select_refusal(const struct profile *p, unsigned target, const struct endpoints *endpoints, uint64_t now_ms);

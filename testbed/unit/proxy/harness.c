@@ -189,7 +189,7 @@ void harness_start(struct harness *h, const struct harness_options *options)
 		.max_call_age_ms = CALL_AGE_MS,
 		.silent_to_unknown = options->silent_to_unknown,
 		.server_name = options->server_name,
-		.clock_offset_s = 1700000000,
+		.clock_offset_ms = 1700000000000,
 	};
 	h->proxy = proxy_new(&h->config, h->now_ms);
 	assert_non_null(h->proxy);
