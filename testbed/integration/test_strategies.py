@@ -7,6 +7,7 @@
 # Who gets a call: each strategy, positions, weights, targets that are switched off or drained.
 
 import math
+import select
 from collections import Counter
 
 from agent import Agent
@@ -67,16 +68,20 @@ def test_weights(lab):
 
 
 def test_the_same_call_id_meets_the_same_target(lab):
-    with Agent(lab, "caller", port=5099) as caller, all_answer(lab) as trial:
-        for call_id in ("a@b", "c@d", "e@f", "g@h"):
+    assert lab.wait_usable()
+    with Agent(lab, "caller") as caller, Agent(lab, "target1") as one, Agent(lab, "target2") as two:
+        chosen = {}
+        for call_id in (f"same-{number}@caller" for number in range(8)):
             for attempt in range(3):
                 caller.send(caller.request("INVITE", f"sip:{WEIGHTED}@10.77.0.1", call_id=call_id, cseq=attempt + 1))
-                assert caller.final().status == 200
-    chosen = {}
-    for message in trial.messages:
-        if message.method == "INVITE" and message.is_request and message.source[0] == lab.address("strowger"):
-            chosen.setdefault(message.call_id, set()).add(message.destination[0])
-    assert len(chosen) == 4 and all(len(targets) == 1 for targets in chosen.values())
+                ready = select.select([one.socket, two.socket], [], [], 2)[0]
+                reached = one if one.socket in ready else two
+                reached.reply(reached.request_in(), 486, "Busy Here", tag="t")
+                assert reached.request_in("ACK")
+                assert caller.final().status == 486
+                chosen.setdefault(call_id, set()).add(reached.node)
+    assert all(len(targets) == 1 for targets in chosen.values())
+    assert len(set.union(*chosen.values())) == 2
 
 
 def test_weight_zero_gets_nothing(lab):
