@@ -15,6 +15,8 @@
 #include "base/random.h"
 #include "eal.h"
 #include "proxy/stats.h"
+#include "proxy/trace.h"
+#include "records.h"
 #include "sip/via.h"
 #include "worker.h"
 
@@ -23,6 +25,7 @@
 #define PACKET_LINEAR	65600 /* an IP packet of many segments, made linear for the kernel */
 
 _Static_assert(TARGET_SLOTS_MAX == TARGET_CELLS, "one statistics cell per target slot");
+_Static_assert((unsigned)DATAPLANE_NAMES_MAX == (unsigned)PROXY_NAMES_MAX, "each of the names is handed on");
 
 struct gauge_reading {
 	uint64_t busy, total;
@@ -46,6 +49,7 @@ void dataplane_config_default(struct dataplane_config *config)
 			.transactions = 65536,
 			.calls = 65536,
 			.call_age_s = 12 * 3600,
+			.trace_mb = 8,
 			.message_mb = 256,
 			.fragments = 1024,
 			.mbufs = 16384,
@@ -146,6 +150,9 @@ static void proxy_settings(const struct dataplane_config *c, struct proxy_config
 		.server_name = c->server_name,
 		.clock_offset_ms = (uint64_t)time(NULL) * 1000 - dataplane_now_ms(),
 	};
+	for (unsigned i = 0; i < c->name_count; i++)
+		ret->names[i] = c->names[i];
+	ret->name_count = c->name_count;
 	for (unsigned i = 0; i < c->listener_count; i++) {
 		ret->listeners[i].addr = c->listeners[i].addr;
 		ret->listeners[i].transport = c->listeners[i].transport;
@@ -155,8 +162,15 @@ static void proxy_settings(const struct dataplane_config *c, struct proxy_config
 static int start_workers(struct dataplane *d, char *error_text)
 {
 	struct worker_shared *s = &d->shared;
-	struct worker_config wc = { .shared = s, .fragments = d->config.limits.fragments };
+	struct worker_config wc = {
+		.shared = s,
+		.fragments = d->config.limits.fragments,
+		.trace_mb = d->config.limits.trace_mb,
+	};
 
+	s->records = records_open(d->config.record_file, s->workers, error_text);
+	if (!s->records)
+		return -ERR_IO;
 	s->exceptions = rte_ring_create("exceptions", EXCEPTION_RING, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	if (!s->exceptions || s->exception_fd < 0) {
 		snprintf(error_text, 256, "not enough memory for the exception ring");
@@ -228,6 +242,7 @@ void dataplane_stop(struct dataplane *d)
 	while (s->exceptions && rte_ring_dequeue(s->exceptions, &m) == 0)
 		rte_pktmbuf_free(m);
 	rte_ring_free(s->exceptions);
+	records_close(s->records);
 	for (unsigned i = 0; i < s->port_count; i++)
 		port_close(s->ports[i]);
 	if (s->tables)
@@ -286,6 +301,7 @@ void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges
 	ret->server_transactions = atomic_load_explicit(&p->server_transactions, memory_order_relaxed);
 	ret->client_transactions = atomic_load_explicit(&p->client_transactions, memory_order_relaxed);
 	ret->live_calls = atomic_load_explicit(&p->live_calls, memory_order_relaxed);
+	ret->records_waiting = atomic_load_explicit(&p->records_waiting, memory_order_relaxed);
 	ret->message_bytes = atomic_load_explicit(&p->message_bytes, memory_order_relaxed);
 	ret->busy_permille = total > last->total ? (busy - last->busy) * 1000 / (total - last->total) : 0;
 	*last = (struct gauge_reading){ busy, total };
@@ -332,6 +348,75 @@ void dataplane_target_stats_reset(struct dataplane *d, uint32_t target_slot)
 uint64_t dataplane_call_hash(const struct dataplane *d, const void *call_id, size_t bytes)
 {
 	return siphash24(&d->shared.call_key, call_id, bytes);
+}
+
+/* ---- calls */
+
+const struct call_record *dataplane_record_peek(struct dataplane *d)
+{
+	return records_peek(d->shared.records);
+}
+
+void dataplane_record_drop(struct dataplane *d)
+{
+	records_drop(d->shared.records);
+}
+
+int dataplane_calls(struct dataplane *d, unsigned max, unsigned wait_ms,
+		    void (*fn)(void *ctx, const struct call_record *record, bool answered), void *ctx)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < d->shared.workers; i++) {
+		const struct call_page *page;
+		uint32_t cursor = 0;
+
+		do {
+			page = worker_ask_calls(d->shared.worker[i], &cursor, wait_ms);
+			if (!page)
+				return -ERR_IO;
+			for (unsigned k = 0; k < page->count && n < max; k++, n++)
+				fn(ctx, &page->record[k], page->answered[k]);
+		} while (page->more && n < max);
+	}
+	return (int)n;
+}
+
+/* Passes one worker's entries on. */
+struct trace_reader {
+	void (*fn)(void *ctx, unsigned worker, uint64_t time_ms, bool outgoing, const struct flow *flow, const uint8_t *message,
+		   uint32_t kept, uint32_t len);
+	void *ctx;
+	unsigned worker;
+};
+
+static void trace_entry_out(void *ctx, const struct trace_entry *e, const uint8_t *message)
+{
+	const struct trace_reader *r = ctx;
+
+	r->fn(r->ctx, r->worker, e->time_ms, e->direction == TRACE_OUT, &e->flow, message, e->kept, e->len);
+}
+
+unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
+			 void (*fn)(void *ctx, unsigned worker, uint64_t time_ms, bool outgoing, const struct flow *flow,
+				    const uint8_t *message, uint32_t kept, uint32_t len),
+			 void *ctx)
+{
+	struct trace_reader r = { fn, ctx, 0 };
+	unsigned n = 0;
+
+	for (; r.worker < d->shared.workers; r.worker++) {
+		const struct trace *t = worker_trace(d->shared.worker[r.worker]);
+
+		n += t ? trace_read(t, call_hash, trace_entry_out, &r) : 0;
+	}
+	return n;
+}
+
+void dataplane_release_endpoint(struct dataplane *d, uint32_t endpoint)
+{
+	for (unsigned i = 0; i < d->shared.workers; i++)
+		worker_release_endpoint(d->shared.worker[i], endpoint);
 }
 
 /* ---- the kernel's packets */

@@ -21,11 +21,15 @@ struct dataplane_listener {
 	uint8_t transport; /* enum sip_transport; UDP */
 };
 
+struct call_record;
+struct flow;
+
 struct dataplane_limits {
 	uint32_t transactions; /* server transactions per worker (INVITEs and others in progress or lingering) */
 	uint32_t calls;	       /* live calls per worker */
 	uint32_t call_age_s;   /* a call whose BYE was missed ends then; at most 4,000,000 */
 	uint32_t message_mb;   /* kept messages per worker */
+	uint32_t trace_mb;     /* last messages per worker, for looking at; 0: none */
 	uint32_t fragments;    /* incomplete datagrams per worker */
 	uint32_t mbufs;	       /* per worker */
 	struct tables_limits tables;
@@ -35,6 +39,8 @@ struct dataplane_limits {
 struct dataplane_timers {
 	uint32_t t1, t2, t4, timer_c;
 };
+
+#define DATAPLANE_NAMES_MAX 32
 
 enum unknown_source { UNKNOWN_SOURCE_403, UNKNOWN_SOURCE_SILENT };
 
@@ -52,6 +58,11 @@ struct dataplane_config {
 	char server_name[64]; /* Server header of our own answers; empty: none */
 	uint16_t node, boot;
 	struct token_keys token_keys;
+	/* Host names that mean this proxy in a request URI or a Route, beside the listeners' addresses. */
+	char names[DATAPLANE_NAMES_MAX][256];
+	unsigned name_count;
+	/* A file that is mapped for the call records on their way to the control thread, so that a SIGKILL loses none; empty: plain memory. */
+	char record_file[256];
 };
 
 void dataplane_config_default(struct dataplane_config *config);
@@ -79,6 +90,7 @@ const struct counters *dataplane_counters(const struct dataplane *d, unsigned wo
 struct worker_gauges {
 	uint32_t server_transactions, client_transactions, live_calls;
 	uint64_t message_bytes; /* of kept messages */
+	uint32_t records_waiting; /* for room in the mailbox below */
 	uint64_t busy_permille; /* of loop time spent on work since the last reading */
 };
 void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges *ret);
@@ -97,7 +109,29 @@ void dataplane_target_stats_reset(struct dataplane *d, uint32_t target_slot);
 /* Keyed hash of a Call-ID, as workers compute it for ownership and weighted selection. any */
 uint64_t dataplane_call_hash(const struct dataplane *d, const void *call_id, size_t bytes);
 
-/* Readable when exceptions wait; dataplane_exceptions clears it. */
+/* ---- calls */
+
+/* The oldest call record that has not been dropped, of any worker; NULL: none waits. Valid until dataplane_record_drop, which must follow once
+ * it is safe (written): after a crash in between it comes again, with the same id. dataplane_event_fd is readable when records wait. */
+const struct call_record *dataplane_record_peek(struct dataplane *d);
+void dataplane_record_drop(struct dataplane *d);
+
+/* Calls being set up and live, at most max in all: asks the workers and waits for their answers, at most wait_ms. Returns how many were handed to fn,
+ * or -ERR_IO when a worker did not answer in time. */
+int dataplane_calls(struct dataplane *d, unsigned max, unsigned wait_ms,
+		    void (*fn)(void *ctx, const struct call_record *record, bool answered), void *ctx);
+
+/* The messages of one call (hash of its Call-ID: dataplane_call_hash; 0: all) that are still in the workers' rings, oldest first; time in ms
+ * of dataplane_now_ms; len as it was on the wire, kept <= len bytes follow. Returns how many. */
+unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
+			 void (*fn)(void *ctx, unsigned worker, uint64_t time_ms, bool outgoing, const struct flow *flow,
+				    const uint8_t *message, uint32_t kept, uint32_t len),
+			 void *ctx);
+
+/* The endpoint is known to be down: its unanswered attempts move on. */
+void dataplane_release_endpoint(struct dataplane *d, uint32_t endpoint);
+
+/* Readable when exceptions or call records wait; dataplane_exceptions clears it. */
 int dataplane_event_fd(const struct dataplane *d);
 
 enum exception_kind {

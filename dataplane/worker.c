@@ -24,6 +24,8 @@
 #include "net/output.h"
 #include "net/reassembly.h"
 #include "proxy/stats.h"
+#include "proxy/trace.h"
+#include "records.h"
 #include "sip/via.h"
 #include "tables/epoch.h"
 
@@ -36,11 +38,12 @@
 #define SCRATCH_BYTES	65536
 #define EXPIRE_EVERY_MS 500
 
-enum command_type { COMMAND_DRAIN };
+enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS };
 
 struct command {
 	uint8_t type;
 	bool on;
+	uint32_t value; /* endpoint slot; cursor */
 };
 
 struct worker {
@@ -62,11 +65,17 @@ struct worker {
 	struct pollfd fds[WAIT_FDS_MAX];
 	unsigned fd_count;
 	bool can_sleep;
-	bool exceptions_waiting; /* put into the ring this turn */
+	bool control_waited_for; /* something for the control thread this turn: exceptions, records */
 	bool rang[WORKERS_MAX];	 /* gave frames to that worker this turn */
 	uint64_t now_ms, next_expire_ms;
 	uint8_t *scratch;
 	struct worker_published published;
+	struct mailbox *records; /* call records to the control thread */
+	struct trace *trace;
+	struct call_page page;	 /* the control thread's to read while !page_asked */
+	_Atomic(bool) page_asked;
+	uint32_t page_cursor;
+	int page_fd;
 };
 
 static uint64_t now_ms(void)
@@ -88,7 +97,7 @@ static void to_kernel(struct worker *w, struct rte_mbuf *m, enum exception_kind 
 		return;
 	}
 	counter_add(w->counters, COUNTER_rx_exception, 1);
-	w->exceptions_waiting = true;
+	w->control_waited_for = true;
 }
 
 static void resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t port)
@@ -103,7 +112,7 @@ static void tell_control(struct worker *w)
 {
 	uint64_t one = 1;
 
-	w->exceptions_waiting = false;
+	w->control_waited_for = false;
 	if (!atomic_exchange(&w->shared->exception_told, true) && write(w->shared->exception_fd, &one, sizeof(one)) < 0)
 		atomic_store(&w->shared->exception_told, false);
 }
@@ -122,6 +131,18 @@ static int outbox_commit(void *ctx, uint32_t len, const struct flow *to)
 	struct worker *w = ctx;
 
 	return output_commit(w->output, len, &to->local, &to->remote);
+}
+
+static bool outbox_record(void *ctx, const struct call_record *record)
+{
+	struct worker *w = ctx;
+
+	if (!mailbox_post(w->records, record)) {
+		counter_add(w->counters, COUNTER_records_waited, 1);
+		return false;
+	}
+	w->control_waited_for = true;
+	return true;
 }
 
 /* ---- frames in */
@@ -247,6 +268,26 @@ static unsigned send_kernels(struct worker *w)
 
 /* ---- the loop */
 
+static void page_add(void *ctx, const struct call_record *record, bool answered)
+{
+	struct call_page *page = ctx;
+
+	page->answered[page->count] = answered;
+	page->record[page->count++] = *record;
+}
+
+static void answer_calls(struct worker *w, uint32_t cursor)
+{
+	uint64_t one = 1;
+
+	w->page.count = 0;
+	w->page.more = proxy_calls(w->proxy, &cursor, CALLS_PER_PAGE, page_add, &w->page) == CALLS_PER_PAGE;
+	w->page_cursor = cursor;
+	atomic_store(&w->page_asked, false);
+	if (write(w->page_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: the asker is told already */
+}
+
 static unsigned take_commands(struct worker *w)
 {
 	struct command c;
@@ -256,6 +297,10 @@ static unsigned take_commands(struct worker *w)
 		n++;
 		if (c.type == COMMAND_DRAIN)
 			proxy_drain(w->proxy, c.on);
+		else if (c.type == COMMAND_RELEASE_ENDPOINT)
+			proxy_release_endpoint(w->proxy, c.value);
+		else
+			answer_calls(w, c.value);
 	}
 	return n;
 }
@@ -268,6 +313,7 @@ static void publish(struct worker *w)
 	atomic_store_explicit(&w->published.server_transactions, g.server_transactions, memory_order_relaxed);
 	atomic_store_explicit(&w->published.client_transactions, g.client_transactions, memory_order_relaxed);
 	atomic_store_explicit(&w->published.live_calls, g.live_calls, memory_order_relaxed);
+	atomic_store_explicit(&w->published.records_waiting, g.records_waiting, memory_order_relaxed);
 	atomic_store_explicit(&w->published.message_bytes, g.message_bytes, memory_order_relaxed);
 }
 
@@ -285,7 +331,7 @@ static unsigned turn(struct worker *w)
 		w->next_expire_ms = w->now_ms + EXPIRE_EVERY_MS;
 	}
 	output_flush(w->output);
-	if (w->exceptions_waiting)
+	if (w->control_waited_for)
 		tell_control(w);
 	for (unsigned i = 0; i < w->shared->workers; i++) {
 		if (w->rang[i])
@@ -377,10 +423,41 @@ void worker_wake(struct worker *w)
 
 void worker_drain(struct worker *w, bool drain)
 {
-	struct command c = { COMMAND_DRAIN, drain };
+	struct command c = { COMMAND_DRAIN, drain, 0 };
 
 	mailbox_post(w->commands, &c);
 	worker_wake(w);
+}
+
+bool worker_release_endpoint(struct worker *w, uint32_t endpoint)
+{
+	struct command c = { COMMAND_RELEASE_ENDPOINT, true, endpoint };
+
+	if (!mailbox_post(w->commands, &c))
+		return false;
+	worker_wake(w);
+	return true;
+}
+
+const struct call_page *worker_ask_calls(struct worker *w, uint32_t *cursor, unsigned wait_ms)
+{
+	struct command c = { COMMAND_CALLS, true, *cursor };
+	struct pollfd fd = { .fd = w->page_fd, .events = POLLIN };
+	uint64_t told;
+
+	if (read(w->page_fd, &told, sizeof(told)) < 0 && atomic_load(&w->page_asked))
+		return NULL; /* it has not come back from the last time */
+	atomic_store(&w->page_asked, true);
+	if (!mailbox_post(w->commands, &c)) {
+		atomic_store(&w->page_asked, false);
+		return NULL;
+	}
+	worker_wake(w);
+	while (atomic_load(&w->page_asked))
+		if (poll(&fd, 1, (int)wait_ms) <= 0)
+			return NULL;
+	*cursor = w->page_cursor;
+	return &w->page;
 }
 
 bool worker_inject(struct worker *w, struct rte_mbuf *frame)
@@ -457,6 +534,14 @@ static bool parts_new(struct worker *w, const struct worker_config *config)
 	pc.counters = w->counters;
 	pc.targets = w->targets;
 	pc.outbox = (struct outbox){ outbox_reserve, outbox_commit, w };
+	pc.record = outbox_record;
+	w->records = records_mailbox(s->records, w->index);
+	if (config->trace_mb) {
+		w->trace = trace_new((size_t)config->trace_mb << 20);
+		if (!w->trace)
+			return false;
+		pc.trace = w->trace;
+	}
 	pc.call_key = s->call_key;
 	pc.branch_key = s->branch_key;
 	w->output = output_new(&oc);
@@ -476,10 +561,11 @@ struct worker *worker_new(const struct worker_config *config, char *error_text)
 	w->index = config->index;
 	w->core = config->core;
 	w->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	w->page_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->counters = aligned_alloc(64, sizeof(*w->counters));
 	w->targets = zero_pages(sizeof(struct target_cell) * TARGET_CELLS);
 	w->scratch = malloc(SCRATCH_BYTES);
-	if (w->event_fd < 0 || !w->counters || !w->targets || !w->scratch)
+	if (w->event_fd < 0 || w->page_fd < 0 || !w->counters || !w->targets || !w->scratch)
 		goto fail;
 	memset(w->counters, 0, sizeof(*w->counters));
 	if (!parts_new(w, config))
@@ -534,9 +620,17 @@ void worker_free(struct worker *w)
 	if (w->targets)
 		munmap(w->targets, sizeof(struct target_cell) * TARGET_CELLS);
 	free(w->counters);
+	trace_free(w->trace);
 	if (w->event_fd >= 0)
 		close(w->event_fd);
+	if (w->page_fd >= 0)
+		close(w->page_fd);
 	free(w);
+}
+
+const struct trace *worker_trace(const struct worker *w)
+{
+	return w->trace;
 }
 
 const struct counters *worker_counters(const struct worker *w)

@@ -8,10 +8,13 @@
 #include "dataplane.h"
 #include "net/packet.h"
 #include "proxy/proxy.h"
+#include "tables/call_record.h"
 
 struct rte_mbuf;
 struct rte_mempool;
+struct records;
 struct rte_ring;
+struct trace;
 struct worker;
 
 /* One core's state and its loop: receive, own, act, send. */
@@ -30,6 +33,7 @@ struct worker_shared {
 	struct rte_ring *exceptions; /* all workers -> control: frames and IP packets for the kernel */
 	int exception_fd;	     /* eventfd; written when exceptions wait and nobody was told */
 	_Atomic(bool) exception_told;
+	struct records *records;
 	_Atomic(bool) stop;
 };
 
@@ -38,7 +42,7 @@ struct worker_shared {
 
 /* What a worker publishes of itself for the control thread. */
 struct worker_published {
-	_Atomic(uint32_t) server_transactions, client_transactions, live_calls;
+	_Atomic(uint32_t) server_transactions, client_transactions, live_calls, records_waiting;
 	_Atomic(uint64_t) message_bytes, busy_cycles, total_cycles;
 };
 
@@ -48,6 +52,16 @@ struct worker_config {
 	int core; /* -1: not pinned */
 	struct proxy_config proxy; /* tables, outbox, counters and targets are filled in here */
 	uint32_t fragments;
+	uint32_t trace_mb;
+};
+
+/* A few of a worker's calls, as it answers worker_ask_calls. */
+#define CALLS_PER_PAGE 32
+struct call_page {
+	unsigned count;
+	bool more;
+	bool answered[CALLS_PER_PAGE];
+	struct call_record record[CALLS_PER_PAGE];
 };
 
 /* NULL: no memory, with error_text. control-only */
@@ -63,6 +77,16 @@ void worker_wake(struct worker *w);
 
 /* Asks it to refuse new calls (or no longer). control-only */
 void worker_drain(struct worker *w, bool drain);
+
+/* Its endpoint went down: what waits for it moves on. control-only; false: its mailbox is full, ask again */
+bool worker_release_endpoint(struct worker *w, uint32_t endpoint);
+
+/* Asks for the calls from slot *cursor on and waits for them, at most wait_ms; *cursor moves. NULL: no answer in time (a later call takes
+ * up the late one). The page is the worker's until the next call. control-only */
+const struct call_page *worker_ask_calls(struct worker *w, uint32_t *cursor, unsigned wait_ms);
+
+/* NULL: none. Read with trace_read. */
+const struct trace *worker_trace(const struct worker *w);
 
 /* Frames that the kernel sends, to go out of a port (hash.usr = port). control-only; false: full, the caller keeps the frame */
 bool worker_inject(struct worker *w, struct rte_mbuf *frame);

@@ -107,6 +107,9 @@ bool host_is_us(const struct proxy *p, struct span host, uint16_t port)
 {
 	struct ip_port addr = { .port = port ? port : 5060 };
 
+	for (unsigned i = 0; i < p->config.name_count; i++)
+		if (host_eq(host, span_str(p->config.names[i])))
+			return true;
 	return ip_parse(host, &addr.ip) == 0 && listener_at(p, &addr) >= 0;
 }
 

@@ -20,6 +20,7 @@ struct trace;
  * it was given. It reads no clock, polls nothing and allocates nothing after proxy_new. */
 
 #define PROXY_LISTENERS_MAX 64
+#define PROXY_NAMES_MAX	    32
 
 struct proxy_config {
 	uint8_t worker;
@@ -33,6 +34,8 @@ struct proxy_config {
 		uint8_t transport;
 	} listeners[PROXY_LISTENERS_MAX];
 	unsigned listener_count;
+	const char *names[PROXY_NAMES_MAX]; /* host names that mean us too; alive as long as the proxy */
+	unsigned name_count;
 	struct hash_key call_key;   /* of Call-ID: owner and weighted choice; all workers' */
 	struct hash_key branch_key; /* of Via branches; all workers' */
 	struct token_keys token_keys;

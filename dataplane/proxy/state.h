@@ -165,7 +165,7 @@ static inline uint32_t unix_s(const struct proxy *p, uint64_t ms)
 int listener_for(const struct proxy *p, const struct ip_port *to, uint8_t transport, const struct ip_port *preferred);
 /* The index of the listener with that address, or -1. */
 int listener_at(const struct proxy *p, const struct ip_port *addr);
-/* A host and port as a URI has them: is it one of our listeners (the default port where none is given)? */
+/* A host and port as a URI has them: is it one of our listeners (the default port where none is given), or one of our names? */
 bool host_is_us(const struct proxy *p, struct span host, uint16_t port);
 /* ";received=... and rport's value for a request's top Via (RFC 3581 §4), and where its responses go. */
 void reply_flow(const struct via *top, const struct flow *from, struct flow *ret_reply_to);
