@@ -1,15 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "worker.h"
+#include "worker_state.h"
 
-#include <errno.h>
-#include <poll.h>
-#include <pthread.h>
+#include <linux/capability.h>
 #include <sched.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
-#include <sys/eventfd.h>
-#include <sys/mman.h>
+#include <sys/syscall.h>
 #include <time.h>
 #include <unistd.h>
 
@@ -23,62 +19,15 @@
 #include "base/mailbox.h"
 #include "net/output.h"
 #include "net/reassembly.h"
-#include "proxy/stats.h"
-#include "proxy/trace.h"
-#include "records.h"
 #include "sip/via.h"
 #include "tables/epoch.h"
 
 #define BURST		32
-#define HANDOFF_RING	2048 /* frames between two workers */
-#define INJECT_RING	1024
 #define IDLE_TURNS	64 /* empty turns before a nap */
 #define NAP_MAX_MS	50
-#define WAIT_FDS_MAX	64
-#define SCRATCH_BYTES	65536
 #define EXPIRE_EVERY_MS 500
 
-enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS };
-
-struct command {
-	uint8_t type;
-	bool on;
-	uint32_t value; /* endpoint slot; cursor */
-};
-
-struct worker {
-	struct worker_shared *shared;
-	unsigned index;
-	int core;
-	pthread_t thread;
-	bool started;
-	struct counters *counters;
-	struct target_cell *targets;
-	struct proxy *proxy;
-	struct output *output;
-	struct reassembly *reassembly;
-	struct rte_ring *from[WORKERS_MAX]; /* frames that other workers received and we own */
-	struct rte_ring *inject;
-	struct mailbox *commands;
-	int event_fd;
-	_Atomic(bool) sleeping;
-	struct pollfd fds[WAIT_FDS_MAX];
-	unsigned fd_count;
-	bool can_sleep;
-	bool control_waited_for; /* something for the control thread this turn: exceptions, records */
-	bool rang[WORKERS_MAX];	 /* gave frames to that worker this turn */
-	uint64_t now_ms, next_expire_ms;
-	uint8_t *scratch;
-	struct worker_published published;
-	struct mailbox *records; /* call records to the control thread */
-	struct trace *trace;
-	struct call_page page;	 /* the control thread's to read while !page_asked */
-	_Atomic(bool) page_asked;
-	uint32_t page_cursor;
-	int page_fd;
-};
-
-static uint64_t now_ms(void)
+uint64_t worker_now_ms(void)
 {
 	struct timespec t;
 
@@ -97,10 +46,10 @@ static void to_kernel(struct worker *w, struct rte_mbuf *m, enum exception_kind 
 		return;
 	}
 	counter_add(w->counters, COUNTER_rx_exception, 1);
-	w->control_waited_for = true;
+	w->control_due = true;
 }
 
-static void resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t port)
+void worker_resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t port)
 {
 	struct worker *w = ctx;
 
@@ -112,28 +61,28 @@ static void tell_control(struct worker *w)
 {
 	uint64_t one = 1;
 
-	w->control_waited_for = false;
+	w->control_due = false;
 	if (!atomic_exchange(&w->shared->exception_told, true) && write(w->shared->exception_fd, &one, sizeof(one)) < 0)
 		atomic_store(&w->shared->exception_told, false);
 }
 
 /* ---- the proxy's outbox */
 
-static uint8_t *outbox_reserve(void *ctx, uint32_t bytes)
+uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes)
 {
 	struct worker *w = ctx;
 
 	return output_reserve(w->output, bytes < OUTPUT_PAYLOAD_MAX ? bytes : OUTPUT_PAYLOAD_MAX);
 }
 
-static int outbox_commit(void *ctx, uint32_t len, const struct flow *to)
+int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to)
 {
 	struct worker *w = ctx;
 
 	return output_commit(w->output, len, &to->local, &to->remote);
 }
 
-static bool outbox_record(void *ctx, const struct call_record *record)
+bool worker_outbox_record(void *ctx, const struct call_record *record)
 {
 	struct worker *w = ctx;
 
@@ -141,7 +90,7 @@ static bool outbox_record(void *ctx, const struct call_record *record)
 		counter_add(w->counters, COUNTER_records_waited, 1);
 		return false;
 	}
-	w->control_waited_for = true;
+	w->control_due = true;
 	return true;
 }
 
@@ -321,7 +270,7 @@ static unsigned turn(struct worker *w)
 {
 	unsigned work;
 
-	w->now_ms = now_ms();
+	w->now_ms = worker_now_ms();
 	work = receive(w);
 	work += proxy_advance(w->proxy, w->now_ms);
 	work += send_kernels(w);
@@ -331,7 +280,7 @@ static unsigned turn(struct worker *w)
 		w->next_expire_ms = w->now_ms + EXPIRE_EVERY_MS;
 	}
 	output_flush(w->output);
-	if (w->control_waited_for)
+	if (w->control_due)
 		tell_control(w);
 	for (unsigned i = 0; i < w->shared->workers; i++) {
 		if (w->rang[i])
@@ -358,7 +307,7 @@ static bool rings_empty(const struct worker *w)
  * no ringer is missed. */
 static void nap(struct worker *w)
 {
-	uint64_t due = proxy_next_due(w->proxy), now = now_ms(), drained;
+	uint64_t due = proxy_next_due(w->proxy), now = worker_now_ms(), drained;
 	int wait = due <= now ? 0 : due - now < NAP_MAX_MS ? (int)(due - now) : NAP_MAX_MS;
 	struct timespec t = { .tv_nsec = (long)wait * 1000000 };
 
@@ -377,7 +326,17 @@ static void nap(struct worker *w)
 	epoch_online(w->shared->tables->epoch, w->index);
 }
 
-static void *loop(void *arg)
+/* This thread reads what strangers send: from here on it may no more than any user. Capabilities are per thread, and ports are open. */
+static void drop_capabilities(void)
+{
+	struct __user_cap_header_struct header = { .version = _LINUX_CAPABILITY_VERSION_3 };
+	struct __user_cap_data_struct none[_LINUX_CAPABILITY_U32S_3] = { { 0 } };
+
+	if (syscall(SYS_capset, &header, none) < 0)
+		fprintf(stderr, "a worker keeps its capabilities: capset was refused\n");
+}
+
+void *worker_loop(void *arg)
 {
 	struct worker *w = arg;
 	unsigned idle = 0;
@@ -390,6 +349,7 @@ static void *loop(void *arg)
 		CPU_SET(w->core, &set);
 		pthread_setaffinity_np(pthread_self(), sizeof(set), &set);
 	}
+	drop_capabilities();
 	if (rte_thread_register() < 0)
 		fprintf(stderr, "worker %u: no lcore id left; mempool caches are off\n", w->index);
 	epoch_online(w->shared->tables->epoch, w->index);
@@ -410,240 +370,4 @@ static void *loop(void *arg)
 	epoch_offline(w->shared->tables->epoch, w->index);
 	rte_thread_unregister();
 	return NULL;
-}
-
-void worker_wake(struct worker *w)
-{
-	uint64_t one = 1;
-
-	atomic_thread_fence(memory_order_seq_cst);
-	if (atomic_load(&w->sleeping) && write(w->event_fd, &one, sizeof(one)) < 0)
-		return; /* the counter is full: it is awake enough */
-}
-
-void worker_drain(struct worker *w, bool drain)
-{
-	struct command c = { COMMAND_DRAIN, drain, 0 };
-
-	mailbox_post(w->commands, &c);
-	worker_wake(w);
-}
-
-bool worker_release_endpoint(struct worker *w, uint32_t endpoint)
-{
-	struct command c = { COMMAND_RELEASE_ENDPOINT, true, endpoint };
-
-	if (!mailbox_post(w->commands, &c))
-		return false;
-	worker_wake(w);
-	return true;
-}
-
-const struct call_page *worker_ask_calls(struct worker *w, uint32_t *cursor, unsigned wait_ms)
-{
-	struct command c = { COMMAND_CALLS, true, *cursor };
-	struct pollfd fd = { .fd = w->page_fd, .events = POLLIN };
-	uint64_t told;
-
-	if (read(w->page_fd, &told, sizeof(told)) < 0 && atomic_load(&w->page_asked))
-		return NULL; /* it has not come back from the last time */
-	atomic_store(&w->page_asked, true);
-	if (!mailbox_post(w->commands, &c)) {
-		atomic_store(&w->page_asked, false);
-		return NULL;
-	}
-	worker_wake(w);
-	while (atomic_load(&w->page_asked))
-		if (poll(&fd, 1, (int)wait_ms) <= 0)
-			return NULL;
-	*cursor = w->page_cursor;
-	return &w->page;
-}
-
-bool worker_inject(struct worker *w, struct rte_mbuf *frame)
-{
-	if (rte_ring_sp_enqueue(w->inject, frame) < 0)
-		return false;
-	worker_wake(w);
-	return true;
-}
-
-/* ---- life */
-
-static void collect_fds(struct worker *w)
-{
-	w->fds[0] = (struct pollfd){ .fd = w->event_fd, .events = POLLIN };
-	w->fd_count = 1;
-	w->can_sleep = w->shared->idle_sleep;
-	for (unsigned p = 0; p < w->shared->port_count && w->can_sleep; p++) {
-		int fds[16];
-		int n = port_wait_fds(w->shared->ports[p], w->index, fds, 16);
-
-		if (n < 0) /* a driver that cannot be slept on: keep polling */
-			w->can_sleep = false;
-		for (int i = 0; i < n && w->fd_count < WAIT_FDS_MAX; i++)
-			w->fds[w->fd_count++] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
-	}
-}
-
-static struct rte_ring *ring(const char *what, unsigned a, unsigned b, unsigned size)
-{
-	char name[32];
-
-	snprintf(name, sizeof(name), "%s_%u_%u", what, a, b);
-	return rte_ring_create(name, size, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
-}
-
-static bool rings_new(struct worker *w)
-{
-	for (unsigned i = 0; i < w->shared->workers; i++) {
-		if (i == w->index)
-			continue;
-		w->from[i] = ring("hand", w->index, i, HANDOFF_RING);
-		if (!w->from[i])
-			return false;
-	}
-	w->inject = ring("inject", w->index, 0, INJECT_RING);
-	return w->inject != NULL;
-}
-
-static void *zero_pages(size_t bytes)
-{
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
-
-	return p == MAP_FAILED ? NULL : p;
-}
-
-static bool parts_new(struct worker *w, const struct worker_config *config)
-{
-	struct worker_shared *s = w->shared;
-	struct output_config oc = {
-		.ports = s->ports,
-		.port_count = s->port_count,
-		.queue = w->index,
-		.pool = s->pool,
-		.routes = s->tables->routes,
-		.counters = w->counters,
-		.to_kernel = resolve_by_kernel,
-		.ctx = w,
-	};
-	struct proxy_config pc = config->proxy;
-
-	pc.worker = (uint8_t)w->index;
-	pc.tables = s->tables;
-	pc.counters = w->counters;
-	pc.targets = w->targets;
-	pc.outbox = (struct outbox){ outbox_reserve, outbox_commit, w };
-	pc.record = outbox_record;
-	w->records = records_mailbox(s->records, w->index);
-	if (config->trace_mb) {
-		w->trace = trace_new((size_t)config->trace_mb << 20);
-		if (!w->trace)
-			return false;
-		pc.trace = w->trace;
-	}
-	pc.call_key = s->call_key;
-	pc.branch_key = s->branch_key;
-	w->output = output_new(&oc);
-	w->reassembly = reassembly_new(config->fragments, 5000);
-	w->proxy = proxy_new(&pc, now_ms());
-	w->commands = mailbox_new(64, sizeof(struct command));
-	return w->output && w->reassembly && w->proxy && w->commands && rings_new(w);
-}
-
-struct worker *worker_new(const struct worker_config *config, char *error_text)
-{
-	struct worker *w = calloc(1, sizeof(*w));
-
-	if (!w)
-		goto fail;
-	w->shared = config->shared;
-	w->index = config->index;
-	w->core = config->core;
-	w->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	w->page_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	w->counters = aligned_alloc(64, sizeof(*w->counters));
-	w->targets = zero_pages(sizeof(struct target_cell) * TARGET_CELLS);
-	w->scratch = malloc(SCRATCH_BYTES);
-	if (w->event_fd < 0 || w->page_fd < 0 || !w->counters || !w->targets || !w->scratch)
-		goto fail;
-	memset(w->counters, 0, sizeof(*w->counters));
-	if (!parts_new(w, config))
-		goto fail;
-	collect_fds(w);
-	return w;
-fail:
-	snprintf(error_text, 256, "worker %u: not enough memory; lower limits: in the configuration", config->index);
-	worker_free(w);
-	return NULL;
-}
-
-int worker_start(struct worker *w)
-{
-	if (pthread_create(&w->thread, NULL, loop, w) != 0)
-		return -ERR_IO;
-	w->started = true;
-	return 0;
-}
-
-void worker_join(struct worker *w)
-{
-	if (!w || !w->started)
-		return;
-	pthread_join(w->thread, NULL);
-	w->started = false;
-}
-
-static void ring_free(struct rte_ring *r)
-{
-	void *m;
-
-	if (!r)
-		return;
-	while (rte_ring_dequeue(r, &m) == 0)
-		rte_pktmbuf_free(m);
-	rte_ring_free(r);
-}
-
-void worker_free(struct worker *w)
-{
-	if (!w)
-		return;
-	for (unsigned i = 0; i < WORKERS_MAX; i++)
-		ring_free(w->from[i]);
-	ring_free(w->inject);
-	mailbox_free(w->commands);
-	proxy_free(w->proxy);
-	reassembly_free(w->reassembly);
-	output_free(w->output);
-	free(w->scratch);
-	if (w->targets)
-		munmap(w->targets, sizeof(struct target_cell) * TARGET_CELLS);
-	free(w->counters);
-	trace_free(w->trace);
-	if (w->event_fd >= 0)
-		close(w->event_fd);
-	if (w->page_fd >= 0)
-		close(w->page_fd);
-	free(w);
-}
-
-const struct trace *worker_trace(const struct worker *w)
-{
-	return w->trace;
-}
-
-const struct counters *worker_counters(const struct worker *w)
-{
-	return w->counters;
-}
-
-const struct target_cell *worker_targets(const struct worker *w)
-{
-	return w->targets;
-}
-
-const struct worker_published *worker_published(const struct worker *w)
-{
-	return &w->published;
 }

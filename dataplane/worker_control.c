@@ -1,0 +1,260 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* A worker as the control thread sees it: its life, and what it is asked. */
+#include "worker_state.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/eventfd.h>
+#include <sys/mman.h>
+#include <unistd.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "base/err.h"
+#include "base/mailbox.h"
+#include "net/output.h"
+#include "net/reassembly.h"
+#include "proxy/stats.h"
+#include "proxy/trace.h"
+#include "records.h"
+
+/* ---- what it is asked */
+
+void worker_wake(struct worker *w)
+{
+	uint64_t one = 1;
+
+	atomic_thread_fence(memory_order_seq_cst);
+	if (atomic_load(&w->sleeping) && write(w->event_fd, &one, sizeof(one)) < 0)
+		return; /* the counter is full: it is awake enough */
+}
+
+void worker_drain(struct worker *w, bool drain)
+{
+	struct command c = { COMMAND_DRAIN, drain, 0 };
+
+	mailbox_post(w->commands, &c);
+	worker_wake(w);
+}
+
+bool worker_release_endpoint(struct worker *w, uint32_t endpoint)
+{
+	struct command c = { COMMAND_RELEASE_ENDPOINT, true, endpoint };
+
+	if (!mailbox_post(w->commands, &c))
+		return false;
+	worker_wake(w);
+	return true;
+}
+
+const struct call_page *worker_ask_calls(struct worker *w, uint32_t *cursor, unsigned wait_ms)
+{
+	struct command c = { COMMAND_CALLS, true, *cursor };
+	struct pollfd fd = { .fd = w->page_fd, .events = POLLIN };
+	uint64_t told;
+
+	if (read(w->page_fd, &told, sizeof(told)) < 0 && atomic_load(&w->page_asked))
+		return NULL; /* it has not come back from the last time */
+	atomic_store(&w->page_asked, true);
+	if (!mailbox_post(w->commands, &c)) {
+		atomic_store(&w->page_asked, false);
+		return NULL;
+	}
+	worker_wake(w);
+	while (atomic_load(&w->page_asked))
+		if (poll(&fd, 1, (int)wait_ms) <= 0)
+			return NULL;
+	*cursor = w->page_cursor;
+	return &w->page;
+}
+
+bool worker_inject(struct worker *w, struct rte_mbuf *frame)
+{
+	if (rte_ring_sp_enqueue(w->inject, frame) < 0)
+		return false;
+	worker_wake(w);
+	return true;
+}
+
+/* ---- life */
+
+static void collect_fds(struct worker *w)
+{
+	w->fds[0] = (struct pollfd){ .fd = w->event_fd, .events = POLLIN };
+	w->fd_count = 1;
+	w->can_sleep = w->shared->idle_sleep;
+	for (unsigned p = 0; p < w->shared->port_count && w->can_sleep; p++) {
+		int fds[16];
+		int n = port_wait_fds(w->shared->ports[p], w->index, fds, 16);
+
+		if (n < 0) /* a driver that cannot be slept on: keep polling */
+			w->can_sleep = false;
+		for (int i = 0; i < n && w->fd_count < WAIT_FDS_MAX; i++)
+			w->fds[w->fd_count++] = (struct pollfd){ .fd = fds[i], .events = POLLIN };
+	}
+}
+
+static struct rte_ring *ring(const char *what, unsigned a, unsigned b, unsigned size)
+{
+	char name[32];
+
+	snprintf(name, sizeof(name), "%s_%u_%u", what, a, b);
+	return rte_ring_create(name, size, SOCKET_ID_ANY, RING_F_SP_ENQ | RING_F_SC_DEQ);
+}
+
+static bool rings_new(struct worker *w)
+{
+	for (unsigned i = 0; i < w->shared->workers; i++) {
+		if (i == w->index)
+			continue;
+		w->from[i] = ring("hand", w->index, i, HANDOFF_RING);
+		if (!w->from[i])
+			return false;
+	}
+	w->inject = ring("inject", w->index, 0, INJECT_RING);
+	return w->inject != NULL;
+}
+
+static void *zero_pages(size_t bytes)
+{
+	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_NORESERVE, -1, 0);
+
+	return p == MAP_FAILED ? NULL : p;
+}
+
+static bool parts_new(struct worker *w, const struct worker_config *config)
+{
+	struct worker_shared *s = w->shared;
+	struct output_config oc = {
+		.ports = s->ports,
+		.port_count = s->port_count,
+		.queue = w->index,
+		.pool = s->pool,
+		.routes = s->tables->routes,
+		.counters = w->counters,
+		.to_kernel = worker_resolve_by_kernel,
+		.ctx = w,
+	};
+	struct proxy_config pc = config->proxy;
+
+	pc.worker = (uint8_t)w->index;
+	pc.tables = s->tables;
+	pc.counters = w->counters;
+	pc.targets = w->targets;
+	pc.outbox = (struct outbox){ worker_outbox_reserve, worker_outbox_commit, w };
+	pc.record = worker_outbox_record;
+	w->records = records_mailbox(s->records, w->index);
+	if (config->trace_mb) {
+		w->trace = trace_new((size_t)config->trace_mb << 20);
+		if (!w->trace)
+			return false;
+		pc.trace = w->trace;
+	}
+	pc.call_key = s->call_key;
+	pc.branch_key = s->branch_key;
+	w->output = output_new(&oc);
+	w->reassembly = reassembly_new(config->fragments, 5000);
+	w->proxy = proxy_new(&pc, worker_now_ms());
+	w->commands = mailbox_new(64, sizeof(struct command));
+	return w->output && w->reassembly && w->proxy && w->commands && rings_new(w);
+}
+
+struct worker *worker_new(const struct worker_config *config, char *error_text)
+{
+	struct worker *w = calloc(1, sizeof(*w));
+
+	if (!w)
+		goto fail;
+	w->shared = config->shared;
+	w->index = config->index;
+	w->core = config->core;
+	w->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	w->page_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
+	w->counters = aligned_alloc(64, sizeof(*w->counters));
+	w->targets = zero_pages(sizeof(struct target_cell) * TARGET_CELLS);
+	w->scratch = malloc(SCRATCH_BYTES);
+	if (w->event_fd < 0 || w->page_fd < 0 || !w->counters || !w->targets || !w->scratch)
+		goto fail;
+	memset(w->counters, 0, sizeof(*w->counters));
+	if (!parts_new(w, config))
+		goto fail;
+	collect_fds(w);
+	return w;
+fail:
+	snprintf(error_text, 256, "worker %u: not enough memory; lower limits: in the configuration", config->index);
+	worker_free(w);
+	return NULL;
+}
+
+int worker_start(struct worker *w)
+{
+	if (pthread_create(&w->thread, NULL, worker_loop, w) != 0)
+		return -ERR_IO;
+	w->started = true;
+	return 0;
+}
+
+void worker_join(struct worker *w)
+{
+	if (!w || !w->started)
+		return;
+	pthread_join(w->thread, NULL);
+	w->started = false;
+}
+
+static void ring_free(struct rte_ring *r)
+{
+	void *m;
+
+	if (!r)
+		return;
+	while (rte_ring_dequeue(r, &m) == 0)
+		rte_pktmbuf_free(m);
+	rte_ring_free(r);
+}
+
+void worker_free(struct worker *w)
+{
+	if (!w)
+		return;
+	for (unsigned i = 0; i < WORKERS_MAX; i++)
+		ring_free(w->from[i]);
+	ring_free(w->inject);
+	mailbox_free(w->commands);
+	proxy_free(w->proxy);
+	reassembly_free(w->reassembly);
+	output_free(w->output);
+	free(w->scratch);
+	if (w->targets)
+		munmap(w->targets, sizeof(struct target_cell) * TARGET_CELLS);
+	free(w->counters);
+	trace_free(w->trace);
+	if (w->event_fd >= 0)
+		close(w->event_fd);
+	if (w->page_fd >= 0)
+		close(w->page_fd);
+	free(w);
+}
+
+const struct trace *worker_trace(const struct worker *w)
+{
+	return w->trace;
+}
+
+const struct counters *worker_counters(const struct worker *w)
+{
+	return w->counters;
+}
+
+const struct target_cell *worker_targets(const struct worker *w)
+{
+	return w->targets;
+}
+
+const struct worker_published *worker_published(const struct worker *w)
+{
+	return &w->published;
+}

@@ -1,0 +1,65 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <poll.h>
+#include <pthread.h>
+
+#include "worker.h"
+
+/* Internal to worker.c (the loop, on the worker's thread) and worker_control.c (its life, and what the control thread asks of it). */
+
+#define HANDOFF_RING	2048 /* frames between two workers */
+#define INJECT_RING	1024
+#define WAIT_FDS_MAX	64
+#define SCRATCH_BYTES	65536
+
+enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS };
+
+struct command {
+	uint8_t type;
+	bool on;
+	uint32_t value; /* endpoint slot; cursor */
+};
+
+struct worker {
+	struct worker_shared *shared;
+	unsigned index;
+	int core;
+	pthread_t thread;
+	bool started;
+	struct counters *counters;
+	struct target_cell *targets;
+	struct proxy *proxy;
+	struct output *output;
+	struct reassembly *reassembly;
+	struct rte_ring *from[WORKERS_MAX]; /* frames that other workers received and we own */
+	struct rte_ring *inject;
+	struct mailbox *commands;
+	int event_fd;
+	_Atomic(bool) sleeping;
+	struct pollfd fds[WAIT_FDS_MAX];
+	unsigned fd_count;
+	bool can_sleep;
+	bool control_due; /* something for the control thread this turn: exceptions, records */
+	bool rang[WORKERS_MAX];	 /* gave frames to that worker this turn */
+	uint64_t now_ms, next_expire_ms;
+	uint8_t *scratch;
+	struct worker_published published;
+	struct mailbox *records; /* call records to the control thread */
+	struct trace *trace;
+	struct call_page page;	 /* the control thread's to read while !page_asked */
+	_Atomic(bool) page_asked;
+	uint32_t page_cursor;
+	int page_fd;
+};
+
+/* ---- worker.c */
+/* The thread. arg: the worker. */
+void *worker_loop(void *arg);
+/* What the proxy and the output floor are given; ctx: the worker. worker-only */
+uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes);
+int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to);
+bool worker_outbox_record(void *ctx, const struct call_record *record);
+void worker_resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t port);
+/* Monotonic, in ms. any */
+uint64_t worker_now_ms(void);
