@@ -8,7 +8,8 @@
  * In a datagram @B stands for the branch, and @T for the Record-Route token, that were last sent to a target.
  *
  * What must hold: each request sent is itself well-formed and goes to a target or the caller; a stranger gets nothing but answers to its own
- * requests; one datagram causes a bounded number of others; when all timers have run nothing is left. */
+ * requests; one datagram causes a bounded number of others; when all timers have run nothing is left, and each call that was put on record
+ * as answered was put on record as ended. */
 #include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,9 +21,11 @@
 #include "base/counters.h"
 #include "proxy/proxy.h"
 #include "proxy/stats.h"
+#include "proxy/trace.h"
 #include "sip/message.h"
 #include "sip/via.h"
 #include "tables/access.h"
+#include "tables/call_record.h"
 #include "tables/domains.h"
 #include "tables/endpoints.h"
 #include "tables/epoch.h"
@@ -44,7 +47,7 @@ static struct {
 	struct ip_port us, caller, target[2], stranger;
 	uint64_t now_ms;
 	bool stranger_spoke;
-	unsigned sent;
+	unsigned sent, offered, starts, ends;
 	uint8_t out[65536];
 	uint8_t quoted[512]; /* the last request to a target */
 	uint32_t quoted_len;
@@ -105,6 +108,18 @@ static int commit(void *ctx, uint32_t len, const struct flow *to)
 	if (ip_eq(&to->remote.ip, &w.stranger.ip))
 		REQUIRE(w.stranger_spoke && is_response());
 	return 0;
+}
+
+/* The control thread's mailbox, which has no room now and then. */
+static bool record(void *ctx, const struct call_record *r)
+{
+	REQUIRE(r->attempt_count <= ATTEMPTS_MAX && r->call_id_len <= RECORD_CALL_ID_MAX);
+	REQUIRE(r->kind == RECORD_START || r->ended_ms);
+	if (++w.offered % 4 == 0)
+		return false;
+	w.starts += r->kind == RECORD_START;
+	w.ends += r->kind == RECORD_END;
+	return true;
 }
 
 /* ---- the script */
@@ -185,7 +200,9 @@ static void settle(void)
 		w.sent = 0;
 		proxy_advance(w.proxy, w.now_ms);
 	}
-	proxy_gauges(w.proxy, &g);
+	while (proxy_gauges(w.proxy, &g), g.records_waiting)
+		proxy_advance(w.proxy, ++w.now_ms);
+	REQUIRE(w.starts == w.ends);
 	REQUIRE(!g.server_transactions && !g.client_transactions && !g.live_calls && !g.message_bytes);
 }
 
@@ -252,6 +269,8 @@ static uint32_t add_profile(const char *name, enum strategy strategy, const uint
 	};
 	uint32_t slot;
 
+	source.knobs.follow_redirects = true;
+	source.knobs.decline_ends_target = strategy == STRATEGY_SIMULTANEOUS_RING;
 	for (unsigned i = 0; i < 2; i++)
 		targets[i] = (struct profile_target_source){
 			trunks[i], i, i + 1, (uint16_t)i, 100, true, 1, trunks_get(w.tables->trunks, trunks[i])->endpoints, &priority, &weight
@@ -286,6 +305,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	struct tables_limits limits = { 1, 1000, 100, 10, 10, 10 };
 	struct proxy_config pc = {
 		.outbox = { reserve, commit, NULL },
+		.record = record,
+		.clock_offset_ms = 1700000000000,
 		.call_key = { 1, 2 },
 		.branch_key = { 3, 4 },
 		.token_keys = { .key = { { 5, 6 } }, .present = { true } },
@@ -318,6 +339,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	pc.targets = calloc(TARGET_CELLS, sizeof(struct target_cell));
 	pc.listeners[0].addr = w.us;
 	pc.listener_count = 1;
+	pc.trace = trace_new(65536);
+	REQUIRE(pc.trace);
 	w.proxy = pc.targets ? proxy_new(&pc, w.now_ms) : NULL;
 	REQUIRE(w.proxy);
 	return 0;
