@@ -79,6 +79,14 @@ static int read_routes(const struct proxy *p, struct way *w)
 	return 0;
 }
 
+/* A Route's URI on its way to the request line, where headers are not allowed (§19.1.1). */
+static bool may_be_request_uri(struct span text)
+{
+	struct sip_uri uri;
+
+	return uri_read(text, &uri) && !uri.headers.p;
+}
+
 /* Takes our own values off the Route set and works out the next hop: RFC 3261 §16.4 (a strict router before us), §16.6(6) (one behind us).
  * 0, or a negative enum err. */
 static int follow_routes(const struct proxy *p, struct way *w)
@@ -110,7 +118,7 @@ static int follow_routes(const struct proxy *p, struct way *w)
 		w->first++;
 		w->rebuild = true;
 	}
-	return 0;
+	return w->rebuild && !may_be_request_uri(w->request_uri) ? -ERR_INVALID : 0;
 }
 
 /* Loose routing all around: our own values go, the rest stays as it was written. */
