@@ -374,6 +374,12 @@ void budget_fired(struct proxy *p, struct context *c)
 {
 	struct attempt *a;
 
+	if (c->method != SIP_INVITE) {
+		/* RFC 4320 §4.1: by now the caller's timer E has come to T2; a 100, and nothing before, saves the retransmissions. */
+		if (!c->final_sent && context_view(p, c))
+			reply_local(p, c, &p->kept, 100, (struct span){ 0, 0 });
+		return;
+	}
 	c->exhausted = true;
 	for (a = c->attempts; a && a->done; a = a->next)
 		;

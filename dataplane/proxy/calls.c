@@ -69,6 +69,12 @@ static uint64_t tag_hash(const struct calls *c, struct span tag)
 	return h ? h : 1;
 }
 
+/* By Call-ID and the caller's tag: nobody makes a long chain with one Call-ID. */
+static struct live_call **bucket(const struct calls *c, uint64_t call_id, uint64_t caller_tag)
+{
+	return &c->buckets[mix64(call_id + mix64(caller_tag)) & c->mask];
+}
+
 struct live_call *call_open(struct calls *c, struct span call_id, struct span caller_tag)
 {
 	struct live_call *call = pool_get(c->pool);
@@ -85,14 +91,14 @@ struct live_call *call_open(struct calls *c, struct span call_id, struct span ca
 		.target_slot = UINT32_MAX,
 	};
 	c->open[slot] = 1;
-	call->chain = c->buckets[call->call_id & c->mask];
-	c->buckets[call->call_id & c->mask] = call;
+	call->chain = *bucket(c, call->call_id, call->caller_tag);
+	*bucket(c, call->call_id, call->caller_tag) = call;
 	return call;
 }
 
 void call_close(struct calls *c, struct live_call *call)
 {
-	struct live_call **link = &c->buckets[call->call_id & c->mask];
+	struct live_call **link = bucket(c, call->call_id, call->caller_tag);
 	uint32_t slot = pool_index(c->pool, call);
 
 	while (*link != call)
@@ -155,25 +161,23 @@ struct live_call *call_at(const struct calls *c, uint32_t slot, uint16_t generat
 	return pool_at(c->pool, slot);
 }
 
+static struct live_call *find(const struct calls *c, uint64_t call_id, uint64_t caller, uint64_t target)
+{
+	for (struct live_call *call = *bucket(c, call_id, caller); call; call = call->chain)
+		if (call->answered && call->call_id == call_id && call->caller_tag == caller && call->target_tag == target)
+			return call;
+	return NULL;
+}
+
 struct live_call *call_find(const struct calls *c, struct span call_id, struct span from_tag, struct span to_tag,
 			    enum token_side *ret_side)
 {
 	uint64_t id = siphash24(&c->key, call_id.p, call_id.n);
 	uint64_t from = tag_hash(c, from_tag), to = tag_hash(c, to_tag);
+	struct live_call *call = find(c, id, from, to);
 
-	for (struct live_call *call = c->buckets[id & c->mask]; call; call = call->chain) {
-		if (call->call_id != id || !call->answered)
-			continue;
-		if (call->caller_tag == from && call->target_tag == to) {
-			*ret_side = TOKEN_FROM_CALLER;
-			return call;
-		}
-		if (call->caller_tag == to && call->target_tag == from) {
-			*ret_side = TOKEN_FROM_TARGET;
-			return call;
-		}
-	}
-	return NULL;
+	*ret_side = call ? TOKEN_FROM_CALLER : TOKEN_FROM_TARGET;
+	return call ? call : find(c, id, to, from);
 }
 
 uint32_t calls_live(const struct calls *c)

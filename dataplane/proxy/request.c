@@ -340,6 +340,7 @@ static void begin(struct proxy *p, struct context *c, const struct routing *r)
 			wheel_arm(p->wheel, &c->budget, p->now_ms + c->knobs.setup_budget_ms);
 	} else {
 		wheel_arm(p->wheel, &c->server->lifetime, p->now_ms + txn_wait_ms(&p->config.timers));
+		wheel_arm(p->wheel, &c->budget, p->now_ms + p->config.timers.t2); /* see budget_fired */
 	}
 	attempts_start(p, c, &p->in);
 }

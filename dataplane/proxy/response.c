@@ -61,10 +61,10 @@ static void provisional_in(struct proxy *p, struct attempt *a)
 		return;
 	}
 	wheel_cancel(&a->clock);
-	wheel_cancel(&c->budget);
 	a->progressed = true;
 	if (c->method != SIP_INVITE) /* RFC 4320 §4.1: none but 100 to a non-INVITE */
 		return;
+	wheel_cancel(&c->budget);
 	if (!c->knobs.ring_timeout_ms && c->method == SIP_INVITE) /* timer C, §16.7(2) */
 		wheel_arm(p->wheel, &a->ring, p->now_ms + p->config.timer_c_ms);
 	if (c->final_sent)

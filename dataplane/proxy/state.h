@@ -28,7 +28,7 @@ enum proxy_timer_kind {
 	TIMER_ATTEMPT_CLOCK = TXN_TIMER_USER, /* response, then progress timeout */
 	TIMER_ATTEMPT_RING,		      /* ring timeout, or timer C */
 	TIMER_ATTEMPT_CANCEL,		      /* the CANCEL again (timer E) */
-	TIMER_BUDGET,			      /* setup budget */
+	TIMER_BUDGET,			      /* setup budget; when to say 100 to a non-INVITE */
 	TIMER_CALL_AGE,
 };
 

@@ -211,7 +211,8 @@ void upstream_finish(struct proxy *p, struct context *c)
 {
 	uint16_t status;
 
-	wheel_cancel(&c->budget);
+	if (c->method == SIP_INVITE)
+		wheel_cancel(&c->budget);
 	if (c->final_sent || !c->server)
 		return;
 	if (c->method == SIP_INVITE)
