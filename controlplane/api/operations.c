@@ -30,6 +30,8 @@ static const struct operation_param profile_set[] = {
 	{ "max_attempts", PARAM_INTEGER, false, "endpoints in all, 1..16" },
 	{ "exhausted_code", PARAM_INTEGER, false, "answer when nothing is left, 400..699" },
 	{ "retry_after_progress", PARAM_BOOLEAN, false, "a 408 or 5xx moves on even after an 18x went upstream" },
+	{ "decline_scope", PARAM_TEXT, false, "all: a 6xx ends every branch of a simultaneous ring; target: its own only" },
+	{ "follow_redirects", PARAM_BOOLEAN, false, "Contacts of a 3xx that are endpoints of this profile are tried next" },
 	{ "retry_codes", PARAM_OBJECT, false, "{add: [codes], remove: [codes]} against the default 408 and 5xx" },
 	{ "targets", PARAM_LIST, false, "[{trunk, position, weight, enabled}]" },
 	{ 0 },

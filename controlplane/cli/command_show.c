@@ -106,6 +106,7 @@ int command_profile_show(const struct invocation *i, struct client *c)
 		{ "progress_timeout_ms", "progress_timeout_ms" }, { "ring_timeout_s", "ring_timeout_s" },
 		{ "setup_budget_s", "setup_budget_s" }, { "max_retries", "max_retries" }, { "max_attempts", "max_attempts" },
 		{ "exhausted_code", "exhausted_code" }, { "retry_after_progress", "retry_after_progress" },
+		{ "decline_scope", "decline_scope" }, { "follow_redirects", "follow_redirects" },
 		{ "retry_codes added", "retry_codes.add" }, { "retry_codes removed", "retry_codes.remove" }, { "numbers", "numbers" },
 	};
 	struct table *t;

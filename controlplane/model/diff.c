@@ -61,7 +61,8 @@ static void diff_fields(struct diff *d, const char *kind, const char *name, json
 {
 	static const char *const keys[] = { "name", "profile", "request_uri", "host", "number_plan", "sources", "strategy",
 					    "response_timeout_ms", "progress_timeout_ms", "ring_timeout_s", "setup_budget_s",
-					    "max_retries", "max_attempts", "exhausted_code", "retry_after_progress", "retry_codes",
+					    "max_retries", "max_attempts", "exhausted_code", "retry_after_progress", "decline_scope",
+					    "follow_redirects", "retry_codes",
 					    "trunk", "position", "weight", "enabled", "priority" };
 
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {

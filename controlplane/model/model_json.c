@@ -54,11 +54,12 @@ json_t *model_profile_json(const struct model_profile *p)
 		json_array_append_new(targets, json_pack("{s:s, s:i, s:i, s:b}", "trunk", p->targets[i].trunk, "position",
 							 p->targets[i].position, "weight", p->targets[i].weight, "enabled",
 							 p->targets[i].enabled));
-	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:{s:o, s:o}, s:o}", "name", p->name, "strategy",
+	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s, s:b, s:{s:o, s:o}, s:o}", "name", p->name, "strategy",
 			 strategy_name(p->strategy), "response_timeout_ms", (int)k->response_timeout_ms, "progress_timeout_ms",
 			 (int)k->progress_timeout_ms, "ring_timeout_s", (int)(k->ring_timeout_ms / 1000), "setup_budget_s",
 			 (int)(k->setup_budget_ms / 1000), "max_retries", k->max_retries, "max_attempts", k->max_attempts,
-			 "exhausted_code", k->exhausted_code, "retry_after_progress", k->retry_after_progress, "retry_codes", "add",
+			 "exhausted_code", k->exhausted_code, "retry_after_progress", k->retry_after_progress,
+			 "decline_scope", k->decline_ends_target ? "target" : "all", "follow_redirects", k->follow_redirects, "retry_codes", "add",
 			 codes_json(&k->retry_codes, &plain.retry_codes), "remove", codes_json(&plain.retry_codes, &k->retry_codes),
 			 "targets", targets);
 }

@@ -152,6 +152,7 @@ static int load_codes(const int64_t *codes, uint32_t n, bool present, const char
 /* One row per clock or count, so that ranges stand in one place. */
 static int load_knobs(const struct raw_profile *raw, const char *path, struct profile_knobs *k, char *error)
 {
+	static const char *const scopes[] = { "all", "target", NULL };
 	int64_t response, progress, ring, budget, retries, attempts, code;
 	const struct {
 		const char *key;
@@ -166,7 +167,7 @@ static int load_knobs(const struct raw_profile *raw, const char *path, struct pr
 		{ "max_attempts", raw->max_attempts, k->max_attempts, 1, ATTEMPTS_MAX, &attempts },
 		{ "exhausted_code", raw->exhausted_code, k->exhausted_code, 400, 699, &code },
 	};
-	int err = 0;
+	int scope, err = field_choice(raw->decline_scope, k->decline_ends_target, scopes, path, "decline_scope", &scope, error);
 
 	for (unsigned i = 0; i < sizeof(knobs) / sizeof(knobs[0]) && !err; i++)
 		err = field_integer(knobs[i].given, knobs[i].otherwise, knobs[i].min, knobs[i].max, path, knobs[i].key, knobs[i].ret, error);
@@ -179,8 +180,11 @@ static int load_knobs(const struct raw_profile *raw, const char *path, struct pr
 	k->max_retries = (uint8_t)retries;
 	k->max_attempts = (uint8_t)attempts;
 	k->exhausted_code = (uint16_t)code;
+	k->decline_ends_target = scope == 1;
 	if (raw->retry_after_progress)
 		k->retry_after_progress = *raw->retry_after_progress;
+	if (raw->follow_redirects)
+		k->follow_redirects = *raw->follow_redirects;
 	if (!raw->retry_codes)
 		return 0;
 	err = load_codes(raw->retry_codes->add, raw->retry_codes->add_count, true, path, &k->retry_codes, error);

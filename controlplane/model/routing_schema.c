@@ -63,6 +63,8 @@ static const cyaml_schema_field_t profile_fields[] = {
 	CYAML_FIELD_INT_PTR("max_attempts", OPTIONAL, struct raw_profile, max_attempts),
 	CYAML_FIELD_INT_PTR("exhausted_code", OPTIONAL, struct raw_profile, exhausted_code),
 	CYAML_FIELD_BOOL_PTR("retry_after_progress", OPTIONAL, struct raw_profile, retry_after_progress),
+	CYAML_FIELD_STRING_PTR("decline_scope", OPTIONAL, struct raw_profile, decline_scope, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_BOOL_PTR("follow_redirects", OPTIONAL, struct raw_profile, follow_redirects),
 	CYAML_FIELD_MAPPING_PTR("retry_codes", OPTIONAL, struct raw_profile, retry_codes, codes_fields),
 	CYAML_FIELD_SEQUENCE("targets", OPTIONAL, struct raw_profile, targets, &target_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END,

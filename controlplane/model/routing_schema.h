@@ -42,7 +42,8 @@ struct raw_profile {
 	char *name, *strategy;
 	int64_t *response_timeout_ms, *progress_timeout_ms, *ring_timeout_s, *setup_budget_s;
 	int64_t *max_retries, *max_attempts, *exhausted_code;
-	bool *retry_after_progress;
+	bool *retry_after_progress, *follow_redirects;
+	char *decline_scope;
 	struct raw_codes *retry_codes;
 	struct raw_target *targets;
 	uint32_t targets_count;
