@@ -136,7 +136,9 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 	const struct number_row rows[] = {
 		{ "transactions", r->transactions, 64, 1 << 24, &l->transactions },
 		{ "calls", r->calls, 64, 1 << 24, &l->calls },
+		{ "call_age_s", r->call_age_s, 1, 4000000, &l->call_age_s },
 		{ "message_mb", r->message_mb, 1, 65536, &l->message_mb },
+		{ "trace_mb", r->trace_mb, 0, 4096, &l->trace_mb },
 		{ "fragments", r->fragments, 1, 65536, &l->fragments },
 		{ "mbufs", r->mbufs, 1024, 1 << 22, &l->mbufs },
 		{ "numbers", r->numbers, 1, 100000000, &t->numbers },
@@ -210,6 +212,70 @@ static int load_control(const struct raw_config *raw, struct config *c, char *er
 	return err;
 }
 
+#define CDR_RECORDS "/.records"
+
+/* The records on their way to the file are mapped from a file beside it, so that both are on the same disk. */
+static int load_cdr(const struct raw_config *raw, struct config *c, char *error)
+{
+	const struct raw_cdr *r = raw->cdr;
+	char *records = c->dataplane.record_file;
+	uint32_t rotate_mb = 100, keep = 10;
+	const struct number_row rows[] = {
+		{ "rotate_mb", r ? r->rotate_mb : NULL, 0, 1 << 20, &rotate_mb },
+		{ "keep", r ? r->keep : NULL, 1, 100, &keep },
+	};
+	size_t directory;
+	int err;
+
+	_Static_assert(sizeof(c->cdr.path) + sizeof(CDR_RECORDS) <= sizeof(c->dataplane.record_file), "any path that fits has room");
+	err = load_path(r ? r->file : NULL, "cdr.file", c->cdr.path, sizeof(c->cdr.path), error);
+	if (!err)
+		err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "cdr", error);
+	if (err || !r)
+		return err;
+	directory = (size_t)(strrchr(c->cdr.path, '/') - c->cdr.path);
+	if (!c->cdr.path[directory + 1] || strcmp(c->cdr.path + directory, CDR_RECORDS) == 0)
+		return error_set(error, -ERR_INVALID, "cdr.file: '%.64s' cannot be a file of records", c->cdr.path);
+	c->cdr.rotate_bytes = (uint64_t)rotate_mb << 20;
+	c->cdr.keep = keep;
+	memset(records, 0, sizeof(c->dataplane.record_file));
+	memcpy(records, c->cdr.path, directory);
+	strcpy(records + directory, CDR_RECORDS);
+	return 0;
+}
+
+/* Lower case, without a trailing dot; false: not a host name (RFC 1123, underscores let pass). */
+static bool host_name(const char *given, char ret[256])
+{
+	size_t n = strlen(given);
+
+	if (n && given[n - 1] == '.')
+		n--;
+	if (!n || n > 255 || strspn(given, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") < n)
+		return false;
+	memset(ret, 0, 256);
+	for (size_t i = 0; i < n; i++)
+		ret[i] = (char)ascii_lower((uint8_t)given[i]);
+	return ret[0] != '.' && ret[0] != '-' && !strstr(ret, "..");
+}
+
+static int load_names(const struct raw_config *raw, struct config *c, char *error)
+{
+	struct dataplane_config *d = &c->dataplane;
+
+	if (raw->names_count > DATAPLANE_NAMES_MAX)
+		return error_set(error, -ERR_FULL, "names: more than %d", DATAPLANE_NAMES_MAX);
+	for (uint32_t i = 0; i < raw->names_count; i++) {
+		if (!host_name(raw->names[i], d->names[i]))
+			return error_set(error, -ERR_INVALID, "names[%u]: '%.64s' is not a host name", i, raw->names[i]);
+		for (uint32_t j = 0; j < i; j++)
+			if (strcmp(d->names[i], d->names[j]) == 0)
+				return error_set(error, -ERR_INVALID, "names[%u]: %.64s is listed twice", i, d->names[i]);
+	}
+	d->name_count = raw->names_count;
+	return 0;
+}
+
 static int load_small(const struct raw_config *raw, struct config *c, char *error)
 {
 	static const char *const answers[] = { "reject", "silent", NULL };
@@ -230,7 +296,7 @@ static int load_small(const struct raw_config *raw, struct config *c, char *erro
 static int check(const struct raw_config *raw, struct config *c, char *error)
 {
 	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
-		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_small, load_control,
+		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_small, load_names, load_control, load_cdr,
 	};
 	int err = 0;
 

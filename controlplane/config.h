@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "cdr_file.h"
 #include "dataplane.h"
 #include "model/model.h"
 
@@ -34,6 +35,7 @@ struct config {
 	struct number_plan number_plan;
 	char control_socket[108], control_group[64];
 	char state_file[256], token_key_file[256]; /* empty: none */
+	struct cdr_file_config cdr;
 	uint32_t drain_timeout_s;
 	struct model_limits limits; /* as written; the tables get room to spare, since what is removed is released late */
 	struct model *routing;

@@ -39,7 +39,9 @@ static const cyaml_schema_field_t listener_fields[] = {
 static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_INT_PTR("transactions", OPTIONAL, struct raw_limits, transactions),
 	CYAML_FIELD_INT_PTR("calls", OPTIONAL, struct raw_limits, calls),
+	CYAML_FIELD_INT_PTR("call_age_s", OPTIONAL, struct raw_limits, call_age_s),
 	CYAML_FIELD_INT_PTR("message_mb", OPTIONAL, struct raw_limits, message_mb),
+	CYAML_FIELD_INT_PTR("trace_mb", OPTIONAL, struct raw_limits, trace_mb),
 	CYAML_FIELD_INT_PTR("fragments", OPTIONAL, struct raw_limits, fragments),
 	CYAML_FIELD_INT_PTR("mbufs", OPTIONAL, struct raw_limits, mbufs),
 	CYAML_FIELD_INT_PTR("numbers", OPTIONAL, struct raw_limits, numbers),
@@ -69,6 +71,13 @@ static const cyaml_schema_field_t control_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t cdr_fields[] = {
+	CYAML_FIELD_STRING_PTR("file", REQUIRED, struct raw_cdr, file, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_INT_PTR("rotate_mb", OPTIONAL, struct raw_cdr, rotate_mb),
+	CYAML_FIELD_INT_PTR("keep", OPTIONAL, struct raw_cdr, keep),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t port_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_port, port_fields) };
 
 static const cyaml_schema_value_t listener_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_listener, listener_fields) };
@@ -83,7 +92,9 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("access", OPTIONAL, struct raw_config, access, access_fields),
 	CYAML_FIELD_MAPPING_PTR("number_plan", OPTIONAL, struct raw_config, number_plan, routing_plan_fields),
 	CYAML_FIELD_STRING_PTR("server_name", OPTIONAL, struct raw_config, server_name, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("names", OPTIONAL, struct raw_config, names, &schema_text, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("control", OPTIONAL, struct raw_config, control, control_fields),
+	CYAML_FIELD_MAPPING_PTR("cdr", OPTIONAL, struct raw_config, cdr, cdr_fields),
 	CYAML_FIELD_STRING_PTR("state_file", OPTIONAL, struct raw_config, state_file, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_STRING_PTR("token_key_file", OPTIONAL, struct raw_config, token_key_file, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_INT_PTR("drain_timeout_s", OPTIONAL, struct raw_config, drain_timeout_s),

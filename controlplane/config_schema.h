@@ -29,7 +29,7 @@ struct raw_listener {
 };
 
 struct raw_limits {
-	int64_t *transactions, *calls, *message_mb, *fragments, *mbufs;
+	int64_t *transactions, *calls, *call_age_s, *message_mb, *trace_mb, *fragments, *mbufs;
 	int64_t *numbers, *prefixes, *profiles, *trunks, *endpoints;
 };
 
@@ -45,6 +45,11 @@ struct raw_control {
 	char *socket, *group;
 };
 
+struct raw_cdr {
+	char *file;
+	int64_t *rotate_mb, *keep;
+};
+
 struct raw_config {
 	struct raw_node *node;
 	struct raw_workers *workers;
@@ -56,7 +61,10 @@ struct raw_config {
 	struct raw_access *access;
 	struct raw_plan *number_plan;
 	char *server_name;
+	char **names;
+	uint32_t names_count;
 	struct raw_control *control;
+	struct raw_cdr *cdr;
 	char *state_file, *token_key_file;
 	int64_t *drain_timeout_s;
 	struct raw_routing routing; /* its four sections stand at the top of the file */

@@ -13,6 +13,7 @@
 #include "api/server.h"
 #include "base/err.h"
 #include "base/random.h"
+#include "cdr.h"
 #include "config.h"
 #include "dataplane.h"
 #include "error.h"
@@ -34,9 +35,10 @@
 struct daemon {
 	const struct config *config;
 	struct event_base *base;
-	struct event *second, *reclaim, *drain_poll, *watchdog, *signals[3];
+	struct event *second, *reclaim, *drain_poll, *watchdog, *doorbell, *more, *signals[3];
 	struct dataplane *dataplane;
 	struct kernel *kernel;
+	struct cdr *cdr;
 	struct routing routing;
 	struct control control;
 	struct server *server;
@@ -65,6 +67,17 @@ static void on_changed(void *ctx)
 	struct daemon *d = ctx;
 
 	arm(d->reclaim, RECLAIM_MS);
+}
+
+/* The data plane has something for this thread. At a bound the rest is taken in the loop's next turn, so that nobody else is kept waiting. */
+static void on_doorbell(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	bool more = kernel_take(d->kernel);
+
+	more |= cdr_take(d->cdr);
+	if (more)
+		arm(d->more, 0);
 }
 
 /* Calls that are up, and attempts that nobody has answered yet. Lingering transactions only absorb retransmissions, for up to 32 s: they
@@ -110,6 +123,8 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 		calls += d->control.gauges[w].live_calls;
 	}
 	on_reclaim(-1, 0, d); /* the kernel mirror publishes too */
+	if (cdr_second(d->cdr))
+		arm(d->more, 0);
 	sd_notifyf(0, "STATUS=%s, %llu live calls", d->control.draining ? "draining" : "running", (unsigned long long)calls);
 }
 
@@ -158,6 +173,7 @@ static void on_hangup(evutil_socket_t number, short what, void *ctx)
 	char error[ERROR_TEXT_MAX];
 	struct model *m;
 
+	cdr_reopen(d->cdr);
 	if (d->config->state_file[0]) {
 		log_line(LOG_LEVEL_NOTICE, "SIGHUP: routing is kept in %s, the file's sections stay unread (strowgerctl apply -f FILE)",
 			 d->config->state_file);
@@ -206,6 +222,10 @@ static int start_dataplane(struct daemon *d, char *error)
 
 	if (err)
 		return err;
+	if (d->config->cdr.path[0])
+		err = cdr_file_directory(d->config->cdr.path, error);
+	if (err)
+		return err;
 	random_secret(&config.boot, sizeof(config.boot));
 	block_signals(SIG_BLOCK);
 	err = dataplane_start(&config, &d->dataplane, error);
@@ -246,7 +266,16 @@ static int start_kernel(struct daemon *d, char *error)
 {
 	const struct kernel_config config = { .base = d->base, .dataplane = d->dataplane, .ports = d->config->ports };
 
-	return kernel_new(&config, &d->kernel, error);
+	int err = kernel_new(&config, &d->kernel, error);
+
+	if (err)
+		return err;
+	d->more = event_new(d->base, -1, 0, on_doorbell, d);
+	d->doorbell = event_new(d->base, dataplane_event_fd(d->dataplane), EV_READ | EV_PERSIST, on_doorbell, d);
+	if (!d->more || !d->doorbell || event_add(d->doorbell, NULL))
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	arm(d->more, 0); /* what a predecessor left */
+	return 0;
 }
 
 static char *answer(void *ctx, const char *line, size_t bytes)
@@ -256,7 +285,7 @@ static char *answer(void *ctx, const char *line, size_t bytes)
 
 static int start_doors(struct daemon *d, const char *version, char *error)
 {
-	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .version = version,
+	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .version = version,
 				       .started_ms = dataplane_now_ms(), .changed = on_changed, .ctx = d };
 	return server_new(d->base, d->config->control_socket, d->config->control_group, answer, &d->control, &d->server, error);
 }
@@ -287,6 +316,7 @@ static int start(struct daemon *d, const char *version, char *error)
 	int err;
 
 	signal(SIGPIPE, SIG_IGN); /* a client that went away is an error of its write */
+	signal(SIGXFSZ, SIG_IGN); /* a file that may not grow is one too */
 	d->base = event_base_new();
 	if (!d->base)
 		return error_set(error, -ERR_NOMEM, "out of memory");
@@ -298,6 +328,8 @@ static int start(struct daemon *d, const char *version, char *error)
 	if (!err)
 		err = start_routing(d, error);
 	if (!err)
+		err = cdr_new(d->dataplane, &d->config->cdr, &d->cdr, error);
+	if (!err)
 		err = start_kernel(d, error);
 	if (!err)
 		err = start_doors(d, version, error);
@@ -307,6 +339,11 @@ static int start(struct daemon *d, const char *version, char *error)
 static void stop(struct daemon *d)
 {
 	server_free(d->server);
+	if (d->doorbell)
+		event_free(d->doorbell);
+	if (d->more)
+		event_free(d->more);
+	cdr_free(d->cdr);
 	kernel_free(d->kernel);
 	routing_done(&d->routing);
 	for (unsigned i = 0; i < 3; i++)

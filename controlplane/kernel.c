@@ -36,7 +36,6 @@ struct kernel {
 	struct paired pairs[PORTS_MAX];
 	unsigned count;
 	int raw4, raw6; /* IP packets with their header; -1: the host has no such family */
-	struct event *exceptions;
 	struct kernel_mirror *mirror;
 	struct kernel_stats stats;
 	uint8_t frame[FRAME_BYTES];
@@ -103,13 +102,9 @@ static void exception(void *ctx, enum exception_kind kind, uint16_t port, const 
 		k->stats.drop_resolve++;
 }
 
-static void on_exceptions(evutil_socket_t fd, short what, void *arg)
+bool kernel_take(struct kernel *k)
 {
-	struct kernel *k = arg;
-
-	/* At the bound the event is told again: the loop turns in between. */
-	if (dataplane_exceptions(k->dataplane, EXCEPTIONS_A_TURN, exception, k) == EXCEPTIONS_A_TURN)
-		event_active(k->exceptions, EV_READ, 0);
+	return dataplane_exceptions(k->dataplane, EXCEPTIONS_A_TURN, exception, k) == EXCEPTIONS_A_TURN;
 }
 
 /* ---- life */
@@ -168,12 +163,6 @@ static int start(struct kernel *k, const struct kernel_config *config, char *err
 	}
 	if (err)
 		return err;
-	/* Exceptions first: the mirror's first reading may take its time, and nothing is lost if their event is late. */
-	k->exceptions = event_new(config->base, dataplane_event_fd(config->dataplane), EV_READ | EV_PERSIST, on_exceptions, k);
-	if (!k->exceptions || event_add(k->exceptions, NULL)) {
-		snprintf(error_text, 256, "kernel: no memory");
-		return -ERR_NOMEM;
-	}
 	return kernel_mirror_new(config->base, dataplane_tables(config->dataplane)->routes, interfaces, ports, &k->mirror, error_text);
 }
 
@@ -202,8 +191,6 @@ void kernel_free(struct kernel *k)
 	if (!k)
 		return;
 	kernel_mirror_free(k->mirror);
-	if (k->exceptions)
-		event_free(k->exceptions);
 	for (unsigned i = 0; i < k->count; i++) {
 		if (k->pairs[i].readable)
 			event_free(k->pairs[i].readable);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
 struct config_port;
@@ -27,6 +28,9 @@ struct kernel_config {
  * it returns. Needs CAP_NET_ADMIN and CAP_NET_RAW, from then on as well. 0; -ERR_IO, -ERR_NOMEM, -ERR_EXISTS with error_text (256 bytes).
  * control-only */
 int kernel_new(const struct kernel_config *config, struct kernel **ret_kernel, char *error_text);
+/* Takes some of the exceptions that wait in the data plane (its event is the caller's to listen to). true: at the bound, come again soon.
+ * control-only */
+bool kernel_take(struct kernel *k);
 /* NULL is ignored. control-only */
 void kernel_free(struct kernel *k);
 

@@ -6,6 +6,7 @@
 
 #include "dataplane.h"
 
+struct cdr;
 struct config;
 struct routing;
 
@@ -14,6 +15,7 @@ struct control {
 	struct dataplane *dataplane;
 	const struct config *config;
 	struct routing *routing;
+	const struct cdr *cdr;
 	const char *version;
 	uint64_t started_ms; /* dataplane_now_ms() */
 	bool draining;

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
+#include <string.h>
 
 #include "api/control.h"
 #include "api/handlers.h"
+#include "cdr.h"
 #include "config.h"
 #include "model/number_map.h"
 #include "routing.h"
@@ -68,6 +70,23 @@ static json_t *calls_json(const struct control *c)
 			 (json_int_t)live);
 }
 
+/* null: none are kept. */
+static json_t *cdr_json(const struct control *c)
+{
+	json_int_t waiting = 0;
+	struct cdr_stats s;
+
+	if (!c->cdr || !c->config->cdr.path[0])
+		return json_null();
+	for (unsigned w = 0; w < dataplane_configuration(c->dataplane)->workers; w++)
+		waiting += c->gauges[w].records_waiting;
+	cdr_stats(c->cdr, &s);
+	return json_pack("{s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:s?}", "file", c->config->cdr.path, "written", (json_int_t)s.written,
+			 "repeated", (json_int_t)s.repeated, "waiting", waiting, "failures", (json_int_t)s.failures, "rotations",
+			 (json_int_t)s.rotations, "rotations_failed", (json_int_t)s.rotations_failed, "failing",
+			 s.failing ? strerror(s.failing) : NULL);
+}
+
 /* Gauges are cheap, but their busy share is "since the last reading": only the rest is read afresh for a status. */
 static void refresh_gauges(struct control *c)
 {
@@ -85,11 +104,11 @@ int operation_status(struct control *c, const json_t *params, json_t **ret_resul
 	const struct model *m = c->routing->model;
 
 	refresh_gauges(c);
-	*ret_result = json_pack("{s:s, s:i, s:s, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i}", "version", c->version, "node",
+	*ret_result = json_pack("{s:s, s:i, s:s, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i}", "version", c->version, "node",
 				(int)d->node, "name", c->config->node_name, "uptime_s",
 				(json_int_t)((dataplane_now_ms() - c->started_ms) / 1000), "state", c->draining ? "draining" : "running",
 				"hugepages", dataplane_hugepages(c->dataplane), "workers", (int)d->workers, "ports", ports_json(c),
-				"listeners", listeners_json(c), "calls", calls_json(c), "trunks", (int)m->trunk_count, "profiles",
+				"listeners", listeners_json(c), "calls", calls_json(c), "cdr", cdr_json(c), "trunks", (int)m->trunk_count, "profiles",
 				(int)m->profile_count, "numbers", (int)number_map_count(m->numbers), "prefixes",
 				(int)number_map_count(m->prefixes), "domains", (int)m->domain_count);
 	return 0;

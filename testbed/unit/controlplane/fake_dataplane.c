@@ -45,7 +45,7 @@ void dataplane_config_default(struct dataplane_config *config)
 {
 	*config = (struct dataplane_config){
 		.workers = 1,
-		.limits = { .transactions = 65536, .calls = 65536, .message_mb = 256, .fragments = 1024, .mbufs = 16384,
+		.limits = { .transactions = 65536, .calls = 65536, .call_age_s = 43200, .message_mb = 256, .trace_mb = 8, .fragments = 1024, .mbufs = 16384,
 			    .tables = { .numbers = 1000000, .prefixes = 10000, .profiles = 1000, .trunks = 1000, .endpoints = 10000 } },
 		.timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .timer_c = 185000 },
 	};
@@ -107,6 +107,46 @@ uint64_t dataplane_call_hash(const struct dataplane *d, const void *call_id, siz
 	static const struct hash_key key = { 1, 2 };
 
 	return siphash24(&key, call_id, bytes);
+}
+
+const struct call_record *dataplane_record_peek(struct dataplane *d)
+{
+	return d->fake.record_first < d->fake.record_count ? &d->fake.records[d->fake.record_first] : NULL;
+}
+
+void dataplane_record_drop(struct dataplane *d)
+{
+	d->fake.record_first++;
+}
+
+int dataplane_calls(struct dataplane *d, unsigned max, unsigned wait_ms,
+		    void (*fn)(void *ctx, const struct call_record *record, bool answered), void *ctx)
+{
+	unsigned n = 0;
+
+	if (d->fake.workers_stuck)
+		return -ERR_IO;
+	for (; n < d->fake.call_count && n < max; n++)
+		fn(ctx, &d->fake.calls[n], d->fake.calls[n].answered_ms != 0);
+	return (int)n;
+}
+
+unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
+			 void (*fn)(void *ctx, unsigned worker, uint64_t time_ms, bool outgoing, const struct flow *flow,
+				    const uint8_t *message, uint32_t kept, uint32_t len),
+			 void *ctx)
+{
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < d->fake.trace_count; i++) {
+		const struct fake_message *m = &d->fake.trace[i];
+
+		if (call_hash && m->call != call_hash)
+			continue;
+		fn(ctx, 1, m->time_ms, m->outgoing, &m->flow, (const uint8_t *)m->text, (uint32_t)strlen(m->text), m->len);
+		n++;
+	}
+	return n;
 }
 
 uint16_t port_mtu(const struct port *p)

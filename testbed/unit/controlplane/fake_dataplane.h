@@ -2,6 +2,16 @@
 #pragma once
 
 #include "dataplane.h"
+#include "tables/call_record.h"
+#include "transport/flow.h"
+
+struct fake_message {
+	uint64_t call, time_ms;
+	bool outgoing;
+	struct flow flow;
+	const char *text;
+	uint32_t len; /* on the wire */
+};
 
 /* A data plane without ports and workers: real tables, counters and statistics that tests write. */
 
@@ -13,6 +23,13 @@ struct fake_dataplane {
 	struct target_stats targets[64];
 	unsigned resets[64];
 	bool draining;
+	const struct call_record *records; /* that wait: record_first ... record_count - 1 */
+	unsigned record_first, record_count;
+	const struct call_record *calls;
+	unsigned call_count;
+	bool workers_stuck;
+	const struct fake_message *trace;
+	unsigned trace_count;
 };
 
 /* NULL: no memory. */

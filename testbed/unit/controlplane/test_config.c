@@ -49,6 +49,11 @@ static void defaults(void **state)
 	assert_string_equal(c->state_file, "");
 	assert_int_equal(c->drain_timeout_s, 30);
 	assert_int_equal(c->routing->trunk_count, 0);
+	assert_int_equal(c->dataplane.limits.call_age_s, 43200);
+	assert_int_equal(c->dataplane.limits.trace_mb, 8);
+	assert_int_equal(c->dataplane.name_count, 0);
+	assert_string_equal(c->cdr.path, "");
+	assert_string_equal(c->dataplane.record_file, "");
 	config_free(c);
 }
 
@@ -63,12 +68,14 @@ static void everything(void **state)
 		"listeners:\n"
 		"  - {address: 10.77.0.1, port: 5062, transport: udp}\n"
 		"  - {address: 'fd77::1', port: 5060}\n"
-		"limits: {transactions: 128, calls: 256, message_mb: 2, fragments: 3, mbufs: 4096, numbers: 5, prefixes: 6, profiles: 7, "
+		"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, numbers: 5, prefixes: 6, profiles: 7, "
 		"trunks: 8, endpoints: 9}\n"
 		"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
 		"access: {unknown_source: silent}\n"
 		"number_plan: {country_code: '44', international_prefix: '00', national_prefix: '0'}\n"
 		"server_name: ''\n"
+		"names: [SIP.Example.com., b]\n"
+		"cdr: {file: /var/log/x/cdr.jsonl, rotate_mb: 0, keep: 3}\n"
 		"control: {socket: /tmp/x.sock, group: operators}\n"
 		"state_file: /tmp/state\n"
 		"token_key_file: /tmp/key\n"
@@ -77,7 +84,7 @@ static void everything(void **state)
 		"  - {name: a, endpoints: [{address: 10.0.0.1, port: 5070, priority: 1, weight: 0}], sources: [10.0.0.0/24], profile: in, "
 		"request_uri: keep, host: a.example, number_plan: {country_code: '1'}}\n"
 		"profiles:\n"
-		"  - {name: in, strategy: weighted_lb, response_timeout_ms: 0, ring_timeout_s: 180, retry_codes: {add: [480], remove: [501]}, "
+		"  - {name: in, strategy: weighted_lb, response_timeout_ms: 0, ring_timeout_s: 180, decline_scope: target, follow_redirects: true, retry_codes: {add: [480], remove: [501]}, "
 		"targets: [{trunk: A, weight: 3, enabled: false}]}\n"
 		"numbers:\n"
 		"  - {number: '+442035550100', profile: in}\n"
@@ -118,6 +125,16 @@ static void everything(void **state)
 	assert_false(code_set_has(&p->knobs.retry_codes, 501));
 	assert_true(code_set_has(&p->knobs.retry_codes, 408));
 	assert_false(p->targets[0].enabled);
+	assert_true(p->knobs.decline_ends_target);
+	assert_true(p->knobs.follow_redirects);
+	assert_int_equal(c->dataplane.limits.call_age_s, 90);
+	assert_int_equal(c->dataplane.limits.trace_mb, 0);
+	assert_int_equal(c->dataplane.name_count, 2);
+	assert_string_equal(c->dataplane.names[0], "sip.example.com");
+	assert_string_equal(c->cdr.path, "/var/log/x/cdr.jsonl");
+	assert_int_equal(c->cdr.rotate_bytes, 0);
+	assert_int_equal(c->cdr.keep, 3);
+	assert_string_equal(c->dataplane.record_file, "/var/log/x/.records");
 	config_free(c);
 }
 
@@ -126,8 +143,8 @@ static const struct {
 } bad[] = {
 	/* syntax and schema: lines count from the top of the file */
 	{ "foo: 1\n",
-	  "5: foo: unknown key (known here: node workers ports listeners limits timers access number_plan server_name control state_file "
-	  "token_key_file drain_timeout_s trunks profiles numbers domains)" },
+	  "5: foo: unknown key (known here: node workers ports listeners limits timers access number_plan server_name names control "
+	  "cdr state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
 	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
 	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
 	{ "workers: {count: 1.5}\n", "5: workers.count: expected a whole number, not '1.5'" },
@@ -156,6 +173,21 @@ static const struct {
 	{ "number_plan: {country_code: '+44'}\n", "5: number_plan.country_code: '+44' has other characters than digits" },
 	{ "number_plan: {national_prefix: '0'}\n", "5: number_plan.national_prefix: needs a country_code" },
 	{ "state_file: routing.json\n", "5: state_file: 'routing.json' is not an absolute path" },
+	{ "limits: {call_age_s: 4000001}\n", "5: limits.call_age_s: 4000001 is not in 1..4000000" },
+	{ "limits: {trace_mb: -1}\n", "5: limits.trace_mb: -1 is not in 0..4096" },
+	{ "names: [a.example, 'a b']\n", "5: names[1]: 'a b' is not a host name" },
+	{ "names: [.a]\n", "5: names[0]: '.a' is not a host name" },
+	{ "names: [a..b]\n", "5: names[0]: 'a..b' is not a host name" },
+	{ "names: ['']\n", "5: names[0]: '' is not a host name" },
+	{ "names: [a, A.]\n", "5: names[1]: a is listed twice" },
+	{ "cdr: {keep: 3}\n", "5: cdr: file is missing" },
+	{ "cdr: {file: cdr.jsonl}\n", "5: cdr.file: 'cdr.jsonl' is not an absolute path" },
+	{ "cdr: {file: /var/log/}\n", "5: cdr.file: '/var/log/' cannot be a file of records" },
+	{ "cdr: {file: /x/.records}\n", "5: cdr.file: '/x/.records' cannot be a file of records" },
+	{ "cdr: {file: /x/y, keep: 0}\n", "5: cdr.keep: 0 is not in 1..100" },
+	{ "cdr: {file: /x/y, rotate_mb: -1}\n", "5: cdr.rotate_mb: -1 is not in 0..1048576" },
+	{ "profiles:\n  - {name: p, decline_scope: none}\n", "6: profiles[0].decline_scope: 'none' is none of all, target" },
+	{ "profiles:\n  - {name: p, follow_redirects: 1}\n", "6: profiles[0].follow_redirects: expected true or false, not '1'" },
 	{ "drain_timeout_s: -1\n", "5: drain_timeout_s: -1 is not in 0..86400" },
 	{ "control: {socket: here}\n", "5: control.socket: 'here' is not an absolute path" },
 	/* routing */
