@@ -18,6 +18,14 @@ bool attempts_pending(const struct context *c)
 	return false;
 }
 
+bool attempts_ending(const struct context *c)
+{
+	for (const struct attempt *a = c->attempts; a; a = a->next)
+		if (a->cancelled && a->txn.state == TXN_PROCEEDING)
+			return true;
+	return false;
+}
+
 /* ---- unanswered attempts, by endpoint */
 
 static void join_endpoint(struct proxy *p, struct attempt *a)

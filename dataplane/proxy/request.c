@@ -60,17 +60,12 @@ static void keep_reason(struct proxy *p, struct context *c)
 
 static void context_cancel(struct proxy *p, struct context *c)
 {
-	bool waiting = false;
-
 	if (c->final_sent || c->cancelled)
 		return;
 	c->cancelled = true;
 	keep_reason(p, c);
 	attempts_abandon(p, c, NULL);
-	for (const struct attempt *a = c->attempts; a; a = a->next)
-		waiting |= a->cancelled && a->txn.state == TXN_PROCEEDING;
-	/* A branch that never sent a provisional cannot be cancelled (§9.1) and may never answer: the caller need not wait for it. */
-	if (!waiting)
+	if (!attempts_ending(c))
 		upstream_finish(p, c);
 }
 

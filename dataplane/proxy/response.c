@@ -137,10 +137,17 @@ static void rejection_in(struct proxy *p, struct attempt *a)
 	}
 	upstream_consider(p, c);
 	if (declined_for_all(p, c)) {
-		c->exhausted = true;
+		c->exhausted = c->declined = true;
 		attempts_abandon(p, c, a);
 	}
-	if (!attempts_pending(c))
+	if (!attempts_pending(c) && !(c->declined && attempts_ending(c)))
+		upstream_finish(p, c);
+}
+
+/* An attempt that was given up has ended; where all were, by the caller or by a 6xx, the last one's end is the request's. */
+static void ended(struct proxy *p, struct context *c)
+{
+	if ((c->cancelled || c->declined) && !c->final_sent && !attempts_pending(c) && !attempts_ending(c))
 		upstream_finish(p, c);
 }
 
@@ -168,10 +175,9 @@ static void failure_in(struct proxy *p, struct attempt *a)
 	wheel_cancel(&a->cancel);
 	eject_on_503(p, a);
 	if (known) {
-		if (c->cancelled && !c->final_sent) {
+		if (c->cancelled)
 			upstream_consider(p, c);
-			upstream_finish(p, c);
-		}
+		ended(p, c);
 		return;
 	}
 	if (code_set_has(&c->knobs.retry_codes, p->in.status)) {
@@ -190,8 +196,8 @@ static void transaction_over(struct proxy *p, struct attempt *a, enum failure wh
 
 	if (!a->done)
 		attempt_failed(p, a, why);
-	else if (c->cancelled && !c->final_sent)
-		upstream_finish(p, c);
+	else
+		ended(p, c);
 }
 
 void client_event(struct proxy *p, struct attempt *a, enum txn_event event)

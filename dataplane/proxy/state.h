@@ -98,6 +98,7 @@ struct context {
 	bool answered;		/* with a 2xx */
 	bool cancelled;		/* the caller's CANCEL came */
 	bool exhausted;		/* no further attempt: setup budget, or decline */
+	bool declined;		/* a 6xx ended a simultaneous ring */
 	uint16_t best_status;	/* best real response so far; 0: none */
 	uint8_t *best;		/* it, without our Via, in a slab buffer; may be NULL when memory was short */
 	uint32_t best_len;
@@ -254,6 +255,9 @@ void attempt_settle(struct proxy *p, struct attempt *a);
 /* Unlinks and frees; the transaction has terminated. */
 void attempt_release(struct proxy *p, struct attempt *a);
 bool attempts_pending(const struct context *c);
+/* Some branch was cancelled and has not said how it ended: until then a 2xx may still come and win (§16.7(5), (6)). One that never sent a
+ * provisional is not waited for: it cannot be cancelled, and may never answer. */
+bool attempts_ending(const struct context *c);
 /* Timers of an attempt and of the budget. */
 void attempt_clock_fired(struct proxy *p, struct attempt *a);
 void attempt_ring_fired(struct proxy *p, struct attempt *a);

@@ -17,6 +17,7 @@ struct trace {
 	_Atomic(uint64_t) floor;	     /* the oldest whole entry */
 };
 
+#define SIZES	  (offsetof(struct trace_entry, direction) + 4) /* what says how long an entry is, and that it is none */
 #define ENTRY_MAX (sizeof(struct trace_entry) + TRACE_MESSAGE_MAX + 8)
 
 /* Word by word where ThreadSanitizer watches: the race with a reader is meant, and settled by floor. */
@@ -41,7 +42,7 @@ struct trace *trace_new(size_t bytes)
 	while (size < bytes)
 		size *= 2;
 	t->size = size;
-	t->ring = pages_new(size);
+	t->ring = pages_new(size + SIZES); /* the last entry may be shorter than what is read of it first: zeros follow */
 	if (!t->ring) {
 		free(t);
 		return NULL;
@@ -53,7 +54,7 @@ void trace_free(struct trace *t)
 {
 	if (!t)
 		return;
-	pages_free(t->ring, t->size);
+	pages_free(t->ring, t->size + SIZES);
 	free(t);
 }
 
@@ -95,7 +96,7 @@ void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms
 		struct trace_entry pad = { .bytes = (uint32_t)to_end };
 
 		make_room(t, head, to_end);
-		copy(t->ring + (head & (t->size - 1)), &pad, to_end < sizeof(pad) ? 8 : sizeof(pad));
+		copy(t->ring + (head & (t->size - 1)), &pad, to_end < SIZES ? to_end : SIZES);
 		head += to_end;
 	}
 	make_room(t, head, e->bytes);
@@ -120,13 +121,13 @@ unsigned trace_read(const struct trace *t, uint64_t call, void (*fn)(void *ctx, 
 	unsigned n = 0;
 
 	while (at < head) {
-		copy(entry, entry_at(t, at), 16); /* its sizes first */
+		copy(entry, entry_at(t, at), SIZES);
 		if (!still_whole(t, at)) {
 			at = atomic_load_explicit((_Atomic(uint64_t) *)&t->floor, memory_order_relaxed);
 			continue;
 		}
-		if (e->kept || e->len) {
-			copy(entry, entry_at(t, at), e->bytes <= ENTRY_MAX ? e->bytes : 16);
+		if (e->direction != TRACE_PAD) {
+			copy(entry, entry_at(t, at), e->bytes <= ENTRY_MAX ? e->bytes : SIZES);
 			if (still_whole(t, at) && (!call || e->call == call)) {
 				fn(ctx, e, entry + sizeof(*e));
 				n++;

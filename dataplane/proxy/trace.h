@@ -11,7 +11,7 @@
 
 #define TRACE_MESSAGE_MAX 4096 /* of a longer message the beginning is kept */
 
-enum trace_direction { TRACE_IN, TRACE_OUT };
+enum trace_direction { TRACE_PAD /* internal: no message */, TRACE_IN, TRACE_OUT };
 
 struct trace_entry {
 	uint32_t bytes; /* of the whole entry in the ring, this header included; a multiple of 8 */

@@ -34,6 +34,18 @@ static uint8_t *outbox_reserve(void *ctx, uint32_t bytes)
 	return h->reserved;
 }
 
+static bool record(void *ctx, const struct call_record *r)
+{
+	struct harness *h = ctx;
+
+	if (h->records_full)
+		return false;
+	h->record[h->record_count++ % ARRAY_SIZE(h->record)] = *r;
+	h->starts += r->kind == RECORD_START;
+	h->ends += r->kind == RECORD_END;
+	return true;
+}
+
 static int outbox_commit(void *ctx, uint32_t len, const struct flow *to)
 {
 	struct harness *h = ctx;
@@ -174,6 +186,7 @@ void harness_start(struct harness *h, const struct harness_options *options)
 		.counters = h->counters,
 		.targets = h->targets,
 		.outbox = { outbox_reserve, outbox_commit, h },
+		.record = record,
 		.listeners = { { addr_of(US), TRANSPORT_UDP }, { addr_of(US6), TRANSPORT_UDP } },
 		.listener_count = 2,
 		.call_key = { 1, 2 },
@@ -195,19 +208,31 @@ void harness_start(struct harness *h, const struct harness_options *options)
 	assert_non_null(h->proxy);
 }
 
+const struct call_record *record_at(const struct harness *h, unsigned n)
+{
+	if (n >= h->record_count)
+		fail_msg("wanted record %u, but there are %u", n, h->record_count);
+	return &h->record[n % ARRAY_SIZE(h->record)];
+}
+
 void harness_end(struct harness *h)
 {
 	uint64_t end = h->now_ms + CALL_AGE_MS + 600000, due;
 	struct proxy_gauges g;
 
 	h->outbox_full = false;
+	h->records_full = false;
 	h->unreachable = NULL;
 	while ((due = proxy_next_due(h->proxy)) != UINT64_MAX) {
 		assert_true(due <= end);
 		h->now_ms = due > h->now_ms ? due : h->now_ms + 1;
 		proxy_advance(h->proxy, h->now_ms);
 	}
-	proxy_gauges(h->proxy, &g);
+	do {
+		proxy_advance(h->proxy, ++h->now_ms); /* records that waited for room */
+		proxy_gauges(h->proxy, &g);
+	} while (g.records_waiting);
+	assert_int_equal(h->starts, h->ends);
 	assert_int_equal(g.server_transactions, 0);
 	assert_int_equal(g.client_transactions, 0);
 	assert_int_equal(g.live_calls, 0);

@@ -13,6 +13,7 @@
 #include "proxy/proxy.h"
 #include "proxy/state.h"
 #include "proxy/stats.h"
+#include "tables/call_record.h"
 #include "tables/profiles.h"
 #include "tables/tables.h"
 #include "tables/trunks.h"
@@ -59,6 +60,10 @@ struct harness {
 	uint32_t reserved_bytes;
 	bool outbox_full;	   /* reserve finds nothing */
 	const char *unreachable;   /* commit refuses this destination, as where there is no route */
+	/* what was put on record; the last 32 */
+	struct call_record record[32];
+	unsigned record_count, starts, ends;
+	bool records_full; /* the mailbox has no room */
 	/* the profile that all numbers lead to; change, then harness_publish */
 	struct profile_knobs knobs;
 	enum strategy strategy;
@@ -151,6 +156,9 @@ void dialog_open(struct harness *h, const struct request *r, const char *target,
 void dialog_send(struct harness *h, const struct dialog *d, enum token_side side, const char *method, unsigned cseq, const char *via);
 /* BYE from the caller, 200 from the target. */
 void dialog_close(struct harness *h, const struct dialog *d);
+
+/* The n-th record from the first (of the last 32). */
+const struct call_record *record_at(const struct harness *h, unsigned n);
 
 uint64_t counter_of(const struct harness *h, enum counter which);
 /* Of the i-th target. */

@@ -101,20 +101,34 @@ static void test_all_refuse(void **state)
 /* 6xx ends all: the others are cancelled, the caller hears it at once. */
 static void test_decline(void **state)
 {
-	struct ring r;
+	for (unsigned crossed = 0; crossed < 2; crossed++) {
+		struct ring r;
 
-	start(&r);
-	ringing(&r, 1);
-	answer(&r.h, r.leg[0], 603, "t", NULL);
-	expect_request(&r.h, "ACK", A);
-	expect_request(&r.h, "CANCEL", B);
-	expect_response(&r.h, 603, CALLER);
-	answer(&r.h, r.leg[2], 180, "t2", NULL);
-	expect_request(&r.h, "CANCEL", C);
-	expect_nothing(&r.h);
-	answer(&r.h, r.leg[2], 200, "t2", NULL); /* crossed it: still the caller's */
-	expect_response(&r.h, 200, CALLER);
-	harness_end(&r.h);
+		start(&r);
+		ringing(&r, 1);
+		answer(&r.h, r.leg[0], 603, "t", NULL);
+		expect_request(&r.h, "ACK", A);
+		expect_request(&r.h, "CANCEL", B);
+		expect_nothing(&r.h);
+		answer(&r.h, r.leg[2], 180, "t2", NULL); /* it could not be cancelled before */
+		expect_request(&r.h, "CANCEL", C);
+		expect_nothing(&r.h);
+		if (crossed) { /* a 2xx that crossed the CANCEL wins against the 6xx (§16.7(5)) */
+			answer(&r.h, r.leg[2], 200, "t2", NULL);
+			expect_response(&r.h, 200, CALLER);
+			answer(&r.h, r.leg[1], 487, "t", NULL);
+			expect_request(&r.h, "ACK", B);
+		} else {
+			answer(&r.h, r.leg[1], 487, "t", NULL);
+			expect_request(&r.h, "ACK", B);
+			expect_nothing(&r.h);
+			answer(&r.h, r.leg[2], 487, "t2", NULL);
+			expect_request(&r.h, "ACK", C);
+			expect_response(&r.h, 603, CALLER);
+		}
+		expect_nothing(&r.h);
+		harness_end(&r.h);
+	}
 }
 
 static void test_cancel(void **state)
@@ -131,6 +145,9 @@ static void test_cancel(void **state)
 	expect_nothing(&r.h);
 	answer(&r.h, r.leg[0], 487, "t", NULL);
 	expect_request(&r.h, "ACK", A);
+	expect_nothing(&r.h);
+	answer(&r.h, r.leg[2], 487, "t", NULL);
+	expect_request(&r.h, "ACK", C);
 	expect_response(&r.h, 487, CALLER);
 	harness_end(&r.h);
 }
