@@ -41,6 +41,15 @@ static uint32_t endpoint_of(const struct proxy *p, const struct profile *profile
 	return ENDPOINT_NONE;
 }
 
+/* Each endpoint is tried once (a 3xx that names nothing else goes up). */
+static bool was_tried(const struct selection_state *s, uint32_t endpoint)
+{
+	for (unsigned i = 0; i < s->tried_count && i < ATTEMPTS_MAX; i++)
+		if (s->tried[i] == endpoint)
+			return true;
+	return false;
+}
+
 /* Into the list by falling q; of equals the first named comes first. */
 static void insert(struct candidate *list, unsigned *count, struct candidate c)
 {
@@ -73,7 +82,7 @@ bool redirect_note(struct proxy *p, struct context *c)
 			if (uri_parse(contact.uri, &uri) < 0 || uri.scheme != URI_SIP || uri.host_kind == HOST_NAME)
 				continue;
 			endpoint = endpoint_of(p, profile, &uri);
-			if (endpoint != ENDPOINT_NONE)
+			if (endpoint != ENDPOINT_NONE && !was_tried(&c->selection, endpoint))
 				insert(list, &count, (struct candidate){ endpoint, q_of(contact.params) });
 		}
 	}
