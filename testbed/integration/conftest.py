@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whole-appliance tests: each file has a laboratory of its own, made once.
 
-A file may define LAB = {"driver": ..., "workers": ...} and configure(config), which changes the laboratory's configuration."""
+A file may define LAB = {"driver": ..., "workers": ...}, configure(config), which changes the laboratory's configuration, and
+RESTARTS = True where it stops or kills strowgerd on purpose."""
 
 import os
 import sys
+from contextlib import contextmanager
 
 import pytest
 
@@ -13,23 +15,32 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(
 from lab import Lab, configuration  # noqa: E402
 
 
-@pytest.fixture(scope="module")
-def lab(request):
-    settings = {"driver": "af_packet", "workers": 1, **getattr(request.module, "LAB", {})}
+@contextmanager
+def laboratory(driver="af_packet", workers=1, change=lambda config: None, restarts=False, strategy="failover"):
+    """A laboratory for some tests; at their end strowgerd must be the one that was started, and stop when told to."""
     lab = Lab(f"test{os.getpid()}")
     lab.down()
-    config = configuration(lab, settings["driver"], settings["workers"], strategy="failover")
+    config = configuration(lab, driver, workers, strategy)
     config["drain_timeout_s"] = 1
-    getattr(request.module, "configure", lambda config: None)(config)
-    lab.up(settings["driver"], settings["workers"], config)
-    first = lab.daemon_pid()
-    yield lab
-    alive = lab.daemon_pid() == first or getattr(request.module, "RESTARTS", False)
-    status = lab.stop_daemon()
-    words = lab.log_tail()
-    lab.down()
-    assert alive, f"strowgerd died during the tests:\n{words}"
-    assert status == 0, f"strowgerd ended with {status}:\n{words}"
+    change(config)
+    try:
+        lab.up(driver, workers, config)
+        first = lab.daemon_pid()
+        yield lab
+        alive = restarts or lab.daemon_pid() == first
+        status = lab.stop_daemon()
+        assert alive, f"strowgerd died during the tests:\n{lab.log_tail()}"
+        assert status == 0, f"strowgerd ended with {status}:\n{lab.log_tail()}"
+    finally:
+        lab.down()
+
+
+@pytest.fixture(scope="module")
+def lab(request):
+    module = request.module
+    with laboratory(**getattr(module, "LAB", {}), change=getattr(module, "configure", lambda config: None),
+                    restarts=getattr(module, "RESTARTS", False)) as lab:
+        yield lab
 
 
 @pytest.hookimpl(hookwrapper=True)

@@ -10,29 +10,24 @@ import struct
 
 import pytest
 
-from lab import NUMBER, NUMBER_IPV6, Lab, configuration
+from conftest import laboratory
+from lab import NUMBER, NUMBER_IPV6
 from trial import Trial
 
 BIG_FRAMES = "net_af_packet0,iface=port0,qpairs=1,framesz=8192,blocksz=8192,framecnt=256"
 
 
+def big_frames(config):
+    port = config["ports"][0]
+    del port["driver"], port["interface"]
+    port["device"] = BIG_FRAMES
+
+
 @pytest.fixture(scope="module", params=["af_xdp", "af_packet"])
 def lab(request):
-    lab = Lab(f"fragments-{request.param}")
-    lab.down()
-    config = configuration(lab, request.param, strategy="failover")
-    config["drain_timeout_s"] = 1
-    if request.param == "af_packet":
-        port = config["ports"][0]
-        del port["driver"], port["interface"]
-        port["device"] = BIG_FRAMES
-    lab.up(request.param, 1, config)
-    lab.driver = request.param
-    yield lab
-    status = lab.stop_daemon()
-    words = lab.log_tail()
-    lab.down()
-    assert status == 0, words
+    with laboratory(request.param, change=big_frames if request.param == "af_packet" else lambda config: None) as lab:
+        lab.driver = request.param
+        yield lab
 
 
 @pytest.mark.parametrize("family,number", [(4, NUMBER), (6, NUMBER_IPV6)])

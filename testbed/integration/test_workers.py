@@ -11,22 +11,15 @@ from collections import Counter
 
 import pytest
 
-from lab import TARGETS, Lab, configuration
+from conftest import laboratory
+from lab import TARGETS
 from trial import Trial
 
 
 @pytest.fixture(scope="module", params=["af_xdp", "af_packet"])
 def lab(request):
-    lab = Lab(f"workers-{request.param}")
-    lab.down()
-    config = configuration(lab, request.param, workers=2, strategy="round_robin")
-    config["drain_timeout_s"] = 1
-    lab.up(request.param, 2, config)
-    yield lab
-    status = lab.stop_daemon()
-    words = lab.log_tail()
-    lab.down()
-    assert status == 0, words
+    with laboratory(request.param, workers=2, strategy="round_robin") as lab:
+        yield lab
 
 
 def test_calls_on_two_workers(lab):
