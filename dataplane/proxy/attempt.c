@@ -208,15 +208,16 @@ static bool choose_named(struct proxy *p, struct context *c, const struct profil
 	return false;
 }
 
-/* The next endpoint. Where live traffic alone has taken out all there are, a call that has not been tried anywhere is better tried at one
- * of those than refused: their ejections count as over. */
+/* The next endpoint. Where live traffic alone has taken out all there are, a call that has not been tried anywhere is better tried at those
+ * than refused: their ejections count as over. */
 static bool choose(struct proxy *p, struct context *c, const struct profile *profile, struct selection *ret)
 {
 	if (choose_named(p, c, profile, ret))
 		return true;
 	if (select_next(profile, p->tables->endpoints, p->now_ms, &c->selection, ret) == 0)
 		return true;
-	return !c->started && select_next(profile, p->tables->endpoints, UINT64_MAX, &c->selection, ret) == 0;
+	c->last_resort |= !c->selection.tried_count;
+	return c->last_resort && select_next(profile, p->tables->endpoints, UINT64_MAX, &c->selection, ret) == 0;
 }
 
 static bool start_one(struct proxy *p, struct context *c, const struct profile *profile, const struct sip_message *m)

@@ -245,14 +245,30 @@ static bool endpoint_by_id(const struct proxy *p, const struct trunk *t, uint32_
 	return false;
 }
 
+static const struct trunk *trunk_of(const struct proxy *p, uint32_t id)
+{
+	uint32_t slot = trunks_find(p->tables->trunks, id);
+
+	return slot == TRUNK_NONE ? NULL : trunks_get(p->tables->trunks, slot);
+}
+
+/* Whoever speaks does so from where its side lives: a token that was copied from the wire is worth nothing elsewhere. */
+static bool speaks_from(const struct proxy *p, const struct way *w, const struct ip_addr *source)
+{
+	const struct trunk *trunk = trunk_of(p, w->side == TOKEN_FROM_CALLER ? w->token.caller_trunk : w->token.target_trunk);
+
+	if (w->side == TOKEN_FROM_CALLER && ip_eq(&w->token.caller_flow.ip, source))
+		return true;
+	return trunk && side_lives_at(p, trunk, source);
+}
+
 /* The next hop: the next Route, else the request URI, but only where the token's other side lives; else that side's own flow, so that
  * nobody relays through us with a token that they made up, copied or kept. false: nowhere. */
 static bool next_hop(const struct proxy *p, const struct way *w, struct ip_port *ret_to)
 {
 	const struct sip_uri *uri = &w->hop;
 	bool to_target = w->side == TOKEN_FROM_CALLER;
-	uint32_t slot = trunks_find(p->tables->trunks, to_target ? w->token.target_trunk : w->token.caller_trunk);
-	const struct trunk *trunk = slot == TRUNK_NONE ? NULL : trunks_get(p->tables->trunks, slot);
+	const struct trunk *trunk = trunk_of(p, to_target ? w->token.target_trunk : w->token.caller_trunk);
 
 	if (!trunk)
 		return false;
@@ -395,6 +411,10 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		if (rc == -ERR_NOT_FOUND)
 			return false;
 		refuse(p, from, COUNTER_refused_token, access_lookup(p->tables->access, &from->remote.ip) == TRUNK_NONE ? 403 : 481);
+		return true;
+	}
+	if (!speaks_from(p, &w, &from->remote.ip)) {
+		refuse(p, from, COUNTER_refused_source, 403);
 		return true;
 	}
 	if (follow_routes(p, &w) < 0) {

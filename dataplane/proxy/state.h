@@ -98,6 +98,7 @@ struct context {
 	bool answered;		/* with a 2xx */
 	bool cancelled;		/* the caller's CANCEL came */
 	bool exhausted;		/* no further attempt: setup budget, or decline */
+	bool last_resort;	/* all endpoints were ejected: they are tried all the same */
 	bool declined;		/* a 6xx ended a simultaneous ring */
 	uint16_t best_status;	/* best real response so far; 0: none */
 	uint8_t *best;		/* it, without our Via, in a slab buffer; may be NULL when memory was short */

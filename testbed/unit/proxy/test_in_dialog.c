@@ -135,7 +135,9 @@ static void test_tokens(void **state)
 		unsigned status; /* 0: forwarded to A */
 	} cases[] = {
 		{ "himself", CALLER, "call-1", "from", "<sip:b@y>;tag=to", "INFO", true, false, 0, 0 },
-		{ "roaming, with a token", STRANGER, "call-1", "from", "<sip:b@y>;tag=to", "INFO", true, false, 0, 0 },
+		{ "copied off the wire with its tags, by a stranger", STRANGER, "call-1", "from", "<sip:b@y>;tag=to", "INFO", true, false, 0, 403 },
+		{ "the same by another trunk", B, "call-1", "from", "<sip:b@y>;tag=to", "BYE", true, false, 0, 403 },
+		{ "by the other side, in the caller's name", A, "call-1", "from", "<sip:b@y>;tag=to", "BYE", true, false, 0, 403 },
 		{ "copied into another Call-ID", CALLER, "call-2", "from", "<sip:b@y>;tag=to", "INFO", true, false, 0, 481 },
 		{ "copied into another Call-ID by a stranger", STRANGER, "call-2", "from", "<sip:b@y>;tag=to", "INFO", true, false, 0, 403 },
 		{ "another From tag", STRANGER, "call-1", "forged", "<sip:b@y>;tag=to", "INFO", true, false, 0, 403 },
