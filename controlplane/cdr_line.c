@@ -9,6 +9,7 @@
 
 #include "tables/call_record.h"
 #include "tables/trunks.h"
+#include "utf8.h"
 
 #define COUNT(words) (sizeof(words) / sizeof((words)[0]))
 
@@ -65,38 +66,20 @@ static void put_bytes(struct text *t, const void *bytes, size_t n)
 	t->at += n;
 }
 
-/* The bytes of one well-formed character beyond ASCII (RFC 3629 §4: no overlong forms, no surrogates); 0: there is none. */
-static unsigned character(const uint8_t *p, size_t n)
-{
-	unsigned more = p[0] >= 0xc2 && p[0] <= 0xdf ? 1 : p[0] >= 0xe0 && p[0] <= 0xef ? 2 : p[0] >= 0xf0 && p[0] <= 0xf4 ? 3 : 0;
-
-	if (!more || n <= more)
-		return 0;
-	for (unsigned i = 1; i <= more; i++)
-		if ((p[i] & 0xc0) != 0x80)
-			return 0;
-	if ((p[0] == 0xe0 && p[1] < 0xa0) || (p[0] == 0xed && p[1] > 0x9f) || (p[0] == 0xf0 && p[1] < 0x90) || (p[0] == 0xf4 && p[1] > 0x8f))
-		return 0;
-	return more + 1;
-}
-
 static void put_string(struct text *t, const char *text, size_t n)
 {
-	const uint8_t *p = (const uint8_t *)text;
-
 	put_bytes(t, "\"", 1);
 	for (size_t i = 0; i < n;) {
-		unsigned whole = p[i] < 0x80 ? 1 : character(p + i, n - i);
+		char c[UTF8_CHARACTER_MAX];
+		unsigned bytes;
 
-		if (!p[i]) /* many readers of JSON refuse \u0000 */
-			put(t, "\\ufffd");
-		else if (p[i] < 0x20 || p[i] == 0x7f || !whole)
-			put(t, "\\u%04x", p[i]);
-		else if (p[i] == '"' || p[i] == '\\')
-			put(t, "\\%c", p[i]);
+		i += utf8_next((const uint8_t *)text + i, n - i, c, &bytes);
+		if ((uint8_t)c[0] < 0x20 || c[0] == 0x7f)
+			put(t, "\\u%04x", c[0]);
+		else if (c[0] == '"' || c[0] == '\\')
+			put(t, "\\%c", c[0]);
 		else
-			put_bytes(t, p + i, whole);
-		i += whole ? whole : 1;
+			put_bytes(t, c, bytes);
 	}
 	put_bytes(t, "\"", 1);
 }

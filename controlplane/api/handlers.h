@@ -13,6 +13,9 @@ int operation_counters(struct control *c, const json_t *params, json_t **ret_res
 int operation_drain(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_list(struct control *c, const json_t *params, json_t **ret_result, char *error);
 
+int operation_calls(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_trace(struct control *c, const json_t *params, json_t **ret_result, char *error);
+
 int operation_targets(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_target_set(struct control *c, const json_t *params, json_t **ret_result, char *error);
 

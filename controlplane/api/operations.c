@@ -67,6 +67,14 @@ static const struct operation_param route[] = {
 	{ 0 },
 };
 
+static const struct operation_param calls[] = { { "limit", PARAM_INTEGER, false, "at most so many, 1..10000 (100)" }, { 0 } };
+
+static const struct operation_param trace[] = {
+	{ "call_id", PARAM_TEXT, true, "the call's Call-ID" },
+	{ "limit", PARAM_INTEGER, false, "at most so many messages, 1..10000 (1000)" },
+	{ 0 },
+};
+
 static const struct operation_param drain[] = { { "on", PARAM_BOOLEAN, true, "true: new calls get 503; false: back to work" }, { 0 } };
 
 static const struct operation table[] = {
@@ -74,6 +82,8 @@ static const struct operation table[] = {
 	{ "workers", "load and gauges of each worker", false, none, operation_workers },
 	{ "counters", "all counters, in total and by worker", false, none, operation_counters },
 	{ "drain", "refuse new calls, or take them again", true, drain, operation_drain },
+	{ "calls", "calls that ring or are up", false, calls, operation_calls },
+	{ "trace", "the messages of a call that are still kept", false, trace, operation_trace },
 	{ "targets", "targets with their state and statistics", false, none, operation_targets },
 	{ "target.set", "enable, disable or weigh a target", true, target_set, operation_target_set },
 	{ "profiles", "all profiles", false, none, operation_profiles },

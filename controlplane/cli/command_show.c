@@ -19,6 +19,22 @@ static void print_fields(const json_t *object, const char *const (*fields)[2], u
 	}
 }
 
+static void print_records(const json_t *cdr)
+{
+	const char *failing = json_string_value(json_object_get(cdr, "failing"));
+	json_int_t waiting = json_integer_value(json_object_get(cdr, "waiting"));
+
+	if (!json_is_object(cdr))
+		return;
+	printf("%-22s %lld written to %s", "call records", (long long)json_integer_value(json_object_get(cdr, "written")),
+	       json_string_value(json_object_get(cdr, "file")));
+	if (waiting)
+		printf(", %lld wait", (long long)waiting);
+	if (failing)
+		printf("; CANNOT BE WRITTEN: %s", failing);
+	putchar('\n');
+}
+
 int command_status(const struct invocation *i, struct client *c)
 {
 	static const char *const fields[][2] = {
@@ -37,6 +53,7 @@ int command_status(const struct invocation *i, struct client *c)
 	if (status != CTL_OK || !result)
 		return status;
 	print_fields(result, fields, sizeof(fields) / sizeof(fields[0]));
+	print_records(json_object_get(result, "cdr"));
 	ports = table_new("port|mac|>mtu|>rx packets|>tx packets|>missed|>errors");
 	json_array_foreach(json_object_get(result, "ports"), k, port)
 		table_json(ports, port, "name|mac|mtu|rx_packets|tx_packets|rx_missed|rx_errors");

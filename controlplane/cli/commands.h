@@ -16,13 +16,14 @@ enum ctl_option {
 	OPTION_CALL_ID = 8,
 	OPTION_LIMIT = 16,
 	OPTION_ONCE = 32,
+	OPTION_PCAP = 64,
 };
 
 struct invocation {
 	const struct command *command;
 	int argc; /* words behind the command's own */
 	char **argv;
-	const char *socket, *file, *source, *call_id, *limit;
+	const char *socket, *file, *source, *call_id, *limit, *pcap;
 	bool json, dry_run, once, help, version;
 	unsigned options; /* those given, of enum ctl_option */
 };
@@ -49,6 +50,8 @@ int command_status(const struct invocation *i, struct client *c);
 int command_workers(const struct invocation *i, struct client *c);
 int command_counters(const struct invocation *i, struct client *c);
 int command_drain(const struct invocation *i, struct client *c);
+int command_calls(const struct invocation *i, struct client *c);
+int command_trace(const struct invocation *i, struct client *c);
 int command_targets(const struct invocation *i, struct client *c);
 int command_target_enable(const struct invocation *i, struct client *c);
 int command_target_disable(const struct invocation *i, struct client *c);

@@ -23,6 +23,16 @@ static int width(const char *text)
 	return n;
 }
 
+void text_printable(char *text)
+{
+	for (unsigned char *p = (unsigned char *)text; *p; p++) {
+		if (*p < 0x20 || *p == 0x7f)
+			*p = '?';
+		else if (*p == 0xc2 && p[1] >= 0x80 && p[1] < 0xa0) /* U+0080 ... U+009F */
+			p[0] = p[1] = '?';
+	}
+}
+
 void table_row(struct table *t, const char *const *cells)
 {
 	if (t->rows == t->room) {
@@ -34,8 +44,13 @@ void table_row(struct table *t, const char *const *cells)
 		t->cells = more;
 		t->room = room;
 	}
-	for (unsigned i = 0; i < t->columns; i++)
-		t->cells[t->rows * t->columns + i] = strdup(cells[i] ? cells[i] : "-");
+	for (unsigned i = 0; i < t->columns; i++) {
+		char *copy = strdup(cells[i] && *cells[i] ? cells[i] : "-");
+
+		if (copy)
+			text_printable(copy);
+		t->cells[t->rows * t->columns + i] = copy;
+	}
 	t->rows++;
 }
 

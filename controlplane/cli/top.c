@@ -133,6 +133,16 @@ static void draw_workers(const struct sample *now)
 	}
 }
 
+/* Only when something is wrong. */
+static void draw_records(const json_t *cdr)
+{
+	const char *failing = json_string_value(json_object_get(cdr, "failing"));
+	double waiting = number_at(cdr, "waiting");
+
+	if (waiting || failing)
+		printf("call records wait: %.0f beyond their mailbox%s%s\n\n", waiting, failing ? "; cannot be written: " : "", failing ? failing : "");
+}
+
 static void draw(const struct sample *now, const struct sample *before)
 {
 	double seconds = now->at_s - before->at_s;
@@ -144,6 +154,7 @@ static void draw(const struct sample *now, const struct sample *before)
 	       rate(now->status, before->status, "calls.started", seconds), rate(now->status, before->status, "calls.answered", seconds),
 	       rate(now->status, before->status, "calls.rejected", seconds), rate(now->status, before->status, "calls.cancelled", seconds),
 	       rate(now->status, before->status, "calls.exhausted", seconds), rate(now->status, before->status, "calls.rescued", seconds));
+	draw_records(json_object_get(now->status, "cdr"));
 	draw_targets(now, before, seconds);
 	putchar('\n');
 	draw_workers(now);
