@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Phones of others inside the lab's nodes: baresip and linphone, moved by their control sockets, without a sound card; and Kamailio, a
+proxy between Strowger and a target."""
+
+import itertools
+import json
+import os
+import shutil
+import socket
+import time
+
+from processes import wait_for
+
+PORT, CONTROL_PORT = 5060, 4444
+
+BARESIP_CONFIG = """\
+module_path /usr/lib/baresip/modules
+module g711.so
+module aubridge.so
+module_tmp account.so
+module_app ctrl_tcp.so
+module_app menu.so
+audio_player aubridge,nil
+audio_source aubridge,nil
+audio_alert aubridge,nil
+ctrl_tcp_listen 127.0.0.1:{control}
+sip_listen {address}:{port}
+call_max_calls {max_calls}
+rtp_ports 20000-20100
+net_interface eth0
+"""
+
+
+def fresh_folder(lab, name, *below):
+    folder = os.path.join(lab.directory, name)
+    shutil.rmtree(folder, ignore_errors=True)
+    os.makedirs(os.path.join(folder, *below))
+    return folder
+
+
+def write(folder, name, text):
+    with open(os.path.join(folder, name), "w", encoding="utf-8") as file:
+        file.write(text)
+
+
+class Baresip:
+    """One baresip in a node. Its events are kept until somebody waits for them."""
+
+    def __init__(self, lab, node, user=None, max_calls=4):
+        """user: the user part that it takes calls for; None: the node's name."""
+        self.lab, self.node = lab, node
+        self.name = f"baresip-{node}"
+        self.address = lab.address(node)
+        self.events = []
+        self.tokens = itertools.count()
+        self.bytes = b""
+        self.socket = None
+        folder = fresh_folder(lab, self.name)
+        write(folder, "config", BARESIP_CONFIG.format(control=CONTROL_PORT, address=self.address, port=PORT,
+                                                      max_calls=max_calls))
+        write(folder, "accounts", f"<sip:{user or node}@{self.address}>;regint=0;answermode=manual\n")
+        write(folder, "contacts", "")
+        with open(os.path.join(folder, "log"), "w", encoding="utf-8") as log:
+            self.child = lab.processes.start(self.name, lab.network.argv(node, ["baresip", "-f", folder]), stdout=log, stderr=log,
+                                             cwd=folder, env={**os.environ, "HOME": folder, "LANG": "C"})
+        self.log = os.path.join(folder, "log")
+        if not wait_for(lambda: udp_bound(self.child.pid, PORT) and self._connect(), 10):
+            self.stop()
+            raise RuntimeError(f"{self.name} does not listen: see {self.log}")
+
+    def _connect(self):
+        self.socket = self.lab.network.socket(self.node, socket.AF_INET, socket.SOCK_STREAM)
+        try:
+            self.socket.connect(("127.0.0.1", CONTROL_PORT))
+        except OSError:
+            self.socket.close()
+            return False
+        return True
+
+    def _read(self, seconds):
+        """The next JSON object (netstrings: LENGTH:TEXT,), or None when none came in time."""
+        end = time.monotonic() + seconds
+        while True:
+            length, colon, rest = self.bytes.partition(b":")
+            if colon and len(rest) > int(length):
+                self.bytes = rest[int(length) + 1:]
+                return json.loads(rest[:int(length)])
+            left = end - time.monotonic()
+            if left <= 0:
+                return None
+            self.socket.settimeout(left)
+            try:
+                got = self.socket.recv(65536)
+            except TimeoutError:
+                return None
+            if not got:
+                raise RuntimeError(f"{self.name} is gone: see {self.log}")
+            self.bytes += got
+
+    def do(self, command, params=""):
+        """Carries a command of baresip's menu out; what it prints."""
+        token = str(next(self.tokens))
+        text = json.dumps({"command": command, "params": params, "token": token}).encode()
+        self.socket.sendall(b"%d:%s," % (len(text), text))
+        while (message := self._read(5)) is not None:
+            if message.get("response") and message.get("token") == token:
+                return message.get("data", "")
+            self.events.append(message)
+        raise RuntimeError(f"{self.name} does not answer to {command}: see {self.log}")
+
+    def wait(self, kind, seconds=5):
+        """The next event of that type: CALL_INCOMING, CALL_RINGING, CALL_ESTABLISHED, CALL_CLOSED ...; None if it does not come."""
+        end = time.monotonic() + seconds
+        while True:
+            for at, event in enumerate(self.events):
+                if event.get("type") == kind:
+                    del self.events[:at + 1]
+                    return event
+            message = self._read(end - time.monotonic())
+            if message is None:
+                return None
+            self.events.append(message)
+
+    def calls(self):
+        """How many calls it has, ringing ones too."""
+        return self.do("listcalls").count("sip:")
+
+    def stop(self):
+        if self.socket:
+            self.socket.close()
+        self.lab.processes.stop(self.name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+LINPHONE_CONFIG = """\
+[sip]
+sip_port={port}
+sip_tcp_port=0
+sip_tls_port=0
+contact="{node}" <sip:{node}@{address}>
+guess_hostname=1
+[video]
+capture=0
+display=0
+automatically_initiate=0
+automatically_accept=0
+"""
+
+
+class Linphone:
+    """linphone-daemon in a node; its door is a Unix socket, whose name it puts under /tmp."""
+
+    def __init__(self, lab, node):
+        self.lab, self.node = lab, node
+        self.name = f"linphone-{node}"
+        self.socket = None
+        self.door = f"strowger-{lab.name}-{node}"
+        # It does not make the folder of its database, and without that it does not listen.
+        folder = fresh_folder(lab, self.name, ".local/share/linphone")
+        config = os.path.join(folder, "rc")
+        write(folder, "rc", LINPHONE_CONFIG.format(port=PORT, node=node, address=lab.address(node)))
+        self.log = os.path.join(folder, "log")
+        with open(os.path.join(folder, "output"), "w", encoding="utf-8") as log:
+            self.child = lab.processes.start(self.name, lab.network.argv(node, [
+                "linphone-daemon", "--pipe", self.door, "--config", config, "--log", self.log]),
+                stdout=log, stderr=log, cwd=folder, env={**os.environ, "HOME": folder, "LANG": "C"})
+        if not wait_for(lambda: udp_bound(self.child.pid, PORT) and self._connect(), 15):
+            self.stop()
+            raise RuntimeError(f"{self.name} does not listen: see {self.log}")
+
+    def _connect(self):
+        self.socket = socket.socket(socket.AF_UNIX)
+        try:
+            self.socket.connect(f"/tmp/{self.door}")
+        except OSError:
+            self.socket.close()
+            return False
+        self.socket.settimeout(10)
+        return True
+
+    def do(self, command, good=True):
+        """A command; its answer as {name: value}."""
+        self.socket.sendall(command.encode() + b"\n")
+        words = self.socket.recv(65536).decode()
+        answer = dict(line.split(": ", 1) for line in words.splitlines() if ": " in line)
+        if good and answer.get("Status") != "Ok":
+            raise RuntimeError(f"{self.name}: {command}: {words}")
+        return answer
+
+    def state(self, call=1):
+        """StreamsRunning, Paused ...; "" when the call is over."""
+        return self.do(f"call-status {call}", good=False).get("State", "").removeprefix("LinphoneCall")
+
+    def wait(self, *states, call=1, seconds=5):
+        return wait_for(lambda: self.state(call) in states, seconds)
+
+    def stop(self):
+        if self.socket:
+            self.socket.close()
+        self.lab.processes.stop(self.name)
+        if os.path.exists(f"/tmp/{self.door}"):
+            os.unlink(f"/tmp/{self.door}")
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+KAMAILIO_CONFIG = """\
+#!KAMAILIO
+children=1
+disable_tcp=yes
+auto_aliases=no
+listen=udp:{address}:{port}
+loadmodule "kex.so"
+loadmodule "tm.so"
+loadmodule "tmx.so"
+loadmodule "sl.so"
+loadmodule "rr.so"
+loadmodule "pv.so"
+loadmodule "maxfwd.so"
+loadmodule "siputils.so"
+loadmodule "textops.so"
+request_route {{
+	if (!mf_process_maxfwd_header("10")) {{
+		sl_send_reply("483", "Too Many Hops");
+		exit;
+	}}
+	if (has_totag()) {{
+		if (loose_route()) {{
+			t_relay();
+			exit;
+		}}
+		if (is_method("ACK")) {{
+			if (t_check_trans())
+				t_relay();
+			exit;
+		}}
+		sl_send_reply("404", "Not Here");
+		exit;
+	}}
+	if (is_method("CANCEL")) {{
+		if (t_check_trans())
+			t_relay();
+		exit;
+	}}
+	if (!t_newtran())
+		exit;
+	record_route();
+	$du = "sip:{onward}:{port}";
+	t_relay();
+}}
+"""
+
+
+class Kamailio:
+    """A stateful proxy in a node, that stays in the route set and sends each new request on to another node."""
+
+    def __init__(self, lab, node, onward):
+        self.lab = lab
+        self.name = f"kamailio-{node}"
+        folder = fresh_folder(lab, self.name)
+        write(folder, "kamailio.cfg",
+                       KAMAILIO_CONFIG.format(address=lab.address(node), port=PORT, onward=lab.address(onward)))
+        self.log = os.path.join(folder, "log")
+        with open(self.log, "w", encoding="utf-8") as log:
+            child = lab.processes.start(self.name, lab.network.argv(node, [
+                shutil.which("kamailio") or "/usr/sbin/kamailio", "-DD", "-E", "-m", "32", "-M", "4", "-Y", folder,
+                "-f", os.path.join(folder, "kamailio.cfg")]), stdout=log, stderr=log, cwd=folder)
+        if not wait_for(lambda: udp_bound(child.pid, PORT), 10):
+            self.stop()
+            raise RuntimeError(f"{self.name} does not listen: see {self.log}")
+
+    def stop(self):
+        self.lab.processes.stop(self.name)
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.stop()
+
+
+def udp_bound(pid, port):
+    """Whether anybody in a process's own namespace listens there."""
+    lines = []
+    for table in ("udp", "udp6"):
+        try:
+            with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
+                lines += file.readlines()[1:]
+        except (FileNotFoundError, ProcessLookupError):
+            pass
+    return any(line.split()[1].endswith(f":{port:04X}") for line in lines)
