@@ -53,6 +53,7 @@ struct dataplane {
 
 static struct dataplane dataplane;
 static struct event_base *base;
+static struct event *exceptions; /* the daemon's part: it listens for the data plane */
 static struct kernel *kernel;
 static const uint8_t our_mac[6] = { 2, 0, 0, 0, 0, 1 }, peer_mac[6] = { 2, 0, 0, 0, 0, 9 };
 
@@ -122,6 +123,13 @@ void port_mac(const struct port *p, uint8_t ret_mac[6])
 const char *port_name(const struct port *p)
 {
 	return ((const struct port_config *)p)->name;
+}
+
+/* ---- the daemon */
+
+static void take(evutil_socket_t fd, short what, void *arg)
+{
+	kernel_take(kernel);
 }
 
 /* ---- tools */
@@ -536,6 +544,9 @@ static int start(void **state)
 	config.base = base;
 	if (kernel_new(&config, &kernel, error))
 		goto failed;
+	exceptions = event_new(base, dataplane.event_fd, EV_READ | EV_PERSIST, take, NULL);
+	if (!exceptions || event_add(exceptions, NULL))
+		goto failed;
 	return 0;
 failed:
 	print_error("%s\n", error);
@@ -544,6 +555,7 @@ failed:
 
 static int stop(void **state)
 {
+	event_free(exceptions);
 	kernel_free(kernel);
 	event_base_free(base);
 	routes_free(dataplane.tables.routes);
