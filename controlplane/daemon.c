@@ -320,7 +320,9 @@ static int start(struct daemon *d, const char *version, char *error)
 	d->base = event_base_new();
 	if (!d->base)
 		return error_set(error, -ERR_NOMEM, "out of memory");
-	err = start_dataplane(d, error);
+	err = privileges_seal(error);
+	if (!err)
+		err = start_dataplane(d, error);
 	if (!err && !dataplane_hugepages(d->dataplane))
 		log_line(LOG_LEVEL_NOTICE, "no free hugepages: running on ordinary memory (--no-huge), slower");
 	if (!err)

@@ -9,14 +9,19 @@
 #include "base/err.h"
 #include "error.h"
 
+int privileges_seal(char *error)
+{
+	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
+		return error_set(error, -ERR_IO, "no_new_privs: %s", strerror(errno));
+	return 0;
+}
+
 /* What stays: addresses and routes of the kernel interfaces and detaching an XDP program (NET_ADMIN, BPF), raw sockets (NET_RAW), the
- * state file wherever it lies (DAC_OVERRIDE) and the socket's group (CHOWN). */
+ * state file and the call records wherever they lie (DAC_OVERRIDE) and the socket's group (CHOWN). */
 int privileges_drop(char *error)
 {
 	static const capng_type_t sets = CAPNG_EFFECTIVE | CAPNG_PERMITTED;
 
-	if (prctl(PR_SET_NO_NEW_PRIVS, 1, 0, 0, 0))
-		return error_set(error, -ERR_IO, "no_new_privs: %s", strerror(errno));
 	if (capng_get_caps_process())
 		return error_set(error, -ERR_IO, "capabilities cannot be read");
 	for (int c = 0; c <= CAP_LAST_CAP; c++) {
