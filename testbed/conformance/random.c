@@ -26,7 +26,8 @@ struct leg {
 	char branch[BRANCH_CHARS];
 	unsigned call, target;
 	uint64_t began_ms, cancelled_ms;
-	bool provisional; /* it sent one while its transaction lived */
+	bool provisional; /* it sent one */
+	bool rang;	  /* it did while its transaction surely lived */
 	bool final, success;
 	bool refused;	  /* an ICMP error ended it */
 	bool cancelled;
@@ -170,7 +171,7 @@ static void request_out(uint32_t len, const struct flow *to)
 	} else if (!l) {
 		new_leg(branch, call, to);
 	} else {
-		REQUIRE(!l->provisional || !w.caller[call].invite, "an INVITE again after a provisional response");
+		REQUIRE(!l->rang || !w.caller[call].invite, "an INVITE again after a provisional response");
 		REQUIRE(!l->final, "a request again after its final response");
 	}
 }
@@ -253,14 +254,17 @@ static void caller_says(unsigned call, const char *method, const char *to)
 	deliver(&w.caller_address, text);
 }
 
-/* The transaction still waits for this branch, as far as RFC 3261 goes. */
+/* The transaction still waits for this branch, as far as RFC 3261 goes. Where something was not sent, it may have begun before anybody
+ * saw it: then only half of its life is sure. */
 static bool lives(const struct leg *l)
 {
+	uint64_t life_ms = w.starved ? BRANCH_LIFE_MS / 2 : BRANCH_LIFE_MS;
+
 	if (l->final || l->refused)
 		return false;
 	if (l->cancelled)
-		return w.now_ms < l->cancelled_ms + BRANCH_LIFE_MS;
-	return (l->provisional && w.caller[l->call].invite) || w.now_ms < l->began_ms + BRANCH_LIFE_MS;
+		return w.now_ms < l->cancelled_ms + life_ms;
+	return (l->rang && w.caller[l->call].invite) || w.now_ms < l->began_ms + life_ms;
 }
 
 static void target_says(struct leg *l, unsigned status, const char *method, const char *headers)
@@ -280,10 +284,11 @@ static void target_says(struct leg *l, unsigned status, const char *method, cons
 		return;
 	}
 	if (alive) {
-		l->provisional |= status < 200;
-		l->final |= status >= 200;
+		l->rang |= status < 200;
 		l->success |= class == 2;
 	}
+	l->provisional |= status < 200;
+	l->final |= status >= 200;
 	w.over = true; /* so that what is due at once does come */
 	deliver(&w.address[l->target], text);
 	w.over = false;
@@ -355,7 +360,7 @@ static void speak(void)
 static bool may_repeat(const struct caller *c)
 {
 	if (c->failures || c->successes)
-		return !c->acked && w.now_ms < c->final_ms + BRANCH_LIFE_MS;
+		return !c->acked && !w.starved && w.now_ms < c->final_ms + BRANCH_LIFE_MS;
 	return c->invite || w.now_ms < c->began_ms + BRANCH_LIFE_MS;
 }
 
@@ -411,7 +416,7 @@ static void check_legs(void)
 	for (unsigned i = 0; i < w.legs; i++) {
 		const struct leg *l = &w.leg[i];
 
-		if (w.caller[l->call].invite && l->provisional && !l->final && !l->refused)
+		if (w.caller[l->call].invite && l->rang && !l->final && !l->refused)
 			REQUIRE(l->cancelled, "a ringing target was left behind");
 	}
 }

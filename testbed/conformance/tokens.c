@@ -192,14 +192,16 @@ static void of_a_trunk_that_is_gone(void)
 	quiet();
 }
 
-static void roaming_with_a_whole_token(void)
+static void whole_but_from_elsewhere(void)
 {
 	struct dialog d;
 
 	call_up(&d);
-	from_caller(&d, &(struct request){ .source = "192.0.2.66:5060", .via = "SIP/2.0/UDP 192.0.2.66;rport;branch=z9hG4bKx" }, "INFO");
-	okay(out("INFO", A));
-	answer_to(200, "192.0.2.66:5060");
+	from_caller(&d, &(struct request){ .source = "192.0.2.66:5060", .via = "SIP/2.0/UDP 192.0.2.66;rport;branch=z9hG4bKx" }, "BYE");
+	answer_to(403, STRANGER);
+	quiet();
+	from_caller(&d, &(struct request){ .source = "10.1.0.200:5060", .via = "SIP/2.0/UDP 10.1.0.200;branch=z9hG4bKx" }, "BYE");
+	out("BYE", A); /* within the caller's trunk it may roam */
 }
 
 static void routes_in_odd_places(void)
@@ -330,7 +332,7 @@ LAW_BOOK(tokens,
 	LAW("design", leads_only_to_its_sides, "a token leads only to where its two sides live"),
 	LAW("design", further_route_of_another, "also when a further Route says otherwise"),
 	LAW("design", of_a_trunk_that_is_gone, "nowhere when that trunk is gone: 403"),
-	LAW("design", roaming_with_a_whole_token, "a whole token is its own pass, whatever the source"),
+	LAW("design", whole_but_from_elsewhere, "a whole token is worth nothing from where its side does not live"),
 	LAW("rfc3261", routes_in_odd_places, "§7.3.1, §16.4: our Route is taken out of folded lines and lists, the others stay as written"),
 	LAW("rfc3261", route_that_cannot_be_read, "§16.3(1): a Route that cannot be read gets 400"),
 	LAW("design", too_many_routes, "more than 64 Routes in one request get 400"),
