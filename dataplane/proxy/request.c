@@ -63,6 +63,7 @@ static void context_cancel(struct proxy *p, struct context *c)
 	if (c->final_sent || c->cancelled)
 		return;
 	c->cancelled = true;
+	wheel_cancel(&c->budget); /* what is still waited for has clocks of its own */
 	keep_reason(p, c);
 	attempts_abandon(p, c, NULL);
 	if (!attempts_ending(c))

@@ -138,6 +138,7 @@ static void rejection_in(struct proxy *p, struct attempt *a)
 	upstream_consider(p, c);
 	if (declined_for_all(p, c)) {
 		c->exhausted = c->declined = true;
+		wheel_cancel(&c->budget);
 		attempts_abandon(p, c, a);
 	}
 	if (!attempts_pending(c) && !(c->declined && attempts_ending(c)))

@@ -44,6 +44,30 @@ static void test_after_provisional(void **state)
 	}
 }
 
+/* The setup budget is over with the call: the cancelled branch may still answer, and its 2xx is then the only final response. */
+static void test_outlives_the_budget(void **state)
+{
+	struct harness h;
+	struct request r = { 0 };
+	const struct sent *invite, *cancel;
+
+	harness_start(&h, NULL);
+	h.knobs.setup_budget_ms = 3000;
+	harness_publish(&h);
+	invite = begin(&h, &r);
+	answer(&h, invite, 100, NULL, NULL);
+	cancel_send(&h, &r);
+	expect_response(&h, 200, CALLER);
+	cancel = expect_request(&h, "CANCEL", A);
+	answer(&h, cancel, 200, "t", NULL);
+	wait_ms(&h, 10000);
+	expect_nothing(&h);
+	answer(&h, invite, 200, "t", NULL);
+	assert_string_equal(sent_header(expect_response(&h, 200, CALLER), "CSeq", 0), "1 INVITE");
+	expect_nothing(&h);
+	harness_end(&h);
+}
+
 /* Without a provisional no CANCEL may go out: the caller is told at once, the branch cancelled when it stirs. */
 static void test_before_provisional(void **state)
 {
@@ -217,6 +241,7 @@ static void test_matching(void **state)
 	harness_end(&h);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_after_provisional), cmocka_unit_test(test_before_provisional), cmocka_unit_test(test_no_retry),
+HARNESS_MAIN(cmocka_unit_test(test_after_provisional), cmocka_unit_test(test_outlives_the_budget),
+	     cmocka_unit_test(test_before_provisional), cmocka_unit_test(test_no_retry),
 	     cmocka_unit_test(test_between_attempts), cmocka_unit_test(test_crossing_answer), cmocka_unit_test(test_after_final),
 	     cmocka_unit_test(test_ignored), cmocka_unit_test(test_matching))
