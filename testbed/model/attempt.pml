@@ -26,7 +26,7 @@
 
 /* The properties: pan prints the expression that was violated, and so their names. */
 hidden byte one_final, nobody_rings_on, late_2xx_goes_up, real_answer_is_final, bounded_attempts, cancel_after_provisional,
-	no_attempt_after_the_end, everything_ends;
+	no_attempt_after_the_end, everything_ends, waits_for_the_cancelled;
 #define CHECK(property, condition) assert(property || (condition))
 
 mtype = { TRYING, PROCEEDING, COMPLETED, CONFIRMED, ACCEPTED, TERMINATED };	     /* transaction/machine.h */
@@ -49,11 +49,20 @@ attempt a[ENDPOINTS];
 mtype server = PROCEEDING;
 byte started;
 bit budget = 1;		/* armed */
-bit final_sent, cancelled, exhausted, progress_sent, released;
+bit final_sent, cancelled, declined, exhausted, progress_sent, released;
 bit failure_up;		/* a final but 2xx went to the caller */
 bit success_up;
 bit real_answer;	/* serial: a code that is never retried came from the attempt that the call waits for */
 bit may_lose = 1;
+
+#define PENDING(i) (a[i].begun && !a[i].done)
+#if ENDPOINTS == 2
+#define ANY(condition) (condition(0) || condition(1))
+#else
+#define ANY(condition) (condition(0) || condition(1) || condition(2))
+#endif
+#define LIVE(i) (a[i].state != TERMINATED)
+#define ENDING(i) (a[i].cancelled && a[i].state == PROCEEDING) /* attempts_ending() */
 
 /* ---- upstream.c */
 
@@ -67,6 +76,7 @@ inline upstream_finish()
 	:: !final_sent && server != TERMINATED ->
 #endif
 		CHECK(one_final, !failure_up && !success_up);
+		CHECK(waits_for_the_cancelled, !((cancelled || declined) && ANY(ENDING)));
 		failure_up = 1;
 		final_sent = 1;
 		server = COMPLETED
@@ -93,15 +103,6 @@ inline upstream_success()
 }
 
 /* ---- attempt.c */
-
-#define PENDING(i) (a[i].begun && !a[i].done)
-#if ENDPOINTS == 2
-#define ANY(condition) (condition(0) || condition(1))
-#else
-#define ANY(condition) (condition(0) || condition(1) || condition(2))
-#endif
-#define LIVE(i) (a[i].state != TERMINATED)
-#define WAITING(i) (a[i].cancelled && a[i].state == PROCEEDING)
 
 inline context_release_if_idle()
 {
@@ -303,21 +304,27 @@ inline success_in(i)
 #endif
 }
 
+inline ended()
+{
+	if
+#ifdef MUTANT_FINISH_TWICE
+	:: cancelled || declined -> upstream_finish()
+#elif defined(MUTANT_FIRST_END_ENDS)
+	:: (cancelled || declined) && !final_sent -> upstream_finish()
+#elif defined(MUTANT_CANCELLED_IS_RETRIED)
+	:: (cancelled || declined) && !final_sent && !ANY(PENDING) && !ANY(ENDING) -> attempts_start()
+#else
+	:: (cancelled || declined) && !final_sent && !ANY(PENDING) && !ANY(ENDING) -> upstream_finish()
+#endif
+	:: else
+	fi
+}
+
 inline failure_in(i, code)
 {
 	a[i].cancel = 0;
 	if
-	:: a[i].done ->
-		if
-#ifdef MUTANT_FINISH_TWICE
-		:: cancelled -> upstream_finish()
-#elif defined(MUTANT_CANCELLED_IS_RETRIED)
-		:: cancelled && !final_sent -> attempts_start()
-#else
-		:: cancelled && !final_sent -> upstream_finish()
-#endif
-		:: else
-		fi
+	:: a[i].done -> ended()
 	:: !a[i].done && code == R5XX ->
 		attempt_failed(i, CODE)
 #ifdef FOLLOW_REDIRECTS
@@ -343,13 +350,15 @@ inline failure_in(i, code)
 			:: code == R6XX ->
 #ifndef DECLINE_TARGET
 				exhausted = 1;
+				declined = 1;
+				budget = 0;
 				attempts_abandon(i)
 #endif
 			:: else
 #endif
 			fi;
 			if
-			:: !ANY(PENDING) -> upstream_finish()
+			:: !ANY(PENDING) && !(declined && ANY(ENDING)) -> upstream_finish()
 			:: else
 			fi
 		fi
@@ -361,9 +370,10 @@ inline transaction_over(i, why)
 	if
 	:: !a[i].done -> attempt_failed(i, why)
 #ifndef MUTANT_CANCEL_UNANSWERED
-	:: a[i].done && cancelled && !final_sent -> upstream_finish()
-#endif
+	:: a[i].done -> ended()
+#else
 	:: else
+#endif
 	fi
 }
 
@@ -422,9 +432,12 @@ inline context_cancel()
 	if
 	:: !final_sent && !cancelled ->
 		cancelled = 1;
+#ifndef MUTANT_BUDGET_RUNS_ON
+		budget = 0;
+#endif
 		attempts_abandon(ENDPOINTS);
 		if
-		:: !ANY(WAITING) -> upstream_finish()
+		:: !ANY(ENDING) -> upstream_finish()
 		:: else
 		fi
 	:: else
