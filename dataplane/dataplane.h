@@ -10,6 +10,7 @@
 #include "port.h"
 #include "sip/token.h"
 #include "tables/tables.h"
+#include "transport/flow.h"
 
 /* The face of the data plane: start, stop, mailboxes, counters. Everything here is control-only unless it says otherwise. */
 
@@ -22,7 +23,6 @@ struct dataplane_listener {
 };
 
 struct call_record;
-struct flow;
 
 struct dataplane_limits {
 	uint32_t transactions; /* server transactions per worker (INVITEs and others in progress or lingering) */

@@ -14,7 +14,6 @@
 #include "routing.h"
 #include "tables/call_record.h"
 #include "tables/tables.h"
-#include "transport/flow.h"
 #include "utf8.h"
 
 #define LIMIT_MAX      10000
