@@ -182,6 +182,7 @@ static void response_out(uint32_t len)
 	struct caller *c = &w.caller[call];
 	const char *cseq = field("\r\nCSeq: ", len), *to = field("\r\nTo: ", len);
 
+	REQUIRE(cseq && to, "a response without CSeq and To");
 	note("       <- %u of call %u (%.8s)", status, call, cseq);
 	if (!strncmp(cseq, "1 CANCEL", 8)) {
 		if (status == 200 && !c->failures && !c->successes)

@@ -144,6 +144,7 @@ static void response(const struct torture *t, struct span bytes)
 	if (next_to("10.1.0.1"))
 		fail_msg("a stray response was sent on");
 	line_end = memmem(bytes.p, bytes.n, "\r\n", 2);
+	assert_non_null(line_end);
 	head = (uint32_t)(line_end + 2 - (const char *)bytes.p);
 	memcpy(with_ours, bytes.p, head);
 	head += (uint32_t)sprintf((char *)with_ours + head, "Via: %s\r\n", sent_header(s, "Via", 0));
