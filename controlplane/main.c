@@ -23,7 +23,8 @@ static void help(FILE *f)
 		"  -h, --help         this text\n"
 		"  -V, --version      the version\n\n"
 		"Signals: SIGTERM and SIGINT drain (new calls get 503) and stop when no call is left or drain_timeout_s is over,\n"
-		"a second one stops at once; SIGHUP reads the routing sections again, unless a state_file keeps them.\n\n"
+		"a second one stops at once; SIGHUP opens the file of call records anew and reads the routing sections again, unless a\n"
+		"state_file keeps them.\n\n"
 		"Exit status: 0 stopped as asked, or --check found nothing; 1 the configuration is refused; 2 wrong arguments;\n"
 		"3 it could not start (the message says what to do).\n\n"
 		"Example: strowgerd --check -c %s\n",
