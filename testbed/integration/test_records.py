@@ -54,7 +54,7 @@ def wait_records(lab, call_id, count, seconds=5):
 
 
 def near(value, expected, slack=150):
-    return expected - 5 <= value <= expected + slack
+    return expected - 60 <= value <= expected + slack
 
 
 class Call:
