@@ -14,6 +14,7 @@
 
 static const struct span NO_HEADERS = { 0, 0 };
 
+#define RECORD_ROUTES_BYTES 512
 #define ROUTES_IN_MAX 64 /* Route values in one request; more are refused */
 
 struct route_value {
@@ -26,7 +27,8 @@ struct way {
 	struct token token;
 	enum token_side side;	      /* who speaks */
 	bool strict_before;	      /* our Record-Route is the request URI: a strict router sent it (§16.4) */
-	unsigned count, first;	      /* Route values; the first that is not ours */
+	unsigned count, first;	      /* Route values; the first that stays */
+	unsigned own;		      /* how many at the front are ours */
 	struct span request_uri;      /* what it becomes (RFC 3261 §16.4, §16.6(6)) */
 	struct span tail;	      /* URI to append to the Route set, p == NULL: none */
 	bool rebuild;		      /* strict routing: the Route lines are written anew */
@@ -108,6 +110,7 @@ static int follow_routes(const struct proxy *p, struct way *w)
 	}
 	while (w->first < w->count && is_own_route(p, w->routes[w->first].uri))
 		w->first++;
+	w->own = w->first;
 	w->hop_is_route = w->first < w->count;
 	hop = w->hop_is_route ? w->routes[w->first].uri : w->request_uri;
 	if (!uri_read(hop, &w->hop))
@@ -170,6 +173,26 @@ static void edit_rebuild(struct proxy *p, const struct way *w)
 		edit_replace(&p->edits, m->headers[line].start, m->headers[line].end - m->headers[line].start,
 			     line == first_line ? edit_text_end(&p->edits, n) : (struct span){ 0, 0 });
 	edit_replace_span(&p->edits, m, m->request_uri, w->request_uri);
+}
+
+/* A NOTIFY may reach the subscriber before the answer to its SUBSCRIBE: then it founds the dialog, with its own Record-Route (RFC 6665 §4.3).
+ * Ours are those by which it came, the other way round. */
+static void edit_record_route(struct proxy *p, const struct way *w)
+{
+	char *out = (char *)edit_text_begin(&p->edits, RECORD_ROUTES_BYTES);
+	struct sip_uri uri;
+	struct way scratch;
+	uint32_t n = 0;
+
+	for (unsigned i = w->own; out && i--;) {
+		struct span text = w->routes[i].uri;
+
+		if (n + text.n + 20 > RECORD_ROUTES_BYTES || !uri_read(text, &uri) || token_from(p, uri.user, &scratch) < 0)
+			continue;
+		n += (uint32_t)sprintf(out + n, "Record-Route: <%.*s>\r\n", (int)text.n, (const char *)text.p);
+	}
+	if (out)
+		edit_replace(&p->edits, p->in.start_line_end, 0, edit_text_end(&p->edits, n));
 }
 
 /* What could start something new, with a token from a call that is long over. Whatever ends a call passes at any age. */
@@ -425,6 +448,8 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		refuse(p, from, COUNTER_refused_hops, 483);
 		return true;
 	}
+	if (p->in.method != SIP_ACK && p->in.method != SIP_CANCEL && extensions_refused(p, from))
+		return true;
 	if (!next_hop(p, &w, &to)) {
 		refuse(p, from, COUNTER_refused_destination, 403);
 		return true;
@@ -434,6 +459,8 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		edit_rebuild(p, &w);
 	else
 		edit_drop_own(p, &w);
+	if (p->in.method == SIP_NOTIFY)
+		edit_record_route(p, &w);
 	send_on(p, from, &w, &to);
 	return true;
 }

@@ -90,8 +90,7 @@ static void cancel_in(struct proxy *p, const struct flow *from, const struct via
 		context_cancel(p, s->user);
 }
 
-/* §16.3(5): every option in Proxy-Require must be known, and we know none. */
-static bool extensions_refused(struct proxy *p, const struct flow *from)
+bool extensions_refused(struct proxy *p, const struct flow *from)
 {
 	struct sip_list_cursor cursor = { 0 };
 	struct span option;

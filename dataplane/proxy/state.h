@@ -108,6 +108,7 @@ struct context {
 	uint8_t *reason;	/* Reason lines of the caller's CANCEL, in a slab buffer; NULL: none */
 	uint32_t reason_len;
 	uint8_t breadth;	/* Max-Breadth that it came with */
+	bool waiting;		/* it left no room for some targets of a simultaneous ring: they are tried when a branch has ended */
 	uint8_t redirect_count;
 	uint32_t redirects[REDIRECTS_MAX]; /* endpoints that a 3xx named, to be tried next */
 	uint32_t first_failed;	/* target slot of the first failed attempt, for rescued_away; UINT32_MAX */
@@ -189,6 +190,8 @@ int send_end(struct proxy *p, uint32_t len, const struct flow *to);
 
 /* ---- request.c */
 void request_in(struct proxy *p, const struct flow *from);
+/* §16.3(5): every option in Proxy-Require must be known, and we know none. true: p->in has one, and was refused. */
+bool extensions_refused(struct proxy *p, const struct flow *from);
 
 /* ---- routing.c */
 struct routing {
@@ -245,6 +248,8 @@ uint64_t caller_hash(const struct proxy *p, const struct context *c);
 void attempts_release(struct proxy *p, uint32_t endpoint);
 /* Begins the next attempt (or all of them); sends the final answer when there is none to begin. m: the request's view. */
 void attempts_start(struct proxy *p, struct context *c, const struct sip_message *m);
+/* In a simultaneous ring a branch has ended: begins those that Max-Breadth kept waiting. true: there were some. */
+bool attempts_more(struct proxy *p, struct context *c);
 /* Gives one attempt up and moves on as the profile says. */
 void attempt_failed(struct proxy *p, struct attempt *a, enum failure why);
 /* Stops an attempt: silent before a provisional, CANCEL after one. */
