@@ -240,28 +240,49 @@ static bool rings_already(const struct selection *chosen, unsigned n)
 	return false;
 }
 
+static uint8_t breadth_left(const struct context *c)
+{
+	uint8_t left = c->breadth;
+
+	for (const struct attempt *a = c->attempts; a; a = a->next)
+		if (!a->done)
+			left = left > a->breadth ? left - a->breadth : 0;
+	return left;
+}
+
 /* All that Max-Breadth lets ring at once, each with its share of it (RFC 5393 §5.3.3). */
 static bool start_all(struct proxy *p, struct context *c, const struct profile *profile, const struct sip_message *m)
 {
 	struct selection s[ATTEMPTS_MAX];
-	unsigned n = 0, targets = 0, begun = 0;
-	uint32_t ringing = 0; /* bit per target */
+	unsigned n = 0, targets = 0, begun = 0, breadth = breadth_left(c);
+	uint32_t rung = c->selection.targets_tried, ringing = 0; /* bit per target */
 
-	while (n < ATTEMPTS_MAX && choose(p, c, profile, &s[n])) {
+	while (n < ATTEMPTS_MAX && targets < breadth && choose(p, c, profile, &s[n])) {
+		if (rung >> s[n].target & 1)
+			continue; /* another way to phones that have rung */
 		targets += !rings_already(s, n);
 		n++;
 	}
-	if (targets > c->breadth)
-		targets = c->breadth;
+	c->waiting = targets == breadth;
 	for (unsigned i = 0; i < n && begun < targets; i++) {
-		uint8_t breadth = (uint8_t)(c->breadth / targets + (begun < c->breadth % targets));
+		uint8_t share = (uint8_t)(breadth / targets + (begun < breadth % targets));
 
-		if (ringing >> s[i].target & 1 || attempt_begin(p, c, profile, &s[i], breadth, m) < 0)
+		if (ringing >> s[i].target & 1 || attempt_begin(p, c, profile, &s[i], share, m) < 0)
 			continue;
 		ringing |= 1u << s[i].target;
 		begun++;
 	}
-	return begun > 0;
+	return begun || (n && c->waiting && start_all(p, c, profile, m));
+}
+
+bool attempts_more(struct proxy *p, struct context *c)
+{
+	const struct profile *profile;
+
+	if (!c->waiting || !c->server || c->final_sent || c->cancelled || c->exhausted)
+		return false;
+	profile = current_profile(p, c);
+	return profile && context_view(p, c) && start_all(p, c, profile, &p->kept);
 }
 
 void attempts_start(struct proxy *p, struct context *c, const struct sip_message *m)
@@ -356,7 +377,7 @@ void attempt_failed(struct proxy *p, struct attempt *a, enum failure why)
 	if (c->first_failed == UINT32_MAX)
 		c->first_failed = a->target_slot;
 	attempt_abandon(p, a);
-	if (attempts_pending(c) || c->final_sent)
+	if (attempts_more(p, c) || attempts_pending(c) || c->final_sent)
 		return;
 	if (may_retry(c, why) && context_view(p, c))
 		attempts_start(p, c, &p->kept);

@@ -141,7 +141,7 @@ static void rejection_in(struct proxy *p, struct attempt *a)
 		wheel_cancel(&c->budget);
 		attempts_abandon(p, c, a);
 	}
-	if (!attempts_pending(c) && !(c->declined && attempts_ending(c)))
+	if (!attempts_more(p, c) && !attempts_pending(c) && !(c->declined && attempts_ending(c)))
 		upstream_finish(p, c);
 }
 
