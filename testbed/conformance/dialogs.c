@@ -367,6 +367,59 @@ static void hops_in_dialog(void)
 	is(out("INFO", A), "Max-Forwards", "70");
 }
 
+static void proxy_require_in_dialog(void)
+{
+	struct dialog d;
+
+	call_up(&d);
+	strcat(d.caller_routes, "Proxy-Require: unheard-of\r\n");
+	say(&d, TOKEN_FROM_CALLER, "INFO");
+	is(up(420), "Unsupported", "unheard-of");
+	quiet();
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "ACK", 1, NULL);
+	out("ACK", A); /* an ACK cannot be refused */
+}
+
+static void breadth_in_dialog(void)
+{
+	struct dialog d;
+
+	call_up(&d);
+	say(&d, TOKEN_FROM_TARGET, "INFO");
+	lines(out("INFO", CALLER), "Max-Breadth", 0);
+	strcat(d.caller_routes, "Max-Breadth: 0\r\n");
+	say(&d, TOKEN_FROM_CALLER, "BYE");
+	is(out("BYE", A), "Max-Breadth", "0");
+}
+
+static void notify_is_record_routed(void)
+{
+	const struct sent *s, *n;
+	char route[400];
+	struct request notify = { .method = "NOTIFY", .source = A, .uri = "sip:caller@10.1.0.1:5060",
+				  .via = "SIP/2.0/UDP 10.2.0.1:5060;branch=z9hG4bKn", .to = "<sip:caller@10.1.0.1>;tag=from",
+				  .from = "<sip:callee@10.0.0.1>;tag=a", .contact = "<sip:target@10.2.0.1:5060>" };
+	struct request again_ = { .method = "SUBSCRIBE", .uri = "sip:target@10.2.0.1:5060", .via = VIA "re", .cseq = 2,
+				  .to = "<sip:callee@10.0.0.1>;tag=a" };
+
+	ask(.method = "SUBSCRIBE", .headers = "Event: dialog\r\n");
+	s = out("SUBSCRIBE", A);
+	snprintf(route, sizeof(route), "Route: %s\r\nEvent: dialog\r\n", sent_header(s, "Record-Route", 0));
+	notify.headers = route;
+	request_send(&stage, &notify); /* before the 202: it founds the dialog */
+	n = out("NOTIFY", CALLER);
+	lines(n, "Record-Route", 1);
+	okay(n);
+	answer_to(200, A);
+	reply(A, 202);
+	up(202);
+	snprintf(route, sizeof(route), "Route: %s\r\nEvent: dialog\r\n", sent_header(n, "Record-Route", 0));
+	again_.headers = route;
+	request_send(&stage, &again_);
+	out("SUBSCRIBE", A);
+	quiet();
+}
+
 static void contact_behind_nat(void)
 {
 	struct request r = { .source = "10.1.0.77:31337", .via = "SIP/2.0/UDP 192.168.1.2:5060;rport;branch=z9hG4bK1",
@@ -437,6 +490,10 @@ LAW_BOOK(dialogs,
 	LAW("rfc3515", refer_and_its_notify, "RFC 3515 §2.4: REFER and its NOTIFY pass"),
 	LAW("rfc6665", subscription, "RFC 6665 §4.3: a SUBSCRIBE is record-routed, and NOTIFY comes back along it"),
 	LAW("rfc3261", hops_in_dialog, "§16.3(3): Max-Forwards counts within dialogs too"),
+	LAW("rfc3261", proxy_require_in_dialog, "§16.3(5): Proxy-Require holds within dialogs too"),
+	DEVIATES("rfc5393", breadth_in_dialog, "§5.3.3: Max-Breadth is added where it is missing, and 0 gets 440",
+		 "a request within a dialog goes to one place and is never forked: what it says is passed on, and no BYE is lost to it"),
+	LAW("rfc6665", notify_is_record_routed, "RFC 6665 §4.3: a NOTIFY that may found a dialog is record-routed as its SUBSCRIBE was"),
 	LAW("design", contact_behind_nat, "a caller behind a NAT is reached where its packets come from"),
 	LAW("design", dialog_outlives_transactions, "an established dialog needs no transaction"),
 	LAW("design", dialog_of_another_node, "nor any state: another node with the same keys routes it"));

@@ -36,7 +36,7 @@ struct leg {
 };
 
 struct caller {
-	char call_id[32], via[64], method[16];
+	char call_id[32], via[64], method[16], breadth[24];
 	char final_to[64]; /* To of the final other than 2xx, for its ACK */
 	bool invite, active;
 	unsigned failures, successes; /* distinct finals that went up */
@@ -251,7 +251,7 @@ static void caller_says(unsigned call, const char *method, const char *to)
 
 	note("caller %u: %s", call, method);
 	sprintf(text, "%s " NUMBER " SIP/2.0\r\nVia: %s\r\nMax-Forwards: 70\r\nFrom: <sip:c@x>;tag=f\r\nTo: %s\r\nCall-ID: %s\r\nCSeq: 1 %s\r\n"
-		      "Contact: <sip:c@10.1.0.1>\r\nContent-Length: 0\r\n\r\n", method, c->via, to, c->call_id, method);
+		      "Contact: <sip:c@10.1.0.1>\r\n%sContent-Length: 0\r\n\r\n", method, c->via, to, c->call_id, method, c->breadth);
 	deliver(&w.caller_address, text);
 }
 
@@ -388,6 +388,8 @@ static void begin_call(unsigned call)
 	c->active = true;
 	c->began_ms = w.now_ms;
 	snprintf(c->method, sizeof(c->method), "%s", c->invite ? "INVITE" : others[below(4)]);
+	if (!below(4))
+		snprintf(c->breadth, sizeof(c->breadth), "Max-Breadth: %u\r\n", 1 + below(3));
 	snprintf(c->call_id, sizeof(c->call_id), "%llx-%u", (unsigned long long)w.seed, call);
 	snprintf(c->via, sizeof(c->via), "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bK%llx-%u", (unsigned long long)w.seed, call);
 	caller_says(call, c->method, "<sip:d@y>");

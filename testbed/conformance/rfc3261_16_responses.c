@@ -184,6 +184,23 @@ static void late_success_after_final(void)
 	quiet();
 }
 
+static void late_success_before_the_ack(void)
+{
+	stage.knobs.max_retries = 0;
+	publish();
+	invite();
+	later(4000);
+	drain_out("INVITE", A);
+	up(408);
+	reply(A, 200);
+	up(200);
+	later(500);
+	up(408); /* until its ACK comes */
+	ack();
+	later(4000);
+	quiet();
+}
+
 static void late_success_without_server_transaction(void)
 {
 	stage.knobs.max_retries = 0;
@@ -436,6 +453,7 @@ LAW_BOOK(rfc3261_16_responses,
 	LAW("rfc3261", no_provisional_after_final, "§16.7(5): after a final response no provisional is forwarded"),
 	LAW("rfc3261", late_success_after_failover, "§16.7(5), (10): a late 2xx of an abandoned branch is forwarded, the branch in its place cancelled"),
 	LAW("rfc3261", late_success_after_final, "§16.7(5): a 2xx is forwarded even after another final response"),
+	LAW("rfc3261", late_success_before_the_ack, "§16.7(5): also when that final was not acknowledged yet"),
 	LAW("rfc3261", late_success_without_server_transaction, "§16.7(9): a 2xx is forwarded even when the server transaction is gone"),
 	LAW("rfc3261", global_failure_ends_all, "§16.7(5), (10): a 6xx cancels all pending branches and goes up when they have ended"),
 	LAW("rfc3261", success_after_global_failure, "§16.7(5): a 2xx that crosses a 6xx wins"),

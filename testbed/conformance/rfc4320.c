@@ -119,7 +119,7 @@ static void message_is_never_sent_twice(void)
 	ask(.method = "MESSAGE", .body = "Hello");
 	out("MESSAGE", A);
 	later(40000);
-	drain_out("MESSAGE", A);
+	expect_true(drain_out("MESSAGE", A) == 10, "it is sent on to the first until timer F");
 	drain_up(100);
 	quiet();
 }

@@ -164,6 +164,46 @@ static void breadth_one(void)
 	up(200);
 }
 
+static void breadth_one_goes_on(void)
+{
+	ring_all();
+	ask(.headers = "Max-Breadth: 1\r\n");
+	up(100);
+	out("INVITE", A);
+	reply(A, 486);
+	out("ACK", A);
+	expect_true(breadth_of(out("INVITE", B)) == 1, "the next, one at a time");
+	quiet();
+	reply(B, 503);
+	out("ACK", B);
+	out("INVITE", C);
+	reply(C, 200);
+	up(200);
+	quiet();
+}
+
+static void breadth_goes_on_after_a_timeout(void)
+{
+	ring_all();
+	ask(.headers = "Max-Breadth: 2\r\n");
+	up(100);
+	out("INVITE", A);
+	out("INVITE", B);
+	reply(A, 180);
+	up(180);
+	later(4000);
+	drain_out("INVITE", B);
+	expect_true(breadth_of(out("INVITE", C)) == 1, "in the place of the one that timed out");
+	reply(A, 603);
+	out("ACK", A);
+	reply(C, 100);
+	out("CANCEL", C);
+	reply(C, 487);
+	out("ACK", C);
+	up(603);
+	quiet();
+}
+
 static void breadth_shared_without_header(void)
 {
 	static const char *const targets[] = { A, B, C };
@@ -200,5 +240,7 @@ LAW_BOOK(rfc5393,
 	LAW("rfc5393", breadth_shared_in_parallel, "§5.3.3.1: parallel branches share it"),
 	LAW("rfc5393", breadth_bounds_the_fork, "§5.3.3: there are never more branches at a time than it allows"),
 	LAW("rfc5393", breadth_one, "§5.3.3: with 1 a simultaneous ring becomes serial"),
+	LAW("rfc5393", breadth_one_goes_on, "§5.3.3.1: targets that it leaves no room for are tried when a branch has ended"),
+	LAW("rfc5393", breadth_goes_on_after_a_timeout, "§5.3.3.1: also in place of one that timed out"),
 	LAW("rfc5393", breadth_shared_without_header, "§5.3.3: the assumed 60 is shared as well"),
 	LAW("rfc5393", breadth_of_other_methods, "§5.3.3: it is passed on in every request"));
