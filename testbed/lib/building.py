@@ -7,10 +7,6 @@ import subprocess
 from lab import ROOT
 
 
-def install():
-    subprocess.run([os.path.join(ROOT, "testbed", "install")], check=True)
-
-
 def configure(folder="build", options=(), log=None):
     """meson setup, where there is no build folder yet. log: a file for what is said (None: the terminal)."""
     path = os.path.join(ROOT, folder)

@@ -1,0 +1,158 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Runs everything that shows that Strowger works: installs what is missing, builds, unit tests, conformance cases, fuzz seeds, the layer check,
+whole-appliance tests in network namespaces, the model of the attempt machine, and the suite again under the sanitizers.
+
+The last line is "N passed, N failed", summed over all runners; the exit status is 0 only if nothing failed."""
+
+import argparse
+import json
+import os
+import re
+import subprocess
+import sys
+import time
+import xml.etree.ElementTree
+
+from building import build, configure
+from lab import ROOT
+
+REPORTS = os.path.join(ROOT, "build", "check")
+ASAN = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
+TSAN = {"TSAN_OPTIONS": f"halt_on_error=1:suppressions={ROOT}/testbed/lib/tsan.suppressions"}
+# What two threads touch: the unit tests of these floors.
+TSAN_FLOORS = ("base/", "tables/", "proxy/trace")
+# Whole-appliance files that run again with strowgerd under ASan and UBSan.
+ASAN_FILES = ["test_dialogs.py", "test_messages.py", "test_access.py", "test_rules.py", "test_conformance.py"]
+
+
+class Tally:
+    def __init__(self):
+        self.begin = time.monotonic()
+        self.passed = self.failed = self.skipped = 0
+
+    def add(self, what, passed, failed, skipped=0):
+        self.passed += passed
+        self.failed += failed
+        self.skipped += skipped
+        extra = f", {skipped} skipped" if skipped else ""
+        self.say(f"{what}: {passed} ok, {failed} bad{extra}")
+
+    def say(self, words):
+        print(f"[{time.monotonic() - self.begin:6.1f} s] {words}", flush=True)
+
+
+def compiled(tally, folder, *options, only=()):
+    """Builds into a folder; a build that breaks counts as one failure, and its words are shown."""
+    log_path = os.path.join(REPORTS, f"{folder}.log")
+    tally.say(f"building {folder}")
+    with open(log_path, "w", encoding="utf-8") as log:
+        try:
+            configure(folder, options, log)
+            build(folder, targets=[test["program"] for test in tests(folder, only)] if only else [], log=log)
+        except subprocess.CalledProcessError:
+            log.flush()
+            with open(log_path, encoding="utf-8", errors="replace") as words:
+                print("".join(words.readlines()[-60:]))
+            tally.add(f"build of {folder}", 0, 1)
+            return False
+    tally.add(f"build of {folder}", 1, 0)
+    return True
+
+
+def tests(folder, prefixes):
+    """The tests of a build folder whose names begin in one of these ways."""
+    words = subprocess.run(["meson", "introspect", "--tests", os.path.join(ROOT, folder)], capture_output=True, text=True,
+                           check=True).stdout
+    return [{"name": test["name"], "program": os.path.relpath(test["cmd"][0], os.path.join(ROOT, folder))}
+            for test in json.loads(words) if test["name"].startswith(tuple(prefixes))]
+
+
+def unit_tests(tally, folder, what, only=(), environment=None):
+    """meson test; its own log says what each test did."""
+    log = os.path.join(ROOT, folder, "meson-logs", "testlog.json")
+    if os.path.exists(log):
+        os.unlink(log)
+    argv = ["meson", "test", "-C", os.path.join(ROOT, folder), "--print-errorlogs", "--no-rebuild", "--quiet"]
+    if only:
+        argv += [test["name"] for test in tests(folder, only)]
+    subprocess.run(argv, env={**os.environ, **(environment or {})}, check=False)
+    count = {"passed": 0, "failed": 0, "skipped": 0}
+    if os.path.exists(log):
+        with open(log, encoding="utf-8") as file:
+            for line in file:
+                result = json.loads(line)["result"]
+                count["passed" if result in ("OK", "EXPECTEDFAIL") else "skipped" if result == "SKIP" else "failed"] += 1
+    if not sum(count.values()):
+        count["failed"] = 1
+    tally.add(what, **count)
+
+
+def integration(tally, what, files=(), quick=False, environment=None):
+    """pytest on the whole appliance."""
+    report = os.path.join(REPORTS, f"{what.replace(' ', '-')}.xml")
+    if os.path.exists(report):
+        os.unlink(report)
+    folder = os.path.join(ROOT, "testbed", "integration")
+    argv = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "--tb=short", "--durations=8", f"--junitxml={report}",
+            *(["-m", "not slow"] if quick else []), *(files or ["."])]
+    tally.say(what)
+    subprocess.run(argv, cwd=folder, env={**os.environ, **(environment or {})}, check=False)
+    if not os.path.exists(report):
+        tally.add(what, 0, 1)
+        return
+    suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
+    total, skipped = int(suite.get("tests")), int(suite.get("skipped"))
+    bad = int(suite.get("failures")) + int(suite.get("errors"))
+    tally.add(what, max(0, total - skipped - bad), bad, skipped)
+
+
+def model(tally):
+    """The attempt machine as a spin model; its last line sums up."""
+    tally.say("model of the attempt machine")
+    run = subprocess.run([os.path.join(ROOT, "testbed", "model", "check")], capture_output=True, text=True, check=False)
+    last = (run.stdout.splitlines() or [""])[-1]
+    said = re.fullmatch(r"(\d+) properties, (\d+) mutants, (\d+) not as they must be", last)
+    if not said or run.returncode:
+        print(run.stdout + run.stderr)
+    bad = int(said[3]) if said else 1
+    tally.add("model", int(said[1]) + int(said[2]) - bad if said else 0, bad)
+
+
+def benchmarks(tally):
+    """Not for their figures: that they run, and that every message they send comes out."""
+    run = subprocess.run([os.path.join(ROOT, "build", "bench", "strowger-bench"), "--benchmark_min_time=0.01"],
+                         capture_output=True, text=True, check=False)
+    bad = run.returncode != 0 or "ERROR" in run.stdout
+    if bad:
+        print(run.stdout + run.stderr)
+    tally.add("benchmarks", 0 if bad else 1, 1 if bad else 0)
+
+
+def main():
+    parser = argparse.ArgumentParser(prog="testbed/check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--quick", action="store_true", help="without the long tests and the sanitizers")
+    options = parser.parse_args()
+    if os.geteuid() != 0:
+        sys.exit("testbed/check: network namespaces need root")
+    tally = Tally()
+    os.makedirs(REPORTS, exist_ok=True)
+    if compiled(tally, "build"):
+        unit_tests(tally, "build", "unit tests, conformance and fuzz seeds")
+        benchmarks(tally)
+        integration(tally, "whole appliance", quick=options.quick)
+    if not options.quick:
+        model(tally)
+        if compiled(tally, "build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbench=disabled"):
+            unit_tests(tally, "build-asan", "unit tests under ASan and UBSan", environment=ASAN)
+            integration(tally, "whole appliance under ASan and UBSan", ASAN_FILES,
+                        environment={**ASAN, "STROWGER_BUILD": os.path.join(ROOT, "build-asan")})
+        if compiled(tally, "build-tsan", "-Db_sanitize=thread", "-Db_lundef=false", "-Dbench=disabled",
+                    "-Dc_args=-DRTE_USE_C11_MEM_MODEL", only=TSAN_FLOORS):
+            unit_tests(tally, "build-tsan", "threads under TSan", TSAN_FLOORS, environment=TSAN)
+    skipped = f", {tally.skipped} skipped" if tally.skipped else ""
+    print(f"{tally.passed} passed, {tally.failed} failed{skipped}")
+    sys.exit(1 if tally.failed else 0)
+
+
+if __name__ == "__main__":
+    main()
