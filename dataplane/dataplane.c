@@ -133,6 +133,14 @@ static int start_ports(struct dataplane *d, char *error_text)
 	return 0;
 }
 
+static uint64_t unix_now_ms(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_REALTIME, &t);
+	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+}
+
 static void proxy_settings(const struct dataplane_config *c, struct proxy_config *ret)
 {
 	*ret = (struct proxy_config){
@@ -148,7 +156,7 @@ static void proxy_settings(const struct dataplane_config *c, struct proxy_config
 		.max_call_age_ms = c->limits.call_age_s * 1000,
 		.silent_to_unknown = c->unknown_source == UNKNOWN_SOURCE_SILENT,
 		.server_name = c->server_name,
-		.clock_offset_ms = (uint64_t)time(NULL) * 1000 - dataplane_now_ms(),
+		.clock_offset_ms = unix_now_ms() - dataplane_now_ms(),
 	};
 	for (unsigned i = 0; i < c->name_count; i++)
 		ret->names[i] = c->names[i];

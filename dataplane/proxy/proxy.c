@@ -317,9 +317,11 @@ unsigned proxy_calls(struct proxy *p, uint32_t *cursor, unsigned max,
 	unsigned n = 0;
 
 	while (n < max && (call = calls_next(p->calls, cursor))) {
-		if (!call->record)
+		const struct call_record *record = call->record ? record_view(p, call) : NULL;
+
+		if (!record || record->kind == RECORD_FAILED) /* over: its transactions linger */
 			continue;
-		fn(ctx, record_view(p, call), call->answered);
+		fn(ctx, record, call->answered);
 		n++;
 	}
 	return n;

@@ -41,6 +41,7 @@ def test_sigterm_lets_calls_end(lab):
         assert lab.wait_counter("calls_answered", before + 20)
         begin = time.monotonic()
         daemon.send_signal(signal.SIGTERM)
+        assert wait_for(lambda: lab.ctl("status")["state"] == "draining", 5)
         late.send(late.request("INVITE", f"sip:{NUMBER}@10.77.0.1"))
         assert late.final().status == 503
         trial.finish(caller)
