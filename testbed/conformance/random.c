@@ -14,7 +14,7 @@
 
 #include "base/pool.h"
 
-#define SEQUENCES	60000
+#define SEQUENCES	110000
 #define CALLS		2
 #define BRANCHES_MAX	64
 #define BRANCH_LIFE_MS	32000 /* timers B and F, and what a cancelled branch gets (RFC 3261 §9.1) */
