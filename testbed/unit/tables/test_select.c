@@ -283,6 +283,36 @@ static void test_shrunk(void **state)
 		}
 }
 
+/* That very endpoint, if it may take a call at all; the walk goes on from there. */
+static void test_prefer(void **state)
+{
+	static const struct target_line lines[] = { { 1, 1 }, { 2, 0 }, { 3, 1, true }, { 4, 1, false, 1, { DOWN } },
+						    { 5, 1, false, 2, { { 1, 1, 0 }, { 1, 1, 0 } } } };
+	static const int want[] = { 0, 0, -ERR_NOT_FOUND, -ERR_NOT_FOUND, 0 }; /* weight 0 takes what belongs there already */
+	struct profile_knobs knobs = profile_knobs_default();
+	struct selection_state s;
+	struct selection got;
+	struct bench b;
+
+	bench_start(&b, F, &knobs, lines, ARRAY_SIZE(lines));
+	for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {
+		selection_start(&s, 1);
+		assert_int_equal(select_prefer(b.profile, b.endpoints, 0, &s, b.slots[i][0], &got), want[i]);
+		if (want[i])
+			continue;
+		assert_int_equal(got.endpoint, b.slots[i][0]);
+		assert_int_equal(configured_target(&b, got.target), i);
+		assert_int_equal(select_prefer(b.profile, b.endpoints, 0, &s, b.slots[i][0], &got), -ERR_NOT_FOUND); /* was tried */
+		assert_int_equal(select_next(b.profile, b.endpoints, 0, &s, &got), 0);
+		assert_int_equal(got.endpoint, i == 0 ? b.slots[4][0] == got.endpoint ? got.endpoint : b.slots[4][1]
+						      : i == 4 ? b.slots[4][1] : b.slots[0][0]);
+	}
+	selection_start(&s, 1);
+	assert_int_equal(select_prefer(b.profile, b.endpoints, 0, &s, b.slots[4][1] + 100, &got), -ERR_NOT_FOUND); /* nobody's */
+	assert_int_equal(s.tried_count, 0);
+	bench_stop(&b);
+}
+
 static void test_refusal(void **state)
 {
 	static const struct target_line lines[] = {
@@ -339,7 +369,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_walks),		 cmocka_unit_test(test_ejected),	  cmocka_unit_test(test_shares),
 		cmocka_unit_test(test_weighted_retries), cmocka_unit_test(test_round_robin), cmocka_unit_test(test_endpoint_weights),
-		cmocka_unit_test(test_shrunk),		 cmocka_unit_test(test_refusal),	  cmocka_unit_test(test_speed),
+		cmocka_unit_test(test_shrunk),		 cmocka_unit_test(test_refusal), cmocka_unit_test(test_prefer),	  cmocka_unit_test(test_speed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
