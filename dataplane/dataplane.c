@@ -421,6 +421,21 @@ unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
 	return n;
 }
 
+int dataplane_probe(struct dataplane *d, const struct probe_request *request)
+{
+	if (!request->len || request->len > PROBE_MESSAGE_MAX)
+		return -ERR_INVALID;
+	return worker_probe(d->shared.worker[mix64(request->id) % d->shared.workers], request) ? 0 : -ERR_FULL;
+}
+
+bool dataplane_probe_result(struct dataplane *d, struct probe_result *ret)
+{
+	for (unsigned i = 0; i < d->shared.workers; i++)
+		if (worker_probe_result(d->shared.worker[i], ret))
+			return true;
+	return false;
+}
+
 void dataplane_release_endpoint(struct dataplane *d, uint32_t endpoint)
 {
 	for (unsigned i = 0; i < d->shared.workers; i++)

@@ -9,6 +9,7 @@
 #include "base/counters.h"
 #include "port.h"
 #include "sip/token.h"
+#include "tables/probe.h"
 #include "tables/tables.h"
 #include "transport/flow.h"
 
@@ -128,29 +129,7 @@ unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
 				    const uint8_t *message, uint32_t kept, uint32_t len),
 			 void *ctx);
 
-/* ---- probes: requests of the control plane's own (OPTIONS), through the ports and transactions that calls use */
-
-#define PROBE_MESSAGE_MAX 1000
-
-struct probe_request {
-	uint64_t id; /* the caller's: comes back with the result */
-	struct ip_port to;
-	uint8_t transport;   /* enum sip_transport; UDP */
-	uint32_t timeout_ms; /* then the result is a timeout, and nothing is retransmitted any more */
-	uint16_t len;
-	/* A whole request other than INVITE, ACK and CANCEL, without a Via: the worker puts its own in. */
-	char message[PROBE_MESSAGE_MAX];
-};
-
-struct probe_result {
-	uint64_t id;
-	uint16_t status;    /* of the final response; 0: none */
-	bool timeout;	    /* nobody answered in time */
-	bool refused;	    /* an ICMP error, no route, no listener of that family */
-	bool retry_after;   /* a 503 that asked for a pause: retry_after_s */
-	uint32_t retry_after_s;
-	uint32_t rtt_us;    /* from the first sending to the answer */
-};
+/* ---- probes (tables/probe.h) */
 
 /* Sends it from one of the workers. 0; -ERR_FULL: too many at once, try again later; -ERR_INVALID. */
 int dataplane_probe(struct dataplane *d, const struct probe_request *request);

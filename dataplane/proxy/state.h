@@ -30,6 +30,7 @@ enum proxy_timer_kind {
 	TIMER_ATTEMPT_CANCEL,		      /* the CANCEL again (timer E) */
 	TIMER_BUDGET,			      /* setup budget; when to say 100 to a non-INVITE */
 	TIMER_CALL_AGE,
+	TIMER_PROBE, /* its timeout */
 };
 
 /* Why an attempt ended without an answer that stands. */
@@ -43,6 +44,7 @@ enum failure {
 };
 
 #define REDIRECTS_MAX	    4
+#define RETRY_AFTER_MAX_S   60
 #define MAX_BREADTH_DEFAULT 60 /* RFC 5393 §5.3.3 */
 
 /* One request sent to one endpoint. */
@@ -237,7 +239,8 @@ uint32_t loop_hash(const struct proxy *p, const struct sip_message *m);
 /* Edits shared with in-dialog forwarding. */
 void edit_max_forwards(struct edit_list *l, const struct sip_message *m);
 void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from);
-/* Writes "Via: ...;branch=...\r\n" at out; returns the length. */
+#define VIA_LINE_MAX (5 + 80 + 8 + BRANCH_TEXT + 2)
+/* Writes "Via: ...;branch=...\r\n" at out (VIA_LINE_MAX); returns the length. */
 uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch *b, char *out);
 
 /* What a caller is known by when it comes back after a challenge: Call-ID and From tag. */
@@ -281,6 +284,8 @@ void downstream_cancel(struct proxy *p, struct attempt *a);
 /* ---- response.c */
 /* The seconds of Session-Expires (RFC 4028 §4); 0: absent or unreadable. */
 uint64_t session_expires(const struct sip_message *m);
+/* The seconds of a 503's Retry-After (RFC 3261 §20.33), RETRY_AFTER_MAX_S at most; 0: none. */
+uint32_t retry_after(const struct sip_message *m);
 void response_in(struct proxy *p, const struct flow *from);
 /* Carries out what a client transaction's event left to do; where the event is a response, it is p->in. May release the attempt. */
 void client_event(struct proxy *p, struct attempt *a, enum txn_event event);
