@@ -293,10 +293,22 @@ static int load_small(const struct raw_config *raw, struct config *c, char *erro
 	return raw->number_plan ? model_load_plan(raw->number_plan, "number_plan", &c->number_plan, error) : 0;
 }
 
+static int load_probe(const struct raw_config *raw, struct config *c, char *error)
+{
+	const struct probe_settings otherwise = probe_settings_default();
+	struct probe_settings given;
+	int err = probe_settings_load(raw->probe, "probe", &given, error);
+
+	if (!err)
+		c->probe = probe_settings_over(&given, &otherwise);
+	return err;
+}
+
 static int check(const struct raw_config *raw, struct config *c, char *error)
 {
 	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
 		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_small, load_names, load_control, load_cdr,
+		load_probe,
 	};
 	int err = 0;
 

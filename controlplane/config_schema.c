@@ -91,6 +91,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("timers", OPTIONAL, struct raw_config, timers, timers_fields),
 	CYAML_FIELD_MAPPING_PTR("access", OPTIONAL, struct raw_config, access, access_fields),
 	CYAML_FIELD_MAPPING_PTR("number_plan", OPTIONAL, struct raw_config, number_plan, routing_plan_fields),
+	CYAML_FIELD_MAPPING_PTR("probe", OPTIONAL, struct raw_config, probe, routing_probe_fields),
 	CYAML_FIELD_STRING_PTR("server_name", OPTIONAL, struct raw_config, server_name, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("names", OPTIONAL, struct raw_config, names, &schema_text, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("control", OPTIONAL, struct raw_config, control, control_fields),

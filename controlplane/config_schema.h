@@ -60,6 +60,7 @@ struct raw_config {
 	struct raw_timers *timers;
 	struct raw_access *access;
 	struct raw_plan *number_plan;
+	struct raw_probe *probe;
 	char *server_name;
 	char **names;
 	uint32_t names_count;
