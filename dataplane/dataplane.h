@@ -9,6 +9,7 @@
 #include "base/counters.h"
 #include "port.h"
 #include "sip/token.h"
+#include "tables/endpoints.h"
 #include "tables/probe.h"
 #include "tables/tables.h"
 #include "transport/flow.h"
@@ -56,6 +57,7 @@ struct dataplane_config {
 	struct dataplane_limits limits;
 	struct dataplane_timers timers;
 	enum unknown_source unknown_source;
+	struct ejection_config ejection;
 	char server_name[64]; /* Server header of our own answers; empty: none */
 	uint16_t node, boot;
 	struct token_keys token_keys;

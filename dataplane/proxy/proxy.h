@@ -8,6 +8,7 @@
 #include "base/counters.h"
 #include "base/siphash.h"
 #include "sip/token.h"
+#include "tables/endpoints.h"
 #include "transaction/machine.h"
 #include "transport/flow.h"
 
@@ -46,6 +47,7 @@ struct proxy_config {
 	uint32_t timer_c_ms;
 	uint32_t max_transactions, max_calls, message_mb;
 	uint32_t max_call_age_ms; /* a call whose BYE was missed ends then */
+	struct ejection_config ejection;
 	bool silent_to_unknown; /* sources that no trunk holds get no answer */
 	const char *server_name; /* for our own answers; NULL or empty: no Server header */
 	uint64_t clock_offset_ms; /* UNIX time minus proxy time, so that tokens and records carry a date */

@@ -4,6 +4,7 @@
 #include "proxy/probe.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
+#include "proxy/watch.h"
 #include "tables/endpoints.h"
 
 uint64_t session_expires(const struct sip_message *m)
@@ -271,6 +272,7 @@ void response_in(struct proxy *p, const struct flow *from)
 		return;
 	}
 	a = (struct attempt *)txn;
+	watch_heard(p, a);
 	if (p->in.method == SIP_CANCEL && a->cancelled) { /* the CANCEL arrived (§9.1): its own transaction ends */
 		if (p->in.status >= 200)
 			wheel_cancel(&a->cancel);

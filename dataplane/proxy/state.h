@@ -116,6 +116,13 @@ struct context {
 	uint32_t first_failed;	/* target slot of the first failed attempt, for rescued_away; UINT32_MAX */
 };
 
+/* What this worker has seen of an endpoint lately (watch.c). */
+struct endpoint_watch {
+	uint32_t id;	   /* whose: endpoint_config.id */
+	uint8_t silent;	   /* attempts in a row without any response */
+	uint8_t ejections; /* since the last response */
+};
+
 struct listener {
 	struct ip_port addr;
 	uint8_t transport;
@@ -135,6 +142,7 @@ struct proxy {
 	struct pool *contexts;
 	struct calls *calls;
 	struct challenges *challenges;
+	struct endpoint_watch *watch; /* by endpoint slot */
 	struct attempt **by_endpoint; /* unanswered attempts, by endpoint slot */
 	struct kept_record *unposted, **unposted_end; /* records that wait for room, oldest first */
 	uint32_t unposted_count;
