@@ -149,7 +149,7 @@ static void conclude(struct prober *p, struct probed *e, const struct probe_resu
 
 	e->out = 0;
 	wheel_arm(p->wheel, &e->timer, next_due(p, e, now_ms));
-	if (!config)
+	if (!config || r->unsent) /* what is our own fault is not held against it */
 		return;
 	if (!health_alive(&e->settings, r))
 		e->failed++;

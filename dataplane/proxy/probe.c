@@ -74,14 +74,16 @@ void proxy_probe(struct proxy *p, const struct probe_request *request, uint64_t 
 	struct span message = span_of(request->message, request->len);
 	int listener = listener_for(p, &request->to, request->transport, NULL);
 	enum sip_method method = method_of(message);
-	struct probe_result refused = { .id = request->id, .refused = true };
+	struct probe_result refused = { .id = request->id };
 	struct probe *b = NULL;
 	struct flow to;
 
 	p->now_ms = now_ms;
 	p->call_hash = 0;
-	if (listener < 0 || method == SIP_INVITE || method == SIP_ACK || method == SIP_CANCEL)
+	refused.unsent = method == SIP_INVITE || method == SIP_ACK || method == SIP_CANCEL;
+	if (listener < 0 || refused.unsent)
 		goto refuse;
+	refused.unsent = true;
 	to = (struct flow){ .remote = request->to, .local = p->listeners[listener].addr, .transport = request->transport };
 	b = (struct probe *)client_txn_new(p->transactions, method, &to, now_ms);
 	if (!b)
@@ -90,12 +92,16 @@ void proxy_probe(struct proxy *p, const struct probe_request *request, uint64_t 
 	b->id = request->id;
 	b->started = started;
 	b->timeout.kind = TIMER_PROBE;
-	if (compose(p, b, message, listener) < 0 || send_probe(p, b) < 0)
+	if (compose(p, b, message, listener) < 0)
+		goto refuse;
+	refused.unsent = false;
+	if (send_probe(p, b) < 0)
 		goto refuse;
 	wheel_arm(p->wheel, &b->timeout, now_ms + request->timeout_ms);
 	count(p, COUNTER_probes);
 	return;
 refuse:
+	refused.refused = !refused.unsent;
 	p->config.probe_done(p->config.outbox.ctx, &refused, started);
 	if (b)
 		release(p, b);

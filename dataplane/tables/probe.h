@@ -24,7 +24,8 @@ struct probe_result {
 	uint64_t id;
 	uint16_t status;    /* of the final response; 0: none */
 	bool timeout;	    /* nobody answered in time */
-	bool refused;	    /* an ICMP error, no route, no listener of that family, no memory */
+	bool refused;	    /* an ICMP error, no route, no listener of that family */
+	bool unsent;	    /* our own fault: no memory, no transaction free, not a message to probe with. Says nothing of the endpoint */
 	bool retry_after;   /* a 503 that asked for a pause: retry_after_s */
 	uint32_t retry_after_s;
 	uint32_t rtt_us;    /* from the first sending to the answer; 0 without one */

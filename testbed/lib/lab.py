@@ -78,6 +78,7 @@ def configuration(lab, driver="af_packet", workers=1, strategy="round_robin", **
         "token_key_file": os.path.join(lab.directory, "token.key"),
         "drain_timeout_s": 10,
         "probe": {"enabled": False},
+        "ejection": {"after": 0},
         **routing(strategy, **knobs),
     }
 

@@ -78,6 +78,7 @@ static void everything(void **state)
 		"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, numbers: 5, prefixes: 6, profiles: 7, "
 		"trunks: 8, endpoints: 9}\n"
 		"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
+		"ejection: {after: 0, first_s: 5, max_s: 7, share_percent: 100}\n"
 		"access: {unknown_source: silent}\n"
 		"number_plan: {country_code: '44', international_prefix: '00', national_prefix: '0'}\n"
 		"probe: {enabled: false, interval_ms: 100, timeout_ms: 50, down_after: 3, up_after: 4, accept: [200, 404]}\n"
@@ -118,6 +119,10 @@ static void everything(void **state)
 	assert_int_equal(c->dataplane.limits.fragments, 3);
 	assert_int_equal(c->dataplane.limits.tables.endpoints, 18);
 	assert_int_equal(c->dataplane.timers.t4, 300);
+	assert_int_equal(c->dataplane.ejection.after, 0);
+	assert_int_equal(c->dataplane.ejection.first_ms, 5000);
+	assert_int_equal(c->dataplane.ejection.max_ms, 7000);
+	assert_int_equal(c->dataplane.ejection.share_percent, 100);
 	assert_int_equal(c->dataplane.unknown_source, UNKNOWN_SOURCE_SILENT);
 	assert_string_equal(c->number_plan.country_code, "44");
 	assert_string_equal(c->dataplane.server_name, "");
@@ -162,7 +167,7 @@ static const struct {
 } bad[] = {
 	/* syntax and schema: lines count from the top of the file */
 	{ "foo: 1\n",
-	  "5: foo: unknown key (known here: node workers ports listeners limits timers access number_plan probe server_name names control "
+	  "5: foo: unknown key (known here: node workers ports listeners limits timers ejection access number_plan probe server_name names control "
 	  "cdr state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
 	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
 	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
@@ -185,8 +190,11 @@ static const struct {
 	{ "workers: {count: -1}\n", "5: workers.count: -1 is not in 1..64" },
 	{ "workers: {cores: [1, 1]}\n", "5: workers.cores[1]: core 1 is listed twice" },
 	{ "workers: {idle: nap}\n", "5: workers.idle: 'nap' is none of spin, sleep" },
-	{ "limits: {calls: 1}\n", "5: limits.calls: 1 is not in 64..16777216" },
+	{ "limits: {calls: 1}\n", "5: limits.calls: 1 is not in 64..16777215" },
 	{ "timers: {t1_ms: 5}\n", "5: timers.t1_ms: 5 is not in 10..10000" },
+	{ "ejection: {after: 101}\n", "5: ejection.after: 101 is not in 0..100" },
+	{ "ejection: {first_s: 20, max_s: 10}\n", "5: ejection.max_s: less than first_s (10 < 20)" },
+	{ "ejection: {share: 3}\n", "5: ejection.share: unknown key (known here: after first_s max_s share_percent)" },
 	{ "timers: {t1_ms: 500, t2_ms: 400}\n", "5: timers.t2_ms: less than t1_ms (400 < 500)" },
 	{ "access: {unknown_source: drop}\n", "5: access.unknown_source: 'drop' is none of reject, silent" },
 	{ "number_plan: {country_code: '+44'}\n", "5: number_plan.country_code: '+44' has other characters than digits" },

@@ -126,8 +126,15 @@ static void test_refused(void **state)
 	for (unsigned i = 0; i < ARRAY_SIZE(bad); i++) {
 		probe(&h, A, bad[i], 1000);
 		assert_int_equal(results, i + 1);
-		assert_true(result.refused);
+		assert_true(result.unsent && !result.refused);
 	}
+	probe(&h, "[fd01::9]:5060", HEAD REST, 1000);
+	expect_request(&h, "OPTIONS", "[fd01::9]:5060");
+	h.config.listener_count = 1; /* IPv4 alone */
+	proxy_free(h.proxy);
+	h.proxy = proxy_new(&h.config, h.now_ms);
+	probe(&h, "[fd01::9]:5060", HEAD REST, 1000);
+	assert_true(result.refused && !result.unsent);
 	expect_nothing(&h);
 	harness_end(&h);
 }
