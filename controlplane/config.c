@@ -134,8 +134,9 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 	struct dataplane_limits *l = &c->dataplane.limits;
 	struct tables_limits *t = &l->tables;
 	const struct number_row rows[] = {
-		{ "transactions", r->transactions, 64, 1 << 24, &l->transactions },
-		{ "calls", r->calls, 64, 1 << 24, &l->calls },
+		/* 24 bits name a client transaction in a branch, and a call in a token; a server transaction may have two clients. */
+		{ "transactions", r->transactions, 64, (1 << 23) - 1, &l->transactions },
+		{ "calls", r->calls, 64, (1 << 24) - 1, &l->calls },
 		{ "call_age_s", r->call_age_s, 1, 4000000, &l->call_age_s },
 		{ "message_mb", r->message_mb, 1, 65536, &l->message_mb },
 		{ "trace_mb", r->trace_mb, 0, 4096, &l->trace_mb },
@@ -175,6 +176,27 @@ static int load_timers(const struct raw_config *raw, struct config *c, char *err
 
 	if (!err && t->t2 < t->t1)
 		err = error_set(error, -ERR_INVALID, "timers.t2_ms: less than t1_ms (%u < %u)", t->t2, t->t1);
+	return err;
+}
+
+static int load_ejection(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const struct raw_ejection none;
+	const struct raw_ejection *r = raw->ejection ? raw->ejection : &none;
+	struct ejection_config *e = &c->dataplane.ejection;
+	uint32_t first_s = e->first_ms / 1000, max_s = e->max_ms / 1000;
+	const struct number_row rows[] = {
+		{ "after", r->after, 0, 100, &e->after },
+		{ "first_s", r->first_s, 1, 3600, &first_s },
+		{ "max_s", r->max_s, 1, 86400, &max_s },
+		{ "share_percent", r->share_percent, 0, 100, &e->share_percent },
+	};
+	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "ejection", error);
+
+	if (!err && max_s < first_s)
+		err = error_set(error, -ERR_INVALID, "ejection.max_s: less than first_s (%u < %u)", max_s, first_s);
+	e->first_ms = first_s * 1000;
+	e->max_ms = max_s * 1000;
 	return err;
 }
 
@@ -293,10 +315,22 @@ static int load_small(const struct raw_config *raw, struct config *c, char *erro
 	return raw->number_plan ? model_load_plan(raw->number_plan, "number_plan", &c->number_plan, error) : 0;
 }
 
+static int load_probe(const struct raw_config *raw, struct config *c, char *error)
+{
+	const struct probe_settings otherwise = probe_settings_default();
+	struct probe_settings given;
+	int err = probe_settings_load(raw->probe, "probe", &given, error);
+
+	if (!err)
+		c->probe = probe_settings_over(&given, &otherwise);
+	return err;
+}
+
 static int check(const struct raw_config *raw, struct config *c, char *error)
 {
 	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
-		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_small, load_names, load_control, load_cdr,
+		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_ejection, load_small, load_names, load_control, load_cdr,
+		load_probe,
 	};
 	int err = 0;
 

@@ -33,6 +33,7 @@ struct config {
 	struct dataplane_config dataplane; /* token keys and boot are left to whoever starts it */
 	struct config_port ports[PORTS_MAX]; /* beside dataplane.ports */
 	struct number_plan number_plan;
+	struct probe_settings probe; /* every key is given */
 	char control_socket[108], control_group[64];
 	char state_file[256], token_key_file[256]; /* empty: none */
 	struct cdr_file_config cdr;

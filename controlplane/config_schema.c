@@ -60,6 +60,14 @@ static const cyaml_schema_field_t timers_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t ejection_fields[] = {
+	CYAML_FIELD_INT_PTR("after", OPTIONAL, struct raw_ejection, after),
+	CYAML_FIELD_INT_PTR("first_s", OPTIONAL, struct raw_ejection, first_s),
+	CYAML_FIELD_INT_PTR("max_s", OPTIONAL, struct raw_ejection, max_s),
+	CYAML_FIELD_INT_PTR("share_percent", OPTIONAL, struct raw_ejection, share_percent),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t access_fields[] = {
 	CYAML_FIELD_STRING_PTR("unknown_source", OPTIONAL, struct raw_access, unknown_source, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END,
@@ -89,8 +97,10 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_SEQUENCE("listeners", OPTIONAL, struct raw_config, listeners, &listener_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL, struct raw_config, limits, limits_fields),
 	CYAML_FIELD_MAPPING_PTR("timers", OPTIONAL, struct raw_config, timers, timers_fields),
+	CYAML_FIELD_MAPPING_PTR("ejection", OPTIONAL, struct raw_config, ejection, ejection_fields),
 	CYAML_FIELD_MAPPING_PTR("access", OPTIONAL, struct raw_config, access, access_fields),
 	CYAML_FIELD_MAPPING_PTR("number_plan", OPTIONAL, struct raw_config, number_plan, routing_plan_fields),
+	CYAML_FIELD_MAPPING_PTR("probe", OPTIONAL, struct raw_config, probe, routing_probe_fields),
 	CYAML_FIELD_STRING_PTR("server_name", OPTIONAL, struct raw_config, server_name, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("names", OPTIONAL, struct raw_config, names, &schema_text, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("control", OPTIONAL, struct raw_config, control, control_fields),

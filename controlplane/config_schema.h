@@ -37,6 +37,10 @@ struct raw_timers {
 	int64_t *t1_ms, *t2_ms, *t4_ms, *timer_c_ms;
 };
 
+struct raw_ejection {
+	int64_t *after, *first_s, *max_s, *share_percent;
+};
+
 struct raw_access {
 	char *unknown_source;
 };
@@ -58,8 +62,10 @@ struct raw_config {
 	uint32_t ports_count, listeners_count;
 	struct raw_limits *limits;
 	struct raw_timers *timers;
+	struct raw_ejection *ejection;
 	struct raw_access *access;
 	struct raw_plan *number_plan;
+	struct raw_probe *probe;
 	char *server_name;
 	char **names;
 	uint32_t names_count;

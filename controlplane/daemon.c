@@ -17,6 +17,7 @@
 #include "config.h"
 #include "dataplane.h"
 #include "error.h"
+#include "health/prober.h"
 #include "kernel.h"
 #include "log.h"
 #include "model/number_map.h"
@@ -39,6 +40,7 @@ struct daemon {
 	struct dataplane *dataplane;
 	struct kernel *kernel;
 	struct cdr *cdr;
+	struct prober *prober;
 	struct routing routing;
 	struct control control;
 	struct server *server;
@@ -66,6 +68,7 @@ static void on_changed(void *ctx)
 {
 	struct daemon *d = ctx;
 
+	prober_follow(d->prober, &d->routing);
 	arm(d->reclaim, RECLAIM_MS);
 }
 
@@ -76,6 +79,7 @@ static void on_doorbell(evutil_socket_t fd, short what, void *ctx)
 	bool more = kernel_take(d->kernel);
 
 	more |= cdr_take(d->cdr);
+	more |= prober_take(d->prober, dataplane_now_ms());
 	if (more)
 		arm(d->more, 0);
 }
@@ -123,6 +127,7 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 		calls += d->control.gauges[w].live_calls;
 	}
 	on_reclaim(-1, 0, d); /* the kernel mirror publishes too */
+	prober_follow(d->prober, &d->routing); /* a change that failed may have moved endpoints to other slots */
 	if (cdr_second(d->cdr))
 		arm(d->more, 0);
 	sd_notifyf(0, "STATUS=%s, %llu live calls", d->control.draining ? "draining" : "running", (unsigned long long)calls);
@@ -262,6 +267,15 @@ static int start_routing(struct daemon *d, char *error)
 	return 0;
 }
 
+static int start_probes(struct daemon *d, char *error)
+{
+	d->prober = prober_new(d->base, d->dataplane, &d->config->probe);
+	if (!d->prober)
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	prober_follow(d->prober, &d->routing);
+	return 0;
+}
+
 static int start_kernel(struct daemon *d, char *error)
 {
 	const struct kernel_config config = { .base = d->base, .dataplane = d->dataplane, .ports = d->config->ports };
@@ -285,7 +299,7 @@ static char *answer(void *ctx, const char *line, size_t bytes)
 
 static int start_doors(struct daemon *d, const char *version, char *error)
 {
-	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .version = version,
+	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .version = version,
 				       .started_ms = dataplane_now_ms(), .changed = on_changed, .ctx = d };
 	return server_new(d->base, d->config->control_socket, d->config->control_group, answer, &d->control, &d->server, error);
 }
@@ -332,6 +346,8 @@ static int start(struct daemon *d, const char *version, char *error)
 	if (!err)
 		err = cdr_new(d->dataplane, &d->config->cdr, &d->cdr, error);
 	if (!err)
+		err = start_probes(d, error);
+	if (!err)
 		err = start_kernel(d, error);
 	if (!err)
 		err = start_doors(d, version, error);
@@ -346,6 +362,7 @@ static void stop(struct daemon *d)
 	if (d->more)
 		event_free(d->more);
 	cdr_free(d->cdr);
+	prober_free(d->prober);
 	kernel_free(d->kernel);
 	routing_done(&d->routing);
 	for (unsigned i = 0; i < 3; i++)

@@ -31,6 +31,7 @@ static int put_in_force(struct routing *r, struct model *candidate, char *error)
 {
 	int err = publish_model(r->publisher, r->model, candidate, error);
 
+	r->generation++;
 	if (err) {
 		model_free(candidate);
 		return err;
@@ -59,6 +60,7 @@ static int publish_begun(struct routing *r, struct model *candidate, char *error
 	int err = publish_model(r->publisher, r->model, candidate, error);
 	char ignored[ERROR_TEXT_MAX];
 
+	r->generation++;
 	if (err) {
 		if (r->state)
 			state_forget(r->state);

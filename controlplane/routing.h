@@ -16,6 +16,7 @@ struct routing {
 	struct publisher *publisher;
 	struct state *state; /* NULL: changes are not kept */
 	struct model_limits limits;
+	uint32_t generation; /* counts publications of a whole model, taken back ones too */
 };
 
 /* Takes publisher and state over; nothing is in force yet. 0, -ERR_NOMEM. */

@@ -55,6 +55,7 @@ void dataplane_config_default(struct dataplane_config *config)
 			.mbufs = 16384,
 			.tables = { .numbers = 1000000, .prefixes = 10000, .profiles = 1000, .trunks = 1000, .endpoints = 10000 },
 		},
+		.ejection = { .after = 3, .first_ms = 10000, .max_ms = 300000, .share_percent = 50 },
 		.timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .timer_c = 185000 },
 		.server_name = "Strowger",
 		.node = 1,
@@ -150,6 +151,7 @@ static void proxy_settings(const struct dataplane_config *c, struct proxy_config
 		.boot = c->boot,
 		.timers = { c->timers.t1, c->timers.t2, c->timers.t4 },
 		.timer_c_ms = c->timers.timer_c,
+		.ejection = c->ejection,
 		.max_transactions = c->limits.transactions,
 		.max_calls = c->limits.calls,
 		.message_mb = c->limits.message_mb,
@@ -419,6 +421,21 @@ unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
 		n += t ? trace_read(t, call_hash, trace_entry_out, &r) : 0;
 	}
 	return n;
+}
+
+int dataplane_probe(struct dataplane *d, const struct probe_request *request)
+{
+	if (!request->len || request->len > PROBE_MESSAGE_MAX)
+		return -ERR_INVALID;
+	return worker_probe(d->shared.worker[mix64(request->id) % d->shared.workers], request) ? 0 : -ERR_FULL;
+}
+
+bool dataplane_probe_result(struct dataplane *d, struct probe_result *ret)
+{
+	for (unsigned i = 0; i < d->shared.workers; i++)
+		if (worker_probe_result(d->shared.worker[i], ret))
+			return true;
+	return false;
 }
 
 void dataplane_release_endpoint(struct dataplane *d, uint32_t endpoint)

@@ -9,6 +9,8 @@
 #include "base/counters.h"
 #include "port.h"
 #include "sip/token.h"
+#include "tables/endpoints.h"
+#include "tables/probe.h"
 #include "tables/tables.h"
 #include "transport/flow.h"
 
@@ -55,6 +57,7 @@ struct dataplane_config {
 	struct dataplane_limits limits;
 	struct dataplane_timers timers;
 	enum unknown_source unknown_source;
+	struct ejection_config ejection;
 	char server_name[64]; /* Server header of our own answers; empty: none */
 	uint16_t node, boot;
 	struct token_keys token_keys;
@@ -127,6 +130,13 @@ unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
 			 void (*fn)(void *ctx, unsigned worker, uint64_t time_ms, bool outgoing, const struct flow *flow,
 				    const uint8_t *message, uint32_t kept, uint32_t len),
 			 void *ctx);
+
+/* ---- probes (tables/probe.h) */
+
+/* Sends it from one of the workers. 0; -ERR_FULL: too many at once, try again later; -ERR_INVALID. */
+int dataplane_probe(struct dataplane *d, const struct probe_request *request);
+/* Takes a result that waits; false: none. dataplane_event_fd is readable when results wait. */
+bool dataplane_probe_result(struct dataplane *d, struct probe_result *ret);
 
 /* The endpoint is known to be down: its unanswered attempts move on. */
 void dataplane_release_endpoint(struct dataplane *d, uint32_t endpoint);

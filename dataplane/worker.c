@@ -94,6 +94,31 @@ bool worker_outbox_record(void *ctx, const struct call_record *record)
 	return true;
 }
 
+/* started: cycles. */
+void worker_outbox_probe_done(void *ctx, const struct probe_result *result, uint64_t started)
+{
+	struct worker *w = ctx;
+	struct probe_result r = *result;
+
+	if (r.status)
+		r.rtt_us = (uint32_t)((rte_rdtsc() - started) * 1000000 / rte_get_tsc_hz());
+	if (mailbox_post(w->probe_results, &r))
+		w->control_due = true;
+	else
+		counter_add(w->counters, COUNTER_probe_results_dropped, 1);
+}
+
+static unsigned send_probes(struct worker *w)
+{
+	unsigned n = 0;
+
+	while (n < BURST && mailbox_take(w->probes, &w->probe)) {
+		proxy_probe(w->proxy, &w->probe, rte_rdtsc(), w->now_ms);
+		n++;
+	}
+	return n;
+}
+
 /* ---- frames in */
 
 static void hand_off(struct worker *w, unsigned owner, struct rte_mbuf *m)
@@ -275,6 +300,7 @@ static unsigned turn(struct worker *w)
 	work += proxy_advance(w->proxy, w->now_ms);
 	work += send_kernels(w);
 	work += take_commands(w);
+	work += send_probes(w);
 	if (w->now_ms >= w->next_expire_ms) {
 		counter_add(w->counters, COUNTER_drop_fragment, reassembly_expire(w->reassembly, w->now_ms));
 		w->next_expire_ms = w->now_ms + EXPIRE_EVERY_MS;
@@ -299,7 +325,7 @@ static bool rings_empty(const struct worker *w)
 	for (unsigned i = 0; i < w->shared->workers; i++)
 		if (i != w->index && !rte_ring_empty(w->from[i]))
 			return false;
-	return rte_ring_empty(w->inject) && !mailbox_pending(w->commands) &&
+	return rte_ring_empty(w->inject) && !mailbox_pending(w->commands) && !mailbox_pending(w->probes) &&
 	       !atomic_load_explicit(&w->shared->stop, memory_order_relaxed);
 }
 

@@ -85,6 +85,11 @@ bool worker_release_endpoint(struct worker *w, uint32_t endpoint);
  * up the late one). The page is the worker's until the next call. control-only */
 const struct call_page *worker_ask_calls(struct worker *w, uint32_t *cursor, unsigned wait_ms);
 
+/* false: its mailbox is full. control-only */
+bool worker_probe(struct worker *w, const struct probe_request *request);
+/* false: none waits. control-only */
+bool worker_probe_result(struct worker *w, struct probe_result *ret);
+
 /* NULL: none. Read with trace_read. */
 const struct trace *worker_trace(const struct worker *w);
 

@@ -50,6 +50,19 @@ bool worker_release_endpoint(struct worker *w, uint32_t endpoint)
 	return true;
 }
 
+bool worker_probe(struct worker *w, const struct probe_request *request)
+{
+	if (!mailbox_post(w->probes, request))
+		return false;
+	worker_wake(w);
+	return true;
+}
+
+bool worker_probe_result(struct worker *w, struct probe_result *ret)
+{
+	return mailbox_take(w->probe_results, ret);
+}
+
 const struct call_page *worker_ask_calls(struct worker *w, uint32_t *cursor, unsigned wait_ms)
 {
 	struct command c = { COMMAND_CALLS, true, *cursor };
@@ -146,6 +159,11 @@ static bool parts_new(struct worker *w, const struct worker_config *config)
 	pc.targets = w->targets;
 	pc.outbox = (struct outbox){ worker_outbox_reserve, worker_outbox_commit, w };
 	pc.record = worker_outbox_record;
+	pc.probe_done = worker_outbox_probe_done;
+	w->probes = mailbox_new(PROBES_WAITING, sizeof(struct probe_request));
+	w->probe_results = mailbox_new(PROBES_WAITING * 16, sizeof(struct probe_result));
+	if (!w->probes || !w->probe_results)
+		return false;
 	w->records = records_mailbox(s->records, w->index);
 	if (config->trace_mb) {
 		w->trace = trace_new((size_t)config->trace_mb << 20);
@@ -224,6 +242,8 @@ void worker_free(struct worker *w)
 		ring_free(w->from[i]);
 	ring_free(w->inject);
 	mailbox_free(w->commands);
+	mailbox_free(w->probes);
+	mailbox_free(w->probe_results);
 	proxy_free(w->proxy);
 	reassembly_free(w->reassembly);
 	output_free(w->output);

@@ -12,6 +12,7 @@
 #define INJECT_RING	1024
 #define WAIT_FDS_MAX	64
 #define SCRATCH_BYTES	65536
+#define PROBES_WAITING	256 /* not yet sent; their results: 16 times as many */
 
 enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS };
 
@@ -46,6 +47,8 @@ struct worker {
 	uint8_t *scratch;
 	struct worker_published published;
 	struct mailbox *records; /* call records to the control thread */
+	struct mailbox *probes, *probe_results; /* from and to the control thread */
+	struct probe_request probe;		/* scratch */
 	struct trace *trace;
 	struct call_page page;	 /* the control thread's to read while !page_asked */
 	_Atomic(bool) page_asked;
@@ -60,6 +63,7 @@ void *worker_loop(void *arg);
 uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes);
 int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to);
 bool worker_outbox_record(void *ctx, const struct call_record *record);
+void worker_outbox_probe_done(void *ctx, const struct probe_result *result, uint64_t started);
 void worker_resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t port);
 /* Monotonic, in ms. any */
 uint64_t worker_now_ms(void);

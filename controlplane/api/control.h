@@ -8,6 +8,7 @@
 
 struct cdr;
 struct config;
+struct prober;
 struct routing;
 
 /* What operations work on: the running appliance as its operators see it. */
@@ -16,6 +17,7 @@ struct control {
 	const struct config *config;
 	struct routing *routing;
 	const struct cdr *cdr;
+	const struct prober *prober; /* NULL: nobody probes */
 	const char *version;
 	uint64_t started_ms; /* dataplane_now_ms() */
 	bool draining;

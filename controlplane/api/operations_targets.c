@@ -1,33 +1,58 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 #include <string.h>
+#include <time.h>
 
 #include "api/change.h"
 #include "api/control.h"
 #include "api/handlers.h"
 #include "api/operations.h"
 #include "base/err.h"
+#include "cdr_line.h"
 #include "error.h"
+#include "health/prober.h"
 #include "model/publish.h"
 #include "routing.h"
 #include "tables/select.h"
 #include "tables/tables.h"
 
+static json_t *since_json(uint64_t ms)
+{
+	struct timespec now;
+	char text[CDR_TIME_MAX];
+
+	clock_gettime(CLOCK_REALTIME, &now);
+	cdr_time((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 - (dataplane_now_ms() - ms), text);
+	return json_string(text);
+}
+
+/* Its health, since when, why, and what probes have seen. */
+static json_t *endpoint_json(const struct control *c, const struct model_endpoint *e, uint32_t slot)
+{
+	const struct endpoint_live *live = endpoints_live(dataplane_tables(c->dataplane)->endpoints, slot);
+	uint8_t health = live ? atomic_load_explicit(&live->health, memory_order_relaxed) : ENDPOINT_UNKNOWN;
+	char address[IP_PORT_TEXT_MAX], reason[HEALTH_TEXT_MAX] = "not probed";
+	struct prober_status s = { .sent = 0 };
+	bool probed = prober_status(c->prober, slot, &s);
+
+	if (probed)
+		health_text(&s.health, reason);
+	ip_port_format(&e->addr, address);
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:i, s:i}", "address", address, "transport", "udp", "health",
+			 endpoint_health_name((enum endpoint_health)health), "reason", reason, "since",
+			 probed ? since_json(s.health.since_ms) : json_null(), "rtt_ms",
+			 s.rtt_us ? json_real((double)s.rtt_us / 1000) : json_null(), "probes_sent", (json_int_t)s.sent, "probes_failed",
+			 (json_int_t)s.failed, "priority", e->priority, "weight", e->weight);
+}
+
 static json_t *endpoints_json(const struct control *c, const struct model_trunk *t)
 {
-	const struct endpoints *endpoints = dataplane_tables(c->dataplane)->endpoints;
 	json_t *list = json_array();
 
 	for (unsigned i = 0; i < t->endpoint_count; i++) {
 		const struct model_endpoint *e = &t->endpoints[i];
-		uint32_t slot = publish_endpoint_slot(c->routing->publisher, t->id, e->id);
-		uint8_t health = atomic_load_explicit(&endpoints_live(endpoints, slot)->health, memory_order_relaxed);
-		char text[IP_PORT_TEXT_MAX];
 
-		ip_port_format(&e->addr, text);
-		json_array_append_new(list, json_pack("{s:s, s:s, s:s, s:i, s:i}", "address", text, "transport", "udp", "health",
-						      endpoint_health_name((enum endpoint_health)health), "priority", e->priority, "weight",
-						      e->weight));
+		json_array_append_new(list, endpoint_json(c, e, publish_endpoint_slot(c->routing->publisher, t->id, e->id)));
 	}
 	return list;
 }

@@ -88,12 +88,46 @@ int command_workers(const struct invocation *i, struct client *c)
 			 "worker|core|busy_percent|live_calls|server_transactions|client_transactions|message_bytes|calls_started", "no workers");
 }
 
+/* Each endpoint once, though many profiles may name its trunk. */
+static void print_endpoints(const json_t *targets)
+{
+	struct table *t = table_new("trunk|endpoint|health|since|reason|>rtt ms|>probes|>failed");
+	json_t *target, *endpoint, *seen = json_object();
+	size_t k, n;
+
+	json_array_foreach(targets, k, target) {
+		const char *trunk = json_string_value(json_object_get(target, "trunk"));
+
+		if (json_object_get(seen, trunk))
+			continue;
+		json_object_set_new(seen, trunk, json_true());
+		json_array_foreach(json_object_get(target, "endpoints"), n, endpoint) {
+			json_object_set_new(endpoint, "trunk", json_string(trunk));
+			table_json(t, endpoint, "trunk|address|health|since|reason|rtt_ms|probes_sent|probes_failed");
+		}
+	}
+	json_decref(seen);
+	putchar('\n');
+	table_print(t, stdout, "no endpoints");
+}
+
 int command_targets(const struct invocation *i, struct client *c)
 {
-	return show_list(i, c, "targets",
-			 "target|state|>position|>weight|>attempts|>answered|>rejected|>failed|>timeouts|>rescued away|>ringing|>live",
-			 "target|state|position|weight|attempts|answered|rejected|failed|timeouts|rescued_away|ringing|live",
-			 "no targets: strowgerctl apply -f FILE brings some");
+	struct table *t;
+	json_t *result, *target;
+	size_t k;
+	int status = command_ask(i, c, "targets", NULL, &result);
+
+	if (status != CTL_OK || !result)
+		return status;
+	t = table_new("target|state|>position|>weight|>attempts|>answered|>rejected|>failed|>timeouts|>rescued away|>ringing|>live");
+	json_array_foreach(result, k, target)
+		table_json(t, target, "target|state|position|weight|attempts|answered|rejected|failed|timeouts|rescued_away|ringing|live");
+	table_print(t, stdout, "no targets: strowgerctl apply -f FILE brings some");
+	if (json_array_size(result))
+		print_endpoints(result);
+	json_decref(result);
+	return status;
 }
 
 int command_profiles(const struct invocation *i, struct client *c)

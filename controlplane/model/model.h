@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "model/probe.h"
 #include "sip/number.h"
 #include "tables/profiles.h"
 #include "tables/trunks.h"
@@ -31,6 +32,7 @@ struct model_trunk {
 	char host[256];
 	bool has_plan; /* else the node's default plan holds */
 	struct number_plan plan;
+	struct probe_settings probe; /* what it gives; the rest is the node's default */
 	uint16_t endpoint_count, source_count;
 	struct model_endpoint endpoints[TRUNK_ENDPOINTS_MAX];
 	struct ip_prefix sources[TRUNK_PREFIXES_MAX];

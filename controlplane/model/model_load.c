@@ -128,6 +128,10 @@ int model_load_trunk(const struct raw_trunk *raw, const char *path, struct model
 	if (strpbrk(ret->host, " \t\r\n<>@;?\"/"))
 		return error_set(error, -ERR_INVALID, "%s.host: '%.64s' is not a host name", path, ret->host);
 	ret->request_uri = uri == 0 ? TRUNK_URI_ENDPOINT : TRUNK_URI_KEEP;
+	snprintf(where, sizeof(where), "%s.probe", path);
+	err = probe_settings_load(raw->probe, where, &ret->probe, error);
+	if (err)
+		return err;
 	if (!raw->number_plan)
 		return 0;
 	ret->has_plan = true;

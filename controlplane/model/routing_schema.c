@@ -23,6 +23,16 @@ const cyaml_schema_field_t routing_plan_fields[] = {
 	CYAML_FIELD_END,
 };
 
+const cyaml_schema_field_t routing_probe_fields[] = {
+	CYAML_FIELD_BOOL_PTR("enabled", OPTIONAL, struct raw_probe, enabled),
+	CYAML_FIELD_INT_PTR("interval_ms", OPTIONAL, struct raw_probe, interval_ms),
+	CYAML_FIELD_INT_PTR("timeout_ms", OPTIONAL, struct raw_probe, timeout_ms),
+	CYAML_FIELD_INT_PTR("down_after", OPTIONAL, struct raw_probe, down_after),
+	CYAML_FIELD_INT_PTR("up_after", OPTIONAL, struct raw_probe, up_after),
+	CYAML_FIELD_SEQUENCE("accept", OPTIONAL, struct raw_probe, accept, &schema_integer, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_value_t endpoint_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_endpoint, endpoint_fields) };
 
 static const cyaml_schema_field_t trunk_fields[] = {
@@ -33,6 +43,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	CYAML_FIELD_STRING_PTR("request_uri", OPTIONAL, struct raw_trunk, request_uri, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_STRING_PTR("host", OPTIONAL, struct raw_trunk, host, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("number_plan", OPTIONAL, struct raw_trunk, number_plan, routing_plan_fields),
+	CYAML_FIELD_MAPPING_PTR("probe", OPTIONAL, struct raw_trunk, probe, routing_probe_fields),
 	CYAML_FIELD_END,
 };
 

@@ -18,6 +18,12 @@ struct raw_plan {
 	char *country_code, *international_prefix, *national_prefix;
 };
 
+struct raw_probe {
+	bool *enabled;
+	int64_t *interval_ms, *timeout_ms, *down_after, *up_after, *accept;
+	uint32_t accept_count;
+};
+
 struct raw_trunk {
 	char *name, *profile, *request_uri, *host;
 	struct raw_endpoint *endpoints;
@@ -25,6 +31,7 @@ struct raw_trunk {
 	char **sources;
 	uint32_t sources_count;
 	struct raw_plan *number_plan;
+	struct raw_probe *probe;
 };
 
 struct raw_target {
@@ -67,5 +74,5 @@ struct raw_routing {
 
 extern const cyaml_schema_value_t routing_schema; /* of a pointer to struct raw_routing */
 extern const cyaml_schema_value_t routing_trunk_schema, routing_profile_schema, routing_number_schema, routing_domain_schema;
-extern const cyaml_schema_field_t routing_plan_fields[];
+extern const cyaml_schema_field_t routing_plan_fields[], routing_probe_fields[];
 extern const cyaml_schema_value_t schema_integer, schema_text; /* entries of lists */

@@ -3,6 +3,7 @@
 #include "base/err.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
+#include "proxy/watch.h"
 #include "tables/endpoints.h"
 #include "tables/trunks.h"
 
@@ -372,6 +373,8 @@ void attempt_failed(struct proxy *p, struct attempt *a, enum failure why)
 		endpoint_eject(p->tables->endpoints, a->endpoint, p->now_ms + REFUSED_EJECT_MS);
 		attempts_release(p, a->endpoint); /* who refuses one call has no other ringing */
 	}
+	if (why == FAIL_RESPONSE_TIMEOUT)
+		watch_silent(p, a);
 	if (why != FAIL_CODE && why != FAIL_TRANSPORT)
 		c->timeouts++;
 	if (c->first_failed == UINT32_MAX)

@@ -42,7 +42,6 @@ uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch 
 	return n + 2;
 }
 
-#define VIA_LINE_MAX (5 + 80 + 8 + BRANCH_TEXT + 2)
 #define RECORD_ROUTE_MAX (sizeof("Record-Route: <sip:@;lr>\r\n") + TOKEN_TEXT_MAX + IP_PORT_TEXT_MAX)
 
 static uint32_t record_route_line(const struct listener *l, const char *token, uint32_t token_len, char *out)

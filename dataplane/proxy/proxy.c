@@ -6,6 +6,7 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
+#include "proxy/probe.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
 #include "base/err.h"
@@ -56,8 +57,9 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	}
 	p->challenges = challenges_new();
 	p->by_endpoint = calloc(endpoints_max(p->tables->endpoints), sizeof(p->by_endpoint[0]));
+	p->watch = calloc(endpoints_max(p->tables->endpoints), sizeof(p->watch[0]));
 	p->unposted_end = &p->unposted;
-	if (!p->transactions || !p->calls || !p->challenges || !p->by_endpoint) {
+	if (!p->transactions || !p->calls || !p->challenges || !p->by_endpoint || !p->watch) {
 		proxy_free(p);
 		return NULL;
 	}
@@ -71,6 +73,7 @@ void proxy_free(struct proxy *p)
 	calls_free(p->calls);
 	challenges_free(p->challenges);
 	free(p->by_endpoint);
+	free(p->watch);
 	transactions_free(p->transactions);
 	pool_free(p->contexts);
 	slab_free(p->slab);
@@ -185,6 +188,15 @@ static struct attempt *about_attempt(struct proxy *p, struct attempt *a)
 	return a;
 }
 
+static void client_txn_happens(struct proxy *p, struct client_txn *txn, enum txn_event event)
+{
+	p->call_hash = 0;
+	if (txn->user == CLIENT_TXN_PROBE)
+		probe_event(p, (struct probe *)txn, event);
+	else
+		client_event(p, about_attempt(p, (struct attempt *)txn), event);
+}
+
 static void fire(void *ctx, struct wheel_timer *t)
 {
 	struct proxy *p = ctx;
@@ -204,10 +216,10 @@ static void fire(void *ctx, struct wheel_timer *t)
 		server_lifetime(p, CONTAINER(t, struct server_txn, lifetime));
 		break;
 	case TXN_TIMER_KIND_CLIENT_RETRANSMIT:
-		client_event(p, about_attempt(p, CONTAINER(t, struct attempt, txn.retransmit)), TXN_TIMER_RETRANSMIT);
+		client_txn_happens(p, CONTAINER(t, struct client_txn, retransmit), TXN_TIMER_RETRANSMIT);
 		break;
 	case TXN_TIMER_KIND_CLIENT_LIFETIME:
-		client_event(p, about_attempt(p, CONTAINER(t, struct attempt, txn.lifetime)), TXN_TIMER_LIFETIME);
+		client_txn_happens(p, CONTAINER(t, struct client_txn, lifetime), TXN_TIMER_LIFETIME);
 		break;
 	case TIMER_ATTEMPT_CLOCK:
 		attempt_clock_fired(p, about_attempt(p, CONTAINER(t, struct attempt, clock)));
@@ -224,6 +236,10 @@ static void fire(void *ctx, struct wheel_timer *t)
 		break;
 	case TIMER_CALL_AGE:
 		call_aged(p, CONTAINER(t, struct live_call, age));
+		break;
+	case TIMER_PROBE:
+		p->call_hash = 0;
+		probe_timeout(p, CONTAINER(t, struct probe, timeout));
 		break;
 	}
 }
@@ -291,17 +307,17 @@ static int quoted_branch(const struct hash_key *key, const uint8_t *quoted, uint
 
 void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, const struct ip_port *to, uint64_t now_ms)
 {
+	struct client_txn *txn;
 	struct branch b;
-	struct attempt *a;
 
 	p->now_ms = now_ms;
 	if (quoted_branch(&p->config.branch_key, quoted, len, &b) < 0 || b.kind != BRANCH_TRANSACTION)
 		return;
-	a = (struct attempt *)client_txn_at(p->transactions, b.slot, b.generation);
-	if (!a || !ip_port_eq(&a->txn.to.remote, to))
+	txn = client_txn_at(p->transactions, b.slot, b.generation);
+	if (!txn || !ip_port_eq(&txn->to.remote, to))
 		return;
 	count(p, COUNTER_icmp_errors_matched);
-	client_event(p, about_attempt(p, a), TXN_TRANSPORT_ERROR);
+	client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
 }
 
 void proxy_release_endpoint(struct proxy *p, uint32_t endpoint)

@@ -8,10 +8,13 @@
 #include "base/counters.h"
 #include "base/siphash.h"
 #include "sip/token.h"
+#include "tables/endpoints.h"
 #include "transaction/machine.h"
 #include "transport/flow.h"
 
 struct call_record;
+struct probe_request;
+struct probe_result;
 struct tables;
 struct target_cell;
 struct trace;
@@ -44,11 +47,14 @@ struct proxy_config {
 	uint32_t timer_c_ms;
 	uint32_t max_transactions, max_calls, message_mb;
 	uint32_t max_call_age_ms; /* a call whose BYE was missed ends then */
+	struct ejection_config ejection;
 	bool silent_to_unknown; /* sources that no trunk holds get no answer */
 	const char *server_name; /* for our own answers; NULL or empty: no Server header */
 	uint64_t clock_offset_ms; /* UNIX time minus proxy time, so that tokens and records carry a date */
 	/* Puts a call record on its way (outbox.ctx is handed in). false: no room just now, it is offered again. NULL: no records. */
 	bool (*record)(void *ctx, const struct call_record *record);
+	/* A probe has ended; started: what proxy_probe was given with it. NULL: proxy_probe is not used. */
+	void (*probe_done)(void *ctx, const struct probe_result *result, uint64_t started);
 };
 
 struct proxy;
@@ -67,6 +73,10 @@ void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, cons
 uint32_t proxy_advance(struct proxy *p, uint64_t now_ms);
 /* When proxy_advance is next needed (UINT64_MAX: not before something comes in). worker-only */
 uint64_t proxy_next_due(const struct proxy *p);
+
+/* Sends a request of the control plane's own; its end goes to config.probe_done, perhaps before this returns. started: the caller's, for measuring.
+ * worker-only */
+void proxy_probe(struct proxy *p, const struct probe_request *request, uint64_t started, uint64_t now_ms);
 
 /* The endpoint went down: its unanswered attempts move on, over the next milliseconds. worker-only */
 void proxy_release_endpoint(struct proxy *p, uint32_t endpoint);

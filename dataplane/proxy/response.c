@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Responses that come in, and what a client transaction's events mean for the call: RFC 3261 §16.7. */
 #include "base/err.h"
+#include "proxy/probe.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
+#include "proxy/watch.h"
 #include "tables/endpoints.h"
-
-#define RETRY_AFTER_MAX_S 60
 
 uint64_t session_expires(const struct sip_message *m)
 {
@@ -98,20 +98,26 @@ static void success_in(struct proxy *p, struct attempt *a)
 	attempts_abandon(p, c, a);
 }
 
-/* §16.7(6) and RFC 3261 §21.5.4: a 503 speaks of its endpoint, for as long as it says. */
-static void eject_on_503(struct proxy *p, const struct attempt *a)
+uint32_t retry_after(const struct sip_message *m)
 {
-	struct span value = sip_first(&p->in, SIP_H_RETRY_AFTER);
+	struct span value = sip_first(m, SIP_H_RETRY_AFTER);
 	uint32_t digits = 0;
 	uint64_t seconds;
 
 	while (digits < value.n && value.p[digits] >= '0' && value.p[digits] <= '9')
 		digits++;
-	if (p->in.status != 503 || !span_to_u64(span_of(value.p, digits), UINT32_MAX, &seconds) || !seconds)
-		return;
-	if (seconds > RETRY_AFTER_MAX_S)
-		seconds = RETRY_AFTER_MAX_S;
-	endpoint_eject(p->tables->endpoints, a->endpoint, p->now_ms + seconds * 1000);
+	if (m->status != 503 || !span_to_u64(span_of(value.p, digits), UINT32_MAX, &seconds))
+		return 0;
+	return seconds < RETRY_AFTER_MAX_S ? (uint32_t)seconds : RETRY_AFTER_MAX_S;
+}
+
+/* §16.7(6) and RFC 3261 §21.5.4: a 503 speaks of its endpoint, for as long as it says. */
+static void eject_on_503(struct proxy *p, const struct attempt *a)
+{
+	uint32_t seconds = retry_after(&p->in);
+
+	if (seconds)
+		endpoint_eject(p->tables->endpoints, a->endpoint, p->now_ms + seconds * 1000ULL);
 }
 
 /* A 6xx, to all the branches of a simultaneous ring (§16.7(5)), unless the profile says that it speaks for its own target only. */
@@ -238,6 +244,8 @@ static bool has_via_below(const struct sip_message *m, struct span rest)
 void response_in(struct proxy *p, const struct flow *from)
 {
 	struct span rest = sip_first(&p->in, SIP_H_VIA);
+	enum txn_event event = p->in.status < 200 ? TXN_RX_1XX : p->in.status < 300 ? TXN_RX_2XX : TXN_RX_FINAL;
+	struct client_txn *txn;
 	struct attempt *a;
 	struct branch b;
 	struct via top;
@@ -253,11 +261,18 @@ void response_in(struct proxy *p, const struct flow *from)
 		stateless_response(p, &b);
 		return;
 	}
-	a = (struct attempt *)client_txn_at(p->transactions, b.slot, b.generation);
-	if (!a) {
+	txn = client_txn_at(p->transactions, b.slot, b.generation);
+	if (!txn) {
 		count(p, COUNTER_responses_stale);
 		return;
 	}
+	if (txn->user == CLIENT_TXN_PROBE) {
+		if (p->in.method == txn->method)
+			probe_event(p, (struct probe *)txn, event);
+		return;
+	}
+	a = (struct attempt *)txn;
+	watch_heard(p, a);
 	if (p->in.method == SIP_CANCEL && a->cancelled) { /* the CANCEL arrived (§9.1): its own transaction ends */
 		if (p->in.status >= 200)
 			wheel_cancel(&a->cancel);
@@ -267,5 +282,5 @@ void response_in(struct proxy *p, const struct flow *from)
 		count(p, COUNTER_responses_stray);
 		return;
 	}
-	client_event(p, a, p->in.status < 200 ? TXN_RX_1XX : p->in.status < 300 ? TXN_RX_2XX : TXN_RX_FINAL);
+	client_event(p, a, event);
 }

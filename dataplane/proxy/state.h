@@ -30,6 +30,7 @@ enum proxy_timer_kind {
 	TIMER_ATTEMPT_CANCEL,		      /* the CANCEL again (timer E) */
 	TIMER_BUDGET,			      /* setup budget; when to say 100 to a non-INVITE */
 	TIMER_CALL_AGE,
+	TIMER_PROBE, /* its timeout */
 };
 
 /* Why an attempt ended without an answer that stands. */
@@ -43,6 +44,7 @@ enum failure {
 };
 
 #define REDIRECTS_MAX	    4
+#define RETRY_AFTER_MAX_S   60
 #define MAX_BREADTH_DEFAULT 60 /* RFC 5393 §5.3.3 */
 
 /* One request sent to one endpoint. */
@@ -114,6 +116,13 @@ struct context {
 	uint32_t first_failed;	/* target slot of the first failed attempt, for rescued_away; UINT32_MAX */
 };
 
+/* What this worker has seen of an endpoint lately (watch.c). */
+struct endpoint_watch {
+	uint32_t id;	   /* whose: endpoint_config.id */
+	uint8_t silent;	   /* attempts in a row without any response */
+	uint8_t ejections; /* since the last response */
+};
+
 struct listener {
 	struct ip_port addr;
 	uint8_t transport;
@@ -133,6 +142,7 @@ struct proxy {
 	struct pool *contexts;
 	struct calls *calls;
 	struct challenges *challenges;
+	struct endpoint_watch *watch; /* by endpoint slot */
 	struct attempt **by_endpoint; /* unanswered attempts, by endpoint slot */
 	struct kept_record *unposted, **unposted_end; /* records that wait for room, oldest first */
 	uint32_t unposted_count;
@@ -237,7 +247,8 @@ uint32_t loop_hash(const struct proxy *p, const struct sip_message *m);
 /* Edits shared with in-dialog forwarding. */
 void edit_max_forwards(struct edit_list *l, const struct sip_message *m);
 void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from);
-/* Writes "Via: ...;branch=...\r\n" at out; returns the length. */
+#define VIA_LINE_MAX (5 + 80 + 8 + BRANCH_TEXT + 2)
+/* Writes "Via: ...;branch=...\r\n" at out (VIA_LINE_MAX); returns the length. */
 uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch *b, char *out);
 
 /* What a caller is known by when it comes back after a challenge: Call-ID and From tag. */
@@ -281,6 +292,8 @@ void downstream_cancel(struct proxy *p, struct attempt *a);
 /* ---- response.c */
 /* The seconds of Session-Expires (RFC 4028 §4); 0: absent or unreadable. */
 uint64_t session_expires(const struct sip_message *m);
+/* The seconds of a 503's Retry-After (RFC 3261 §20.33), RETRY_AFTER_MAX_S at most; 0: none. */
+uint32_t retry_after(const struct sip_message *m);
 void response_in(struct proxy *p, const struct flow *from);
 /* Carries out what a client transaction's event left to do; where the event is a response, it is p->in. May release the attempt. */
 void client_event(struct proxy *p, struct attempt *a, enum txn_event event);

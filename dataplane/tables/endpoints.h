@@ -36,6 +36,14 @@ struct endpoint_live {
 	_Atomic(uint64_t) ejected_until_ms;   /* data-plane clock; used with ENDPOINT_EJECTED and for Retry-After of a 503 */
 };
 
+/* When live traffic takes an endpoint out (of rotation, not out of its calls). */
+struct ejection_config {
+	uint32_t after;		/* calls in a row that got no response at all; 0: never */
+	uint32_t first_ms;	/* for how long at first; doubled each time it happens again before a response came */
+	uint32_t max_ms;	/* at most */
+	uint32_t share_percent; /* of a profile's endpoints, that may be out at once */
+};
+
 struct endpoints;
 
 /* NULL: no memory. control-only */

@@ -39,11 +39,14 @@ struct server_txn {
 	void *user; /* the proxy's response context, or NULL when that is gone */
 };
 
+enum client_txn_user { CLIENT_TXN_ATTEMPT, CLIENT_TXN_PROBE };
+
 /* Embedded first in the user's own structure (client_bytes of transactions_new). */
 struct client_txn {
 	struct wheel_timer retransmit, lifetime;
 	uint8_t kind, state;
 	uint8_t method; /* enum sip_method: ACK never, CANCEL is a transaction of its own */
+	uint8_t user;	/* what embeds it: enum client_txn_user */
 	uint16_t generation;
 	uint32_t interval_ms;
 	struct flow to;

@@ -77,6 +77,8 @@ def configuration(lab, driver="af_packet", workers=1, strategy="round_robin", **
         "control": {"socket": lab.socket_path},
         "token_key_file": os.path.join(lab.directory, "token.key"),
         "drain_timeout_s": 10,
+        "probe": {"enabled": False},
+        "ejection": {"after": 0},
         **routing(strategy, **knobs),
     }
 

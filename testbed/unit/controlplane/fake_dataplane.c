@@ -76,9 +76,39 @@ struct port *dataplane_port(struct dataplane *d, unsigned index)
 	return NULL;
 }
 
+static uint64_t fake_now_ms = FAKE_NOW_MS;
+
+void fake_set_now(uint64_t now_ms)
+{
+	fake_now_ms = now_ms;
+}
+
 uint64_t dataplane_now_ms(void)
 {
-	return 1000000;
+	return fake_now_ms;
+}
+
+int dataplane_probe(struct dataplane *d, const struct probe_request *request)
+{
+	if (d->fake.probe_count == d->fake.probe_room)
+		return -ERR_FULL;
+	d->fake.probes[d->fake.probe_count++] = *request;
+	return 0;
+}
+
+bool dataplane_probe_result(struct dataplane *d, struct probe_result *ret)
+{
+	if (d->fake.result_first == d->fake.result_count)
+		return false;
+	*ret = d->fake.results[d->fake.result_first++];
+	return true;
+}
+
+void dataplane_release_endpoint(struct dataplane *d, uint32_t endpoint)
+{
+	if (d->fake.released_count < sizeof(d->fake.released) / sizeof(d->fake.released[0]))
+		d->fake.released[d->fake.released_count] = endpoint;
+	d->fake.released_count++;
 }
 
 const struct counters *dataplane_counters(const struct dataplane *d, unsigned worker)

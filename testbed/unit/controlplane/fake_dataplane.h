@@ -30,7 +30,16 @@ struct fake_dataplane {
 	bool workers_stuck;
 	const struct fake_message *trace;
 	unsigned trace_count;
+	struct probe_request *probes; /* room for probe_room; those beyond are refused as too many */
+	unsigned probe_count, probe_room;
+	const struct probe_result *results; /* that wait: result_first ... result_count - 1 */
+	unsigned result_first, result_count;
+	uint32_t released[8]; /* endpoint slots, the first of them */
+	unsigned released_count;
 };
+
+#define FAKE_NOW_MS 1000000 /* what dataplane_now_ms says until a test sets another time */
+void fake_set_now(uint64_t now_ms);
 
 /* NULL: no memory. */
 struct dataplane *fake_dataplane_new(const struct tables_limits *limits);

@@ -54,6 +54,13 @@ static void defaults(void **state)
 	assert_int_equal(c->dataplane.name_count, 0);
 	assert_string_equal(c->cdr.path, "");
 	assert_string_equal(c->dataplane.record_file, "");
+	assert_int_equal(c->probe.given, PROBE_ALL);
+	assert_true(c->probe.enabled);
+	assert_int_equal(c->probe.interval_ms, 30000);
+	assert_int_equal(c->probe.timeout_ms, 2000);
+	assert_int_equal(c->probe.down_after, 2);
+	assert_int_equal(c->probe.up_after, 1);
+	assert_int_equal(c->probe.accept_count, 0);
 	config_free(c);
 }
 
@@ -71,8 +78,10 @@ static void everything(void **state)
 		"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, numbers: 5, prefixes: 6, profiles: 7, "
 		"trunks: 8, endpoints: 9}\n"
 		"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
+		"ejection: {after: 0, first_s: 5, max_s: 7, share_percent: 100}\n"
 		"access: {unknown_source: silent}\n"
 		"number_plan: {country_code: '44', international_prefix: '00', national_prefix: '0'}\n"
+		"probe: {enabled: false, interval_ms: 100, timeout_ms: 50, down_after: 3, up_after: 4, accept: [200, 404]}\n"
 		"server_name: ''\n"
 		"names: [SIP.Example.com., b]\n"
 		"cdr: {file: /var/log/x/cdr.jsonl, rotate_mb: 0, keep: 3}\n"
@@ -82,7 +91,7 @@ static void everything(void **state)
 		"drain_timeout_s: 0\n"
 		"trunks:\n"
 		"  - {name: a, endpoints: [{address: 10.0.0.1, port: 5070, priority: 1, weight: 0}], sources: [10.0.0.0/24], profile: in, "
-		"request_uri: keep, host: a.example, number_plan: {country_code: '1'}}\n"
+		"request_uri: keep, host: a.example, number_plan: {country_code: '1'}, probe: {enabled: true, accept: [405]}}\n"
 		"profiles:\n"
 		"  - {name: in, strategy: weighted_lb, response_timeout_ms: 0, ring_timeout_s: 180, decline_scope: target, follow_redirects: true, retry_codes: {add: [480], remove: [501]}, "
 		"targets: [{trunk: A, weight: 3, enabled: false}]}\n"
@@ -94,6 +103,7 @@ static void everything(void **state)
 	char error[ERROR_TEXT_MAX] = "";
 	struct config *c = load(text, error);
 	const struct model_profile *p;
+	struct probe_settings s;
 
 	if (!c)
 		fail_msg("%s", error);
@@ -109,6 +119,10 @@ static void everything(void **state)
 	assert_int_equal(c->dataplane.limits.fragments, 3);
 	assert_int_equal(c->dataplane.limits.tables.endpoints, 18);
 	assert_int_equal(c->dataplane.timers.t4, 300);
+	assert_int_equal(c->dataplane.ejection.after, 0);
+	assert_int_equal(c->dataplane.ejection.first_ms, 5000);
+	assert_int_equal(c->dataplane.ejection.max_ms, 7000);
+	assert_int_equal(c->dataplane.ejection.share_percent, 100);
 	assert_int_equal(c->dataplane.unknown_source, UNKNOWN_SOURCE_SILENT);
 	assert_string_equal(c->number_plan.country_code, "44");
 	assert_string_equal(c->dataplane.server_name, "");
@@ -117,6 +131,16 @@ static void everything(void **state)
 	assert_string_equal(c->routing->trunks[0].plan.country_code, "1");
 	assert_int_equal(c->routing->trunks[0].request_uri, TRUNK_URI_KEEP);
 	assert_string_equal(c->routing->domains[0].name, "example.com");
+	assert_false(c->probe.enabled);
+	assert_int_equal(c->probe.interval_ms, 100);
+	assert_int_equal(c->probe.accept[1], 404);
+	s = probe_settings_over(&c->routing->trunks[0].probe, &c->probe);
+	assert_true(s.enabled);
+	assert_int_equal(s.timeout_ms, 50);
+	assert_int_equal(s.down_after, 3);
+	assert_int_equal(s.up_after, 4);
+	assert_int_equal(s.accept_count, 1);
+	assert_int_equal(s.accept[0], 405);
 	p = model_profile(c->routing, "IN");
 	assert_non_null(p);
 	assert_int_equal(p->knobs.response_timeout_ms, 0);
@@ -143,7 +167,7 @@ static const struct {
 } bad[] = {
 	/* syntax and schema: lines count from the top of the file */
 	{ "foo: 1\n",
-	  "5: foo: unknown key (known here: node workers ports listeners limits timers access number_plan server_name names control "
+	  "5: foo: unknown key (known here: node workers ports listeners limits timers ejection access number_plan probe server_name names control "
 	  "cdr state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
 	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
 	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
@@ -166,12 +190,27 @@ static const struct {
 	{ "workers: {count: -1}\n", "5: workers.count: -1 is not in 1..64" },
 	{ "workers: {cores: [1, 1]}\n", "5: workers.cores[1]: core 1 is listed twice" },
 	{ "workers: {idle: nap}\n", "5: workers.idle: 'nap' is none of spin, sleep" },
-	{ "limits: {calls: 1}\n", "5: limits.calls: 1 is not in 64..16777216" },
+	{ "limits: {calls: 1}\n", "5: limits.calls: 1 is not in 64..16777215" },
 	{ "timers: {t1_ms: 5}\n", "5: timers.t1_ms: 5 is not in 10..10000" },
+	{ "ejection: {after: 101}\n", "5: ejection.after: 101 is not in 0..100" },
+	{ "ejection: {first_s: 20, max_s: 10}\n", "5: ejection.max_s: less than first_s (10 < 20)" },
+	{ "ejection: {share: 3}\n", "5: ejection.share: unknown key (known here: after first_s max_s share_percent)" },
 	{ "timers: {t1_ms: 500, t2_ms: 400}\n", "5: timers.t2_ms: less than t1_ms (400 < 500)" },
 	{ "access: {unknown_source: drop}\n", "5: access.unknown_source: 'drop' is none of reject, silent" },
 	{ "number_plan: {country_code: '+44'}\n", "5: number_plan.country_code: '+44' has other characters than digits" },
 	{ "number_plan: {national_prefix: '0'}\n", "5: number_plan.national_prefix: needs a country_code" },
+	{ "probe: {interval_ms: 99}\n", "5: probe.interval_ms: 99 is not in 100..3600000" },
+	{ "probe: {timeout_ms: 0}\n", "5: probe.timeout_ms: 0 is not in 50..32000" },
+	{ "probe: {down_after: 0}\n", "5: probe.down_after: 0 is not in 1..100" },
+	{ "probe: {up_after: 101}\n", "5: probe.up_after: 101 is not in 1..100" },
+	{ "probe: {accept: [200, 180]}\n", "5: probe.accept[1]: 180 is not in 200..699" },
+	{ "probe: {accept: [200, 200]}\n", "5: probe.accept[1]: 200 is listed twice" },
+	{ "probe: {accept: 200}\n", "5: probe.accept: expected a list" },
+	{ "probe: {interval: 5}\n",
+	  "5: probe.interval: unknown key (known here: enabled interval_ms timeout_ms down_after up_after accept)" },
+	{ "probe: {accept: [200, 201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212, 213, 214, 215, 216]}\n",
+	  "5: probe.accept: more than 16" },
+	{ "trunks:\n  - {name: a, probe: {interval_ms: 10}}\n", "6: trunks[0].probe.interval_ms: 10 is not in 100..3600000" },
 	{ "state_file: routing.json\n", "5: state_file: 'routing.json' is not an absolute path" },
 	{ "limits: {call_age_s: 4000001}\n", "5: limits.call_age_s: 4000001 is not in 1..4000000" },
 	{ "limits: {trace_mb: -1}\n", "5: limits.trace_mb: -1 is not in 0..4096" },

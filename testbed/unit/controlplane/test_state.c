@@ -15,7 +15,8 @@ static char directory[64], path[96];
 static const char *const whole =
 	"trunks:\n"
 	"  - {name: a, endpoints: [{address: 10.0.0.2, port: 5070, priority: 1, weight: 3}], sources: [10.0.0.0/24, 'fd00::/8'], profile: in, "
-	"request_uri: keep, host: a.example, number_plan: {country_code: '44', national_prefix: '0'}}\n"
+	"request_uri: keep, host: a.example, number_plan: {country_code: '44', national_prefix: '0'}, "
+	"probe: {enabled: false, interval_ms: 500, timeout_ms: 400, down_after: 9, up_after: 8, accept: [200, 404]}}\n"
 	"  - {name: b}\n"
 	"profiles:\n"
 	"  - {name: in, strategy: weighted_lb, response_timeout_ms: 1, ring_timeout_s: 2, retry_codes: {add: [480], remove: [501]}, "

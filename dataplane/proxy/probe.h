@@ -1,0 +1,21 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "proxy/proxy.h"
+#include "tables/probe.h"
+#include "transaction/transactions.h"
+
+/* Internal to proxy/: a request of the control plane's own on its way. See proxy_probe. */
+
+struct probe {
+	struct client_txn txn; /* first: transactions.c allocates us. txn.user is CLIENT_TXN_PROBE */
+	struct wheel_timer timeout;
+	uint64_t id, started;
+	uint8_t *message; /* with our Via, in a slab buffer */
+	uint32_t len;
+};
+
+/* An event of its transaction; may release it. worker-only */
+void probe_event(struct proxy *p, struct probe *b, enum txn_event event);
+/* Its time is up: releases it. worker-only */
+void probe_timeout(struct proxy *p, struct probe *b);

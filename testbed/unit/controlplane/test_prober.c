@@ -1,0 +1,449 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* The prober over a data plane that notes what it is asked to send, and a clock that the test moves. */
+#include "operations_fixture.h"
+
+#include <time.h>
+
+#include "health/prober.h"
+#include "model/probe.h"
+#include "sip/via.h"
+#include "tables/endpoints.h"
+#include "tables/epoch.h"
+
+#define SENT_MAX 30000
+
+struct probing {
+	struct bench *bench;
+	struct fake_dataplane *fake;
+	struct prober *prober;
+	struct probe_request *sent;
+	uint64_t now;
+};
+
+static int begin(void **state)
+{
+	struct probing *t = calloc(1, sizeof(*t));
+	struct probe_settings otherwise = probe_settings_default();
+	void *b;
+
+	set_up(&b);
+	t->bench = b;
+	t->fake = fake_dataplane(t->bench->dataplane);
+	t->sent = calloc(SENT_MAX, sizeof(*t->sent));
+	t->fake->probes = t->sent;
+	t->fake->probe_room = SENT_MAX;
+	strcpy(t->fake->config.server_name, "Strowger");
+	t->now = FAKE_NOW_MS;
+	fake_set_now(t->now);
+	otherwise.interval_ms = 1000;
+	otherwise.timeout_ms = 500;
+	t->prober = prober_new(NULL, t->bench->dataplane, &otherwise);
+	t->bench->control.prober = t->prober;
+	*state = t;
+	return 0;
+}
+
+static int end(void **state)
+{
+	struct probing *t = *state;
+	void *b = t->bench;
+
+	prober_free(t->prober);
+	tear_down(&b);
+	free(t->sent);
+	free(t);
+	return 0;
+}
+
+static void in_force(struct probing *t, const char *text)
+{
+	char error[ERROR_TEXT_MAX] = "";
+
+	if (routing_commit(&t->bench->routing, model_of(text), error))
+		fail_msg("%s", error);
+	prober_follow(t->prober, &t->bench->routing);
+}
+
+/* Moves the clock on, a millisecond at a time. */
+static void pass(struct probing *t, unsigned ms)
+{
+	for (unsigned i = 0; i < ms; i++) {
+		fake_set_now(++t->now);
+		prober_advance(t->prober, t->now);
+	}
+}
+
+/* Until something is sent; how long that took. */
+static unsigned until_sent(struct probing *t)
+{
+	unsigned ms = 0, before = t->fake->probe_count;
+
+	for (; t->fake->probe_count == before; ms++) {
+		assert_true(ms < 200000);
+		pass(t, 1);
+	}
+	return ms;
+}
+
+static void give(struct probing *t, uint64_t id, struct probe_result r)
+{
+	r.id = id;
+	t->fake->results = &r;
+	t->fake->result_first = 0;
+	t->fake->result_count = 1;
+	assert_false(prober_take(t->prober, t->now));
+}
+
+static void answer_last(struct probing *t, struct probe_result r)
+{
+	give(t, t->sent[t->fake->probe_count - 1].id, r);
+}
+
+static uint32_t slot_in(struct probing *t, const char *trunk, const char *address)
+{
+	uint32_t id = trunk_id(span_str(trunk));
+	struct ip_port a;
+
+	ip_port_parse(span_str(address), 0, &a);
+	return publish_endpoint_slot(t->bench->routing.publisher, id, endpoint_id(id, &a, TRANSPORT_UDP));
+}
+
+static uint8_t live_health(struct probing *t, uint32_t slot)
+{
+	return atomic_load(&endpoints_live(t->fake->tables->endpoints, slot)->health);
+}
+
+static const struct probe_result ok = { .status = 200, .rtt_us = 8000 }, silence = { .timeout = true }, refused = { .refused = true };
+
+#define ONE "trunks: [{name: one, endpoints: [{address: 10.0.0.1}]}]\n"
+
+static void request(void **state)
+{
+	struct probing *t = *state;
+	char want[1000], text[PROBE_MESSAGE_MAX + 1] = "", tag[17] = "", call_id[33] = "", *at;
+	struct probe_request *first = &t->sent[0];
+
+	in_force(t, "trunks: [{name: one, host: carrier.example, endpoints: [{address: 10.0.0.1, port: 5070}], probe: {timeout_ms: 77}}]\n");
+	until_sent(t);
+	assert_int_equal(t->fake->probe_count, 1);
+	assert_int_equal(first->timeout_ms, 77);
+	assert_int_equal(first->transport, TRANSPORT_UDP);
+	assert_int_equal(first->to.port, 5070);
+	memcpy(text, first->message, first->len);
+	at = strstr(text, ";tag=");
+	assert_non_null(at);
+	memcpy(tag, at + 5, 16);
+	at = strstr(text, "Call-ID: ");
+	assert_non_null(at);
+	memcpy(call_id, at + 9, 32);
+	snprintf(want, sizeof(want),
+		 "OPTIONS sip:carrier.example SIP/2.0\r\nFrom: <sip:10.77.0.1:5060>;tag=%s\r\nTo: <sip:carrier.example>\r\nCall-ID: %s\r\n"
+		 "CSeq: 1 OPTIONS\r\nContact: <sip:10.77.0.1:5060>\r\nMax-Forwards: 70\r\nUser-Agent: Strowger\r\nContent-Length: 0\r\n\r\n",
+		 tag, call_id);
+	assert_string_equal(text, want);
+	/* the next one is a dialog of its own */
+	answer_last(t, ok);
+	until_sent(t);
+	assert_null(memmem(t->sent[1].message, t->sent[1].len, call_id, 32));
+	assert_null(memmem(t->sent[1].message, t->sent[1].len, tag, 16));
+}
+
+static void goes_down_and_comes_back(void **state)
+{
+	struct probing *t = *state;
+	struct prober_status s;
+	uint32_t slot;
+
+	in_force(t, ONE);
+	slot = slot_in(t, "one", "10.0.0.1:5060");
+	assert_true(until_sent(t) <= 1000);
+	answer_last(t, ok);
+	assert_int_equal(live_health(t, slot), ENDPOINT_UP);
+	for (unsigned i = 0; i < 20; i++) {
+		unsigned ms = until_sent(t);
+
+		assert_in_range(ms, 900, 1101);
+		answer_last(t, ok);
+	}
+	until_sent(t);
+	answer_last(t, silence);
+	assert_int_equal(live_health(t, slot), ENDPOINT_SUSPECT);
+	assert_int_equal(t->fake->released_count, 0);
+	until_sent(t);
+	answer_last(t, refused);
+	assert_int_equal(live_health(t, slot), ENDPOINT_DOWN);
+	assert_int_equal(t->fake->released_count, 1);
+	assert_int_equal(t->fake->released[0], slot);
+	until_sent(t);
+	answer_last(t, silence);
+	assert_int_equal(t->fake->released_count, 1);
+	assert_true(prober_status(t->prober, slot, &s));
+	assert_int_equal(s.sent, 24);
+	assert_int_equal(s.failed, 3);
+	assert_int_equal(s.rtt_us, 8000);
+	until_sent(t);
+	answer_last(t, (struct probe_result){ .status = 200, .rtt_us = 16000 });
+	assert_int_equal(live_health(t, slot), ENDPOINT_UP);
+	assert_true(prober_status(t->prober, slot, &s));
+	assert_int_equal(s.rtt_us, 9000);
+	assert_int_equal(s.health.since_ms, t->now);
+}
+
+/* Never two at a time: a slow answer delays the next; a result that is lost ends the wait and is no failure. */
+static void one_at_a_time(void **state)
+{
+	struct probing *t = *state;
+	struct prober_status s;
+
+	in_force(t, "trunks: [{name: one, endpoints: [{address: 10.0.0.1}], probe: {interval_ms: 100, timeout_ms: 1500}}]\n");
+	assert_true(until_sent(t) <= 100);
+	pass(t, 1400);
+	assert_int_equal(t->fake->probe_count, 1);
+	answer_last(t, ok);
+	assert_int_equal(until_sent(t), 1); /* long due */
+	pass(t, 3400);
+	assert_int_equal(t->fake->probe_count, 2);
+	assert_in_range(until_sent(t), 90, 110);
+	assert_true(prober_status(t->prober, slot_in(t, "one", "10.0.0.1:5060"), &s));
+	assert_int_equal(s.health.state, ENDPOINT_UP);
+	assert_int_equal(s.failed, 0);
+	/* the lost one's result comes after all: not counted */
+	give(t, t->sent[1].id, silence);
+	assert_true(prober_status(t->prober, slot_in(t, "one", "10.0.0.1:5060"), &s));
+	assert_int_equal(s.failed, 0);
+}
+
+static void full(void **state)
+{
+	struct probing *t = *state;
+	struct prober_status s;
+
+	t->fake->probe_room = 0;
+	in_force(t, ONE);
+	pass(t, 1500);
+	assert_true(prober_status(t->prober, slot_in(t, "one", "10.0.0.1:5060"), &s));
+	assert_int_equal(s.sent, 0);
+	assert_int_equal(s.health.state, ENDPOINT_UNKNOWN);
+	t->fake->probe_room = SENT_MAX;
+	assert_true(until_sent(t) <= 50);
+}
+
+static void follows_publications(void **state)
+{
+	struct probing *t = *state;
+	struct prober_status s;
+	uint32_t one, two;
+	uint64_t late;
+
+	in_force(t, ONE);
+	one = slot_in(t, "one", "10.0.0.1:5060");
+	until_sent(t);
+	answer_last(t, ok);
+	/* another endpoint: the first goes on as it was */
+	in_force(t, "trunks: [{name: one, endpoints: [{address: 10.0.0.1, weight: 7}, {address: 10.0.0.2}]}]\n");
+	two = slot_in(t, "one", "10.0.0.2:5060");
+	assert_int_equal(live_health(t, one), ENDPOINT_UP);
+	assert_int_equal(live_health(t, two), ENDPOINT_UNKNOWN);
+	assert_true(prober_status(t->prober, two, &s));
+	while (t->sent[t->fake->probe_count - 1].to.ip.bytes[3] != 2)
+		until_sent(t);
+	late = t->sent[t->fake->probe_count - 1].id;
+	/* it is gone before its answer comes, and somebody else has its slot */
+	in_force(t, ONE);
+	assert_false(prober_status(t->prober, two, &s));
+	give(t, late, silence);
+	epoch_reclaim(t->fake->tables->epoch);
+	/* switched off: nothing is known of it any more, nothing is sent */
+	in_force(t, "trunks: [{name: one, endpoints: [{address: 10.0.0.1}], probe: {enabled: false}}]\n");
+	assert_int_equal(live_health(t, one), ENDPOINT_UNKNOWN);
+	assert_false(prober_status(t->prober, one, &s));
+	t->fake->probe_count = 0;
+	pass(t, 5000);
+	assert_int_equal(t->fake->probe_count, 0);
+	/* and on again, faster */
+	in_force(t, "trunks: [{name: one, endpoints: [{address: 10.0.0.1}], probe: {interval_ms: 100, down_after: 1}}]\n");
+	assert_true(until_sent(t) <= 100);
+	answer_last(t, silence);
+	assert_int_equal(live_health(t, one), ENDPOINT_DOWN);
+	/* a change of something else leaves it down */
+	in_force(t, "trunks: [{name: one, endpoints: [{address: 10.0.0.1}], probe: {interval_ms: 100, down_after: 1}}]\nprofiles: [{name: p}]\n");
+	assert_int_equal(live_health(t, one), ENDPOINT_DOWN);
+	in_force(t, "");
+	t->fake->probe_count = 0;
+	pass(t, 1000);
+	assert_int_equal(t->fake->probe_count, 0);
+}
+
+/* A slot that another endpoint has by now starts from nothing. */
+static void slots_are_reused(void **state)
+{
+	struct probing *t = *state;
+	struct prober_status s;
+	uint32_t old, slot = ENDPOINT_NONE;
+	char text[200];
+
+	in_force(t, "trunks: [{name: one, endpoints: [{address: 10.0.0.1}], probe: {down_after: 1}}]\n");
+	old = slot_in(t, "one", "10.0.0.1:5060");
+	until_sent(t);
+	answer_last(t, silence);
+	assert_int_equal(live_health(t, old), ENDPOINT_DOWN);
+	for (unsigned i = 2; slot != old; i++) {
+		char address[32];
+
+		assert_true(i < 200);
+		snprintf(text, sizeof(text), "trunks: [{name: one, endpoints: [{address: 10.0.0.%u}], probe: {down_after: 1}}]\n", i);
+		in_force(t, text);
+		epoch_reclaim(t->fake->tables->epoch);
+		snprintf(address, sizeof(address), "10.0.0.%u:5060", i);
+		slot = slot_in(t, "one", address);
+	}
+	assert_int_equal(live_health(t, slot), ENDPOINT_UNKNOWN);
+	assert_true(prober_status(t->prober, slot, &s));
+	assert_int_equal(s.sent, 0);
+}
+
+static void operators_see_it(void **state)
+{
+	struct probing *t = *state;
+
+	in_force(t, ONE "profiles: [{name: in, targets: [{trunk: one}]}]\nnumbers: [{number: '1', profile: in}]\n");
+	expect(t->bench, "targets", "{}",
+	       "[{'state':'up','endpoints':[{'health':'unknown','reason':'not probed yet','rtt_ms':null,'probes_sent':0,'probes_failed':0}]}]");
+	until_sent(t);
+	answer_last(t, ok);
+	expect(t->bench, "targets", "{}",
+	       "[{'state':'up','endpoints':[{'health':'up','reason':'OPTIONS got 200','rtt_ms':8.0,'probes_sent':1,'probes_failed':0}]}]");
+	until_sent(t);
+	answer_last(t, silence);
+	until_sent(t);
+	answer_last(t, silence);
+	expect(t->bench, "targets", "{}",
+	       "[{'state':'down','endpoints':[{'health':'down','reason':'OPTIONS got no answer','probes_sent':3,'probes_failed':2}]}]");
+	expect(t->bench, "route", "{'from':'x','to':'+1'}", "{'left_out':[{'target':'in/one'}]}");
+	t->bench->control.prober = NULL;
+	expect(t->bench, "targets", "{}", "[{'endpoints':[{'health':'down','reason':'not probed','since':null}]}]");
+}
+
+static void pace_is_spread(void **state)
+{
+	struct probing *t = *state;
+	char *text = malloc(4096), *at = text;
+	unsigned quarters[4] = { 0 };
+
+	at += sprintf(at, "trunks: [{name: one, probe: {interval_ms: 30000}, endpoints: [");
+	for (unsigned i = 0; i < 24; i++)
+		at += sprintf(at, "%s{address: 10.0.0.%u}", i ? ", " : "", i + 1);
+	sprintf(at, "]}]\n");
+	in_force(t, text);
+	for (unsigned i = 0; i < 1001; i++) {
+		unsigned before = t->fake->probe_count;
+
+		pass(t, 1);
+		quarters[i / 251] += t->fake->probe_count - before;
+	}
+	assert_int_equal(t->fake->probe_count, 24); /* a new endpoint does not wait a whole interval */
+	for (unsigned i = 0; i < 4; i++)
+		assert_in_range(quarters[i], 1, 20);
+	free(text);
+}
+
+#define MANY_TRUNKS    157
+#define MANY_ENDPOINTS (MANY_TRUNKS * 64)
+#define MANY_SECONDS   10
+
+static struct model *many_model(void)
+{
+	static const struct model_limits roomy = { .numbers = 10, .prefixes = 10, .profiles = 10, .trunks = MANY_TRUNKS, .endpoints = MANY_ENDPOINTS };
+	char error[ERROR_TEXT_MAX] = "", *text = malloc(MANY_ENDPOINTS * 32), *at = text;
+	struct model *m;
+
+	at += sprintf(at, "trunks:\n");
+	for (unsigned i = 0; i < MANY_TRUNKS; i++) {
+		at += sprintf(at, "  - {name: t%u, endpoints: [", i);
+		for (unsigned k = 0; k < 64; k++)
+			at += sprintf(at, "%s{address: 10.0.%u.%u}", k ? ", " : "", i, k + 1);
+		at += sprintf(at, "]}\n");
+	}
+	m = model_try(text, &roomy, error);
+	if (!m)
+		fail_msg("%s", error);
+	free(text);
+	return m;
+}
+
+static double cpu_s(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_PROCESS_CPUTIME_ID, &t);
+	return (double)t.tv_sec + (double)t.tv_nsec / 1e9;
+}
+
+/* Ten thousand endpoints, each once a second: spread evenly, and cheap. */
+static void ten_thousand(void **state)
+{
+	static const struct tables_limits room = { .workers = 1, .numbers = 64, .prefixes = 8, .profiles = 8, .trunks = 512,
+						   .endpoints = 2 * MANY_ENDPOINTS };
+	static struct probe_request sent[1024];
+	static struct probe_result results[1024];
+	struct dataplane *d = fake_dataplane_new(&room);
+	struct fake_dataplane *fake = fake_dataplane(d);
+	const struct publish_hooks hooks = { target_idle, target_reset, NULL, 64 };
+	const struct number_plan plan = { .country_code = "44" };
+	struct probe_settings otherwise = probe_settings_default();
+	struct model *m = many_model();
+	char error[ERROR_TEXT_MAX] = "";
+	unsigned total = 0, most = 0;
+	struct prober *p;
+	struct routing r;
+	bool from_state;
+	double begun;
+
+	otherwise.interval_ms = 1000;
+	fake->probes = sent;
+	fake->probe_room = 1024;
+	fake->results = results;
+	fake_set_now(FAKE_NOW_MS);
+	routing_init(&r, publisher_new(fake->tables, &hooks, &plan), NULL, &plenty, error);
+	if (routing_begin(&r, m, &from_state, error))
+		fail_msg("%s", error);
+	p = prober_new(NULL, d, &otherwise);
+	prober_follow(p, &r);
+	begun = cpu_s();
+	for (uint64_t now = FAKE_NOW_MS + 1; now <= FAKE_NOW_MS + 1000 * MANY_SECONDS; now++) {
+		fake->probe_count = fake->result_first = fake->result_count = 0;
+		fake_set_now(now);
+		prober_advance(p, now);
+		total += fake->probe_count;
+		most = fake->probe_count > most ? fake->probe_count : most;
+		for (; fake->result_count < fake->probe_count; fake->result_count++)
+			results[fake->result_count] = (struct probe_result){ .id = sent[fake->result_count].id, .status = 200, .rtt_us = 500 };
+		prober_take(p, now);
+	}
+	print_message("%u probes of %u endpoints: %.2f us each, at most %u in one ms\n", total, MANY_ENDPOINTS, (cpu_s() - begun) * 1e6 / total,
+		      most);
+	assert_in_range(total, MANY_ENDPOINTS * (MANY_SECONDS - 1), MANY_ENDPOINTS * (MANY_SECONDS + 1));
+	assert_in_range(most, 10, 60); /* 10 on average */
+	prober_free(p);
+	routing_done(&r);
+	fake_dataplane_free(d);
+	model_free(m);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test_setup_teardown(request, begin, end),
+		cmocka_unit_test_setup_teardown(goes_down_and_comes_back, begin, end),
+		cmocka_unit_test_setup_teardown(one_at_a_time, begin, end),
+		cmocka_unit_test_setup_teardown(full, begin, end),
+		cmocka_unit_test_setup_teardown(follows_publications, begin, end),
+		cmocka_unit_test_setup_teardown(slots_are_reused, begin, end),
+		cmocka_unit_test_setup_teardown(operators_see_it, begin, end),
+		cmocka_unit_test_setup_teardown(pace_is_spread, begin, end),
+		cmocka_unit_test(ten_thousand),
+	};
+
+	eal_for_test("128");
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}
