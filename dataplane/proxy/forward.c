@@ -1,11 +1,11 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* What goes to the target: the caller's request and the edits of RFC 3261 §16.6, the same for every retransmission. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "proxy/state.h"
 #include "sip/uri.h"
+#include "sip/writer.h"
 #include "tables/trunks.h"
 
 uint32_t loop_hash(const struct proxy *p, const struct sip_message *m)
@@ -118,40 +118,55 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 	edit_replace(&p->edits, m->start_line_end, 0, edit_text_end(&p->edits, n));
 }
 
+/* Text of ours, written where it stays until it is composed. Out of room: edit_compose says so. */
+static struct writer text_begin(struct edit_list *l, uint32_t room)
+{
+	uint8_t *out = edit_text_begin(l, room);
+
+	return (struct writer){ .out = out, .cap = out ? room : 0 };
+}
+
+static struct span text_end(struct edit_list *l, const struct writer *w)
+{
+	return w->cap ? edit_text_end(l, w->n) : span_of(l->text, 0);
+}
+
 void edit_max_forwards(struct edit_list *l, const struct sip_message *m)
 {
-	char text[24];
-	struct span value;
+	struct writer w;
 
 	if (m->max_forwards == UINT32_MAX) { /* §16.6(3) */
 		edit_replace(l, m->start_line_end, 0, SPAN_LIT("Max-Forwards: 70\r\n"));
 		return;
 	}
-	value = sip_first(m, SIP_H_MAX_FORWARDS);
-	edit_replace_span(l, m, value, edit_text(l, text, (uint32_t)snprintf(text, sizeof(text), "%u", m->max_forwards - 1)));
+	w = text_begin(l, 10);
+	put_u32(&w, m->max_forwards - 1);
+	edit_replace_span(l, m, sip_first(m, SIP_H_MAX_FORWARDS), text_end(l, &w));
 }
 
 void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from)
 {
 	struct span rest = sip_first(m, SIP_H_VIA);
-	char text[IP_TEXT_MAX + 40], ip[IP_TEXT_MAX + 2];
+	char ip[IP_TEXT_MAX + 2];
+	struct writer w;
 	struct via top;
 
 	if (via_next(&rest, &top) != 1)
 		return;
-	ip_format(&from->remote.ip, false, ip);
 	/* What the sender claims to have been received from is not for it to say (§18.2.1). */
 	if (top.received_whole.p)
 		edit_replace_span(l, m, top.received_whole, (struct span){ 0, 0 });
+	if (!top.rport && top.host_kind != HOST_NAME && ip_eq(&top.ip, &from->remote.ip))
+		return;
+	w = text_begin(l, IP_TEXT_MAX + 40);
+	PUT(&w, ";received=");
+	put(&w, span_of(ip, ip_format(&from->remote.ip, false, ip)));
 	if (top.rport) {
-		uint32_t n = (uint32_t)snprintf(text, sizeof(text), ";received=%s;rport=%u", ip, from->remote.port);
-
-		edit_replace_span(l, m, top.rport_whole, edit_text(l, text, n));
-	} else if (top.host_kind == HOST_NAME || !ip_eq(&top.ip, &from->remote.ip)) {
-		uint32_t n = (uint32_t)snprintf(text, sizeof(text), ";received=%s", ip);
-		uint32_t at = (uint32_t)(top.whole.p + top.whole.n - m->data);
-
-		edit_replace(l, at, 0, edit_text(l, text, n));
+		PUT(&w, ";rport=");
+		put_u32(&w, from->remote.port);
+		edit_replace_span(l, m, top.rport_whole, text_end(l, &w));
+	} else {
+		edit_replace(l, (uint32_t)(top.whole.p + top.whole.n - m->data), 0, text_end(l, &w));
 	}
 }
 
@@ -205,16 +220,17 @@ static void edit_request_uri(struct proxy *p, const struct attempt *a, const str
 /* RFC 5393 §5.3.3: what came is replaced by this branch's share; where none came, the default is made explicit. */
 static void edit_max_breadth(struct edit_list *l, const struct attempt *a, const struct sip_message *m)
 {
-	char text[32];
+	bool came = m->first[SIP_H_MAX_BREADTH] >= 0;
+	struct writer w = text_begin(l, 32);
 
-	if (m->first[SIP_H_MAX_BREADTH] >= 0) {
-		uint32_t n = (uint32_t)snprintf(text, sizeof(text), "%u", a->breadth);
-
-		edit_replace_span(l, m, sip_first(m, SIP_H_MAX_BREADTH), edit_text(l, text, n));
+	if (!came)
+		PUT(&w, "Max-Breadth: ");
+	put_u32(&w, a->breadth);
+	if (came) {
+		edit_replace_span(l, m, sip_first(m, SIP_H_MAX_BREADTH), text_end(l, &w));
 	} else {
-		uint32_t n = (uint32_t)snprintf(text, sizeof(text), "Max-Breadth: %u\r\n", a->breadth);
-
-		edit_replace(l, m->start_line_end, 0, edit_text(l, text, n));
+		PUT(&w, "\r\n");
+		edit_replace(l, m->start_line_end, 0, text_end(l, &w));
 	}
 }
 

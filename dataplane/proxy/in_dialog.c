@@ -389,7 +389,6 @@ static void send_on(struct proxy *p, const struct flow *from, const struct way *
 	reply_flow(&top, from, &reply_to);
 	b.digest = stateless_digest(p, &reply_to.remote, top.branch);
 	b.worker = (uint8_t)listener_at(p, &from->local); /* responses leave by the listener that the request came by */
-	b.loop = loop_hash(p, m);
 	line = (char *)edit_text_begin(&p->edits, 160);
 	if (!line)
 		return;

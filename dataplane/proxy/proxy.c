@@ -47,6 +47,8 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 		p->listeners[i].transport = config->listeners[i].transport;
 		listener_texts(&p->listeners[i]);
 	}
+	if (config->server_name && config->server_name[0])
+		p->server_line_len = (uint32_t)snprintf(p->server_line, sizeof(p->server_line), "Server: %.64s\r\n", config->server_name);
 	p->wheel = wheel_new(now_ms);
 	tc.wheel = p->wheel;
 	p->slab = slab_new((uint64_t)config->message_mb << 20);

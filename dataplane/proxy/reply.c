@@ -2,11 +2,10 @@
 /* Answers of our own: refusals without a transaction, and 100, 487, 408 ... through one. */
 #include "sip/reply.h"
 
-#include <stdio.h>
-#include <string.h>
 
 #include "base/base32.h"
 #include "proxy/state.h"
+#include "sip/writer.h"
 #include "tables/access.h"
 #include "tables/trunks.h"
 
@@ -24,7 +23,8 @@ static uint32_t own_tag(const struct proxy *p, const struct sip_message *m, char
 }
 
 /* What to add to the top Via, since responses that we make ourselves are read by peers that sit behind a NAT too. */
-static void via_additions(const struct sip_message *m, const struct flow *from, struct reply *r, char *text, char *rport)
+static void via_additions(const struct sip_message *m, const struct flow *from, struct reply *r, struct writer *received,
+			  struct writer *rport)
 {
 	struct span rest = sip_first(m, SIP_H_VIA);
 	struct via top;
@@ -33,11 +33,13 @@ static void via_additions(const struct sip_message *m, const struct flow *from, 
 	if (via_next(&rest, &top) != 1)
 		return;
 	if (top.rport && !top.rport_value.p) {
-		r->rport_value = span_of(rport, (uint32_t)sprintf(rport, "%u", from->remote.port));
+		put_u32(rport, from->remote.port);
+		r->rport_value = span_of(rport->out, rport->n);
 	}
 	if (!top.received.p && (top.rport || top.host_kind == HOST_NAME || !ip_eq(&top.ip, &from->remote.ip))) {
-		ip_format(&from->remote.ip, false, ip);
-		r->via_append = span_of(text, (uint32_t)sprintf(text, ";received=%s", ip));
+		PUT(received, ";received=");
+		put(received, span_of(ip, ip_format(&from->remote.ip, false, ip)));
+		r->via_append = span_of(received->out, received->n);
 	}
 }
 
@@ -45,19 +47,19 @@ static int compose(struct proxy *p, const struct sip_message *m, const struct fl
 		   struct span headers, uint8_t *out, uint32_t cap)
 {
 	struct reply r = { .status = status, .reason = reason };
-	char tag[16], received[80], rport[8], all[1024];
-	uint32_t n = 0;
+	uint8_t received_text[80], rport_text[8], lines[1024];
+	struct writer received = { received_text, sizeof(received_text), 0, false };
+	struct writer rport = { rport_text, sizeof(rport_text), 0, false };
+	struct writer all = { lines, sizeof(lines), 0, false };
+	char tag[16];
 
 	if (status > 100 && !m->to_tag.p)
 		r.to_tag = span_of(tag, own_tag(p, m, tag));
-	via_additions(m, from, &r, received, rport);
-	if (status > 100 && p->config.server_name && p->config.server_name[0])
-		n = (uint32_t)snprintf(all, sizeof(all), "Server: %.64s\r\n", p->config.server_name);
-	if (headers.n && headers.n < sizeof(all) - n) {
-		memcpy(all + n, headers.p, headers.n);
-		n += headers.n;
-	}
-	r.headers = span_of(all, n);
+	via_additions(m, from, &r, &received, &rport);
+	if (status > 100)
+		put(&all, span_of(p->server_line, p->server_line_len));
+	put(&all, headers);
+	r.headers = span_of(all.out, all.n);
 	return reply_compose(m, &r, out, cap);
 }
 

@@ -150,6 +150,8 @@ struct proxy {
 	struct call_record posting; /* scratch */
 	struct listener listeners[PROXY_LISTENERS_MAX];
 	unsigned listener_count;
+	char server_line[80]; /* "Server: ...\r\n", for our own answers; empty: none */
+	uint32_t server_line_len;
 	bool draining;
 	uint64_t now_ms; /* of the current call into the proxy */
 	uint64_t call_hash; /* keyed hash of the Call-ID that the current work is about; 0: none */
