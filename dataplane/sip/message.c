@@ -35,6 +35,7 @@ static void reset(struct sip_message *m, const uint8_t *data, uint32_t len)
 	m->cseq = 0;
 	m->max_forwards = UINT32_MAX;
 	m->call_id = m->from_tag = m->to_tag = (struct span){ 0, 0 };
+	m->top_via.whole = m->via_rest = (struct span){ 0, 0 };
 	m->fault = SIP_FINE;
 	m->header_count = 0;
 	memset(m->first, 0xff, sizeof(m->first));
@@ -133,13 +134,20 @@ static void read_via(struct sip_message *m)
 {
 	struct span rest = sip_first(m, SIP_H_VIA);
 	struct via via;
-	int r = 0, values = 0;
+	int r;
 
 	if (!rest.p)
 		return;
-	while ((r = via_next(&rest, &via)) > 0)
-		values++;
-	if (r < 0 || !values)
+	r = via_next(&rest, &m->top_via);
+	if (r != 1) {
+		m->top_via.whole.p = NULL;
+		blame(m, SIP_FAULT_VIA);
+		return;
+	}
+	m->via_rest = rest;
+	while (rest.n && (r = via_next(&rest, &via)) > 0)
+		;
+	if (r < 0)
 		blame(m, SIP_FAULT_VIA);
 }
 
@@ -237,9 +245,6 @@ enum sip_verdict sip_parse(const uint8_t *data, uint32_t len, struct sip_message
 
 bool sip_answerable(const struct sip_message *m)
 {
-	struct span rest = sip_first(m, SIP_H_VIA);
-	struct via top;
-
 	return m->is_request && m->first[SIP_H_FROM] >= 0 && m->first[SIP_H_TO] >= 0 && m->first[SIP_H_CALL_ID] >= 0 &&
-	       m->first[SIP_H_CSEQ] >= 0 && via_next(&rest, &top) == 1;
+	       m->first[SIP_H_CSEQ] >= 0 && m->top_via.whole.p;
 }

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/span.h"
+#include "sip/via.h"
 
 /* A view of one SIP message (RFC 3261 §7): an index of its header lines over bytes that somebody else owns.
  * Nothing is copied, nothing is changed; values are parsed when asked for. */
@@ -80,6 +81,8 @@ struct sip_message {
 	struct span call_id;	   /* trimmed */
 	struct span from_tag;	   /* p == NULL when absent */
 	struct span to_tag;
+	struct via top_via;	   /* the first value of the first Via line; whole.p == NULL: absent or unreadable */
+	struct span via_rest;	   /* what follows it on its line */
 
 	enum sip_fault fault;
 	uint16_t header_count;
