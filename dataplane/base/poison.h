@@ -13,12 +13,15 @@
 #endif
 
 #ifdef POISON_ACTIVE
+#include <assert.h>
 #include <sanitizer/asan_interface.h>
 #define POISON_GAP_BYTES 64 /* between neighbours, so that running off the end of one is seen */
 #define poison_region(p, bytes)	  ASAN_POISON_MEMORY_REGION(p, bytes)
 #define unpoison_region(p, bytes) ASAN_UNPOISON_MEMORY_REGION(p, bytes)
+#define assert_not_poisoned(p)	  assert(!__asan_address_is_poisoned(p))
 #else
 #define POISON_GAP_BYTES 0
 #define poison_region(p, bytes)	  ((void)(p), (void)(bytes))
 #define unpoison_region(p, bytes) ((void)(p), (void)(bytes))
+#define assert_not_poisoned(p)	  ((void)(p))
 #endif

@@ -1,85 +1,91 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/slab.h"
 
-#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 #include "base/pages.h"
-#include "base/poison.h"
 
 /* Chunks of 64 KiB. A chunk belongs to one of three groups for ever, and to one class of its group for as long as any buffer in
- * it is taken; an empty one goes back to its group, so that no mix of sizes can strand memory in a class that nobody asks for. */
+ * it is taken or on the shelf; an empty one goes back to its group. Before anybody is refused the shelves are cleared, so that no mix of sizes
+ * can strand memory in a class that nobody asks for. */
 
-#define CHUNK_SHIFT  16
-#define CHUNK_BYTES  (1u << CHUNK_SHIFT)
-#define CLASS_SHIFT  9 /* 512 B */
-#define CLASSES	     8 /* ... 64 KiB */
-#define GROUPS	     3
-#define CHUNK_NONE   UINT32_MAX
+#define CHUNK_BYTES (1u << SLAB_CHUNK_SHIFT)
+#define GROUPS	    3
+#define CHUNK_NONE  UINT32_MAX
+#define SHELF_HALF  (SLAB_SHELF / 2)
 
-struct chunk {
-	uint64_t free_map[2]; /* a bit per free buffer: at most 128 of 512 B */
-	uint32_t next, prev;  /* in its class's list of chunks with room, or (next) its group's list of empty ones */
-	uint16_t free_count;
-	uint8_t class, group;
+/* A free buffer that is on no shelf holds the next one's address. */
+struct link {
+	struct link *next;
 };
 
-struct slab {
-	uint8_t *memory;
-	struct chunk *chunks;
+struct chunk {
+	struct link *free;
+	uint32_t next, prev; /* in its class's list of chunks with room, or (next) its group's list of empty ones */
+	uint16_t fresh;	     /* buffers from here on were never taken: their pages may be untouched */
+	uint16_t free_count, buffers;
+	uint8_t group;
+};
+
+struct slab_stock {
 	uint32_t chunk_count;
-	uint32_t empty[GROUPS];	   /* lists of chunks */
-	uint32_t partial[CLASSES]; /* lists of chunks */
-	uint64_t bytes_in_use;
+	uint32_t empty[GROUPS];		/* lists of chunks */
+	uint32_t partial[SLAB_CLASSES]; /* lists of chunks */
+	struct chunk chunks[];
 };
 
 static unsigned class_group(unsigned class)
 {
-	return class < 3 ? 0 : class < 5 ? 1 : 2;
+	return class < 24 ? 0 : class < 26 ? 1 : 2;
 }
 
-static unsigned class_of(uint32_t bytes)
+static uint32_t class_bytes(unsigned class)
 {
-	return bytes <= 1u << CLASS_SHIFT ? 0 : 32 - (unsigned)__builtin_clz(bytes - 1) - CLASS_SHIFT;
+	return class < 16 ? 64 * (class + 1) : class < 24 ? 1024 + 128 * (class - 15) : 4096u << (class - 24);
 }
 
 struct slab *slab_new(uint64_t total_bytes)
 {
 	uint64_t share[GROUPS] = { total_bytes / 2, total_bytes / 4, total_bytes / 4 };
-	struct slab *s = calloc(1, sizeof(*s));
+	struct slab *s = aligned_alloc(64, (sizeof(*s) + 63) & ~(size_t)63);
 	uint64_t count = 0;
 	uint32_t c = 0;
 
 	if (!s)
 		return NULL;
+	memset(s, 0, sizeof(*s));
 	for (unsigned g = 0; g < GROUPS; g++) {
-		share[g] = share[g] < CHUNK_BYTES ? 1 : share[g] >> CHUNK_SHIFT;
+		share[g] = share[g] < CHUNK_BYTES ? 1 : share[g] >> SLAB_CHUNK_SHIFT;
 		count += share[g];
 	}
 	if (count >= CHUNK_NONE)
 		goto fail_memory;
-	s->chunk_count = (uint32_t)count;
-	s->memory = pages_new(count << CHUNK_SHIFT);
+	s->memory = pages_new(count << SLAB_CHUNK_SHIFT);
 	if (!s->memory)
 		goto fail_memory;
-	s->chunks = calloc(count, sizeof(*s->chunks));
-	if (!s->chunks)
-		goto fail_chunks;
+	s->stock = calloc(1, sizeof(*s->stock) + count * (sizeof(struct chunk) + 1));
+	if (!s->stock)
+		goto fail_stock;
+	s->stock->chunk_count = (uint32_t)count;
+	s->chunk_class = (uint8_t *)&s->stock->chunks[count];
 	for (unsigned g = 0; g < GROUPS; g++) {
-		s->empty[g] = c;
+		s->stock->empty[g] = c;
 		for (uint64_t i = 0; i < share[g]; i++, c++) {
-			s->chunks[c].group = (uint8_t)g;
-			s->chunks[c].next = i + 1 < share[g] ? c + 1 : CHUNK_NONE;
+			s->stock->chunks[c].group = (uint8_t)g;
+			s->stock->chunks[c].next = i + 1 < share[g] ? c + 1 : CHUNK_NONE;
 		}
 	}
-	for (unsigned k = 0; k < CLASSES; k++)
-		s->partial[k] = CHUNK_NONE;
-	poison_region(s->memory, count << CHUNK_SHIFT);
+	for (unsigned k = 0; k < SLAB_CLASSES; k++) {
+		s->stock->partial[k] = CHUNK_NONE;
+		s->shelf[k].bytes = class_bytes(k);
+	}
+	poison_region(s->memory, count << SLAB_CHUNK_SHIFT);
 	return s;
 
-fail_chunks:
-	pages_free(s->memory, count << CHUNK_SHIFT);
+fail_stock:
+	pages_free(s->memory, count << SLAB_CHUNK_SHIFT);
 fail_memory:
 	free(s);
 	return NULL;
@@ -87,111 +93,153 @@ fail_memory:
 
 void slab_free(struct slab *s)
 {
+	size_t bytes;
+
 	if (!s)
 		return;
-	unpoison_region(s->memory, (size_t)s->chunk_count << CHUNK_SHIFT);
-	pages_free(s->memory, (size_t)s->chunk_count << CHUNK_SHIFT);
-	free(s->chunks);
+	bytes = (size_t)s->stock->chunk_count << SLAB_CHUNK_SHIFT;
+	unpoison_region(s->memory, bytes);
+	pages_free(s->memory, bytes);
+	free(s->stock);
 	free(s);
 }
 
-static void partial_push(struct slab *s, uint32_t index)
+static void partial_push(struct slab *s, unsigned class, uint32_t index)
 {
-	struct chunk *c = &s->chunks[index];
-	uint32_t *head = &s->partial[c->class];
+	struct chunk *chunks = s->stock->chunks;
+	uint32_t *head = &s->stock->partial[class];
 
-	c->prev = CHUNK_NONE;
-	c->next = *head;
+	chunks[index].prev = CHUNK_NONE;
+	chunks[index].next = *head;
 	if (*head != CHUNK_NONE)
-		s->chunks[*head].prev = index;
+		chunks[*head].prev = index;
 	*head = index;
 }
 
-static void partial_remove(struct slab *s, uint32_t index)
+static void partial_remove(struct slab *s, unsigned class, uint32_t index)
 {
-	struct chunk *c = &s->chunks[index];
+	struct chunk *chunks = s->stock->chunks, *c = &chunks[index];
 
 	if (c->prev != CHUNK_NONE)
-		s->chunks[c->prev].next = c->next;
+		chunks[c->prev].next = c->next;
 	else
-		s->partial[c->class] = c->next;
+		s->stock->partial[class] = c->next;
 	if (c->next != CHUNK_NONE)
-		s->chunks[c->next].prev = c->prev;
+		chunks[c->next].prev = c->prev;
 }
 
 /* Gives an empty chunk of the class's group to the class. */
 static bool class_grow(struct slab *s, unsigned class)
 {
-	unsigned group = class_group(class);
-	uint32_t index = s->empty[group];
-	unsigned buffers = CHUNK_BYTES >> (class + CLASS_SHIFT);
+	uint32_t *empty = &s->stock->empty[class_group(class)], index = *empty;
 	struct chunk *c;
 
 	if (index == CHUNK_NONE)
 		return false;
-	c = &s->chunks[index];
-	s->empty[group] = c->next;
-	c->class = (uint8_t)class;
-	c->free_count = (uint16_t)buffers;
-	c->free_map[0] = buffers >= 64 ? UINT64_MAX : (1ULL << buffers) - 1;
-	c->free_map[1] = buffers >= 128 ? UINT64_MAX : 0;
-	partial_push(s, index);
+	c = &s->stock->chunks[index];
+	*empty = c->next;
+	s->chunk_class[index] = (uint8_t)class;
+	c->buffers = c->free_count = (uint16_t)(CHUNK_BYTES / s->shelf[class].bytes);
+	c->free = NULL;
+	c->fresh = 0;
+	partial_push(s, class, index);
 	return true;
 }
 
-void *slab_get(struct slab *s, uint32_t bytes)
+static void *chunk_take(struct slab *s, unsigned class, uint32_t index)
 {
-	unsigned class, word, bit;
-	struct chunk *c;
-	uint32_t index;
-	uint8_t *buffer;
+	struct chunk *c = &s->stock->chunks[index];
+	struct link *l = c->free;
 
-	if (bytes > SLAB_BYTES_MAX)
-		return NULL;
-	for (class = class_of(bytes); s->partial[class] == CHUNK_NONE && !class_grow(s, class);)
-		if (++class == CLASSES)
-			return NULL;
-	index = s->partial[class];
-	c = &s->chunks[index];
-	word = c->free_map[0] ? 0 : 1;
-	bit = (unsigned)__builtin_ctzll(c->free_map[word]);
-	c->free_map[word] &= c->free_map[word] - 1;
+	if (l) {
+		unpoison_region(l, sizeof(*l));
+		c->free = l->next;
+		poison_region(l, sizeof(*l));
+	} else {
+		l = (struct link *)(s->memory + ((size_t)index << SLAB_CHUNK_SHIFT) + (size_t)c->fresh++ * s->shelf[class].bytes);
+	}
 	if (--c->free_count == 0)
-		partial_remove(s, index);
-	s->bytes_in_use += 1ULL << (class + CLASS_SHIFT);
-	buffer = s->memory + ((size_t)index << CHUNK_SHIFT) + ((size_t)(word * 64 + bit) << (class + CLASS_SHIFT));
-	unpoison_region(buffer, bytes);
-	return buffer;
+		partial_remove(s, class, index);
+	return l;
 }
 
-void slab_put(struct slab *s, void *buffer)
+static void chunk_put(struct slab *s, unsigned class, void *buffer)
 {
-	size_t offset;
-	uint32_t index;
-	unsigned slot;
-	struct chunk *c;
+	uint32_t index = (uint32_t)((uint64_t)((uint8_t *)buffer - s->memory) >> SLAB_CHUNK_SHIFT);
+	struct chunk *c = &s->stock->chunks[index];
+	struct link *l = buffer;
 
-	if (!buffer)
-		return;
-	offset = (size_t)((uint8_t *)buffer - s->memory);
-	index = (uint32_t)(offset >> CHUNK_SHIFT);
-	assert(index < s->chunk_count);
-	c = &s->chunks[index];
-	slot = (unsigned)(offset & (CHUNK_BYTES - 1)) >> (c->class + CLASS_SHIFT);
-	assert(!(c->free_map[slot / 64] >> (slot % 64) & 1));
-	poison_region(buffer, (size_t)1 << (c->class + CLASS_SHIFT));
-	c->free_map[slot / 64] |= 1ULL << (slot % 64);
-	s->bytes_in_use -= 1ULL << (c->class + CLASS_SHIFT);
+	assert(index < s->stock->chunk_count && c->free_count < c->buffers);
+	unpoison_region(l, sizeof(*l));
+	l->next = c->free;
+	poison_region(l, sizeof(*l));
+	c->free = l;
 	if (c->free_count++ == 0)
-		partial_push(s, index);
-	if (c->free_count == CHUNK_BYTES >> (c->class + CLASS_SHIFT)) {
-		partial_remove(s, index);
-		c->next = s->empty[c->group];
-		s->empty[c->group] = index;
+		partial_push(s, class, index);
+	if (c->free_count == c->buffers) {
+		partial_remove(s, class, index);
+		c->next = s->stock->empty[c->group];
+		s->stock->empty[c->group] = index;
 	}
 }
 
-uint64_t slab_bytes_in_use(const struct slab *s)
+/* Takes the `n` buffers that have been on the shelf for the longest back to their chunks. */
+static void shelf_clear(struct slab *s, unsigned class, uint32_t n)
 {
-	return s->bytes_in_use;
+	struct slab_shelf *shelf = &s->shelf[class];
+
+	for (uint32_t i = 0; i < n; i++)
+		chunk_put(s, class, shelf->buffer[i]);
+	shelf->count -= n;
+	memmove(shelf->buffer, shelf->buffer + n, shelf->count * sizeof(shelf->buffer[0]));
+}
+
+/* Buffers on the shelf, none of them touched. false: the class has none and gets no chunk. */
+static bool shelf_fill(struct slab *s, unsigned class)
+{
+	struct slab_shelf *shelf = &s->shelf[class];
+	uint32_t index;
+
+	if (s->stock->partial[class] == CHUNK_NONE && !class_grow(s, class))
+		return false;
+	index = s->stock->partial[class];
+	/* Of the small ones alone many at a time: half a MiB need not lie about. */
+	do
+		shelf->buffer[shelf->count++] = chunk_take(s, class, index);
+	while (shelf->count < SHELF_HALF && class_group(class) == 0 && s->stock->partial[class] == index);
+	return true;
+}
+
+static void shelves_clear(struct slab *s, unsigned group)
+{
+	for (unsigned class = 0; class < SLAB_CLASSES; class++)
+		if (class_group(class) == group)
+			shelf_clear(s, class, s->shelf[class].count);
+}
+
+void *slab_restock(struct slab *s, uint32_t bytes)
+{
+	unsigned cleared = GROUPS;
+
+	for (unsigned class = slab_class(bytes); class < SLAB_CLASSES; class++) {
+		struct slab_shelf *shelf = &s->shelf[class];
+
+		if (!shelf->count && !shelf_fill(s, class)) {
+			if (class_group(class) == cleared)
+				continue;
+			cleared = class_group(class);
+			shelves_clear(s, cleared);
+			if (!shelf_fill(s, class))
+				continue;
+		}
+		s->bytes_in_use += shelf->bytes;
+		unpoison_region(shelf->buffer[shelf->count - 1], bytes ? bytes : 1);
+		return shelf->buffer[--shelf->count];
+	}
+	return NULL;
+}
+
+void slab_store(struct slab *s, unsigned class)
+{
+	shelf_clear(s, class, SHELF_HALF);
 }

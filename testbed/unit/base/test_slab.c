@@ -21,9 +21,11 @@ static void test_classes(void **state)
 		uint32_t bytes;
 		uint64_t taken; /* 0: refused */
 	} cases[] = {
-		{ 0, 512 },	     { 1, 512 },	   { 512, 512 },	   { 513, 1024 },     { 1024, 1024 },
-		{ 1025, 2048 },	     { 2048, 2048 },	   { 2049, 4096 },	   { 4097, 8192 },    { 8193, 16384 },
-		{ 16385, 32768 },    { 32769, 65536 },	   { 65536, 65536 },	   { 65537, 0 },      { UINT32_MAX, 0 },
+		{ 0, 64 },	  { 1, 64 },	    { 64, 64 },	      { 65, 128 },	{ 128, 128 },	  { 449, 512 },
+		{ 512, 512 },	  { 513, 576 },	    { 1023, 1024 },   { 1024, 1024 },	{ 1025, 1152 },	  { 1152, 1152 },
+		{ 1153, 1280 },	  { 1921, 2048 },   { 2048, 2048 },   { 2049, 4096 },	{ 4096, 4096 },	  { 4097, 8192 },
+		{ 8193, 16384 },  { 16385, 32768 }, { 32768, 32768 }, { 32769, 65536 }, { 65536, 65536 }, { 65537, 0 },
+		{ UINT32_MAX, 0 },
 	};
 	struct slab *s = slab_new(4 * MIB);
 
@@ -33,8 +35,10 @@ static void test_classes(void **state)
 
 		assert_int_equal(slab_bytes_in_use(s), cases[i].taken);
 		assert_int_equal(b != NULL, cases[i].taken != 0);
-		if (b && cases[i].bytes)
+		if (b && cases[i].bytes) {
+			assert_int_equal((uintptr_t)b % 64, 0);
 			memset(b, 1, cases[i].bytes);
+		}
 		slab_put(s, b);
 		assert_int_equal(slab_bytes_in_use(s), 0);
 	}
@@ -66,14 +70,19 @@ static void test_bounds(void **state)
 		{ 4 * KIB, 4 * 16 + 16 },
 		{ 2 * KIB, 8 * 32 + 4 * 16 + 16 },
 		{ 512, 8 * 128 + 4 * 16 + 16 },
+		{ 700, 8 * 93 + 4 * 16 + 16 },
+		{ 1100, 8 * 56 + 4 * 16 + 16 },
+		{ 64, 8 * 1024 + 4 * 16 + 16 },
+		{ 64 * KIB, 4 },
 	};
+	enum { MOST = 10000 };
 	struct slab *s = slab_new(MIB);
-	void **taken = calloc(4096, sizeof(*taken));
+	void **taken = calloc(MOST, sizeof(*taken));
 
 	/* One after the other on the same slab: an empty chunk must come back to its group whatever it last was. */
 	for (unsigned round = 0; round < 2; round++)
 		for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-			unsigned n = exhaust(s, cases[i].bytes, taken, 4096);
+			unsigned n = exhaust(s, cases[i].bytes, taken, MOST);
 
 			assert_int_equal(n, cases[i].count);
 			for (unsigned k = 0; k < n; k++)
@@ -81,6 +90,32 @@ static void test_bounds(void **state)
 			assert_int_equal(slab_bytes_in_use(s), 0);
 		}
 	free(taken);
+	slab_free(s);
+}
+
+/* What is on the shelf of one size is not kept from another; and the last one given back is the first to be given out. */
+static void test_shelf(void **state)
+{
+	struct slab *s = slab_new(MIB);
+	void *some[200], *b;
+	unsigned n;
+
+	for (n = 0; n < 200; n++)
+		assert_non_null(some[n] = slab_get(s, 200));
+	while (n)
+		slab_put(s, some[--n]);
+	b = slab_get(s, 256);
+	assert_ptr_equal(b, some[0]);
+	slab_put(s, b);
+	/* 8 chunks of small ones in all, each as large as 32 buffers of this size */
+	for (n = 0; n < 8 * 32; n++) {
+		uint64_t before = slab_bytes_in_use(s);
+
+		assert_non_null(slab_get(s, 2048));
+		assert_int_equal(slab_bytes_in_use(s) - before, 2048);
+	}
+	assert_non_null(slab_get(s, 2048)); /* a larger class's */
+	assert_int_equal(slab_bytes_in_use(s), 8 * 32 * 2048 + 4096);
 	slab_free(s);
 }
 
@@ -107,7 +142,7 @@ static void test_random(void **state)
 			live[i].p = NULL;
 			continue;
 		}
-		live[i].bytes = 1 + (uint32_t)((r >> 16) % (1u << (9 + (r >> 50) % 8)));
+		live[i].bytes = 1 + (uint32_t)((r >> 16) % (1u << (6 + (r >> 50) % 11)));
 		live[i].p = slab_get(s, live[i].bytes);
 		if (!live[i].p)
 			continue;
@@ -138,6 +173,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_bounds),
+		cmocka_unit_test(test_shelf),
 		cmocka_unit_test(test_random),
 #ifdef POISON_ACTIVE
 		cmocka_unit_test(test_poison),
