@@ -43,7 +43,7 @@ static int token_from(const struct proxy *p, struct span user, struct way *w)
 {
 	if (!user.p)
 		return -ERR_NOT_FOUND;
-	return token_decode(&p->config.token_keys, user, p->in.call_id, p->in.from_tag, p->in.to_tag, &w->token, &w->side);
+	return token_decode(&p->config.token_keys, user, p->in->call_id, p->in->from_tag, p->in->to_tag, &w->token, &w->side);
 }
 
 static bool is_own_route(const struct proxy *p, struct span text)
@@ -55,14 +55,14 @@ static bool is_own_route(const struct proxy *p, struct span text)
 	if (!uri_read(text, &uri))
 		return false;
 	return host_is_us(p, uri.host, uri.port) ||
-	       (uri.user.p && token_decode(&p->config.token_keys, uri.user, p->in.call_id, p->in.from_tag, p->in.to_tag, &t,
+	       (uri.user.p && token_decode(&p->config.token_keys, uri.user, p->in->call_id, p->in->from_tag, p->in->to_tag, &t,
 					   &side) == 0);
 }
 
 /* Lists the Route set. 0, -ERR_INVALID, -ERR_FULL. */
 static int read_routes(const struct proxy *p, struct way *w)
 {
-	const struct sip_message *m = &p->in;
+	const struct sip_message *m = p->in;
 
 	w->count = 0;
 	for (int line = m->first[SIP_H_ROUTE]; line >= 0; line = m->headers[line].next) {
@@ -98,7 +98,7 @@ static int follow_routes(const struct proxy *p, struct way *w)
 
 	if (rc < 0)
 		return rc;
-	w->request_uri = p->in.request_uri;
+	w->request_uri = p->in->request_uri;
 	w->tail.p = NULL;
 	w->rebuild = false;
 	w->first = 0;
@@ -127,7 +127,7 @@ static int follow_routes(const struct proxy *p, struct way *w)
 /* Loose routing all around: our own values go, the rest stays as it was written. */
 static void edit_drop_own(struct proxy *p, const struct way *w)
 {
-	const struct sip_message *m = &p->in;
+	const struct sip_message *m = p->in;
 	const struct span none = { 0, 0 };
 
 	for (unsigned i = 0; i < w->first; i++) {
@@ -147,7 +147,7 @@ static void edit_drop_own(struct proxy *p, const struct way *w)
 
 static void edit_rebuild(struct proxy *p, const struct way *w)
 {
-	const struct sip_message *m = &p->in;
+	const struct sip_message *m = p->in;
 	int first_line = m->first[SIP_H_ROUTE];
 	char *out = (char *)edit_text_begin(&p->edits, 1024);
 	uint32_t n = 0;
@@ -192,7 +192,7 @@ static void edit_record_route(struct proxy *p, const struct way *w)
 		n += (uint32_t)sprintf(out + n, "Record-Route: <%.*s>\r\n", (int)text.n, (const char *)text.p);
 	}
 	if (out)
-		edit_replace(&p->edits, p->in.start_line_end, 0, edit_text_end(&p->edits, n));
+		edit_replace(&p->edits, p->in->start_line_end, 0, edit_text_end(&p->edits, n));
 }
 
 /* What could start something new, with a token from a call that is long over. Whatever ends a call passes at any age. */
@@ -200,7 +200,7 @@ static bool is_kept(const struct proxy *p, const struct token *t)
 {
 	uint32_t now_s = unix_s(p, p->now_ms);
 
-	if (p->in.method != SIP_INVITE && p->in.method != SIP_REFER && p->in.method != SIP_MESSAGE)
+	if (p->in->method != SIP_INVITE && p->in->method != SIP_REFER && p->in->method != SIP_MESSAGE)
 		return false;
 	return (int32_t)(now_s - t->setup_s) > (int32_t)(p->config.max_call_age_ms / 1000);
 }
@@ -210,9 +210,9 @@ static bool from_live_calls(struct proxy *p, const struct flow *from, struct way
 {
 	const struct live_call *call;
 
-	if (!p->in.to_tag.p || access_lookup(p->tables->access, &from->remote.ip) == TRUNK_NONE)
+	if (!p->in->to_tag.p || access_lookup(p->tables->access, &from->remote.ip) == TRUNK_NONE)
 		return false;
-	call = call_find(p->calls, p->in.call_id, p->in.from_tag, p->in.to_tag, &w->side);
+	call = call_find(p->calls, p->in->call_id, p->in->from_tag, p->in->to_tag, &w->side);
 	if (!call)
 		return false;
 	w->token = call->token;
@@ -222,7 +222,7 @@ static bool from_live_calls(struct proxy *p, const struct flow *from, struct way
 /* 0: the token is in *w; -ERR_NOT_FOUND: nothing of ours in it; -ERR_FORGED. */
 static int read_token(struct proxy *p, struct way *w)
 {
-	struct span rest = sip_first(&p->in, SIP_H_ROUTE);
+	struct span rest = sip_first(p->in, SIP_H_ROUTE);
 	struct name_addr top;
 	struct sip_uri uri;
 	int rc = -ERR_NOT_FOUND;
@@ -232,7 +232,7 @@ static int read_token(struct proxy *p, struct way *w)
 		rc = token_from(p, uri.user, w);
 	if (rc == 0)
 		return 0;
-	if (uri_read(p->in.request_uri, &uri) && uri.scheme == URI_SIP && token_from(p, uri.user, w) == 0) {
+	if (uri_read(p->in->request_uri, &uri) && uri.scheme == URI_SIP && token_from(p, uri.user, w) == 0) {
 		w->strict_before = true;
 		return 0;
 	}
@@ -327,9 +327,9 @@ static uint64_t stateless_digest(const struct proxy *p, const struct ip_port *re
 	in.reply_to.ip = reply_to->ip;
 	in.reply_to.port = reply_to->port;
 	in.branch = siphash24(key, branch.p, branch.n);
-	in.call_id = siphash24(key, p->in.call_id.p, p->in.call_id.n);
-	in.from = siphash24(key, p->in.from_tag.p, p->in.from_tag.n);
-	in.cseq = p->in.cseq;
+	in.call_id = siphash24(key, p->in->call_id.p, p->in->call_id.n);
+	in.from = siphash24(key, p->in->from_tag.p, p->in->from_tag.n);
+	in.cseq = p->in->cseq;
 	return siphash24(key, &in, sizeof(in)) & 0xffffffffffULL;
 }
 
@@ -338,7 +338,7 @@ static struct live_call *live_call_of(const struct proxy *p)
 {
 	enum token_side side;
 
-	return call_find(p->calls, p->in.call_id, p->in.from_tag, p->in.to_tag, &side);
+	return call_find(p->calls, p->in->call_id, p->in->from_tag, p->in->to_tag, &side);
 }
 
 static void end_call(struct proxy *p, const struct way *w)
@@ -362,7 +362,7 @@ static void end_call(struct proxy *p, const struct way *w)
 static void refresh_call(struct proxy *p)
 {
 	struct live_call *call = live_call_of(p);
-	uint64_t seconds = session_expires(&p->in);
+	uint64_t seconds = session_expires(p->in);
 
 	if (call && seconds)
 		call_session(call, seconds);
@@ -371,7 +371,7 @@ static void refresh_call(struct proxy *p)
 
 static void send_on(struct proxy *p, const struct flow *from, const struct way *w, const struct ip_port *to)
 {
-	const struct sip_message *m = &p->in;
+	const struct sip_message *m = p->in;
 	int listener = listener_for(p, to, TRANSPORT_UDP, &from->local);
 	struct span rest = sip_first(m, SIP_H_VIA);
 	struct flow reply_to, out_flow = { .remote = *to, .transport = TRANSPORT_UDP };
@@ -414,7 +414,7 @@ static void refuse(struct proxy *p, const struct flow *from, enum counter why, u
 {
 	count(p, why);
 	if (!unheard(p, from))
-		reply_stateless(p, &p->in, from, status, NULL, NO_HEADERS); /* never to an ACK */
+		reply_stateless(p, p->in, from, status, NULL, NO_HEADERS); /* never to an ACK */
 }
 
 bool in_dialog(struct proxy *p, const struct flow *from)
@@ -424,7 +424,7 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 	int rc;
 
 	/* Without a To tag it is no mid-dialog request: a token must not lead a new call past the routing. */
-	if (!p->in.to_tag.p)
+	if (!p->in->to_tag.p)
 		return false;
 	rc = read_token(p, &w);
 	if (rc == 0 && is_kept(p, &w.token))
@@ -443,11 +443,11 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		refuse(p, from, COUNTER_refused_token, 400);
 		return true;
 	}
-	if (p->in.max_forwards == 0) {
+	if (p->in->max_forwards == 0) {
 		refuse(p, from, COUNTER_refused_hops, 483);
 		return true;
 	}
-	if (p->in.method != SIP_ACK && p->in.method != SIP_CANCEL && extensions_refused(p, from))
+	if (p->in->method != SIP_ACK && p->in->method != SIP_CANCEL && extensions_refused(p, from))
 		return true;
 	if (!next_hop(p, &w, &to)) {
 		refuse(p, from, COUNTER_refused_destination, 403);
@@ -458,7 +458,7 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		edit_rebuild(p, &w);
 	else
 		edit_drop_own(p, &w);
-	if (p->in.method == SIP_NOTIFY)
+	if (p->in->method == SIP_NOTIFY)
 		edit_record_route(p, &w);
 	send_on(p, from, &w, &to);
 	return true;
@@ -466,18 +466,18 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 
 void stateless_response(struct proxy *p, const struct branch *b)
 {
-	struct span rest = sip_first(&p->in, SIP_H_VIA);
+	struct span rest = sip_first(p->in, SIP_H_VIA);
 	struct flow to = { .transport = TRANSPORT_UDP };
 	struct via top, below;
-	int line = p->in.first[SIP_H_VIA];
+	int line = p->in->first[SIP_H_VIA];
 	uint32_t room;
 	uint8_t *out;
 	int n;
 
 	via_next(&rest, &top);
 	if (via_next(&rest, &below) != 1) {
-		line = p->in.headers[line].next;
-		rest = sip_value(&p->in, line);
+		line = p->in->headers[line].next;
+		rest = sip_value(p->in, line);
 		if (line < 0 || via_next(&rest, &below) != 1)
 			goto stray;
 	}
@@ -487,11 +487,11 @@ void stateless_response(struct proxy *p, const struct branch *b)
 		goto stray;
 	to.local = p->listeners[b->worker].addr;
 	edit_reset(&p->edits);
-	if (!strip_top_via(&p->edits, &p->in))
+	if (!strip_top_via(&p->edits, p->in))
 		goto stray;
-	room = edit_size(&p->edits, &p->in);
+	room = edit_size(&p->edits, p->in);
 	out = send_begin(p, room);
-	n = out ? edit_compose(&p->edits, &p->in, out, room) : 0;
+	n = out ? edit_compose(&p->edits, p->in, out, room) : 0;
 	if (n > 0 && send_end(p, (uint32_t)n, &to) == 0)
 		count(p, COUNTER_stateless_responses);
 	return;

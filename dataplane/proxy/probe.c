@@ -109,9 +109,9 @@ refuse:
 
 static void answered(struct proxy *p, struct probe *b)
 {
-	struct probe_result r = { .status = p->in.status };
+	struct probe_result r = { .status = p->in->status };
 
-	r.retry_after_s = retry_after(&p->in);
+	r.retry_after_s = retry_after(p->in);
 	r.retry_after = r.retry_after_s > 0;
 	finish(p, b, &r);
 }

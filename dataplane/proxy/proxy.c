@@ -41,6 +41,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	p->tables = config->tables;
 	p->counters = config->counters;
 	p->now_ms = now_ms;
+	p->in = &p->views[0];
 	p->listener_count = config->listener_count;
 	for (unsigned i = 0; i < p->listener_count; i++) {
 		p->listeners[i].addr = config->listeners[i].addr;
@@ -263,12 +264,12 @@ void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const st
 {
 	p->now_ms = now_ms;
 	p->call_hash = 0;
-	switch (sip_parse(data, len, &p->in)) {
+	switch (sip_parse(data, len, p->in)) {
 	case SIP_OK:
-		p->call_hash = siphash24(&p->config.call_key, p->in.call_id.p, p->in.call_id.n);
+		p->call_hash = siphash24(&p->config.call_key, p->in->call_id.p, p->in->call_id.n);
 		if (p->config.trace)
-			trace_put(p->config.trace, TRACE_IN, now_ms, p->call_hash, from, p->in.data, p->in.len);
-		if (p->in.is_request)
+			trace_put(p->config.trace, TRACE_IN, now_ms, p->call_hash, from, p->in->data, p->in->len);
+		if (p->in->is_request)
 			request_in(p, from);
 		else
 			response_in(p, from);
@@ -281,9 +282,9 @@ void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const st
 		break;
 	case SIP_BAD:
 		/* Strangers get no more than what is due to them: nothing, or what an INVITE would get. */
-		if (p->in.is_request && sip_answerable(&p->in) && p->in.method != SIP_ACK && !unheard(p, from)) {
+		if (p->in->is_request && sip_answerable(p->in) && p->in->method != SIP_ACK && !unheard(p, from)) {
 			count(p, COUNTER_sip_bad_answered);
-			reply_stateless(p, &p->in, from, sip_fault_status(p->in.fault), sip_fault_reason(p->in.fault),
+			reply_stateless(p, p->in, from, sip_fault_status(p->in->fault), sip_fault_reason(p->in->fault),
 					(struct span){ 0, 0 });
 		} else {
 			count(p, COUNTER_sip_bad_dropped);

@@ -92,7 +92,7 @@ void record_open(struct proxy *p, struct context *c, struct live_call *call, str
 	r->source_trunk_id = c->caller_trunk_id;
 	r->source = c->from.remote;
 	r->profile_id = c->profile_id;
-	r->call_id_len = put_text(r->call_id, sizeof(r->call_id), p->in.call_id);
+	r->call_id_len = put_text(r->call_id, sizeof(r->call_id), p->in->call_id);
 	r->from_len = put_text(r->from, sizeof(r->from), from_user);
 	r->to_len = put_text(r->to, sizeof(r->to), to_user);
 	call->record = k;
@@ -240,7 +240,7 @@ void record_foreign_end(struct proxy *p, const struct token *t, enum token_side 
 	r->arrived_unix_ms = (uint64_t)t->setup_s * 1000;
 	r->ended_ms = since(p, r);
 	r->source_trunk_id = t->caller_trunk;
-	r->call_id_len = put_text(r->call_id, sizeof(r->call_id), p->in.call_id);
+	r->call_id_len = put_text(r->call_id, sizeof(r->call_id), p->in->call_id);
 	r->attempt_count = 1;
 	r->attempts[0].trunk_id = t->target_trunk;
 	r->attempts[0].result = ATTEMPT_RECORD_ANSWERED;

@@ -71,8 +71,8 @@ bool redirect_note(struct proxy *p, struct context *c)
 
 	if (!profile || profile->id != c->profile_id)
 		return false;
-	for (int line = p->in.first[SIP_H_CONTACT]; line >= 0; line = p->in.headers[line].next) {
-		struct span rest = sip_value(&p->in, line);
+	for (int line = p->in->first[SIP_H_CONTACT]; line >= 0; line = p->in->headers[line].next) {
+		struct span rest = sip_value(p->in, line);
 		struct name_addr contact;
 		struct sip_uri uri;
 

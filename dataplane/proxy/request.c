@@ -16,20 +16,20 @@ static void refuse(struct proxy *p, const struct flow *from, enum counter why, u
 		   struct span headers)
 {
 	count(p, why);
-	reply_stateless(p, &p->in, from, status, reason, headers);
+	reply_stateless(p, p->in, from, status, reason, headers);
 }
 
 static void refuse_stranger(struct proxy *p, const struct flow *from)
 {
 	count(p, COUNTER_refused_source);
 	if (!unheard(p, from))
-		reply_stateless(p, &p->in, from, 403, NULL, NO_HEADERS);
+		reply_stateless(p, p->in, from, 403, NULL, NO_HEADERS);
 }
 
 /* RFC 3261 §17.1.1.3, RFC 6026: an ACK for a non-2xx ends here; for a 2xx it is a request of its own. */
 static void ack_in(struct proxy *p, const struct flow *from, const struct via *top)
 {
-	struct txn_key key = txn_key_of(p->transactions, &p->in, top, SIP_INVITE);
+	struct txn_key key = txn_key_of(p->transactions, p->in, top, SIP_INVITE);
 	struct server_txn *s = server_txn_find(p->transactions, &key);
 
 	if (s && !(server_txn_event(p->transactions, s, TXN_RX_ACK, p->now_ms) & TXN_DO_TO_USER)) {
@@ -45,15 +45,15 @@ static void keep_reason(struct proxy *p, struct context *c)
 {
 	uint32_t n = 0;
 
-	for (int line = p->in.first[SIP_H_REASON]; line >= 0; line = p->in.headers[line].next)
-		n += p->in.headers[line].end - p->in.headers[line].start;
+	for (int line = p->in->first[SIP_H_REASON]; line >= 0; line = p->in->headers[line].next)
+		n += p->in->headers[line].end - p->in->headers[line].start;
 	if (!n || n > 1024)
 		return;
 	c->reason = slab_get(p->slab, n);
-	for (int line = p->in.first[SIP_H_REASON]; c->reason && line >= 0; line = p->in.headers[line].next) {
-		const struct sip_header *h = &p->in.headers[line];
+	for (int line = p->in->first[SIP_H_REASON]; c->reason && line >= 0; line = p->in->headers[line].next) {
+		const struct sip_header *h = &p->in->headers[line];
 
-		memcpy(c->reason + c->reason_len, p->in.data + h->start, h->end - h->start);
+		memcpy(c->reason + c->reason_len, p->in->data + h->start, h->end - h->start);
 		c->reason_len += h->end - h->start;
 	}
 }
@@ -72,7 +72,7 @@ static void context_cancel(struct proxy *p, struct context *c)
 
 static void cancel_in(struct proxy *p, const struct flow *from, const struct via *top)
 {
-	struct txn_key key = txn_key_of(p->transactions, &p->in, top, SIP_INVITE);
+	struct txn_key key = txn_key_of(p->transactions, p->in, top, SIP_INVITE);
 	struct server_txn *s = server_txn_find(p->transactions, &key);
 
 	if (!s) {
@@ -85,7 +85,7 @@ static void cancel_in(struct proxy *p, const struct flow *from, const struct via
 		return;
 	}
 	/* Answered without a transaction: a retransmitted CANCEL meets the same INVITE and gets the same answer. */
-	reply_stateless(p, &p->in, from, 200, NULL, NO_HEADERS);
+	reply_stateless(p, p->in, from, 200, NULL, NO_HEADERS);
 	if (s->user)
 		context_cancel(p, s->user);
 }
@@ -99,9 +99,9 @@ bool extensions_refused(struct proxy *p, const struct flow *from)
 	int empty = n;
 	bool any = false;
 
-	if (p->in.first[SIP_H_PROXY_REQUIRE] < 0)
+	if (p->in->first[SIP_H_PROXY_REQUIRE] < 0)
 		return false;
-	while (sip_list_next(&p->in, SIP_H_PROXY_REQUIRE, &cursor, &option)) {
+	while (sip_list_next(p->in, SIP_H_PROXY_REQUIRE, &cursor, &option)) {
 		any = true;
 		if (n + option.n + 4 < sizeof(header))
 			n += snprintf(header + n, sizeof(header) - (size_t)n, "%s%.*s", n == empty ? "" : ", ", (int)option.n,
@@ -120,8 +120,8 @@ static bool is_loop(const struct proxy *p)
 	uint32_t now = 0;
 	bool computed = false;
 
-	for (int line = p->in.first[SIP_H_VIA]; line >= 0; line = p->in.headers[line].next) {
-		struct span rest = sip_value(&p->in, line);
+	for (int line = p->in->first[SIP_H_VIA]; line >= 0; line = p->in->headers[line].next) {
+		struct span rest = sip_value(p->in, line);
 		struct via v;
 		struct branch b;
 
@@ -129,7 +129,7 @@ static bool is_loop(const struct proxy *p)
 			if (v.branch.n != BRANCH_TEXT || branch_decode(&p->config.branch_key, v.branch, &b) < 0)
 				continue;
 			if (!computed)
-				now = loop_hash(p, &p->in);
+				now = loop_hash(p, p->in);
 			computed = true;
 			if (b.loop == now)
 				return true;
@@ -141,8 +141,8 @@ static bool is_loop(const struct proxy *p)
 /* A Route that is not our own would send the request past the routing that the operator decided on. */
 static bool foreign_route(const struct proxy *p)
 {
-	for (int line = p->in.first[SIP_H_ROUTE]; line >= 0; line = p->in.headers[line].next) {
-		struct span rest = sip_value(&p->in, line);
+	for (int line = p->in->first[SIP_H_ROUTE]; line >= 0; line = p->in->headers[line].next) {
+		struct span rest = sip_value(p->in, line);
 		struct name_addr element;
 		struct sip_uri uri;
 		int rc;
@@ -161,7 +161,7 @@ static bool options_for_us(const struct proxy *p)
 {
 	struct sip_uri uri;
 
-	return p->in.method == SIP_OPTIONS && uri_read(p->in.request_uri, &uri) && uri.scheme != URI_TEL &&
+	return p->in->method == SIP_OPTIONS && uri_read(p->in->request_uri, &uri) && uri.scheme != URI_TEL &&
 	       !uri.user.p && host_is_us(p, uri.host, uri.port);
 }
 
@@ -184,16 +184,16 @@ static uint32_t admit(struct proxy *p, const struct flow *from)
 		refuse_stranger(p, from);
 		return TRUNK_NONE;
 	}
-	if (p->in.to_tag.p) { /* §12.2.2: a dialog that is not ours, or no longer */
+	if (p->in->to_tag.p) { /* §12.2.2: a dialog that is not ours, or no longer */
 		refuse(p, from, COUNTER_refused_token, 481, NULL, NO_HEADERS);
 		return TRUNK_NONE;
 	}
 	if (options_for_us(p)) {
-		reply_stateless(p, &p->in, from, p->draining ? 503 : 200, NULL,
+		reply_stateless(p, p->in, from, p->draining ? 503 : 200, NULL,
 				p->draining ? SPAN_LIT("Retry-After: 60\r\n") : NO_HEADERS);
 		return TRUNK_NONE;
 	}
-	if (p->in.max_forwards == 0) {
+	if (p->in->max_forwards == 0) {
 		refuse(p, from, COUNTER_refused_hops, 483, NULL, NO_HEADERS);
 		return TRUNK_NONE;
 	}
@@ -203,7 +203,7 @@ static uint32_t admit(struct proxy *p, const struct flow *from)
 	}
 	if (extensions_refused(p, from))
 		return TRUNK_NONE;
-	if (max_breadth(&p->in) == 0) {
+	if (max_breadth(p->in) == 0) {
 		refuse(p, from, COUNTER_refused_breadth, 440, NULL, NO_HEADERS);
 		return TRUNK_NONE;
 	}
@@ -243,7 +243,7 @@ static struct span user_of(struct span value)
 
 static bool open_call(struct proxy *p, struct context *c, e164 number)
 {
-	struct live_call *call = call_open(p->calls, p->in.call_id, p->in.from_tag);
+	struct live_call *call = call_open(p->calls, p->in->call_id, p->in->from_tag);
 
 	if (!call)
 		return false;
@@ -258,9 +258,9 @@ static bool open_call(struct proxy *p, struct context *c, e164 number)
 		.setup_s = unix_s(p, p->now_ms),
 		.caller_trunk = c->caller_trunk_id,
 	};
-	if (behind_nat(&p->in, &c->from))
+	if (behind_nat(p->in, &c->from))
 		call->token.caller_flow = c->from.remote;
-	record_open(p, c, call, user_of(sip_first(&p->in, SIP_H_FROM)), user_of(p->in.request_uri));
+	record_open(p, c, call, user_of(sip_first(p->in, SIP_H_FROM)), user_of(p->in->request_uri));
 	record_number(call, number);
 	return true;
 }
@@ -269,7 +269,7 @@ static struct context *context_new(struct proxy *p, const struct flow *from, con
 				   uint32_t trunk, const struct routing *r)
 {
 	struct context *c = pool_get(p->contexts);
-	uint8_t *copy = c ? slab_get(p->slab, p->in.len) : NULL;
+	uint8_t *copy = c ? slab_get(p->slab, p->in->len) : NULL;
 	struct server_txn *s;
 
 	if (!copy)
@@ -277,13 +277,13 @@ static struct context *context_new(struct proxy *p, const struct flow *from, con
 	memset(c, 0, sizeof(*c));
 	c->from = *from;
 	reply_flow(top, from, &c->reply_to);
-	c->method = p->in.method;
+	c->method = p->in->method;
 	c->source_trunk = trunk;
 	c->caller_trunk_id = trunks_get(p->tables->trunks, trunk)->id;
 	c->arrived_ms = p->now_ms;
 	c->call_hash = p->call_hash;
-	c->from_hash = siphash24(&p->config.call_key, p->in.from_tag.p, p->in.from_tag.n);
-	c->breadth = max_breadth(&p->in);
+	c->from_hash = siphash24(&p->config.call_key, p->in->from_tag.p, p->in->from_tag.n);
+	c->breadth = max_breadth(p->in);
 	c->call_slot = CALL_NONE;
 	c->first_failed = UINT32_MAX;
 	c->budget.kind = TIMER_BUDGET;
@@ -297,9 +297,9 @@ static struct context *context_new(struct proxy *p, const struct flow *from, con
 		goto fail_call;
 	s->user = c;
 	c->server = s;
-	memcpy(copy, p->in.data, p->in.len);
+	memcpy(copy, p->in->data, p->in->len);
 	c->request = copy;
-	c->request_len = p->in.len;
+	c->request_len = p->in->len;
 	return c;
 fail_call:
 	if (c->call_slot != CALL_NONE) {
@@ -330,14 +330,14 @@ static void begin(struct proxy *p, struct context *c, const struct routing *r)
 	c->parallel = r->profile->strategy == STRATEGY_SIMULTANEOUS_RING && c->method == SIP_INVITE;
 	if (c->method == SIP_INVITE) {
 		count(p, COUNTER_calls_started);
-		reply_local(p, c, &p->in, 100, NO_HEADERS);
+		reply_local(p, c, p->in, 100, NO_HEADERS);
 		if (c->knobs.setup_budget_ms)
 			wheel_arm(p->wheel, &c->budget, p->now_ms + c->knobs.setup_budget_ms);
 	} else {
 		wheel_arm(p->wheel, &c->server->lifetime, p->now_ms + txn_wait_ms(&p->config.timers));
 		wheel_arm(p->wheel, &c->budget, p->now_ms + p->config.timers.t2); /* see budget_fired */
 	}
-	attempts_start(p, c, &p->in);
+	attempts_start(p, c, p->in);
 }
 
 static void new_request(struct proxy *p, const struct flow *from, const struct via *top, const struct txn_key *key)
@@ -348,7 +348,7 @@ static void new_request(struct proxy *p, const struct flow *from, const struct v
 
 	if (trunk == TRUNK_NONE)
 		return;
-	route_request(p, &p->in, trunk, &r);
+	route_request(p, p->in, trunk, &r);
 	if (r.status) {
 		refuse(p, from, COUNTER_refused_no_route, r.status, NULL, NO_HEADERS);
 		return;
@@ -364,7 +364,7 @@ static void new_request(struct proxy *p, const struct flow *from, const struct v
 
 void request_in(struct proxy *p, const struct flow *from)
 {
-	struct span rest = sip_first(&p->in, SIP_H_VIA);
+	struct span rest = sip_first(p->in, SIP_H_VIA);
 	struct server_txn *s;
 	struct txn_key key;
 	struct via top;
@@ -372,17 +372,17 @@ void request_in(struct proxy *p, const struct flow *from)
 	count(p, COUNTER_sip_requests);
 	if (via_next(&rest, &top) != 1)
 		return;
-	if (p->in.method == SIP_ACK) {
+	if (p->in->method == SIP_ACK) {
 		ack_in(p, from, &top);
 		return;
 	}
-	if (p->in.method == SIP_CANCEL) {
+	if (p->in->method == SIP_CANCEL) {
 		cancel_in(p, from, &top);
 		return;
 	}
 	if (in_dialog(p, from))
 		return;
-	key = txn_key_of(p->transactions, &p->in, &top, p->in.method);
+	key = txn_key_of(p->transactions, p->in, &top, p->in->method);
 	s = server_txn_find(p->transactions, &key);
 	if (!s) {
 		new_request(p, from, &top, &key);

@@ -35,10 +35,10 @@ static void call_answered(struct proxy *p, struct context *c, struct attempt *a,
 	call->target_slot = a->target_slot;
 	call->token.target_trunk = a->trunk_id;
 	call->token.endpoint = a->endpoint_id;
-	call_session(call, session_expires(&p->in));
-	call_answer(p->calls, call, p->in.to_tag, p->now_ms);
+	call_session(call, session_expires(p->in));
+	call_answer(p->calls, call, p->in->to_tag, p->now_ms);
 	target_add(p->config.targets, a->target_slot, TARGET_LIVE, 1);
-	record_answer(p, c, call, p->in.status);
+	record_answer(p, c, call, p->in->status);
 }
 
 static void provisional_in(struct proxy *p, struct attempt *a)
@@ -53,7 +53,7 @@ static void provisional_in(struct proxy *p, struct attempt *a)
 	}
 	if (a->done)
 		return;
-	if (p->in.status == 100) {
+	if (p->in->status == 100) {
 		if (first && c->method == SIP_INVITE && c->knobs.progress_timeout_ms)
 			wheel_arm(p->wheel, &a->clock, p->now_ms + c->knobs.progress_timeout_ms);
 		else if (first)
@@ -80,7 +80,7 @@ static void success_in(struct proxy *p, struct attempt *a)
 	bool late = a->done;
 
 	attempt_settle(p, a);
-	record_result(p, a, ATTEMPT_RECORD_ANSWERED, p->in.status);
+	record_result(p, a, ATTEMPT_RECORD_ANSWERED, p->in->status);
 	wheel_cancel(&a->cancel);
 	wheel_cancel(&c->budget);
 	if (c->method != SIP_INVITE) {
@@ -114,7 +114,7 @@ uint32_t retry_after(const struct sip_message *m)
 /* §16.7(6) and RFC 3261 §21.5.4: a 503 speaks of its endpoint, for as long as it says. */
 static void eject_on_503(struct proxy *p, const struct attempt *a)
 {
-	uint32_t seconds = retry_after(&p->in);
+	uint32_t seconds = retry_after(p->in);
 
 	if (seconds)
 		endpoint_eject(p->tables->endpoints, a->endpoint, p->now_ms + seconds * 1000ULL);
@@ -123,7 +123,7 @@ static void eject_on_503(struct proxy *p, const struct attempt *a)
 /* A 6xx, to all the branches of a simultaneous ring (§16.7(5)), unless the profile says that it speaks for its own target only. */
 static bool declined_for_all(const struct proxy *p, const struct context *c)
 {
-	return p->in.status >= 600 && !c->knobs.decline_ends_target;
+	return p->in->status >= 600 && !c->knobs.decline_ends_target;
 }
 
 /* The answer to an attempt that still counted, and it moves nothing on. */
@@ -132,9 +132,9 @@ static void rejection_in(struct proxy *p, struct attempt *a)
 	struct context *c = a->context;
 
 	attempt_settle(p, a);
-	record_result(p, a, ATTEMPT_RECORD_REJECTED, p->in.status);
+	record_result(p, a, ATTEMPT_RECORD_REJECTED, p->in->status);
 	target_add(p->config.targets, a->target_slot, TARGET_REJECTED, 1);
-	if (p->in.status == 401 || p->in.status == 407)
+	if (p->in->status == 401 || p->in->status == 407)
 		challenge_note(p->challenges, caller_hash(p, c), a->endpoint, p->now_ms + 2 * txn_wait_ms(&p->config.timers));
 	if (!c->parallel) {
 		upstream_take(p, c);
@@ -163,11 +163,11 @@ static bool redirected(struct proxy *p, struct attempt *a)
 {
 	struct context *c = a->context;
 
-	if (p->in.status >= 400 || !c->knobs.follow_redirects || c->parallel || c->cancelled || c->final_sent ||
+	if (p->in->status >= 400 || !c->knobs.follow_redirects || c->parallel || c->cancelled || c->final_sent ||
 	    !redirect_note(p, c))
 		return false;
 	attempt_settle(p, a);
-	record_result(p, a, ATTEMPT_RECORD_CODE, p->in.status);
+	record_result(p, a, ATTEMPT_RECORD_CODE, p->in->status);
 	upstream_consider(p, c); /* in case that nobody takes the call there */
 	if (context_view(p, c))
 		attempts_start(p, c, &p->kept);
@@ -187,7 +187,7 @@ static void failure_in(struct proxy *p, struct attempt *a)
 		ended(p, c);
 		return;
 	}
-	if (code_set_has(&c->knobs.retry_codes, p->in.status)) {
+	if (code_set_has(&c->knobs.retry_codes, p->in->status)) {
 		upstream_consider(p, c);
 		attempt_failed(p, a, FAIL_CODE);
 		return;
@@ -216,7 +216,7 @@ void client_event(struct proxy *p, struct attempt *a, enum txn_event event)
 		downstream_resend(p, a);
 	}
 	if (actions & TXN_DO_ACK)
-		downstream_ack(p, a, sip_first(&p->in, SIP_H_TO));
+		downstream_ack(p, a, sip_first(p->in, SIP_H_TO));
 	if (actions & TXN_DO_TO_USER) {
 		if (event == TXN_RX_1XX)
 			provisional_in(p, a);
@@ -243,8 +243,8 @@ static bool has_via_below(const struct sip_message *m, struct span rest)
 
 void response_in(struct proxy *p, const struct flow *from)
 {
-	struct span rest = sip_first(&p->in, SIP_H_VIA);
-	enum txn_event event = p->in.status < 200 ? TXN_RX_1XX : p->in.status < 300 ? TXN_RX_2XX : TXN_RX_FINAL;
+	struct span rest = sip_first(p->in, SIP_H_VIA);
+	enum txn_event event = p->in->status < 200 ? TXN_RX_1XX : p->in->status < 300 ? TXN_RX_2XX : TXN_RX_FINAL;
 	struct client_txn *txn;
 	struct attempt *a;
 	struct branch b;
@@ -267,18 +267,18 @@ void response_in(struct proxy *p, const struct flow *from)
 		return;
 	}
 	if (txn->user == CLIENT_TXN_PROBE) {
-		if (p->in.method == txn->method)
+		if (p->in->method == txn->method)
 			probe_event(p, (struct probe *)txn, event);
 		return;
 	}
 	a = (struct attempt *)txn;
 	watch_heard(p, a);
-	if (p->in.method == SIP_CANCEL && a->cancelled) { /* the CANCEL arrived (§9.1): its own transaction ends */
-		if (p->in.status >= 200)
+	if (p->in->method == SIP_CANCEL && a->cancelled) { /* the CANCEL arrived (§9.1): its own transaction ends */
+		if (p->in->status >= 200)
 			wheel_cancel(&a->cancel);
 		return;
 	}
-	if (p->in.method != a->txn.method || !has_via_below(&p->in, rest)) {
+	if (p->in->method != a->txn.method || !has_via_below(p->in, rest)) {
 		count(p, COUNTER_responses_stray);
 		return;
 	}

@@ -132,6 +132,8 @@ struct listener {
 	uint32_t host_len;
 };
 
+#define PROXY_VIEWS 1
+
 struct proxy {
 	struct proxy_config config;
 	const struct tables *tables;
@@ -157,11 +159,12 @@ struct proxy {
 	uint64_t call_hash; /* keyed hash of the Call-ID that the current work is about; 0: none */
 	uint8_t *out;	    /* between send_begin and send_end */
 	/* Scratch: a view is 40 kB, so each has one place. */
-	struct sip_message in;	 /* what just came */
+	struct sip_message *in;	 /* what just came: of views */
 	struct sip_message kept; /* a kept request, read again */
 	struct sip_message sent; /* an INVITE of ours, composed again for its ACK or CANCEL */
 	struct edit_list edits;
 	uint8_t text[SLAB_BYTES_MAX];
+	struct sip_message views[PROXY_VIEWS];
 };
 
 static inline void count(struct proxy *p, enum counter which)
@@ -220,7 +223,7 @@ void reply_stateless(struct proxy *p, const struct sip_message *m, const struct 
 		     struct span headers);
 /* The source is unknown, and such are to hear nothing at all. */
 bool unheard(const struct proxy *p, const struct flow *from);
-/* Through the context's server transaction; the request is p->kept or p->in. */
+/* Through the context's server transaction; the request is p->kept or p->in-> */
 void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers);
 
 /* ---- upstream.c: what goes back to the caller */
@@ -297,7 +300,7 @@ uint64_t session_expires(const struct sip_message *m);
 /* The seconds of a 503's Retry-After (RFC 3261 §20.33), RETRY_AFTER_MAX_S at most; 0: none. */
 uint32_t retry_after(const struct sip_message *m);
 void response_in(struct proxy *p, const struct flow *from);
-/* Carries out what a client transaction's event left to do; where the event is a response, it is p->in. May release the attempt. */
+/* Carries out what a client transaction's event left to do; where the event is a response, it is p->in-> May release the attempt. */
 void client_event(struct proxy *p, struct attempt *a, enum txn_event event);
 
 /* ---- in_dialog.c */

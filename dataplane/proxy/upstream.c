@@ -48,7 +48,7 @@ void upstream_replay(struct proxy *p, struct server_txn *s)
 
 void upstream_forward(struct proxy *p, struct context *c)
 {
-	const struct sip_message *m = &p->in;
+	const struct sip_message *m = p->in;
 	enum txn_event event = m->status < 200 ? TXN_TX_1XX : m->status < 300 ? TXN_TX_2XX : TXN_TX_FINAL;
 	struct server_txn *s = c->server;
 	uint32_t room;
@@ -94,7 +94,7 @@ static int rank(uint16_t status)
 static void keep_challenges(struct proxy *p, struct context *c)
 {
 	static const enum sip_header_id ids[] = { SIP_H_WWW_AUTHENTICATE, SIP_H_PROXY_AUTHENTICATE };
-	const struct sip_message *m = &p->in;
+	const struct sip_message *m = p->in;
 
 	if (!c->parallel || (m->status != 401 && m->status != 407))
 		return;
@@ -143,7 +143,7 @@ static void merge_challenges(struct proxy *p, struct context *c)
 
 void upstream_consider(struct proxy *p, struct context *c)
 {
-	const struct sip_message *m = &p->in;
+	const struct sip_message *m = p->in;
 	uint8_t *copy;
 	int n;
 
