@@ -8,20 +8,17 @@
 #include "sip/writer.h"
 #include "tables/trunks.h"
 
-uint32_t loop_hash(const struct proxy *p, const struct sip_message *m)
+uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t call_hash, uint64_t from_hash)
 {
 	struct {
-		uint64_t uri, route, call_id;
-		uint32_t cseq, from;
-	} in;
+		uint64_t uri, route, call, from;
+		uint64_t cseq;
+	} in = { .call = call_hash, .from = from_hash, .cseq = m->cseq };
 	struct span route = sip_first(m, SIP_H_ROUTE);
 
-	memset(&in, 0, sizeof(in));
 	in.uri = siphash24(&p->config.branch_key, m->request_uri.p, m->request_uri.n);
-	in.route = route.n ? siphash24(&p->config.branch_key, route.p, route.n) : 0;
-	in.call_id = siphash24(&p->config.branch_key, m->call_id.p, m->call_id.n);
-	in.cseq = m->cseq;
-	in.from = (uint32_t)siphash24(&p->config.branch_key, m->from_tag.p, m->from_tag.n);
+	if (route.n)
+		in.route = siphash24(&p->config.branch_key, route.p, route.n);
 	return (uint32_t)siphash24(&p->config.branch_key, &in, sizeof(in));
 }
 
@@ -96,7 +93,7 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 		.worker = p->config.worker,
 		.slot = client_txn_slot(p->transactions, &a->txn),
 		.generation = a->txn.generation,
-		.loop = loop_hash(p, m),
+		.loop = loop_hash(p, m, c->call_hash, c->from_hash),
 	};
 	int inner = listener_at(p, &c->from.local);
 	char token[TOKEN_TEXT_MAX];
@@ -146,27 +143,24 @@ void edit_max_forwards(struct edit_list *l, const struct sip_message *m)
 
 void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from)
 {
-	struct span rest = sip_first(m, SIP_H_VIA);
+	const struct via *top = &m->top_via;
 	char ip[IP_TEXT_MAX + 2];
 	struct writer w;
-	struct via top;
 
-	if (via_next(&rest, &top) != 1)
-		return;
 	/* What the sender claims to have been received from is not for it to say (§18.2.1). */
-	if (top.received_whole.p)
-		edit_replace_span(l, m, top.received_whole, (struct span){ 0, 0 });
-	if (!top.rport && top.host_kind != HOST_NAME && ip_eq(&top.ip, &from->remote.ip))
+	if (top->received_whole.p)
+		edit_replace_span(l, m, top->received_whole, (struct span){ 0, 0 });
+	if (!top->rport && top->host_kind != HOST_NAME && ip_eq(&top->ip, &from->remote.ip))
 		return;
 	w = text_begin(l, IP_TEXT_MAX + 40);
 	PUT(&w, ";received=");
 	put(&w, span_of(ip, ip_format(&from->remote.ip, false, ip)));
-	if (top.rport) {
+	if (top->rport) {
 		PUT(&w, ";rport=");
 		put_u32(&w, from->remote.port);
-		edit_replace_span(l, m, top.rport_whole, text_end(l, &w));
+		edit_replace_span(l, m, top->rport_whole, text_end(l, &w));
 	} else {
-		edit_replace(l, (uint32_t)(top.whole.p + top.whole.n - m->data), 0, text_end(l, &w));
+		edit_replace(l, (uint32_t)(top->whole.p + top->whole.n - m->data), 0, text_end(l, &w));
 	}
 }
 
@@ -186,26 +180,33 @@ static void edit_request_uri(struct proxy *p, const struct attempt *a, const str
 	const struct trunk *trunk = trunks_get(p->tables->trunks, a->trunk_slot);
 	const struct ip_port *to = &a->txn.to.remote;
 	char host[IP_PORT_TEXT_MAX];
-	struct sip_uri uri;
+	struct sip_uri again;
+	const struct sip_uri *uri = &again;
 	struct span text;
 
 	if (trunk && (trunk->id != a->trunk_id))
 		trunk = NULL;
-	if (!uri_read(m->request_uri, &uri) || (trunk && trunk->request_uri == TRUNK_URI_KEEP))
+	if (trunk && trunk->request_uri == TRUNK_URI_KEEP)
+		return;
+	if (m == p->in)
+		uri = request_uri(p);
+	else if (!uri_read(m->request_uri, &again))
+		uri = NULL;
+	if (!uri)
 		return;
 	if (trunk && trunk->host[0])
 		text = edit_text(&p->edits, trunk->host, (uint32_t)strlen(trunk->host));
 	else
 		text = edit_text(&p->edits, host, to->port == 5060 ? ip_format(&to->ip, true, host) : ip_port_format(to, host));
-	if (uri.scheme == URI_TEL) { /* RFC 3966 in the form of RFC 3261 §19.1.6 */
-		char *out = (char *)edit_text_begin(&p->edits, 4 + uri.user.n + 1 + text.n + 12);
+	if (uri->scheme == URI_TEL) { /* RFC 3966 in the form of RFC 3261 §19.1.6 */
+		char *out = (char *)edit_text_begin(&p->edits, 4 + uri->user.n + 1 + text.n + 12);
 		uint32_t n;
 
 		if (!out)
 			return;
 		memcpy(out, "sip:", 4);
-		memcpy(out + 4, uri.user.p, uri.user.n);
-		n = 4 + uri.user.n;
+		memcpy(out + 4, uri->user.p, uri->user.n);
+		n = 4 + uri->user.n;
 		out[n++] = '@';
 		memcpy(out + n, text.p, text.n);
 		n += text.n;
@@ -213,8 +214,8 @@ static void edit_request_uri(struct proxy *p, const struct attempt *a, const str
 		edit_replace_span(&p->edits, m, m->request_uri, edit_text_end(&p->edits, n + 11));
 		return;
 	}
-	edit_replace_span(&p->edits, m, uri.hostport, text);
-	edit_uri_params(&p->edits, m, uri.params);
+	edit_replace_span(&p->edits, m, uri->hostport, text);
+	edit_uri_params(&p->edits, m, uri->params);
 }
 
 /* RFC 5393 §5.3.3: what came is replaced by this branch's share; where none came, the default is made explicit. */

@@ -1,199 +1,16 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mid-dialog requests, routed from the message alone by the signed token in our Record-Route, without a transaction (RFC 3261 §16.11, §16.4,
  * §16.12): the two sides retransmit, as they would without us. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "proxy/record.h"
-#include "proxy/state.h"
-#include "sip/uri.h"
+#include "proxy/route_set.h"
 #include "tables/access.h"
 #include "tables/endpoints.h"
 #include "tables/trunks.h"
 
 static const struct span NO_HEADERS = { 0, 0 };
-
-#define RECORD_ROUTES_BYTES 512
-#define ROUTES_IN_MAX 64 /* Route values in one request; more are refused */
-
-struct route_value {
-	struct span whole, uri; /* the element as written; its URI */
-	int line;
-};
-
-/* What the request says about its way. */
-struct way {
-	struct token token;
-	enum token_side side;	      /* who speaks */
-	bool strict_before;	      /* our Record-Route is the request URI: a strict router sent it (§16.4) */
-	unsigned count, first;	      /* Route values; the first that stays */
-	unsigned own;		      /* how many at the front are ours */
-	struct span request_uri;      /* what it becomes (RFC 3261 §16.4, §16.6(6)) */
-	struct span tail;	      /* URI to append to the Route set, p == NULL: none */
-	bool rebuild;		      /* strict routing: the Route lines are written anew */
-	struct sip_uri hop;	      /* where the message says it goes next */
-	bool hop_is_route;
-	struct route_value routes[ROUTES_IN_MAX];
-};
-
-/* ---- reading */
-
-static int token_from(const struct proxy *p, struct span user, struct way *w)
-{
-	if (!user.p)
-		return -ERR_NOT_FOUND;
-	return token_decode(&p->config.token_keys, user, p->in->call_id, p->in->from_tag, p->in->to_tag, &w->token, &w->side);
-}
-
-static bool is_own_route(const struct proxy *p, struct span text)
-{
-	struct sip_uri uri;
-	struct token t;
-	enum token_side side;
-
-	if (!uri_read(text, &uri))
-		return false;
-	return host_is_us(p, uri.host, uri.port) ||
-	       (uri.user.p && token_decode(&p->config.token_keys, uri.user, p->in->call_id, p->in->from_tag, p->in->to_tag, &t,
-					   &side) == 0);
-}
-
-/* Lists the Route set. 0, -ERR_INVALID, -ERR_FULL. */
-static int read_routes(const struct proxy *p, struct way *w)
-{
-	const struct sip_message *m = p->in;
-
-	w->count = 0;
-	for (int line = m->first[SIP_H_ROUTE]; line >= 0; line = m->headers[line].next) {
-		struct span rest = sip_value(m, line);
-		struct name_addr element;
-		int rc;
-
-		while ((rc = name_addr_next(&rest, &element)) == 1) {
-			if (w->count == ROUTES_IN_MAX)
-				return -ERR_FULL;
-			w->routes[w->count++] = (struct route_value){ element.whole, element.uri, line };
-		}
-		if (rc < 0)
-			return rc;
-	}
-	return 0;
-}
-
-/* A Route's URI on its way to the request line, where headers are not allowed (§19.1.1). */
-static bool may_be_request_uri(struct span text)
-{
-	struct sip_uri uri;
-
-	return uri_read(text, &uri) && !uri.headers.p;
-}
-
-/* Takes our own values off the Route set and works out the next hop: RFC 3261 §16.4 (a strict router before us), §16.6(6) (one behind us).
- * 0, or a negative enum err. */
-static int follow_routes(const struct proxy *p, struct way *w)
-{
-	struct span hop;
-	int rc = read_routes(p, w);
-
-	if (rc < 0)
-		return rc;
-	w->request_uri = p->in->request_uri;
-	w->tail.p = NULL;
-	w->rebuild = false;
-	w->first = 0;
-	if (w->strict_before) {
-		if (!w->count)
-			return -ERR_INVALID;
-		w->request_uri = w->routes[--w->count].uri;
-		w->rebuild = true;
-	}
-	while (w->first < w->count && is_own_route(p, w->routes[w->first].uri))
-		w->first++;
-	w->own = w->first;
-	w->hop_is_route = w->first < w->count;
-	hop = w->hop_is_route ? w->routes[w->first].uri : w->request_uri;
-	if (!uri_read(hop, &w->hop))
-		return -ERR_INVALID;
-	if (w->hop_is_route && !param_find(w->hop.params, "lr", NULL)) {
-		w->tail = w->request_uri;
-		w->request_uri = hop;
-		w->first++;
-		w->rebuild = true;
-	}
-	return w->rebuild && !may_be_request_uri(w->request_uri) ? -ERR_INVALID : 0;
-}
-
-/* Loose routing all around: our own values go, the rest stays as it was written. */
-static void edit_drop_own(struct proxy *p, const struct way *w)
-{
-	const struct sip_message *m = p->in;
-	const struct span none = { 0, 0 };
-
-	for (unsigned i = 0; i < w->first; i++) {
-		const struct sip_header *h = &m->headers[w->routes[i].line];
-		unsigned behind = i + 1;
-
-		if (i && w->routes[i].line == w->routes[i - 1].line)
-			continue; /* its line is dealt with */
-		while (behind < w->first && w->routes[behind].line == w->routes[i].line)
-			behind++;
-		if (behind < w->count && w->routes[behind].line == w->routes[i].line)
-			edit_replace(&p->edits, h->value, (uint32_t)(w->routes[behind].whole.p - m->data) - h->value, none);
-		else
-			edit_replace(&p->edits, h->start, h->end - h->start, none);
-	}
-}
-
-static void edit_rebuild(struct proxy *p, const struct way *w)
-{
-	const struct sip_message *m = p->in;
-	int first_line = m->first[SIP_H_ROUTE];
-	char *out = (char *)edit_text_begin(&p->edits, 1024);
-	uint32_t n = 0;
-
-	if (!out)
-		return;
-	for (unsigned i = w->first; i <= w->count; i++) {
-		struct span uri = i < w->count ? w->routes[i].uri : w->tail;
-
-		if (!uri.p)
-			continue;
-		if (n + uri.n + 16 > 1024) { /* no room: rather nothing than a Route set with a gap */
-			p->edits.error = -ERR_FULL;
-			return;
-		}
-		n += (uint32_t)sprintf(out + n, "%s<%.*s>", n ? ", " : "Route: ", (int)uri.n, (const char *)uri.p);
-	}
-	if (n) {
-		memcpy(out + n, "\r\n", 2);
-		n += 2;
-	}
-	for (int line = first_line; line >= 0; line = m->headers[line].next)
-		edit_replace(&p->edits, m->headers[line].start, m->headers[line].end - m->headers[line].start,
-			     line == first_line ? edit_text_end(&p->edits, n) : (struct span){ 0, 0 });
-	edit_replace_span(&p->edits, m, m->request_uri, w->request_uri);
-}
-
-/* A NOTIFY may reach the subscriber before the answer to its SUBSCRIBE: then it founds the dialog, with its own Record-Route (RFC 6665 §4.3).
- * Ours are those by which it came, the other way round. */
-static void edit_record_route(struct proxy *p, const struct way *w)
-{
-	char *out = (char *)edit_text_begin(&p->edits, RECORD_ROUTES_BYTES);
-	struct sip_uri uri;
-	struct way scratch;
-	uint32_t n = 0;
-
-	for (unsigned i = w->own; out && i--;) {
-		struct span text = w->routes[i].uri;
-
-		if (n + text.n + 20 > RECORD_ROUTES_BYTES || !uri_read(text, &uri) || token_from(p, uri.user, &scratch) < 0)
-			continue;
-		n += (uint32_t)sprintf(out + n, "Record-Route: <%.*s>\r\n", (int)text.n, (const char *)text.p);
-	}
-	if (out)
-		edit_replace(&p->edits, p->in->start_line_end, 0, edit_text_end(&p->edits, n));
-}
 
 /* What could start something new, with a token from a call that is long over. Whatever ends a call passes at any age. */
 static bool is_kept(const struct proxy *p, const struct token *t)
@@ -217,26 +34,6 @@ static bool from_live_calls(struct proxy *p, const struct flow *from, struct way
 		return false;
 	w->token = call->token;
 	return true;
-}
-
-/* 0: the token is in *w; -ERR_NOT_FOUND: nothing of ours in it; -ERR_FORGED. */
-static int read_token(struct proxy *p, struct way *w)
-{
-	struct span rest = sip_first(p->in, SIP_H_ROUTE);
-	struct name_addr top;
-	struct sip_uri uri;
-	int rc = -ERR_NOT_FOUND;
-
-	w->strict_before = false;
-	if (rest.p && name_addr_next(&rest, &top) == 1 && uri_read(top.uri, &uri))
-		rc = token_from(p, uri.user, w);
-	if (rc == 0)
-		return 0;
-	if (uri_read(p->in->request_uri, &uri) && uri.scheme == URI_SIP && token_from(p, uri.user, w) == 0) {
-		w->strict_before = true;
-		return 0;
-	}
-	return rc;
 }
 
 /* ---- where to */
@@ -289,7 +86,7 @@ static bool speaks_from(const struct proxy *p, const struct way *w, const struct
  * nobody relays through us with a token that they made up, copied or kept. false: nowhere. */
 static bool next_hop(const struct proxy *p, const struct way *w, struct ip_port *ret_to)
 {
-	const struct sip_uri *uri = &w->hop;
+	const struct sip_uri *uri = w->hop;
 	bool to_target = w->side == TOKEN_FROM_CALLER;
 	const struct trunk *trunk = trunk_of(p, to_target ? w->token.target_trunk : w->token.caller_trunk);
 
@@ -314,23 +111,25 @@ static bool next_hop(const struct proxy *p, const struct way *w, struct ip_port 
 
 /* 40 bits of what a response to this request must carry in the Via below ours; also what keeps the branch of a retransmission, a CANCEL
  * and the ACK for a non-2xx the same on any node with the same key (§16.11). */
-static uint64_t stateless_digest(const struct proxy *p, const struct ip_port *reply_to, struct span branch)
+static uint64_t stateless_digest(struct proxy *p, const struct ip_port *reply_to, struct span branch)
 {
-	const struct hash_key *key = &p->config.branch_key;
 	struct {
-		struct ip_port reply_to;
-		uint64_t branch, call_id, from;
+		uint64_t call, from, branch;
+		uint8_t ip[16];
 		uint32_t cseq;
-	} in;
+		uint16_t port;
+		uint8_t family, zero;
+	} in = {
+		.call = p->call_hash,
+		.from = from_tag_hash(p),
+		.branch = siphash24(&p->config.branch_key, branch.p, branch.n),
+		.cseq = p->in->cseq,
+		.port = reply_to->port,
+		.family = reply_to->ip.family,
+	};
 
-	memset(&in, 0, sizeof(in));
-	in.reply_to.ip = reply_to->ip;
-	in.reply_to.port = reply_to->port;
-	in.branch = siphash24(key, branch.p, branch.n);
-	in.call_id = siphash24(key, p->in->call_id.p, p->in->call_id.n);
-	in.from = siphash24(key, p->in->from_tag.p, p->in->from_tag.n);
-	in.cseq = p->in->cseq;
-	return siphash24(key, &in, sizeof(in)) & 0xffffffffffULL;
+	memcpy(in.ip, reply_to->ip.bytes, sizeof(in.ip));
+	return siphash24(&p->config.branch_key, &in, sizeof(in)) & 0xffffffffffULL;
 }
 
 /* The record of just this dialog: where two legs answered, the token of both names it, but only one is counted. */
@@ -373,21 +172,19 @@ static void send_on(struct proxy *p, const struct flow *from, const struct way *
 {
 	const struct sip_message *m = p->in;
 	int listener = listener_for(p, to, TRANSPORT_UDP, &from->local);
-	struct span rest = sip_first(m, SIP_H_VIA);
 	struct flow reply_to, out_flow = { .remote = *to, .transport = TRANSPORT_UDP };
 	struct branch b = { .kind = BRANCH_STATELESS };
-	struct via top;
 	uint32_t room;
 	uint8_t *out;
 	char *line;
 	int n;
 
-	if (listener < 0 || via_next(&rest, &top) != 1) {
+	if (listener < 0) {
 		count(p, COUNTER_refused_destination);
 		return;
 	}
-	reply_flow(&top, from, &reply_to);
-	b.digest = stateless_digest(p, &reply_to.remote, top.branch);
+	reply_flow(&m->top_via, from, &reply_to);
+	b.digest = stateless_digest(p, &reply_to.remote, m->top_via.branch);
 	b.worker = (uint8_t)listener_at(p, &from->local); /* responses leave by the listener that the request came by */
 	line = (char *)edit_text_begin(&p->edits, 160);
 	if (!line)
@@ -426,7 +223,7 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 	/* Without a To tag it is no mid-dialog request: a token must not lead a new call past the routing. */
 	if (!p->in->to_tag.p)
 		return false;
-	rc = read_token(p, &w);
+	rc = way_read_token(p, &w);
 	if (rc == 0 && is_kept(p, &w.token))
 		rc = -ERR_FORGED;
 	if (rc < 0 && !from_live_calls(p, from, &w)) {
@@ -439,7 +236,7 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		refuse(p, from, COUNTER_refused_source, 403);
 		return true;
 	}
-	if (follow_routes(p, &w) < 0) {
+	if (way_follow(p, &w) < 0) {
 		refuse(p, from, COUNTER_refused_token, 400);
 		return true;
 	}
@@ -454,33 +251,24 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		return true;
 	}
 	edit_reset(&p->edits);
-	if (w.rebuild)
-		edit_rebuild(p, &w);
-	else
-		edit_drop_own(p, &w);
-	if (p->in->method == SIP_NOTIFY)
-		edit_record_route(p, &w);
+	way_edit(p, &w);
 	send_on(p, from, &w, &to);
 	return true;
 }
 
 void stateless_response(struct proxy *p, const struct branch *b)
 {
-	struct span rest = sip_first(p->in, SIP_H_VIA);
+	struct span rest = p->in->via_rest;
 	struct flow to = { .transport = TRANSPORT_UDP };
-	struct via top, below;
-	int line = p->in->first[SIP_H_VIA];
+	struct via below;
 	uint32_t room;
 	uint8_t *out;
 	int n;
 
-	via_next(&rest, &top);
-	if (via_next(&rest, &below) != 1) {
-		line = p->in->headers[line].next;
-		rest = sip_value(p->in, line);
-		if (line < 0 || via_next(&rest, &below) != 1)
-			goto stray;
-	}
+	if (!rest.n)
+		rest = sip_value(p->in, p->in->headers[p->in->first[SIP_H_VIA]].next);
+	if (via_next(&rest, &below) != 1)
+		goto stray;
 	/* The Via below ours decides where this goes, so it must be the one that the request came with. */
 	if (b->worker >= p->listener_count || via_response_addr(&below, &to.remote) < 0 ||
 	    stateless_digest(p, &to.remote, below.branch) != b->digest)

@@ -119,6 +119,28 @@ bool host_is_us(const struct proxy *p, struct span host, uint16_t port)
 	return ip_parse(host, &addr.ip) == 0 && listener_at(p, &addr) >= 0;
 }
 
+const struct sip_uri *request_uri(struct proxy *p)
+{
+	struct look *l = &p->look;
+
+	if (!l->uri_read) {
+		l->uri_read = true;
+		l->uri_good = uri_read(p->in->request_uri, &l->uri);
+	}
+	return l->uri_good ? &l->uri : NULL;
+}
+
+uint64_t from_tag_hash(struct proxy *p)
+{
+	struct look *l = &p->look;
+
+	if (!l->from_hashed) {
+		l->from_hashed = true;
+		l->from_hash = siphash24(&p->config.call_key, p->in->from_tag.p, p->in->from_tag.n);
+	}
+	return l->from_hash;
+}
+
 void reply_flow(const struct via *top, const struct flow *from, struct flow *ret_reply_to)
 {
 	*ret_reply_to = *from;
@@ -264,6 +286,7 @@ void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const st
 {
 	p->now_ms = now_ms;
 	p->call_hash = 0;
+	p->look.uri_read = p->look.from_hashed = false;
 	switch (sip_parse(data, len, p->in)) {
 	case SIP_OK:
 		p->call_hash = siphash24(&p->config.call_key, p->in->call_id.p, p->in->call_id.n);

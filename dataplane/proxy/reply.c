@@ -2,7 +2,6 @@
 /* Answers of our own: refusals without a transaction, and 100, 487, 408 ... through one. */
 #include "sip/reply.h"
 
-
 #include "base/base32.h"
 #include "proxy/state.h"
 #include "sip/writer.h"
@@ -26,17 +25,14 @@ static uint32_t own_tag(const struct proxy *p, const struct sip_message *m, char
 static void via_additions(const struct sip_message *m, const struct flow *from, struct reply *r, struct writer *received,
 			  struct writer *rport)
 {
-	struct span rest = sip_first(m, SIP_H_VIA);
-	struct via top;
+	const struct via *top = &m->top_via;
 	char ip[IP_TEXT_MAX + 2];
 
-	if (via_next(&rest, &top) != 1)
-		return;
-	if (top.rport && !top.rport_value.p) {
+	if (top->rport && !top->rport_value.p) {
 		put_u32(rport, from->remote.port);
 		r->rport_value = span_of(rport->out, rport->n);
 	}
-	if (!top.received.p && (top.rport || top.host_kind == HOST_NAME || !ip_eq(&top.ip, &from->remote.ip))) {
+	if (!top->received.p && (top->rport || top->host_kind == HOST_NAME || !ip_eq(&top->ip, &from->remote.ip))) {
 		PUT(received, ";received=");
 		put(received, span_of(ip, ip_format(&from->remote.ip, false, ip)));
 		r->via_append = span_of(received->out, received->n);
@@ -77,16 +73,14 @@ bool unheard(const struct proxy *p, const struct flow *from)
 void reply_stateless(struct proxy *p, const struct sip_message *m, const struct flow *from, uint16_t status, const char *reason,
 		     struct span headers)
 {
-	struct span rest = sip_first(m, SIP_H_VIA);
 	struct flow to;
-	struct via top;
 	uint32_t room = reply_room(m);
 	uint8_t *out;
 	int n;
 
-	if (m->method == SIP_ACK || via_next(&rest, &top) != 1)
+	if (m->method == SIP_ACK)
 		return;
-	reply_flow(&top, from, &to);
+	reply_flow(&m->top_via, from, &to);
 	out = send_begin(p, room);
 	if (!out)
 		return;

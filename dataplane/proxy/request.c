@@ -115,27 +115,34 @@ bool extensions_refused(struct proxy *p, const struct flow *from)
 }
 
 /* RFC 5393 §4.2: one of our own branches with the same loop hash means that the request came back unchanged. */
-static bool is_loop(const struct proxy *p)
+static bool is_own_branch(struct proxy *p, struct span branch, struct branch *ret_branch)
 {
-	uint32_t now = 0;
-	bool computed = false;
+	return branch.n == BRANCH_TEXT && branch_decode(&p->config.branch_key, branch, ret_branch) == 0;
+}
 
-	for (int line = p->in->first[SIP_H_VIA]; line >= 0; line = p->in->headers[line].next) {
-		struct span rest = sip_value(p->in, line);
-		struct via v;
-		struct branch b;
+static bool came_before(struct proxy *p, const struct branch *b)
+{
+	return b->loop == loop_hash(p, p->in, p->call_hash, from_tag_hash(p));
+}
 
-		while (via_next(&rest, &v) == 1) {
-			if (v.branch.n != BRANCH_TEXT || branch_decode(&p->config.branch_key, v.branch, &b) < 0)
-				continue;
-			if (!computed)
-				now = loop_hash(p, p->in);
-			computed = true;
-			if (b.loop == now)
+static bool is_loop(struct proxy *p)
+{
+	int line = p->in->first[SIP_H_VIA];
+	struct span rest = p->in->via_rest;
+	struct branch b;
+	struct via v;
+
+	if (is_own_branch(p, p->in->top_via.branch, &b) && came_before(p, &b))
+		return true;
+	for (;;) {
+		while (rest.n && via_next(&rest, &v) == 1)
+			if (is_own_branch(p, v.branch, &b) && came_before(p, &b))
 				return true;
-		}
+		line = p->in->headers[line].next;
+		if (line < 0)
+			return false;
+		rest = sip_value(p->in, line);
 	}
-	return false;
 }
 
 /* A Route that is not our own would send the request past the routing that the operator decided on. */
@@ -157,12 +164,11 @@ static bool foreign_route(const struct proxy *p)
 }
 
 /* An OPTIONS for the proxy itself (no user part, our own address): how peers probe us. */
-static bool options_for_us(const struct proxy *p)
+static bool options_for_us(struct proxy *p)
 {
-	struct sip_uri uri;
+	const struct sip_uri *uri = p->in->method == SIP_OPTIONS ? request_uri(p) : NULL;
 
-	return p->in->method == SIP_OPTIONS && uri_read(p->in->request_uri, &uri) && uri.scheme != URI_TEL &&
-	       !uri.user.p && host_is_us(p, uri.host, uri.port);
+	return uri && uri->scheme != URI_TEL && !uri->user.p && host_is_us(p, uri->host, uri->port);
 }
 
 /* RFC 5393 §5.3.3; more than a call can use is as good as what it can. */
@@ -230,7 +236,7 @@ static bool behind_nat(const struct sip_message *m, const struct flow *from)
 	return uri.host_kind == HOST_NAME || !ip_eq(&uri.ip, &from->remote.ip);
 }
 
-/* The user part of a URI, or of a From value's. */
+/* The user part of a From value's URI. */
 static struct span user_of(struct span value)
 {
 	struct name_addr element;
@@ -260,7 +266,7 @@ static bool open_call(struct proxy *p, struct context *c, e164 number)
 	};
 	if (behind_nat(p->in, &c->from))
 		call->token.caller_flow = c->from.remote;
-	record_open(p, c, call, user_of(sip_first(p->in, SIP_H_FROM)), user_of(p->in->request_uri));
+	record_open(p, c, call, user_of(sip_first(p->in, SIP_H_FROM)), request_uri(p)->user);
 	record_number(call, number);
 	return true;
 }
@@ -282,7 +288,7 @@ static struct context *context_new(struct proxy *p, const struct flow *from, con
 	c->caller_trunk_id = trunks_get(p->tables->trunks, trunk)->id;
 	c->arrived_ms = p->now_ms;
 	c->call_hash = p->call_hash;
-	c->from_hash = siphash24(&p->config.call_key, p->in->from_tag.p, p->in->from_tag.n);
+	c->from_hash = from_tag_hash(p);
 	c->breadth = max_breadth(p->in);
 	c->call_slot = CALL_NONE;
 	c->first_failed = UINT32_MAX;
@@ -348,7 +354,7 @@ static void new_request(struct proxy *p, const struct flow *from, const struct v
 
 	if (trunk == TRUNK_NONE)
 		return;
-	route_request(p, p->in, trunk, &r);
+	route_request(p, trunk, &r);
 	if (r.status) {
 		refuse(p, from, COUNTER_refused_no_route, r.status, NULL, NO_HEADERS);
 		return;
@@ -364,28 +370,25 @@ static void new_request(struct proxy *p, const struct flow *from, const struct v
 
 void request_in(struct proxy *p, const struct flow *from)
 {
-	struct span rest = sip_first(p->in, SIP_H_VIA);
+	const struct via *top = &p->in->top_via;
 	struct server_txn *s;
 	struct txn_key key;
-	struct via top;
 
 	count(p, COUNTER_sip_requests);
-	if (via_next(&rest, &top) != 1)
-		return;
 	if (p->in->method == SIP_ACK) {
-		ack_in(p, from, &top);
+		ack_in(p, from, top);
 		return;
 	}
 	if (p->in->method == SIP_CANCEL) {
-		cancel_in(p, from, &top);
+		cancel_in(p, from, top);
 		return;
 	}
 	if (in_dialog(p, from))
 		return;
-	key = txn_key_of(p->transactions, p->in, &top, p->in->method);
+	key = txn_key_of(p->transactions, p->in, top, p->in->method);
 	s = server_txn_find(p->transactions, &key);
 	if (!s) {
-		new_request(p, from, &top, &key);
+		new_request(p, from, top, &key);
 		return;
 	}
 	count(p, COUNTER_retransmissions_absorbed);

@@ -233,26 +233,15 @@ void client_event(struct proxy *p, struct attempt *a, enum txn_event event)
 		attempt_release(p, a);
 }
 
-/* Another Via stands below ours: what we forward has one, and a response that lost it can go nowhere. rest: of the line of ours. */
-static bool has_via_below(const struct sip_message *m, struct span rest)
-{
-	struct via below;
-
-	return via_next(&rest, &below) == 1 || m->headers[m->first[SIP_H_VIA]].next >= 0;
-}
-
 void response_in(struct proxy *p, const struct flow *from)
 {
-	struct span rest = sip_first(p->in, SIP_H_VIA);
 	enum txn_event event = p->in->status < 200 ? TXN_RX_1XX : p->in->status < 300 ? TXN_RX_2XX : TXN_RX_FINAL;
 	struct client_txn *txn;
 	struct attempt *a;
 	struct branch b;
-	struct via top;
-	int rc;
+	int rc = branch_decode(&p->config.branch_key, p->in->top_via.branch, &b);
 
 	count(p, COUNTER_sip_responses);
-	rc = via_next(&rest, &top) == 1 ? branch_decode(&p->config.branch_key, top.branch, &b) : -ERR_NOT_FOUND;
 	if (rc < 0) {
 		count(p, rc == -ERR_FORGED ? COUNTER_responses_forged : COUNTER_responses_stray);
 		return;
@@ -278,7 +267,7 @@ void response_in(struct proxy *p, const struct flow *from)
 			wheel_cancel(&a->cancel);
 		return;
 	}
-	if (p->in->method != a->txn.method || !has_via_below(p->in, rest)) {
+	if (p->in->method != a->txn.method || !has_via_below(p->in)) {
 		count(p, COUNTER_responses_stray);
 		return;
 	}

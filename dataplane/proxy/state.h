@@ -134,6 +134,14 @@ struct listener {
 
 #define PROXY_VIEWS 1
 
+/* What has been worked out of p->in beyond its parse, each once. */
+struct look {
+	bool uri_read, uri_good;
+	bool from_hashed;
+	struct sip_uri uri;
+	uint64_t from_hash;
+};
+
 struct proxy {
 	struct proxy_config config;
 	const struct tables *tables;
@@ -160,6 +168,7 @@ struct proxy {
 	uint8_t *out;	    /* between send_begin and send_end */
 	/* Scratch: a view is 40 kB, so each has one place. */
 	struct sip_message *in;	 /* what just came: of views */
+	struct look look;
 	struct sip_message kept; /* a kept request, read again */
 	struct sip_message sent; /* an INVITE of ours, composed again for its ACK or CANCEL */
 	struct edit_list edits;
@@ -194,6 +203,10 @@ static inline bool uri_read(struct span text, struct sip_uri *ret_uri)
 {
 	return uri_parse(text, ret_uri) == 0 && ret_uri->scheme != URI_OTHER;
 }
+/* The request URI of p->in; NULL: no URI that has parts (uri_read). */
+const struct sip_uri *request_uri(struct proxy *p);
+/* Keyed hash of the From tag of p->in. */
+uint64_t from_tag_hash(struct proxy *p);
 /* Frees the context once neither its server transaction nor an attempt is left. */
 void context_release_if_idle(struct proxy *p, struct context *c);
 
@@ -215,7 +228,8 @@ struct routing {
 	const struct profile *profile;
 	e164 number; /* what it dials; 0: no number */
 };
-void route_request(struct proxy *p, const struct sip_message *m, uint32_t trunk_slot, struct routing *ret);
+/* p->in. */
+void route_request(struct proxy *p, uint32_t trunk_slot, struct routing *ret);
 
 /* ---- reply.c: answers of our own */
 /* Without a transaction, to where the request came from. headers: whole lines, may be empty. */
@@ -241,6 +255,8 @@ void upstream_finish(struct proxy *p, struct context *c);
 void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response, uint32_t len);
 /* The stored response again. */
 void upstream_replay(struct proxy *p, struct server_txn *s);
+/* Another Via stands below the top one: what we forward has one, and a response that lost it can go nowhere. */
+bool has_via_below(const struct sip_message *m);
 /* Removes our top Via (and its line where it stood alone) from a response. false: there is no other Via, it was for us. */
 bool strip_top_via(struct edit_list *l, const struct sip_message *m);
 
@@ -248,7 +264,8 @@ bool strip_top_via(struct edit_list *l, const struct sip_message *m);
 /* Composes the context's request (view m) for the attempt into out. Bytes, or a negative enum err. */
 int forward_compose(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m,
 		    uint8_t *out, uint32_t cap);
-uint32_t loop_hash(const struct proxy *p, const struct sip_message *m);
+/* RFC 5393 §4.2. The hashes are of the Call-ID and From tag of m. */
+uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t call_hash, uint64_t from_hash);
 /* Edits shared with in-dialog forwarding. */
 void edit_max_forwards(struct edit_list *l, const struct sip_message *m);
 void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from);

@@ -7,17 +7,21 @@
 
 #define CHALLENGES_MAX 8192 /* bytes of challenges merged into one response */
 
+bool has_via_below(const struct sip_message *m)
+{
+	return m->via_rest.n || m->headers[m->first[SIP_H_VIA]].next >= 0;
+}
+
 bool strip_top_via(struct edit_list *l, const struct sip_message *m)
 {
 	int line = m->first[SIP_H_VIA];
-	struct span rest = sip_value(m, line), after;
-	struct via top, next;
+	const struct sip_header *h = &m->headers[line];
 
-	if (via_next(&rest, &top) != 1)
-		return false;
-	after = rest;
-	edit_remove_value(l, m, line, top.whole);
-	return via_next(&after, &next) == 1 || m->headers[line].next >= 0;
+	if (m->via_rest.n)
+		edit_remove_value(l, m, line, m->top_via.whole);
+	else
+		edit_replace(l, h->start, h->end - h->start, (struct span){ 0, 0 });
+	return has_via_below(m);
 }
 
 void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response, uint32_t len)

@@ -30,27 +30,23 @@ static void put_field(struct writer *w, const char *name, struct span value)
 }
 
 /* The first Via line: rport filled in, and what the caller has to say about the top value behind that value. */
-static int put_top_via(struct writer *w, const struct sip_message *m, const struct reply *reply)
+static void put_top_via(struct writer *w, const struct sip_message *m, const struct reply *reply)
 {
 	const struct sip_header *h = &m->headers[m->first[SIP_H_VIA]];
-	struct span rest = sip_first(m, SIP_H_VIA);
 	const uint8_t *at = m->data + h->start, *end = m->data + h->value + h->value_len, *behind;
-	struct via via;
+	const struct via *via = &m->top_via;
 
-	if (via_next(&rest, &via) != 1)
-		return -ERR_INVALID;
-	behind = via.whole.p + via.whole.n;
-	if (reply->rport_value.p && via.rport && !via.rport_value.n) {
-		put(w, span_of(at, (uint32_t)(via.rport_whole.p - at)));
+	behind = via->whole.p + via->whole.n;
+	if (reply->rport_value.p && via->rport && !via->rport_value.n) {
+		put(w, span_of(at, (uint32_t)(via->rport_whole.p - at)));
 		PUT(w, ";rport=");
 		put(w, reply->rport_value);
-		at = via.rport_whole.p + via.rport_whole.n;
+		at = via->rport_whole.p + via->rport_whole.n;
 	}
 	put(w, span_of(at, (uint32_t)(behind - at)));
 	put(w, reply->via_append);
 	put(w, span_of(behind, (uint32_t)(end - behind)));
 	PUT(w, "\r\n");
-	return 0;
 }
 
 static void put_to(struct writer *w, const struct sip_message *m, struct span tag)
@@ -78,8 +74,7 @@ int reply_compose(const struct sip_message *request, const struct reply *reply, 
 	PUT(&w, " ");
 	put_str(&w, reply->reason ? reply->reason : sip_reason_phrase(reply->status));
 	PUT(&w, "\r\n");
-	if (put_top_via(&w, m, reply))
-		return -ERR_INVALID;
+	put_top_via(&w, m, reply);
 	put_lines(&w, m, m->headers[top].next);
 	put_line(&w, m, m->first[SIP_H_FROM]);
 	put_to(&w, m, reply->to_tag);
@@ -97,16 +92,14 @@ static int compose_beside(const struct sip_message *sent, const char *method, st
 			  uint32_t cap)
 {
 	struct writer w = { .out = out, .cap = cap };
-	struct span rest = sip_first(sent, SIP_H_VIA);
-	struct via via;
 
-	if (!sip_answerable(sent) || via_next(&rest, &via) != 1)
+	if (!sip_answerable(sent))
 		return -ERR_INVALID;
 	put_str(&w, method);
 	PUT(&w, " ");
 	put(&w, sent->request_uri);
 	PUT(&w, " SIP/2.0\r\n");
-	put_field(&w, "Via", via.whole);
+	put_field(&w, "Via", sent->top_via.whole);
 	put_lines(&w, sent, sent->first[SIP_H_ROUTE]);
 	PUT(&w, "Max-Forwards: ");
 	put_u32(&w, sent->max_forwards == UINT32_MAX ? 70 : sent->max_forwards);

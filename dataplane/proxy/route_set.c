@@ -1,0 +1,212 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "proxy/route_set.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "base/err.h"
+#include "sip/uri.h"
+
+#define RECORD_ROUTES_BYTES 512
+
+/* ---- reading */
+
+static int token_from(const struct proxy *p, struct span user, struct way *w)
+{
+	if (!user.p)
+		return -ERR_NOT_FOUND;
+	return token_decode(&p->config.token_keys, user, p->in->call_id, p->in->from_tag, p->in->to_tag, &w->token, &w->side);
+}
+
+static bool is_own_route(const struct proxy *p, struct span text)
+{
+	struct sip_uri uri;
+	struct token t;
+	enum token_side side;
+
+	if (!uri_read(text, &uri))
+		return false;
+	return host_is_us(p, uri.host, uri.port) ||
+	       (uri.user.p && token_decode(&p->config.token_keys, uri.user, p->in->call_id, p->in->from_tag, p->in->to_tag, &t,
+					   &side) == 0);
+}
+
+static bool note_route(struct way *w, const struct name_addr *element, int line)
+{
+	if (w->count == ROUTES_IN_MAX)
+		return false;
+	w->routes[w->count++] = (struct route_value){ element->whole, element->uri, line };
+	return true;
+}
+
+/* Lists the Route set behind what way_read_token has read of it. 0, -ERR_INVALID, -ERR_FULL. */
+static int read_routes(const struct proxy *p, struct way *w)
+{
+	const struct sip_message *m = p->in;
+	struct span rest = w->rest;
+	struct name_addr element;
+	int line = m->first[SIP_H_ROUTE], rc;
+
+	while (line >= 0) {
+		while ((rc = name_addr_next(&rest, &element)) == 1)
+			if (!note_route(w, &element, line))
+				return -ERR_FULL;
+		if (rc < 0)
+			return rc;
+		line = m->headers[line].next;
+		rest = sip_value(m, line);
+	}
+	return 0;
+}
+
+int way_read_token(struct proxy *p, struct way *w)
+{
+	const struct sip_uri *request = NULL;
+	struct name_addr top;
+	struct sip_uri uri;
+	struct span rest;
+	int rc = -ERR_NOT_FOUND;
+
+	w->strict_before = w->top_is_ours = false;
+	w->count = 0;
+	w->rest = rest = sip_first(p->in, SIP_H_ROUTE);
+	if (rest.p && name_addr_next(&rest, &top) == 1 && uri_read(top.uri, &uri)) {
+		note_route(w, &top, p->in->first[SIP_H_ROUTE]);
+		w->rest = rest;
+		rc = token_from(p, uri.user, w);
+	}
+	w->top_is_ours = rc == 0;
+	if (rc == 0)
+		return 0;
+	request = request_uri(p);
+	if (request && request->scheme == URI_SIP && token_from(p, request->user, w) == 0) {
+		w->strict_before = true;
+		return 0;
+	}
+	return rc;
+}
+
+/* A Route's URI on its way to the request line, where headers are not allowed (§19.1.1). */
+static bool may_be_request_uri(struct span text)
+{
+	struct sip_uri uri;
+
+	return uri_read(text, &uri) && !uri.headers.p;
+}
+
+int way_follow(struct proxy *p, struct way *w)
+{
+	int rc = read_routes(p, w);
+
+	if (rc < 0)
+		return rc;
+	w->request_uri = p->in->request_uri;
+	w->tail.p = NULL;
+	w->rebuild = false;
+	w->hop = &w->hop_read;
+	if (w->strict_before) {
+		if (!w->count)
+			return -ERR_INVALID;
+		w->request_uri = w->routes[--w->count].uri;
+		w->rebuild = true;
+	}
+	w->first = w->top_is_ours;
+	while (w->first < w->count && is_own_route(p, w->routes[w->first].uri))
+		w->first++;
+	w->own = w->first;
+	w->hop_is_route = w->first < w->count;
+	if (!w->hop_is_route && !w->strict_before)
+		w->hop = request_uri(p);
+	else if (!uri_read(w->hop_is_route ? w->routes[w->first].uri : w->request_uri, &w->hop_read))
+		return -ERR_INVALID;
+	if (!w->hop)
+		return -ERR_INVALID;
+	if (w->hop_is_route && !param_find(w->hop->params, "lr", NULL)) {
+		w->tail = w->request_uri;
+		w->request_uri = w->routes[w->first].uri;
+		w->first++;
+		w->rebuild = true;
+	}
+	return w->rebuild && !may_be_request_uri(w->request_uri) ? -ERR_INVALID : 0;
+}
+
+/* Loose routing all around: our own values go, the rest stays as it was written. */
+static void edit_drop_own(struct proxy *p, const struct way *w)
+{
+	const struct sip_message *m = p->in;
+	const struct span none = { 0, 0 };
+
+	for (unsigned i = 0; i < w->first; i++) {
+		const struct sip_header *h = &m->headers[w->routes[i].line];
+		unsigned behind = i + 1;
+
+		if (i && w->routes[i].line == w->routes[i - 1].line)
+			continue; /* its line is dealt with */
+		while (behind < w->first && w->routes[behind].line == w->routes[i].line)
+			behind++;
+		if (behind < w->count && w->routes[behind].line == w->routes[i].line)
+			edit_replace(&p->edits, h->value, (uint32_t)(w->routes[behind].whole.p - m->data) - h->value, none);
+		else
+			edit_replace(&p->edits, h->start, h->end - h->start, none);
+	}
+}
+
+static void edit_rebuild(struct proxy *p, const struct way *w)
+{
+	const struct sip_message *m = p->in;
+	int first_line = m->first[SIP_H_ROUTE];
+	char *out = (char *)edit_text_begin(&p->edits, 1024);
+	uint32_t n = 0;
+
+	if (!out)
+		return;
+	for (unsigned i = w->first; i <= w->count; i++) {
+		struct span uri = i < w->count ? w->routes[i].uri : w->tail;
+
+		if (!uri.p)
+			continue;
+		if (n + uri.n + 16 > 1024) { /* no room: rather nothing than a Route set with a gap */
+			p->edits.error = -ERR_FULL;
+			return;
+		}
+		n += (uint32_t)sprintf(out + n, "%s<%.*s>", n ? ", " : "Route: ", (int)uri.n, (const char *)uri.p);
+	}
+	if (n) {
+		memcpy(out + n, "\r\n", 2);
+		n += 2;
+	}
+	for (int line = first_line; line >= 0; line = m->headers[line].next)
+		edit_replace(&p->edits, m->headers[line].start, m->headers[line].end - m->headers[line].start,
+			     line == first_line ? edit_text_end(&p->edits, n) : (struct span){ 0, 0 });
+	edit_replace_span(&p->edits, m, m->request_uri, w->request_uri);
+}
+
+/* A NOTIFY may reach the subscriber before the answer to its SUBSCRIBE: then it founds the dialog, with its own Record-Route (RFC 6665 §4.3).
+ * Ours are those by which it came, the other way round. */
+static void edit_record_route(struct proxy *p, const struct way *w)
+{
+	char *out = (char *)edit_text_begin(&p->edits, RECORD_ROUTES_BYTES);
+	struct sip_uri uri;
+	struct way scratch;
+	uint32_t n = 0;
+
+	for (unsigned i = w->own; out && i--;) {
+		struct span text = w->routes[i].uri;
+
+		if (n + text.n + 20 > RECORD_ROUTES_BYTES || !uri_read(text, &uri) || token_from(p, uri.user, &scratch) < 0)
+			continue;
+		n += (uint32_t)sprintf(out + n, "Record-Route: <%.*s>\r\n", (int)text.n, (const char *)text.p);
+	}
+	if (out)
+		edit_replace(&p->edits, p->in->start_line_end, 0, edit_text_end(&p->edits, n));
+}
+
+void way_edit(struct proxy *p, const struct way *w)
+{
+	if (w->rebuild)
+		edit_rebuild(p, w);
+	else
+		edit_drop_own(p, w);
+	if (p->in->method == SIP_NOTIFY)
+		edit_record_route(p, w);
+}
