@@ -62,6 +62,12 @@ static inline void *slab_get(struct slab *s, uint32_t bytes)
 	return buffer;
 }
 
+/* What slab_get would really give for that many bytes: who asks for so many may use them all. 0: too many. any */
+static inline uint32_t slab_room(const struct slab *s, uint32_t bytes)
+{
+	return s->shelf[slab_class(bytes)].bytes;
+}
+
 /* NULL is ignored. worker-only */
 static inline void slab_put(struct slab *s, void *buffer)
 {

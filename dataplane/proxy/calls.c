@@ -1,23 +1,36 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/calls.h"
 
+#include <assert.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/pool.h"
+#include "base/pages.h"
+#include "base/poison.h"
+
+#define LINE	      64
+#define TAG_BYTES_MAX 128 /* of a tag, folded at once */
+/* What stays readable of a free slot. */
+#define KEPT_BYTES offsetof(struct live_call, call_id)
+
+_Static_assert(sizeof(struct live_call) == 2 * LINE && offsetof(struct live_call, age) == LINE, "a call is two cache lines");
+_Static_assert(KEPT_BYTES == 8, "poisoning goes by words of 8 bytes");
 
 struct calls {
-	struct pool *pool;
+	struct live_call *at;
+	uint32_t *buckets; /* slot + 1 of the newest call; 0: none */
 	struct wheel *wheel;
 	struct hash_key key;
-	uint32_t max_age_ms, age_kind, mask, live;
-	struct live_call **buckets;
-	uint16_t *generations; /* outlives the object: a slot's next call has another one */
-	uint8_t *open;
+	uint32_t max, fresh; /* slots from here on were never taken */
+	uint32_t free;	     /* slot + 1 of the one given back last */
+	uint32_t max_age_ms, age_kind, mask, open, live;
+	uint16_t node, boot;
+	uint8_t worker;
 };
 
 struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, const struct hash_key *key, struct wheel *wheel,
-			uint32_t age_kind)
+			uint32_t age_kind, const struct token *own)
 {
 	struct calls *c = calloc(1, sizeof(*c));
 	uint32_t n = 64;
@@ -27,18 +40,22 @@ struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, const struct ha
 	while (n < max_calls && n < 1U << 30)
 		n *= 2;
 	c->mask = n - 1;
+	c->max = max_calls;
 	c->max_age_ms = max_age_ms;
 	c->age_kind = age_kind;
 	c->key = *key;
 	c->wheel = wheel;
-	c->pool = pool_new(max_calls, sizeof(struct live_call));
-	c->buckets = calloc(n, sizeof(c->buckets[0]));
-	c->generations = calloc(max_calls, sizeof(c->generations[0]));
-	c->open = calloc(max_calls, 1);
-	if (!c->pool || !c->buckets || !c->generations || !c->open) {
+	c->node = own->node;
+	c->boot = own->boot;
+	c->worker = own->worker;
+	c->at = pages_new(sizeof(c->at[0]) * (size_t)max_calls);
+	c->buckets = pages_new(sizeof(c->buckets[0]) * (size_t)n);
+	if (!c->at || !c->buckets) {
 		calls_free(c);
 		return NULL;
 	}
+	for (uint32_t i = 0; POISON_GAP_BYTES && i < max_calls; i++)
+		poison_region((uint8_t *)&c->at[i] + KEPT_BYTES, sizeof(c->at[i]) - KEPT_BYTES);
 	return c;
 }
 
@@ -46,77 +63,117 @@ void calls_free(struct calls *c)
 {
 	if (!c)
 		return;
-	pool_free(c->pool);
-	free(c->buckets);
-	free(c->generations);
-	free(c->open);
+	if (c->at)
+		unpoison_region(c->at, sizeof(c->at[0]) * (size_t)c->max);
+	pages_free(c->at, sizeof(c->at[0]) * (size_t)c->max);
+	pages_free(c->buckets, sizeof(c->buckets[0]) * ((size_t)c->mask + 1));
 	free(c);
 }
 
-/* Tags compare without case (tokens); Call-IDs with it (RFC 3261 §20.8). An absent tag hashes as an empty one. */
-static uint64_t tag_hash(const struct calls *c, struct span tag)
+/* Of the characters of a token only letters differ from another one in this bit alone. */
+static uint64_t hash_folded(const struct hash_key *key, const uint8_t *p, uint32_t n)
 {
-	uint8_t low[128];
-	uint64_t h;
+	uint8_t low[TAG_BYTES_MAX];
 
-	if (tag.n > sizeof(low))
-		h = siphash24(&c->key, tag.p, tag.n);
-	else {
-		for (uint32_t i = 0; i < tag.n; i++)
-			low[i] = ascii_lower(tag.p[i]);
-		h = siphash24(&c->key, low, tag.n);
-	}
+	for (uint32_t i = 0; i < n; i++)
+		low[i] = p[i] | 0x20;
+	return siphash24(key, low, n);
+}
+
+uint64_t call_tag_hash(const struct calls *c, struct span tag)
+{
+	uint64_t h = 0;
+	uint32_t n;
+
+	for (; tag.n > TAG_BYTES_MAX; tag.p += TAG_BYTES_MAX, tag.n -= TAG_BYTES_MAX)
+		h = mix64(h + hash_folded(&c->key, tag.p, TAG_BYTES_MAX));
+	n = tag.n;
+	h += hash_folded(&c->key, tag.p, n);
 	return h ? h : 1;
 }
 
 /* By Call-ID and the caller's tag: nobody makes a long chain with one Call-ID. */
-static struct live_call **bucket(const struct calls *c, uint64_t call_id, uint64_t caller_tag)
+static uint32_t *bucket(const struct calls *c, uint64_t call_id, uint64_t caller_tag)
 {
 	return &c->buckets[mix64(call_id + mix64(caller_tag)) & c->mask];
 }
 
-struct live_call *call_open(struct calls *c, struct span call_id, struct span caller_tag)
+static struct live_call *take(struct calls *c)
 {
-	struct live_call *call = pool_get(c->pool);
-	uint32_t slot;
+	struct live_call *call;
+
+	if (c->free) {
+		call = &c->at[c->free - 1];
+		c->free = call->chain;
+		unpoison_region(call, sizeof(*call));
+		return call;
+	}
+	if (c->fresh == c->max)
+		return NULL;
+	call = &c->at[c->fresh++];
+	unpoison_region(call, sizeof(*call));
+	call->age.kind = c->age_kind;
+	return call;
+}
+
+struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_tag, uint32_t setup_s, uint32_t caller_trunk)
+{
+	uint32_t *b = bucket(c, call_id, caller_tag);
+	struct live_call *call = take(c);
 
 	if (!call)
 		return NULL;
-	slot = pool_index(c->pool, call);
-	*call = (struct live_call){
-		.age = { .kind = c->age_kind },
-		.call_id = siphash24(&c->key, call_id.p, call_id.n),
-		.caller_tag = tag_hash(c, caller_tag),
-		.generation = c->generations[slot],
-		.target_slot = UINT32_MAX,
-	};
-	c->open[slot] = 1;
-	call->chain = *bucket(c, call->call_id, call->caller_tag);
-	*bucket(c, call->call_id, call->caller_tag) = call;
+	call->chain = *b;
+	*b = call_slot(c, call) + 1;
+	call->open = true;
+	call->answered = false;
+	call->natted = false;
+	call->call_id = call_id;
+	call->caller_tag = caller_tag;
+	call->target_tag = 0;
+	call->record = NULL;
+	call->setup_s = setup_s;
+	call->caller_trunk = caller_trunk;
+	call->target_trunk = 0;
+	call->endpoint = 0;
+	call->session_ms = 0;
+	call->target_slot = UINT32_MAX;
+	c->open++;
 	return call;
 }
 
 void call_close(struct calls *c, struct live_call *call)
 {
-	struct live_call **link = bucket(c, call->call_id, call->caller_tag);
-	uint32_t slot = pool_index(c->pool, call);
+	uint32_t *link = bucket(c, call->call_id, call->caller_tag), slot = call_slot(c, call);
 
-	while (*link != call)
-		link = &(*link)->chain;
+	assert(call->open);
+	while (*link != slot + 1)
+		link = &c->at[*link - 1].chain;
 	*link = call->chain;
-	wheel_cancel(&call->age);
-	c->live -= call->answered;
-	c->generations[slot]++;
-	c->open[slot] = 0;
-	pool_put(c->pool, call);
+	if (call->answered) {
+		wheel_cancel(&call->age);
+		c->live--;
+	}
+	c->open--;
+	call->generation++;
+	call->open = false;
+	call->chain = c->free;
+	c->free = slot + 1;
+	poison_region((uint8_t *)call + KEPT_BYTES, sizeof(*call) - KEPT_BYTES);
 }
 
-void call_answer(struct calls *c, struct live_call *call, struct span target_tag, uint64_t now_ms)
+void call_natted(struct live_call *call, const struct ip_port *flow)
+{
+	call->natted = true;
+	call->caller_flow = *flow;
+}
+
+void call_answer(struct calls *c, struct live_call *call, uint64_t target_tag, uint64_t now_ms)
 {
 	if (call->answered)
 		return;
 	call->answered = true;
-	call->target_tag = tag_hash(c, target_tag);
+	call->target_tag = target_tag;
 	c->live++;
 	call_refresh(c, call, now_ms);
 }
@@ -140,44 +197,93 @@ void call_session(struct live_call *call, uint64_t session_s)
 
 struct live_call *calls_next(const struct calls *c, uint32_t *cursor)
 {
-	while (*cursor < pool_capacity(c->pool)) {
-		uint32_t slot = (*cursor)++;
+	while (*cursor < c->fresh) {
+		struct live_call *call = &c->at[(*cursor)++];
 
-		if (c->open[slot])
-			return pool_at(c->pool, slot);
+		if (call->open)
+			return call;
 	}
 	return NULL;
 }
 
 uint32_t call_slot(const struct calls *c, const struct live_call *call)
 {
-	return pool_index(c->pool, call);
+	return (uint32_t)(call - c->at);
 }
 
 struct live_call *call_at(const struct calls *c, uint32_t slot, uint16_t generation)
 {
-	if (slot >= pool_capacity(c->pool) || !c->open[slot] || c->generations[slot] != generation)
-		return NULL;
-	return pool_at(c->pool, slot);
+	struct live_call *call = &c->at[slot];
+
+	return slot < c->fresh && call->open && call->generation == generation ? call : NULL;
+}
+
+void call_token(const struct calls *c, const struct live_call *call, struct token *ret)
+{
+	*ret = (struct token){
+		.node = c->node,
+		.boot = c->boot,
+		.worker = c->worker,
+		.slot = call_slot(c, call),
+		.generation = call->generation,
+		.setup_s = call->setup_s,
+		.caller_trunk = call->caller_trunk,
+		.target_trunk = call->target_trunk,
+		.endpoint = call->endpoint,
+	};
+	if (call->natted)
+		ret->caller_flow = call->caller_flow;
+}
+
+static bool is_dialog(const struct live_call *call, uint64_t call_id, uint64_t caller, uint64_t target)
+{
+	return call->call_id == call_id && call->caller_tag == caller && call->target_tag == target && call->answered;
 }
 
 static struct live_call *find(const struct calls *c, uint64_t call_id, uint64_t caller, uint64_t target)
 {
-	for (struct live_call *call = *bucket(c, call_id, caller); call; call = call->chain)
-		if (call->answered && call->call_id == call_id && call->caller_tag == caller && call->target_tag == target)
-			return call;
+	for (uint32_t slot = *bucket(c, call_id, caller); slot; slot = c->at[slot - 1].chain)
+		if (is_dialog(&c->at[slot - 1], call_id, caller, target))
+			return &c->at[slot - 1];
 	return NULL;
 }
 
-struct live_call *call_find(const struct calls *c, struct span call_id, struct span from_tag, struct span to_tag,
+struct live_call *call_find(const struct calls *c, uint64_t call_id, uint64_t from_tag, uint64_t to_tag, const struct token *hint,
 			    enum token_side *ret_side)
 {
-	uint64_t id = siphash24(&c->key, call_id.p, call_id.n);
-	uint64_t from = tag_hash(c, from_tag), to = tag_hash(c, to_tag);
-	struct live_call *call = find(c, id, from, to);
+	struct live_call *call = NULL;
 
+	if (hint && hint->node == c->node && hint->boot == c->boot && hint->worker == c->worker)
+		call = call_at(c, hint->slot, hint->generation);
+	if (call && is_dialog(call, call_id, from_tag, to_tag)) {
+		*ret_side = TOKEN_FROM_CALLER;
+		return call;
+	}
+	if (call && is_dialog(call, call_id, to_tag, from_tag)) {
+		*ret_side = TOKEN_FROM_TARGET;
+		return call;
+	}
+	/* Two legs may have answered: the token of both names the one that is counted, and the other one is not among them. */
+	call = find(c, call_id, from_tag, to_tag);
 	*ret_side = call ? TOKEN_FROM_CALLER : TOKEN_FROM_TARGET;
-	return call ? call : find(c, id, to, from);
+	return call ? call : find(c, call_id, to_tag, from_tag);
+}
+
+void calls_prefetch(const struct calls *c, uint32_t slot)
+{
+	if (slot >= c->fresh)
+		return;
+	__builtin_prefetch(&c->at[slot]);
+	__builtin_prefetch((const uint8_t *)&c->at[slot] + LINE);
+}
+
+void calls_prefetch_open(const struct calls *c, uint64_t call_id, uint64_t caller_tag)
+{
+	uint32_t slot = c->free ? c->free - 1 : c->fresh;
+
+	__builtin_prefetch(bucket(c, call_id, caller_tag), 1);
+	if (slot < c->max)
+		__builtin_prefetch(&c->at[slot], 1);
 }
 
 uint32_t calls_live(const struct calls *c)
@@ -187,5 +293,5 @@ uint32_t calls_live(const struct calls *c)
 
 uint32_t calls_open(const struct calls *c)
 {
-	return pool_in_use(c->pool);
+	return c->open;
 }

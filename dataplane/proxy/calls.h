@@ -14,32 +14,41 @@
 
 #define CALL_NONE UINT32_MAX
 
+/* Two cache lines: all that setting up, answering and finding a call need is in the first. */
 struct live_call {
-	struct wheel_timer age; /* ends a call whose BYE was missed */
-	struct live_call *chain;
+	uint32_t chain;	     /* calls.c: the next one of its bucket, or the next free slot */
+	uint16_t generation; /* outlives the call: the slot's next one has another */
+	bool open : 1;
+	bool answered : 1;
+	bool natted : 1;			  /* caller_flow is written */
 	uint64_t call_id, caller_tag, target_tag; /* keyed hashes; target_tag 0 until the answer */
-	struct token token;			  /* the sides, as in Record-Route */
 	struct kept_record *record;		  /* what goes on record (record.h); NULL: none */
+	uint32_t setup_s, caller_trunk, target_trunk, endpoint; /* as in the token (token.h) */
 	uint32_t session_ms;			  /* RFC 4028: it ends unless refreshed within this; 0: no session timer */
 	uint32_t target_slot;
-	uint16_t generation;
-	bool answered;
-};
+	struct wheel_timer age; /* ends a call whose BYE was missed */
+	struct ip_port caller_flow; /* where the caller's packets really come from, when it sits behind a NAT */
+} __attribute__((aligned(64)));
 
 struct calls;
-struct kept_record;
 
-/* age_kind: wheel_timer.kind of live_call.age. NULL: no memory. control-only */
+/* age_kind: wheel_timer.kind of live_call.age. own: node, boot and worker of the tokens of these calls. key: of Call-ID and tags, the one that
+ * the hashes given to the functions below are made with. NULL: no memory. control-only */
 struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, const struct hash_key *key, struct wheel *wheel,
-			uint32_t age_kind);
+			uint32_t age_kind, const struct token *own);
 void calls_free(struct calls *c);
 
 /* worker-only, all of these */
+/* A tag's hash, the same whatever its case (tags are tokens); never 0. Call-IDs compare with case (RFC 3261 §20.8): theirs is siphash24. */
+uint64_t call_tag_hash(const struct calls *c, struct span tag);
+
 /* A call that is being set up. NULL: full. */
-struct live_call *call_open(struct calls *c, struct span call_id, struct span caller_tag);
+struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_tag, uint32_t setup_s, uint32_t caller_trunk);
 void call_close(struct calls *c, struct live_call *call);
+/* The caller is behind a NAT. */
+void call_natted(struct live_call *call, const struct ip_port *flow);
 /* The answer came: from now on it may be found by either tag, and grows old. */
-void call_answer(struct calls *c, struct live_call *call, struct span target_tag, uint64_t now_ms);
+void call_answer(struct calls *c, struct live_call *call, uint64_t target_tag, uint64_t now_ms);
 
 /* The session timer agreed on (RFC 4028), in s; 0: none, the maximum age alone. Takes effect with call_answer and call_refresh. */
 void call_session(struct live_call *call, uint64_t session_s);
@@ -49,9 +58,16 @@ void call_refresh(struct calls *c, struct live_call *call, uint64_t now_ms);
 uint32_t call_slot(const struct calls *c, const struct live_call *call);
 /* NULL: gone. */
 struct live_call *call_at(const struct calls *c, uint32_t slot, uint16_t generation);
-/* An answered call by Call-ID and both tags, whoever speaks; *ret_side says who. NULL: none. */
-struct live_call *call_find(const struct calls *c, struct span call_id, struct span from_tag, struct span to_tag,
+/* What our Record-Route says of it. */
+void call_token(const struct calls *c, const struct live_call *call, struct token *ret);
+/* An answered call by hashes of its Call-ID and both tags, whoever speaks; *ret_side says who. hint: the token that came with the request, which
+ * saves the search; NULL: none. NULL: no such call. */
+struct live_call *call_find(const struct calls *c, uint64_t call_id, uint64_t from_tag, uint64_t to_tag, const struct token *hint,
 			    enum token_side *ret_side);
+/* Brings what call_at, or call_find with that hint, will read into the cache. */
+void calls_prefetch(const struct calls *c, uint32_t slot);
+/* Brings what call_open will read and write into the cache. */
+void calls_prefetch_open(const struct calls *c, uint64_t call_id, uint64_t caller_tag);
 /* The call in the first taken slot from *cursor on, which moves behind it; NULL: no more. */
 struct live_call *calls_next(const struct calls *c, uint32_t *cursor);
 uint32_t calls_live(const struct calls *c); /* answered ones */

@@ -68,7 +68,7 @@ static void token_of(const struct proxy *p, const struct context *c, const struc
 		c->call_slot == CALL_NONE ? NULL : call_at(p->calls, c->call_slot, c->call_generation);
 
 	if (call) {
-		*ret = call->token;
+		call_token(p->calls, call, ret);
 	} else {
 		*ret = (struct token){
 			.node = p->config.node,

@@ -29,10 +29,10 @@ static bool from_live_calls(struct proxy *p, const struct flow *from, struct way
 
 	if (!p->in->to_tag.p || access_lookup(p->tables->access, &from->remote.ip) == TRUNK_NONE)
 		return false;
-	call = call_find(p->calls, p->in->call_id, p->in->from_tag, p->in->to_tag, &w->side);
+	call = call_find(p->calls, p->call_hash, from_tag_hash(p), call_tag_hash(p->calls, p->in->to_tag), NULL, &w->side);
 	if (!call)
 		return false;
-	w->token = call->token;
+	call_token(p->calls, call, &w->token);
 	return true;
 }
 
@@ -133,16 +133,16 @@ static uint64_t stateless_digest(struct proxy *p, const struct ip_port *reply_to
 }
 
 /* The record of just this dialog: where two legs answered, the token of both names it, but only one is counted. */
-static struct live_call *live_call_of(const struct proxy *p)
+static struct live_call *live_call_of(struct proxy *p, const struct way *w)
 {
 	enum token_side side;
 
-	return call_find(p->calls, p->in->call_id, p->in->from_tag, p->in->to_tag, &side);
+	return call_find(p->calls, p->call_hash, from_tag_hash(p), call_tag_hash(p->calls, p->in->to_tag), &w->token, &side);
 }
 
 static void end_call(struct proxy *p, const struct way *w)
 {
-	struct live_call *call = live_call_of(p);
+	struct live_call *call = live_call_of(p, w);
 
 	if (!call) {
 		/* Whoever set it up, another node or we before a restart, will not see this BYE. */
@@ -158,9 +158,9 @@ static void end_call(struct proxy *p, const struct way *w)
 }
 
 /* RFC 4028 §9: a re-INVITE or UPDATE refreshes the session, and may change its interval. */
-static void refresh_call(struct proxy *p)
+static void refresh_call(struct proxy *p, const struct way *w)
 {
-	struct live_call *call = live_call_of(p);
+	struct live_call *call = live_call_of(p, w);
 	uint64_t seconds = session_expires(p->in);
 
 	if (call && seconds)
@@ -204,7 +204,7 @@ static void send_on(struct proxy *p, const struct flow *from, const struct way *
 	if (m->method == SIP_BYE)
 		end_call(p, w);
 	else if (m->method == SIP_INVITE || m->method == SIP_UPDATE)
-		refresh_call(p);
+		refresh_call(p, w);
 }
 
 static void refuse(struct proxy *p, const struct flow *from, enum counter why, uint16_t status)

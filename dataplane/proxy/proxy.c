@@ -56,7 +56,8 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	p->contexts = pool_new(config->max_transactions, sizeof(struct context));
 	if (p->wheel && p->slab && p->contexts) {
 		p->transactions = transactions_new(&tc);
-		p->calls = calls_new(config->max_calls, config->max_call_age_ms, &txn_key, p->wheel, TIMER_CALL_AGE);
+		p->calls = calls_new(config->max_calls, config->max_call_age_ms, &config->call_key, p->wheel, TIMER_CALL_AGE,
+				     &(struct token){ .node = config->node, .boot = config->boot, .worker = config->worker });
 	}
 	p->challenges = challenges_new();
 	p->by_endpoint = calloc(endpoints_max(p->tables->endpoints), sizeof(p->by_endpoint[0]));
@@ -136,7 +137,7 @@ uint64_t from_tag_hash(struct proxy *p)
 
 	if (!l->from_hashed) {
 		l->from_hashed = true;
-		l->from_hash = siphash24(&p->config.call_key, p->in->from_tag.p, p->in->from_tag.n);
+		l->from_hash = call_tag_hash(p->calls, p->in->from_tag);
 	}
 	return l->from_hash;
 }

@@ -4,11 +4,48 @@
 #include <stddef.h>
 #include <string.h>
 
-/* During setup with room for every attempt; an answered call keeps less (shrink). */
+/* A record while its call goes on: its texts as long as they are, and as many attempts as there were, since there may be a million of them.
+ * What leaves is a whole call_record. */
 struct kept_record {
-	struct kept_record *next; /* among those that wait for the mailbox */
-	struct call_record r;
+	uint64_t id;
+	uint64_t arrived_unix_ms;
+	e164 number;
+	uint32_t progress_ms, answered_ms, ended_ms;
+	uint32_t source_trunk_id, profile_id;
+	struct ip_port source;
+	uint16_t status, node;
+	uint16_t bytes; /* of the buffer */
+	uint8_t kind, end, worker;
+	uint8_t call_id_len, from_len, to_len, profile_len;
+	uint8_t attempt_count;
+	char text[]; /* Call-ID, from, to, profile; then, aligned, the attempts */
 };
+
+#define KEPT_BYTES_MAX                                                                                                            \
+	(sizeof(struct kept_record) + RECORD_CALL_ID_MAX + 2 * RECORD_USER_MAX + PROFILE_NAME_MAX + 4 +                           \
+	 ATTEMPTS_MAX * sizeof(struct attempt_record))
+
+struct waiting_record {
+	struct waiting_record *next;
+	struct kept_record k;
+};
+
+static uint32_t attempts_at(const struct kept_record *k)
+{
+	uint32_t end = (uint32_t)offsetof(struct kept_record, text) + k->call_id_len + k->from_len + k->to_len + k->profile_len;
+
+	return (end + 3) & ~3u;
+}
+
+static struct attempt_record *attempts_of(struct kept_record *k)
+{
+	return (struct attempt_record *)((uint8_t *)k + attempts_at(k));
+}
+
+static uint32_t bytes_with(const struct kept_record *k, unsigned attempts)
+{
+	return attempts_at(k) + attempts * (uint32_t)sizeof(struct attempt_record);
+}
 
 static struct kept_record *record_of(const struct proxy *p, const struct context *c)
 {
@@ -17,91 +54,177 @@ static struct kept_record *record_of(const struct proxy *p, const struct context
 	return call ? call->record : NULL;
 }
 
-static uint32_t since(const struct proxy *p, const struct call_record *r)
+static uint32_t since(const struct proxy *p, const struct kept_record *k)
 {
-	uint64_t ms = p->now_ms + p->config.clock_offset_ms - r->arrived_unix_ms;
+	uint64_t ms = p->now_ms + p->config.clock_offset_ms - k->arrived_unix_ms;
 
 	return ms ? (uint32_t)ms : 1; /* 0 says that it did not happen */
 }
 
-static uint8_t put_text(char *out, size_t room, struct span text)
-{
-	uint8_t n = (uint8_t)(text.n < room ? text.n : room);
+/* ---- posting */
 
-	if (n)
-		memcpy(out, text.p, n);
-	return n;
+static const char *take_text(char *out, const char *text, uint8_t n)
+{
+	memcpy(out, text, n);
+	return text + n;
 }
 
-static void wait_for_room(struct proxy *p, const struct call_record *r)
+/* In scratch memory. What lies behind the texts' ends and behind the last attempt is of no meaning. */
+static const struct call_record *whole(struct proxy *p, struct kept_record *k)
 {
-	struct kept_record *k = slab_get(p->slab, sizeof(*k));
+	struct call_record *r = &p->posting;
+	const char *text = k->text;
 
-	if (!k) {
+	r->id = k->id;
+	r->kind = k->kind;
+	r->end = k->end;
+	r->status = k->status;
+	r->node = k->node;
+	r->worker = k->worker;
+	r->attempt_count = k->attempt_count;
+	r->arrived_unix_ms = k->arrived_unix_ms;
+	r->progress_ms = k->progress_ms;
+	r->answered_ms = k->answered_ms;
+	r->ended_ms = k->ended_ms;
+	r->number = k->number;
+	r->source_trunk_id = k->source_trunk_id;
+	r->profile_id = k->profile_id;
+	r->source = k->source;
+	r->call_id_len = k->call_id_len;
+	r->from_len = k->from_len;
+	r->to_len = k->to_len;
+	text = take_text(r->call_id, text, k->call_id_len);
+	text = take_text(r->from, text, k->from_len);
+	text = take_text(r->to, text, k->to_len);
+	take_text(r->profile, text, k->profile_len);
+	r->profile[k->profile_len] = '\0';
+	memcpy(r->attempts, attempts_of(k), k->attempt_count * sizeof(r->attempts[0]));
+	return r;
+}
+
+static void wait_for_room(struct proxy *p, const struct kept_record *k)
+{
+	uint32_t bytes = bytes_with(k, k->attempt_count);
+	struct waiting_record *w = slab_get(p->slab, (uint32_t)offsetof(struct waiting_record, k) + bytes);
+
+	if (!w) {
 		count(p, COUNTER_records_lost);
 		return;
 	}
-	k->r = *r;
-	k->next = NULL;
-	*p->unposted_end = k;
-	p->unposted_end = &k->next;
+	memcpy(&w->k, k, bytes);
+	w->next = NULL;
+	*p->unposted_end = w;
+	p->unposted_end = &w->next;
 	p->unposted_count++;
 }
 
-static void post(struct proxy *p, const struct call_record *r)
+static void post(struct proxy *p, struct kept_record *k)
 {
 	if (!p->config.record)
 		return;
-	if (p->unposted || !p->config.record(p->config.outbox.ctx, r))
-		wait_for_room(p, r);
+	if (p->unposted || !p->config.record(p->config.outbox.ctx, whole(p, k)))
+		wait_for_room(p, k);
 }
 
 uint32_t record_flush(struct proxy *p)
 {
-	struct kept_record *k;
+	struct waiting_record *w;
 
-	while ((k = p->unposted) && p->config.record(p->config.outbox.ctx, &k->r)) {
-		p->unposted = k->next;
+	while ((w = p->unposted) && p->config.record(p->config.outbox.ctx, whole(p, &w->k))) {
+		p->unposted = w->next;
 		if (!p->unposted)
 			p->unposted_end = &p->unposted;
 		p->unposted_count--;
-		slab_put(p->slab, k);
+		slab_put(p->slab, w);
 	}
 	return p->unposted_count;
 }
 
-void record_open(struct proxy *p, struct context *c, struct live_call *call, struct span from_user, struct span to_user)
+const struct call_record *record_view(struct proxy *p, const struct live_call *call)
 {
-	struct kept_record *k;
-	struct call_record *r;
+	return whole(p, call->record);
+}
 
-	call->record = NULL;
-	if (!p->config.record)
-		return;
-	k = slab_get(p->slab, sizeof(*k));
+/* ---- keeping */
+
+static uint8_t text_len(struct span text, uint32_t room)
+{
+	return (uint8_t)(text.n < room ? text.n : room);
+}
+
+static char *put_text(char *out, struct span text, uint8_t n)
+{
+	if (n)
+		memcpy(out, text.p, n);
+	return out + n;
+}
+
+static void start(struct proxy *p, struct kept_record *k)
+{
+	memset(k, 0, offsetof(struct kept_record, text));
+	k->id = (uint64_t)p->config.boot << 48 | (uint64_t)p->config.worker << 40 | (++p->record_sequence & 0xffffffffffULL);
+	k->node = p->config.node;
+	k->worker = p->config.worker;
+}
+
+static struct kept_record *keep(struct proxy *p, const struct context *c, struct span from_user, struct span to_user)
+{
+	/* Its name as it is now: the profile may be gone by the time that somebody reads the record. */
+	const struct profile *profile = profiles_get(p->tables->profiles, c->profile_slot);
+	struct span name = profile ? span_str(profile->name) : (struct span){ 0, 0 };
+	uint8_t id_len = text_len(p->in->call_id, RECORD_CALL_ID_MAX), name_len = text_len(name, PROFILE_NAME_MAX - 1);
+	uint8_t from_len = text_len(from_user, RECORD_USER_MAX), to_len = text_len(to_user, RECORD_USER_MAX);
+	uint32_t bytes = (uint32_t)(sizeof(struct kept_record) + id_len + from_len + to_len + name_len + 3 + sizeof(struct attempt_record));
+	struct kept_record *k;
+	char *text;
+
+	bytes = slab_room(p->slab, bytes);
+	k = slab_get(p->slab, bytes);
 	if (!k) {
 		count(p, COUNTER_records_lost);
-		return;
+		return NULL;
 	}
-	r = &k->r;
-	memset(r, 0, offsetof(struct call_record, attempts));
-	r->id = (uint64_t)p->config.boot << 48 | (uint64_t)p->config.worker << 40 | (++p->record_sequence & 0xffffffffffULL);
-	r->node = p->config.node;
-	r->worker = p->config.worker;
-	r->arrived_unix_ms = p->now_ms + p->config.clock_offset_ms;
-	r->source_trunk_id = c->caller_trunk_id;
-	r->source = c->from.remote;
-	r->profile_id = c->profile_id;
-	r->call_id_len = put_text(r->call_id, sizeof(r->call_id), p->in->call_id);
-	r->from_len = put_text(r->from, sizeof(r->from), from_user);
-	r->to_len = put_text(r->to, sizeof(r->to), to_user);
-	call->record = k;
+	start(p, k);
+	k->arrived_unix_ms = p->now_ms + p->config.clock_offset_ms;
+	k->source_trunk_id = c->caller_trunk_id;
+	k->source = c->from.remote;
+	k->profile_id = c->profile_id;
+	k->bytes = (uint16_t)bytes;
+	k->call_id_len = id_len;
+	k->from_len = from_len;
+	k->to_len = to_len;
+	k->profile_len = name_len;
+	text = put_text(k->text, p->in->call_id, id_len);
+	text = put_text(text, from_user, from_len);
+	text = put_text(text, to_user, to_len);
+	put_text(text, name, name_len);
+	return k;
+}
+
+void record_open(struct proxy *p, struct context *c, struct live_call *call, struct span from_user, struct span to_user)
+{
+	call->record = p->config.record ? keep(p, c, from_user, to_user) : NULL;
 }
 
 void record_number(struct live_call *call, e164 number)
 {
 	if (call->record)
-		call->record->r.number = number;
+		call->record->number = number;
+}
+
+/* Room for one attempt more. NULL: no memory. */
+static struct kept_record *grow(struct proxy *p, struct context *c, struct kept_record *k)
+{
+	uint32_t bytes = slab_room(p->slab, bytes_with(k, k->attempt_count + 1u));
+	struct kept_record *larger = slab_get(p->slab, bytes);
+
+	if (!larger)
+		return NULL;
+	memcpy(larger, k, bytes_with(k, k->attempt_count));
+	larger->bytes = (uint16_t)bytes;
+	slab_put(p->slab, k);
+	call_at(p->calls, c->call_slot, c->call_generation)->record = larger;
+	return larger;
 }
 
 void record_attempt(struct proxy *p, struct attempt *a)
@@ -109,10 +232,16 @@ void record_attempt(struct proxy *p, struct attempt *a)
 	struct kept_record *k = record_of(p, a->context);
 
 	a->record = -1;
-	if (!k || k->r.attempt_count >= ATTEMPTS_MAX)
+	if (!k || k->attempt_count >= ATTEMPTS_MAX)
 		return;
-	a->record = (int8_t)k->r.attempt_count;
-	k->r.attempts[k->r.attempt_count++] = (struct attempt_record){
+	if (bytes_with(k, k->attempt_count + 1u) > k->bytes)
+		k = grow(p, a->context, k);
+	if (!k) {
+		count(p, COUNTER_records_lost); /* a part of one */
+		return;
+	}
+	a->record = (int8_t)k->attempt_count;
+	attempts_of(k)[k->attempt_count++] = (struct attempt_record){
 		.trunk_id = a->trunk_id,
 		.endpoint = a->txn.to.remote,
 		.started_ms = (uint32_t)(p->now_ms - a->context->arrived_ms),
@@ -126,7 +255,7 @@ void record_result(struct proxy *p, struct attempt *a, enum record_attempt_resul
 
 	if (!k || a->record < 0)
 		return;
-	r = &k->r.attempts[a->record];
+	r = &attempts_of(k)[a->record];
 	if (code)
 		r->code = code;
 	if (r->result != ATTEMPT_RECORD_PENDING && result != ATTEMPT_RECORD_ANSWERED)
@@ -139,112 +268,65 @@ void record_progress(struct proxy *p, const struct context *c)
 {
 	struct kept_record *k = record_of(p, c);
 
-	if (k && !k->r.progress_ms)
-		k->r.progress_ms = since(p, &k->r);
-}
-
-/* The profile's name as it is now: it may be gone by the time that somebody reads the record. */
-static void put_profile(const struct proxy *p, const struct context *c, struct call_record *r)
-{
-	const struct profile *profile = profiles_get(p->tables->profiles, c->profile_slot);
-
-	if (profile && profile->id == c->profile_id)
-		memcpy(r->profile, profile->name, sizeof(r->profile));
-}
-
-/* An answered call keeps only what it needs: as many attempts as it had. */
-static void shrink(struct proxy *p, struct live_call *call)
-{
-	size_t need = offsetof(struct kept_record, r.attempts) + call->record->r.attempt_count * sizeof(struct attempt_record);
-	struct kept_record *small = slab_get(p->slab, (uint32_t)need);
-
-	if (!small)
-		return;
-	memcpy(small, call->record, need);
-	slab_put(p->slab, call->record);
-	call->record = small;
-}
-
-/* What is kept may be short (shrink); what leaves is whole. */
-static const struct call_record *whole(struct proxy *p, const struct kept_record *k)
-{
-	size_t bytes = offsetof(struct call_record, attempts) + k->r.attempt_count * sizeof(struct attempt_record);
-
-	memset(&p->posting, 0, sizeof(p->posting));
-	memcpy(&p->posting, &k->r, bytes);
-	return &p->posting;
-}
-
-static void post_kept(struct proxy *p, const struct kept_record *k)
-{
-	post(p, whole(p, k));
-}
-
-const struct call_record *record_view(struct proxy *p, const struct live_call *call)
-{
-	return whole(p, call->record);
+	if (k && !k->progress_ms)
+		k->progress_ms = since(p, k);
 }
 
 void record_answer(struct proxy *p, struct context *c, struct live_call *call, uint16_t status)
 {
-	struct call_record *r;
+	struct kept_record *k = call->record;
 
-	if (!call->record)
+	if (!k)
 		return;
-	r = &call->record->r;
-	r->kind = RECORD_START;
-	r->status = status;
-	r->answered_ms = since(p, r);
-	put_profile(p, c, r);
-	post_kept(p, call->record);
-	shrink(p, call);
+	k->kind = RECORD_START;
+	k->status = status;
+	k->answered_ms = since(p, k);
+	post(p, k);
 }
 
 void record_failed(struct proxy *p, struct context *c, enum record_end end, uint16_t status)
 {
 	struct kept_record *k = record_of(p, c);
 
-	if (!k || k->r.kind == RECORD_FAILED)
+	if (!k || k->kind == RECORD_FAILED)
 		return;
-	k->r.kind = RECORD_FAILED;
-	k->r.end = (uint8_t)end;
-	k->r.status = status;
-	k->r.ended_ms = since(p, &k->r);
-	put_profile(p, c, &k->r);
-	post_kept(p, k);
+	k->kind = RECORD_FAILED;
+	k->end = (uint8_t)end;
+	k->status = status;
+	k->ended_ms = since(p, k);
+	post(p, k);
 }
 
 void record_end(struct proxy *p, struct live_call *call, enum record_end end)
 {
-	struct call_record *r;
+	struct kept_record *k = call->record;
 
-	if (!call->record)
+	if (!k)
 		return;
-	r = &call->record->r;
-	r->kind = RECORD_END;
-	r->end = (uint8_t)end;
-	r->ended_ms = since(p, r);
-	post_kept(p, call->record);
+	k->kind = RECORD_END;
+	k->end = (uint8_t)end;
+	k->ended_ms = since(p, k);
+	post(p, k);
 }
 
 void record_foreign_end(struct proxy *p, const struct token *t, enum token_side side)
 {
-	struct call_record *r = &p->posting;
+	_Alignas(struct kept_record) uint8_t memory[KEPT_BYTES_MAX];
+	struct kept_record *k = (struct kept_record *)memory;
 
-	memset(r, 0, sizeof(*r));
-	r->id = (uint64_t)p->config.boot << 48 | (uint64_t)p->config.worker << 40 | (++p->record_sequence & 0xffffffffffULL);
-	r->kind = RECORD_FOREIGN_END;
-	r->end = side == TOKEN_FROM_CALLER ? RECORD_ENDED_BY_CALLER : RECORD_ENDED_BY_TARGET;
-	r->node = t->node;
-	r->worker = t->worker;
-	r->arrived_unix_ms = (uint64_t)t->setup_s * 1000;
-	r->ended_ms = since(p, r);
-	r->source_trunk_id = t->caller_trunk;
-	r->call_id_len = put_text(r->call_id, sizeof(r->call_id), p->in->call_id);
-	r->attempt_count = 1;
-	r->attempts[0].trunk_id = t->target_trunk;
-	r->attempts[0].result = ATTEMPT_RECORD_ANSWERED;
-	post(p, r);
+	start(p, k);
+	k->kind = RECORD_FOREIGN_END;
+	k->end = side == TOKEN_FROM_CALLER ? RECORD_ENDED_BY_CALLER : RECORD_ENDED_BY_TARGET;
+	k->node = t->node;
+	k->worker = t->worker;
+	k->arrived_unix_ms = (uint64_t)t->setup_s * 1000;
+	k->ended_ms = since(p, k);
+	k->source_trunk_id = t->caller_trunk;
+	k->call_id_len = text_len(p->in->call_id, RECORD_CALL_ID_MAX);
+	put_text(k->text, p->in->call_id, k->call_id_len);
+	k->attempt_count = 1;
+	*attempts_of(k) = (struct attempt_record){ .trunk_id = t->target_trunk, .result = ATTEMPT_RECORD_ANSWERED };
+	post(p, k);
 }
 
 void record_close(struct proxy *p, struct live_call *call)

@@ -249,23 +249,14 @@ static struct span user_of(struct span value)
 
 static bool open_call(struct proxy *p, struct context *c, e164 number)
 {
-	struct live_call *call = call_open(p->calls, p->in->call_id, p->in->from_tag);
+	struct live_call *call = call_open(p->calls, c->call_hash, c->from_hash, unix_s(p, p->now_ms), c->caller_trunk_id);
 
 	if (!call)
 		return false;
 	c->call_slot = call_slot(p->calls, call);
 	c->call_generation = call->generation;
-	call->token = (struct token){
-		.node = p->config.node,
-		.boot = p->config.boot,
-		.worker = p->config.worker,
-		.slot = c->call_slot,
-		.generation = call->generation,
-		.setup_s = unix_s(p, p->now_ms),
-		.caller_trunk = c->caller_trunk_id,
-	};
 	if (behind_nat(p->in, &c->from))
-		call->token.caller_flow = c->from.remote;
+		call_natted(call, &c->from.remote);
 	record_open(p, c, call, user_of(sip_first(p->in, SIP_H_FROM)), request_uri(p)->user);
 	record_number(call, number);
 	return true;

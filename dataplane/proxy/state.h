@@ -20,7 +20,7 @@
 #include "tables/tables.h"
 #include "transaction/transactions.h"
 
-struct kept_record; /* record.h */
+struct waiting_record; /* record.c */
 
 /* Internal to proxy/: one worker's proxy, a request on its way (the response context of RFC 3261 §16.7), and one attempt of it. */
 
@@ -154,7 +154,7 @@ struct proxy {
 	struct challenges *challenges;
 	struct endpoint_watch *watch; /* by endpoint slot */
 	struct attempt **by_endpoint; /* unanswered attempts, by endpoint slot */
-	struct kept_record *unposted, **unposted_end; /* records that wait for room, oldest first */
+	struct waiting_record *unposted, **unposted_end; /* records that wait for room, oldest first */
 	uint32_t unposted_count;
 	uint64_t record_sequence;
 	struct call_record posting; /* scratch */
