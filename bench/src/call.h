@@ -1,0 +1,45 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "traffic.h"
+
+/* Shared by traffic.c, which makes messages, and check.c, which judges what became of them. */
+
+#define ROUTES_BYTES 192
+#define VIAS_BYTES   400
+
+struct call {
+	uint32_t generation;
+	uint32_t target_ip, refused_ip;
+	uint8_t expect; /* what has still to come out: EXPECT_ bits */
+	uint8_t step;	/* what went in last */
+	bool from_caller; /* who began the transaction that is under way */
+	uint8_t method;	/* of it */
+	uint16_t status;
+	uint16_t cseq;
+	uint16_t route_bytes;
+	uint32_t input; /* index in the batch */
+	uint8_t routes[ROUTES_BYTES];
+	struct flight *flight; /* the Vias of the request under way, for its answer */
+};
+
+struct flight {
+	struct flight *next;
+	uint16_t via_bytes;
+	uint8_t vias[VIAS_BYTES];
+};
+
+/* What was sent, to compare with. */
+struct input {
+	uint32_t len;
+	uint8_t text[MESSAGE_MAX];
+};
+
+enum { EXPECT_TRYING = 1, EXPECT_INVITE = 2, EXPECT_RESPONSE = 4, EXPECT_REQUEST = 8, EXPECT_HOP_ACK = 16 };
+
+struct call_name call_name_of(const struct traffic *t, uint32_t slot);
+struct flight *flight_new(void);
+void flight_free(struct flight *f);
+
+/* Judges one message that came out and notes what its receiver must know. Ends the program unless it is what it must be. */
+void check_output(struct traffic *t, const uint8_t *text, uint32_t len, uint32_t to);

@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Memory as the system sees it: what a run's resident set grows by when only the number of calls grows. */
+#include "modes.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+
+#define GROUP	  512
+#define SETTLE_MS 40000
+#define REFUSALS  2 /* the third target answers */
+
+static void put_all(struct traffic *t, const uint32_t *slots, enum step step)
+{
+	for (uint32_t i = 0; i < GROUP; i++)
+		traffic_put(t, slots[i], step);
+	traffic_go(t, 0, false);
+}
+
+static void invite(struct traffic *t, uint32_t *slots, uint64_t advance_ns)
+{
+	for (uint32_t i = 0; i < GROUP; i++)
+		traffic_put(t, slots[i] = traffic_fresh(t), STEP_INVITE);
+	traffic_go(t, advance_ns, false);
+}
+
+static void answer(struct traffic *t, const uint32_t *slots)
+{
+	put_all(t, slots, STEP_ANSWER);
+	put_all(t, slots, STEP_ACK);
+	for (uint32_t i = 0; i < GROUP; i++)
+		traffic_back(t, slots[i]);
+}
+
+/* Calls at o->rate up to `until`, then all transactions end. What they took is taken already when the next calls come. */
+static void grow_calls(struct traffic *t, const struct mode_options *o, uint32_t until)
+{
+	uint32_t slots[GROUP];
+
+	while (t->live_count + GROUP <= until) {
+		invite(t, slots, GROUP * 1000000000ull / o->rate);
+		for (unsigned i = 0; i < REFUSALS; i++)
+			put_all(t, slots, STEP_REFUSE);
+		answer(t, slots);
+	}
+	traffic_wait(t, SETTLE_MS, 10);
+}
+
+double mode_memory_call(struct traffic *t, const struct mode_options *o)
+{
+	uint32_t first = o->calls / 10;
+	uint64_t before;
+	uint32_t count;
+
+	peers_long_call_ids(true);
+	grow_calls(t, o, first);
+	before = resident_bytes();
+	count = t->live_count;
+	grow_calls(t, o, o->calls);
+	return (double)(resident_bytes() - before) / (t->live_count - count);
+}
+
+static uint64_t grow_progress(struct traffic *t, uint32_t *slots, uint32_t count)
+{
+	for (uint32_t done = 0; done < count; done += GROUP) {
+		invite(t, slots + done, 0);
+		put_all(t, slots + done, STEP_TRYING);
+		put_all(t, slots + done, STEP_RINGING);
+	}
+	return resident_bytes();
+}
+
+static void end_calls(struct traffic *t, uint32_t count)
+{
+	uint32_t slots[GROUP];
+
+	for (uint32_t done = 0; done < count; done += GROUP) {
+		for (uint32_t i = 0; i < GROUP; i++)
+			traffic_put(t, slots[i] = traffic_pick(t), STEP_BYE);
+		traffic_go(t, 0, false);
+		put_all(t, slots, STEP_OK);
+		for (uint32_t i = 0; i < GROUP; i++)
+			traffic_over(t, slots[i]);
+	}
+}
+
+/* Calls that are answered and ended at once, so that nothing but their transactions stays. */
+static uint64_t grow_lingering(struct traffic *t, uint32_t count)
+{
+	uint32_t slots[GROUP];
+
+	for (uint32_t done = 0; done < count; done += GROUP) {
+		invite(t, slots, 1000000); /* all within a few seconds: none has gone when the last comes */
+		answer(t, slots);
+		end_calls(t, GROUP);
+	}
+	return resident_bytes();
+}
+
+void mode_memory_invite(struct traffic *t, const struct mode_options *o, double *ret_progress, double *ret_lingering)
+{
+	uint32_t few = (o->calls / 10 / GROUP + 1) * GROUP, many = (o->calls / GROUP + 1) * GROUP;
+	uint32_t *slots = calloc(few + many, sizeof(*slots));
+	uint64_t before, after;
+
+	if (!slots)
+		return;
+	before = grow_lingering(t, few);
+	after = grow_lingering(t, many);
+	*ret_lingering = (double)(after - before) / many;
+	traffic_wait(t, SETTLE_MS, 10);
+	/* What lingered has gone, and its memory waits for others: more INVITEs than it has room for, before the growth is measured. */
+	before = grow_progress(t, slots, few);
+	after = grow_progress(t, slots + few, many);
+	*ret_progress = (double)(after - before) / many;
+	free(slots);
+}

@@ -1,0 +1,33 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "meter.h"
+#include "traffic.h"
+
+/* What strowger-pipeline can be asked to measure. Each takes a world and leaves its figure in *meter. */
+
+struct mode_options {
+	uint32_t calls;	   /* live at any time */
+	uint32_t rate;	   /* new calls a second of simulated time */
+	uint64_t messages; /* to be timed, about */
+	uint32_t batch;
+	enum mix mix;
+	bool sequential;
+};
+
+/* Requests and responses within dialogs, from either side; unit: message in. */
+void mode_in_dialog(struct traffic *t, const struct mode_options *o, struct meter *meter);
+/* INVITE and 200; unit: message forwarded (the 100 is paid for and not counted). */
+void mode_stateful(struct traffic *t, const struct mode_options *o, struct meter *meter);
+/* INVITE, 100, 180, 200, ACK, BYE, 200; unit: call. */
+void mode_call(struct traffic *t, const struct mode_options *o, struct meter *meter);
+/* What no proxy can do without: the in-dialog messages are copied into fresh mbufs, and a key of each is looked up among as many as there
+ * are calls; unit: message in. */
+void mode_floor(struct traffic *t, const struct mode_options *o, struct meter *meter);
+/* Frames dequeued by one worker and handed through the ring to the other, which frees them; unit: frame. */
+void mode_hop(struct traffic *t, const struct mode_options *o, struct meter *meter);
+
+/* Resident bytes per live call with a 60-byte Call-ID, whose third target answered. */
+double mode_memory_call(struct traffic *t, const struct mode_options *o);
+/* Resident bytes per INVITE in progress, and per one that only lingers. */
+void mode_memory_invite(struct traffic *t, const struct mode_options *o, double *ret_progress, double *ret_lingering);

@@ -1,0 +1,57 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "peers.h"
+
+/* The data plane in this process: tables, a port whose wire is two rings a worker, and workers that turn when they are told to. */
+
+#define WORLD_WORKERS_MAX 2
+
+struct world_config {
+	unsigned workers;
+	uint32_t numbers, endpoints;
+	uint32_t max_transactions, max_calls, message_mb;
+	uint32_t mbufs, ring; /* frames that may be on the wire; the ring's size is a power of two */
+	unsigned trace_mb;    /* strowgerd's default is 8 */
+	bool offload;	      /* the port fills in and verifies checksums */
+	bool failover;	      /* every profile, so that a refusal has a next target; else strategies are mixed */
+};
+
+struct rte_mbuf;
+struct rte_ring;
+struct worker;
+
+struct world {
+	struct world_config config;
+	struct worker_shared *shared;
+	struct worker *worker[WORLD_WORKERS_MAX];
+	struct rte_ring *wire_in[WORLD_WORKERS_MAX], *wire_out[WORLD_WORKERS_MAX];
+	uint8_t mac[6];
+	bool hugepages;
+	double numbers_load_s;
+	uint64_t numbers_bytes; /* resident memory that loading the numbers took */
+	uint64_t records;	/* call records taken so far */
+};
+
+/* Once per process. 0, or -1 with a line on stderr. */
+int world_start(struct world *w, const struct world_config *config);
+
+#define WORLD_CALLERS 192
+#define FIRST_NUMBER  442000000000ull
+uint32_t world_caller_ip(unsigned index); /* index < WORLD_CALLERS */
+uint32_t world_endpoint_ip(uint32_t index);
+bool world_is_endpoint(const struct world *w, uint32_t ip);
+
+/* A frame as a driver hands it over: payload from that address to the proxy. NULL: no mbuf left. */
+struct rte_mbuf *world_frame(const struct world *w, const uint8_t *payload, uint32_t len, uint32_t from);
+/* The other way: the payload of a frame that left, and where it goes. -1: a frame that no proxy should send, with a line on stderr. */
+int world_read(const struct world *w, const struct rte_mbuf *m, const uint8_t **ret_payload, uint32_t *ret_len, uint32_t *ret_to);
+
+/* What the control thread would do between turns: takes the call records, lets the tables reclaim. */
+void world_control(struct world *w);
+
+/* Resident bytes of this process, huge pages included. */
+uint64_t resident_bytes(void);
