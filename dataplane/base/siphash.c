@@ -66,3 +66,29 @@ uint64_t siphash24(const struct hash_key *key, const void *data, size_t bytes)
 		round_once(&s);
 	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
 }
+
+void siphash24_128(const struct hash_key *key, const void *data, size_t bytes, uint64_t *ret_low, uint64_t *ret_high)
+{
+	const uint8_t *p = data;
+	uint64_t last = (uint64_t)bytes << 56;
+	struct state s = {
+		key->k0 ^ 0x736f6d6570736575ULL,
+		key->k1 ^ 0x646f72616e646f6dULL ^ 0xee,
+		key->k0 ^ 0x6c7967656e657261ULL,
+		key->k1 ^ 0x7465646279746573ULL,
+	};
+
+	for (; bytes >= 8; p += 8, bytes -= 8)
+		absorb(&s, load_le64(p));
+	for (size_t i = 0; i < bytes; i++)
+		last |= (uint64_t)p[i] << 8 * i;
+	absorb(&s, last);
+	s.v2 ^= 0xee;
+	for (int i = 0; i < 4; i++)
+		round_once(&s);
+	*ret_low = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+	s.v1 ^= 0xdd;
+	for (int i = 0; i < 4; i++)
+		round_once(&s);
+	*ret_high = s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}

@@ -91,7 +91,7 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 	struct branch b = {
 		.kind = BRANCH_TRANSACTION,
 		.worker = p->config.worker,
-		.slot = client_txn_slot(p->transactions, &a->txn),
+		.slot = a->txn.slot,
 		.generation = a->txn.generation,
 		.loop = loop_hash(p, m, c->call_hash, c->from_hash),
 	};

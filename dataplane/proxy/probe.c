@@ -49,7 +49,7 @@ static int compose(struct proxy *p, struct probe *b, struct span message, int li
 	struct branch branch = {
 		.kind = BRANCH_TRANSACTION,
 		.worker = p->config.worker,
-		.slot = client_txn_slot(p->transactions, &b->txn),
+		.slot = b->txn.slot,
 		.generation = b->txn.generation,
 	};
 	char via[VIA_LINE_MAX];

@@ -154,6 +154,17 @@ bool context_view(struct proxy *p, const struct context *c)
 	return sip_parse(c->request, c->request_len, &p->kept) == SIP_OK;
 }
 
+/* Its transactions are gone. */
+static void context_free(struct proxy *p, struct context *c)
+{
+	wheel_cancel(&c->budget);
+	slab_put(p->slab, c->request);
+	slab_put(p->slab, c->best);
+	slab_put(p->slab, c->challenges);
+	slab_put(p->slab, c->reason);
+	pool_put(p->contexts, c);
+}
+
 void context_release_if_idle(struct proxy *p, struct context *c)
 {
 	struct live_call *call;
@@ -165,12 +176,22 @@ void context_release_if_idle(struct proxy *p, struct context *c)
 		record_close(p, call);
 		call_close(p->calls, call);
 	}
-	wheel_cancel(&c->budget);
-	slab_put(p->slab, c->request);
-	slab_put(p->slab, c->best);
-	slab_put(p->slab, c->challenges);
-	slab_put(p->slab, c->reason);
-	pool_put(p->contexts, c);
+	context_free(p, c);
+}
+
+void context_linger(struct proxy *p, struct context *c)
+{
+	struct attempt *a = c->attempts;
+	struct server_txn *s = c->server;
+	uint8_t *response;
+
+	if (!s || s->kind != TXN_INVITE_SERVER || s->state != TXN_ACCEPTED || !a || a->next || a->txn.state != TXN_ACCEPTED)
+		return;
+	response = s->response;
+	if (!transactions_linger(p->transactions, s, &a->txn, p->now_ms))
+		return;
+	slab_put(p->slab, response);
+	context_free(p, c);
 }
 
 static void server_lifetime(struct proxy *p, struct server_txn *s)
@@ -246,6 +267,9 @@ static void fire(void *ctx, struct wheel_timer *t)
 		break;
 	case TXN_TIMER_KIND_CLIENT_LIFETIME:
 		client_txn_happens(p, CONTAINER(t, struct client_txn, lifetime), TXN_TIMER_LIFETIME);
+		break;
+	case TXN_TIMER_KIND_LINGERING:
+		lingering_release(p->transactions, CONTAINER(t, struct lingering, lifetime));
 		break;
 	case TIMER_ATTEMPT_CLOCK:
 		attempt_clock_fired(p, about_attempt(p, CONTAINER(t, struct attempt, clock)));
@@ -334,13 +358,14 @@ static int quoted_branch(const struct hash_key *key, const uint8_t *quoted, uint
 
 void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, const struct ip_port *to, uint64_t now_ms)
 {
+	struct lingering *lingering;
 	struct client_txn *txn;
 	struct branch b;
 
 	p->now_ms = now_ms;
 	if (quoted_branch(&p->config.branch_key, quoted, len, &b) < 0 || b.kind != BRANCH_TRANSACTION)
 		return;
-	txn = client_txn_at(p->transactions, b.slot, b.generation);
+	txn = client_txn_at(p->transactions, b.slot, b.generation, &lingering);
 	if (!txn || !ip_port_eq(&txn->to.remote, to))
 		return;
 	count(p, COUNTER_icmp_errors_matched);

@@ -89,6 +89,16 @@ void reply_stateless(struct proxy *p, const struct sip_message *m, const struct 
 		send_end(p, (uint32_t)n, &to);
 }
 
+void reply_trying(struct proxy *p, struct context *c, const struct sip_message *request)
+{
+	uint32_t room = reply_room(request);
+	uint8_t *out = send_begin(p, room);
+	int n = out ? compose(p, request, &c->from, 100, NULL, (struct span){ 0, 0 }, out, room) : 0;
+
+	if (n > 0)
+		send_end(p, (uint32_t)n, &c->reply_to);
+}
+
 void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers)
 {
 	enum txn_event event = status < 200 ? TXN_TX_1XX : status < 300 ? TXN_TX_2XX : TXN_TX_FINAL;

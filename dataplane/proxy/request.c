@@ -30,7 +30,8 @@ static void refuse_stranger(struct proxy *p, const struct flow *from)
 static void ack_in(struct proxy *p, const struct flow *from, const struct via *top)
 {
 	struct txn_key key = txn_key_of(p->transactions, p->in, top, SIP_INVITE);
-	struct server_txn *s = server_txn_find(p->transactions, &key);
+	struct lingering *lingering;
+	struct server_txn *s = server_txn_find(p->transactions, &key, &lingering);
 
 	if (s && !(server_txn_event(p->transactions, s, TXN_RX_ACK, p->now_ms) & TXN_DO_TO_USER)) {
 		count(p, COUNTER_acks_absorbed);
@@ -73,9 +74,10 @@ static void context_cancel(struct proxy *p, struct context *c)
 static void cancel_in(struct proxy *p, const struct flow *from, const struct via *top)
 {
 	struct txn_key key = txn_key_of(p->transactions, p->in, top, SIP_INVITE);
-	struct server_txn *s = server_txn_find(p->transactions, &key);
+	struct lingering *lingering;
+	struct server_txn *s = server_txn_find(p->transactions, &key, &lingering);
 
-	if (!s) {
+	if (!s && !lingering) {
 		if (in_dialog(p, from))
 			return;
 		if (access_lookup(p->tables->access, &from->remote.ip) == TRUNK_NONE)
@@ -86,7 +88,7 @@ static void cancel_in(struct proxy *p, const struct flow *from, const struct via
 	}
 	/* Answered without a transaction: a retransmitted CANCEL meets the same INVITE and gets the same answer. */
 	reply_stateless(p, p->in, from, 200, NULL, NO_HEADERS);
-	if (s->user)
+	if (s && s->user)
 		context_cancel(p, s->user);
 }
 
@@ -327,7 +329,7 @@ static void begin(struct proxy *p, struct context *c, const struct routing *r)
 	c->parallel = r->profile->strategy == STRATEGY_SIMULTANEOUS_RING && c->method == SIP_INVITE;
 	if (c->method == SIP_INVITE) {
 		count(p, COUNTER_calls_started);
-		reply_local(p, c, p->in, 100, NO_HEADERS);
+		reply_trying(p, c, p->in);
 		if (c->knobs.setup_budget_ms)
 			wheel_arm(p->wheel, &c->budget, p->now_ms + c->knobs.setup_budget_ms);
 	} else {
@@ -362,6 +364,7 @@ static void new_request(struct proxy *p, const struct flow *from, const struct v
 void request_in(struct proxy *p, const struct flow *from)
 {
 	const struct via *top = &p->in->top_via;
+	struct lingering *lingering;
 	struct server_txn *s;
 	struct txn_key key;
 
@@ -377,14 +380,12 @@ void request_in(struct proxy *p, const struct flow *from)
 	if (in_dialog(p, from))
 		return;
 	key = txn_key_of(p->transactions, p->in, top, p->in->method);
-	s = server_txn_find(p->transactions, &key);
-	if (!s) {
+	s = server_txn_find(p->transactions, &key, &lingering);
+	if (!s && !lingering) {
 		new_request(p, from, top, &key);
 		return;
 	}
 	count(p, COUNTER_retransmissions_absorbed);
-	if (server_txn_event(p->transactions, s, TXN_RX_REQUEST, p->now_ms) & TXN_DO_REPLAY && s->response) {
+	if (s && server_txn_event(p->transactions, s, TXN_RX_REQUEST, p->now_ms) & TXN_DO_REPLAY && upstream_replay(p, s))
 		count(p, COUNTER_responses_replayed);
-		upstream_replay(p, s);
-	}
 }

@@ -225,6 +225,10 @@ void client_event(struct proxy *p, struct attempt *a, enum txn_event event)
 		else
 			failure_in(p, a);
 	}
+	if (event == TXN_RX_2XX && a->txn.state == TXN_ACCEPTED) {
+		context_linger(p, a->context);
+		return;
+	}
 	if (actions & TXN_DO_TIMEOUT)
 		transaction_over(p, a, FAIL_TRANSACTION_TIMEOUT);
 	if (actions & TXN_DO_ERROR)
@@ -236,6 +240,7 @@ void client_event(struct proxy *p, struct attempt *a, enum txn_event event)
 void response_in(struct proxy *p, const struct flow *from)
 {
 	enum txn_event event = p->in->status < 200 ? TXN_RX_1XX : p->in->status < 300 ? TXN_RX_2XX : TXN_RX_FINAL;
+	struct lingering *lingering;
 	struct client_txn *txn;
 	struct attempt *a;
 	struct branch b;
@@ -250,7 +255,12 @@ void response_in(struct proxy *p, const struct flow *from)
 		stateless_response(p, &b);
 		return;
 	}
-	txn = client_txn_at(p->transactions, b.slot, b.generation);
+	txn = client_txn_at(p->transactions, b.slot, b.generation, &lingering);
+	if (lingering) {
+		if (event == TXN_RX_2XX && p->in->method == SIP_INVITE)
+			upstream_again(p, lingering);
+		return;
+	}
 	if (!txn) {
 		count(p, COUNTER_responses_stale);
 		return;

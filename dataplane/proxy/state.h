@@ -207,6 +207,8 @@ static inline bool uri_read(struct span text, struct sip_uri *ret_uri)
 const struct sip_uri *request_uri(struct proxy *p);
 /* Keyed hash of the From tag of p->in. */
 uint64_t from_tag_hash(struct proxy *p);
+/* The call was answered by its only attempt: what lingers of it takes a fraction of the memory. */
+void context_linger(struct proxy *p, struct context *c);
 /* Frees the context once neither its server transaction nor an attempt is left. */
 void context_release_if_idle(struct proxy *p, struct context *c);
 
@@ -237,7 +239,9 @@ void reply_stateless(struct proxy *p, const struct sip_message *m, const struct 
 		     struct span headers);
 /* The source is unknown, and such are to hear nothing at all. */
 bool unheard(const struct proxy *p, const struct flow *from);
-/* Through the context's server transaction; the request is p->kept or p->in-> */
+/* 100 to an INVITE, at once and whenever it is retransmitted before anything else went up; the request is p->kept or p->in. */
+void reply_trying(struct proxy *p, struct context *c, const struct sip_message *request);
+/* Through the context's server transaction; the request is p->kept or p->in. */
 void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers);
 
 /* ---- upstream.c: what goes back to the caller */
@@ -253,8 +257,10 @@ void upstream_failed(struct proxy *p, struct context *c, uint16_t status);
 void upstream_finish(struct proxy *p, struct context *c);
 /* Keeps a response for replaying, in place of the one kept before. Out of memory: there is none (counted). */
 void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response, uint32_t len);
-/* The stored response again. */
-void upstream_replay(struct proxy *p, struct server_txn *s);
+/* The last response again. false: there is none, or no buffer just now. */
+bool upstream_replay(struct proxy *p, struct server_txn *s);
+/* A further 2xx (p->in) to an INVITE that only lingers: every one goes up (§16.7(5)). */
+void upstream_again(struct proxy *p, const struct lingering *l);
 /* Another Via stands below the top one: what we forward has one, and a response that lost it can go nowhere. */
 bool has_via_below(const struct sip_message *m);
 /* Removes our top Via (and its line where it stood alone) from a response. false: there is no other Via, it was for us. */
@@ -317,7 +323,7 @@ uint64_t session_expires(const struct sip_message *m);
 /* The seconds of a 503's Retry-After (RFC 3261 §20.33), RETRY_AFTER_MAX_S at most; 0: none. */
 uint32_t retry_after(const struct sip_message *m);
 void response_in(struct proxy *p, const struct flow *from);
-/* Carries out what a client transaction's event left to do; where the event is a response, it is p->in-> May release the attempt. */
+/* Carries out what a client transaction's event left to do; where the event is a response, it is p->in. May release the attempt. */
 void client_event(struct proxy *p, struct attempt *a, enum txn_event event);
 
 /* ---- in_dialog.c */

@@ -37,17 +37,24 @@ void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response,
 	s->response_len = len;
 }
 
-void upstream_replay(struct proxy *p, struct server_txn *s)
+bool upstream_replay(struct proxy *p, struct server_txn *s)
 {
+	struct context *c = s->user;
 	uint8_t *out;
 
-	if (!s->response)
-		return;
+	if (!s->response) {
+		/* The 100 is not kept, since the request is: it is made again. */
+		if (s->kind != TXN_INVITE_SERVER || s->state != TXN_PROCEEDING || !c || !context_view(p, c))
+			return false;
+		reply_trying(p, c, &p->kept);
+		return true;
+	}
 	out = send_begin(p, s->response_len);
 	if (!out)
-		return;
+		return false;
 	memcpy(out, s->response, s->response_len);
 	send_end(p, s->response_len, &s->reply_to);
+	return true;
 }
 
 void upstream_forward(struct proxy *p, struct context *c)
@@ -80,6 +87,22 @@ void upstream_forward(struct proxy *p, struct context *c)
 		server_keep(p, s, to, (uint32_t)n);
 	if (out)
 		send_end(p, (uint32_t)n, &c->reply_to);
+}
+
+void upstream_again(struct proxy *p, const struct lingering *l)
+{
+	uint32_t room;
+	uint8_t *out;
+	int n;
+
+	edit_reset(&p->edits);
+	if (!strip_top_via(&p->edits, p->in))
+		return;
+	room = edit_size(&p->edits, p->in);
+	out = send_begin(p, room);
+	n = out ? edit_compose(&p->edits, p->in, out, room) : 0;
+	if (n > 0)
+		send_end(p, (uint32_t)n, &l->reply_to);
 }
 
 /* RFC 3261 §16.7(6): 6xx before all; else the lowest class; within 4xx those that tell the caller how to repair the request. */

@@ -5,20 +5,36 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/pages.h"
 #include "base/pool.h"
+
+enum slot_state { SLOT_FREE, SLOT_CLIENT, SLOT_LINGERS };
+
+/* What the slot in a branch leads to. Outlives its objects, so that the next has another generation. */
+struct client_slot {
+	union {
+		struct client_txn *client;
+		struct lingering *lingering;
+		uint32_t next; /* free slot */
+	};
+	uint16_t generation;
+	uint8_t state; /* enum slot_state */
+};
+
+#define SLOT_END UINT32_MAX
 
 struct transactions {
 	struct txn_timers timers;
 	struct hash_key key[2];
 	struct wheel *wheel;
-	struct pool *servers, *clients;
+	struct pool *servers, *clients, *lingering;
 	uint32_t client_bytes;
+	uint32_t max_server;
 	uint32_t mask;
-	struct server_txn **buckets;
-	uint32_t *generations; /* by client slot: the low 16 bits; CLIENT_LIVE while taken. Outlives the object */
+	struct txn_link **buckets;
+	uint32_t max_slots, fresh_slots, free_slots; /* slots from fresh on were never used; head of the list of those that were */
+	struct client_slot *slots;
 };
-
-#define CLIENT_LIVE 0x80000000u
 
 static uint32_t bucket_count(uint32_t max)
 {
@@ -42,11 +58,15 @@ struct transactions *transactions_new(const struct transactions_config *config)
 	t->wheel = config->wheel;
 	t->client_bytes = config->client_bytes;
 	t->mask = n - 1;
-	t->buckets = calloc(n, sizeof(t->buckets[0]));
+	t->max_server = config->max_server;
+	t->max_slots = config->max_client;
+	t->free_slots = SLOT_END;
+	t->buckets = pages_new(n * sizeof(t->buckets[0]));
 	t->servers = pool_new(config->max_server, sizeof(struct server_txn));
 	t->clients = pool_new(config->max_client, config->client_bytes);
-	t->generations = calloc(config->max_client, sizeof(t->generations[0]));
-	if (!t->buckets || !t->servers || !t->clients || !t->generations) {
+	t->lingering = pool_new(config->max_server, sizeof(struct lingering));
+	t->slots = pages_new(config->max_client * sizeof(t->slots[0]));
+	if (!t->buckets || !t->servers || !t->clients || !t->lingering || !t->slots) {
 		transactions_free(t);
 		return NULL;
 	}
@@ -59,12 +79,23 @@ void transactions_free(struct transactions *t)
 		return;
 	pool_free(t->servers);
 	pool_free(t->clients);
-	free(t->buckets);
-	free(t->generations);
+	pool_free(t->lingering);
+	pages_free(t->buckets, (t->mask + 1ULL) * sizeof(t->buckets[0]));
+	pages_free(t->slots, t->max_slots * sizeof(t->slots[0]));
 	free(t);
 }
 
-/* Long fields are folded into a hash first, so that the buffer has a bound. Case is folded where SIP compares without it. */
+/* Eight letters to lower case at once; other bytes stay. */
+static inline uint64_t lower8(uint64_t x)
+{
+	const uint64_t ones = 0x0101010101010101ULL, low = x & 0x7f * ones;
+	uint64_t from_a = low + (0x80 - 'A') * ones, beyond_z = low + (0x80 - 'Z' - 1) * ones;
+
+	return x | ((from_a & ~beyond_z & ~x & 0x80 * ones) >> 2);
+}
+
+/* Long fields are folded into a hash first, so that the buffer has a bound. Case is folded where SIP compares without it.
+ * May write up to 7 bytes beyond what it returns. */
 static uint32_t put_field(const struct transactions *t, uint8_t *buffer, uint32_t at, struct span field, bool fold)
 {
 	buffer[at++] = (uint8_t)(field.n ? 1 + (field.n & 0x7f) : 0);
@@ -74,9 +105,16 @@ static uint32_t put_field(const struct transactions *t, uint8_t *buffer, uint32_
 		memcpy(buffer + at, &h, sizeof(h));
 		return at + (uint32_t)sizeof(h);
 	}
-	for (uint32_t i = 0; i < field.n; i++)
-		buffer[at++] = fold ? ascii_lower(field.p[i]) : field.p[i];
-	return at;
+	if (field.n)
+		memcpy(buffer + at, field.p, field.n);
+	for (uint32_t i = 0; fold && i < field.n; i += 8) {
+		uint64_t word;
+
+		memcpy(&word, buffer + at + i, 8);
+		word = lower8(word);
+		memcpy(buffer + at + i, &word, 8);
+	}
+	return at + field.n;
 }
 
 struct txn_key txn_key_of(const struct transactions *t, const struct sip_message *m, const struct via *top,
@@ -102,49 +140,74 @@ struct txn_key txn_key_of(const struct transactions *t, const struct sip_message
 		memcpy(buffer + n, &m->cseq, sizeof(m->cseq));
 		n += (uint32_t)sizeof(m->cseq);
 	}
-	key.a = siphash24(&t->key[0], buffer, n);
-	key.b = siphash24(&t->key[1], buffer, n);
+	siphash24_128(&t->key[0], buffer, n, &key.a, &key.b);
 	return key;
 }
 
-struct server_txn *server_txn_find(const struct transactions *t, const struct txn_key *key)
+struct server_txn *server_txn_find(const struct transactions *t, const struct txn_key *key, struct lingering **ret_lingering)
 {
-	struct server_txn *s = t->buckets[key->a & t->mask];
+	struct txn_link *l = t->buckets[key->a & t->mask];
 
-	while (s && (s->key.a != key->a || s->key.b != key->b))
-		s = s->chain;
-	return s;
+	while (l && (l->key.a != key->a || l->key.b != key->b))
+		l = l->chain;
+	*ret_lingering = l && l->lingers ? (struct lingering *)l : NULL;
+	return l && !l->lingers ? (struct server_txn *)l : NULL;
 }
 
 struct server_txn *server_txn_new(struct transactions *t, const struct txn_key *key, bool invite, const struct flow *reply_to)
 {
-	struct server_txn *s = pool_get(t->servers);
+	struct server_txn *s = transactions_servers(t) < t->max_server ? pool_get(t->servers) : NULL;
 
 	if (!s)
 		return NULL;
 	*s = (struct server_txn){
-		.key = *key,
+		.link = { .chain = t->buckets[key->a & t->mask], .key = *key },
 		.kind = invite ? TXN_INVITE_SERVER : TXN_SERVER,
 		.state = invite ? TXN_PROCEEDING : TXN_TRYING,
 		.reply_to = *reply_to,
 		.retransmit = { .kind = TXN_TIMER_KIND_SERVER_RETRANSMIT },
 		.lifetime = { .kind = TXN_TIMER_KIND_SERVER_LIFETIME },
-		.chain = t->buckets[key->a & t->mask],
 	};
-	t->buckets[key->a & t->mask] = s;
+	t->buckets[key->a & t->mask] = &s->link;
 	return s;
+}
+
+/* The pointer that leads to the link. */
+static struct txn_link **link_to(struct transactions *t, const struct txn_link *l)
+{
+	struct txn_link **at = &t->buckets[l->key.a & t->mask];
+
+	while (*at != l)
+		at = &(*at)->chain;
+	return at;
 }
 
 void server_txn_release(struct transactions *t, struct server_txn *s)
 {
-	struct server_txn **link = &t->buckets[s->key.a & t->mask];
-
-	while (*link != s)
-		link = &(*link)->chain;
-	*link = s->chain;
+	*link_to(t, &s->link) = s->link.chain;
 	wheel_cancel(&s->retransmit);
 	wheel_cancel(&s->lifetime);
 	pool_put(t->servers, s);
+}
+
+static uint32_t slot_take(struct transactions *t)
+{
+	uint32_t slot = t->free_slots;
+
+	if (slot == SLOT_END)
+		return t->fresh_slots < t->max_slots ? t->fresh_slots++ : SLOT_END;
+	t->free_slots = t->slots[slot].next;
+	return slot;
+}
+
+static void slot_free(struct transactions *t, uint32_t slot)
+{
+	struct client_slot *x = &t->slots[slot];
+
+	x->generation++;
+	x->state = SLOT_FREE;
+	x->next = t->free_slots;
+	t->free_slots = slot;
 }
 
 static int is_reliable(const struct flow *f)
@@ -154,15 +217,15 @@ static int is_reliable(const struct flow *f)
 
 struct client_txn *client_txn_new(struct transactions *t, enum sip_method method, const struct flow *to, uint64_t now_ms)
 {
-	struct client_txn *c = pool_get(t->clients);
-	uint32_t slot;
+	struct client_txn *c = transactions_client_room(t) ? pool_get(t->clients) : NULL;
 
 	if (!c)
 		return NULL;
 	memset(c, 0, t->client_bytes);
-	slot = pool_index(t->clients, c);
-	t->generations[slot] |= CLIENT_LIVE;
-	c->generation = (uint16_t)t->generations[slot];
+	c->slot = slot_take(t);
+	t->slots[c->slot].client = c;
+	t->slots[c->slot].state = SLOT_CLIENT;
+	c->generation = t->slots[c->slot].generation;
 	c->kind = method == SIP_INVITE ? TXN_INVITE_CLIENT : TXN_CLIENT;
 	c->state = TXN_TRYING;
 	c->method = (uint8_t)method;
@@ -176,26 +239,57 @@ struct client_txn *client_txn_new(struct transactions *t, enum sip_method method
 	return c;
 }
 
-void client_txn_release(struct transactions *t, struct client_txn *c)
+static void client_free(struct transactions *t, struct client_txn *c)
 {
-	uint32_t slot = pool_index(t->clients, c);
-
-	t->generations[slot] = (uint16_t)(t->generations[slot] + 1);
 	wheel_cancel(&c->retransmit);
 	wheel_cancel(&c->lifetime);
 	pool_put(t->clients, c);
 }
 
-uint32_t client_txn_slot(const struct transactions *t, const struct client_txn *c)
+void client_txn_release(struct transactions *t, struct client_txn *c)
 {
-	return pool_index(t->clients, c);
+	slot_free(t, c->slot);
+	client_free(t, c);
 }
 
-struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, uint16_t generation)
+struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, uint16_t generation, struct lingering **ret_lingering)
 {
-	if (slot >= pool_capacity(t->clients) || t->generations[slot] != (CLIENT_LIVE | generation))
+	const struct client_slot *x = slot < t->fresh_slots ? &t->slots[slot] : NULL;
+	bool live = x && x->generation == generation;
+
+	*ret_lingering = live && x->state == SLOT_LINGERS ? x->lingering : NULL;
+	return live && x->state == SLOT_CLIENT ? x->client : NULL;
+}
+
+struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c, uint64_t now_ms)
+{
+	struct lingering *l = pool_get(t->lingering);
+
+	if (!l)
 		return NULL;
-	return pool_at(t->clients, slot);
+	*l = (struct lingering){
+		.link = { .chain = s->link.chain, .key = s->link.key, .lingers = true },
+		.slot = c->slot,
+		.reply_to = s->reply_to,
+		.lifetime = { .kind = TXN_TIMER_KIND_LINGERING },
+	};
+	*link_to(t, &s->link) = &l->link;
+	t->slots[c->slot].lingering = l;
+	t->slots[c->slot].state = SLOT_LINGERS;
+	wheel_arm(t->wheel, &l->lifetime, now_ms + txn_linger_ms(TXN_INVITE_CLIENT, TXN_ACCEPTED, &t->timers, false));
+	wheel_cancel(&s->retransmit);
+	wheel_cancel(&s->lifetime);
+	pool_put(t->servers, s);
+	client_free(t, c);
+	return l;
+}
+
+void lingering_release(struct transactions *t, struct lingering *l)
+{
+	*link_to(t, &l->link) = l->link.chain;
+	wheel_cancel(&l->lifetime);
+	slot_free(t, l->slot);
+	pool_put(t->lingering, l);
 }
 
 /* What the two kinds of transaction have in common, so that one function moves the timers of both. */
@@ -259,15 +353,15 @@ uint16_t client_txn_event(struct transactions *t, struct client_txn *c, enum txn
 
 bool transactions_client_room(const struct transactions *t)
 {
-	return pool_in_use(t->clients) < pool_capacity(t->clients);
+	return transactions_clients(t) < t->max_slots;
 }
 
 uint32_t transactions_servers(const struct transactions *t)
 {
-	return pool_in_use(t->servers);
+	return pool_in_use(t->servers) + pool_in_use(t->lingering);
 }
 
 uint32_t transactions_clients(const struct transactions *t)
 {
-	return pool_in_use(t->clients);
+	return pool_in_use(t->clients) + pool_in_use(t->lingering);
 }

@@ -19,6 +19,7 @@ enum txn_timer_kind {
 	TXN_TIMER_KIND_SERVER_LIFETIME,
 	TXN_TIMER_KIND_CLIENT_RETRANSMIT,
 	TXN_TIMER_KIND_CLIENT_LIFETIME,
+	TXN_TIMER_KIND_LINGERING,
 	TXN_TIMER_USER = 16
 };
 
@@ -27,12 +28,18 @@ struct txn_key {
 	uint64_t a, b;
 };
 
-struct server_txn {
-	struct wheel_timer retransmit, lifetime;
-	struct server_txn *chain; /* of its hash bucket */
+/* How a server transaction is found; first in what it belongs to. */
+struct txn_link {
+	struct txn_link *chain; /* of its hash bucket */
 	struct txn_key key;
+	bool lingers; /* it is a struct lingering's */
+};
+
+struct server_txn {
+	struct txn_link link;
 	uint8_t kind, state; /* enum txn_kind, enum txn_state */
 	uint32_t interval_ms;
+	struct wheel_timer retransmit, lifetime;
 	struct flow reply_to; /* where responses go (RFC 3261 §18.2.2, RFC 3581) */
 	uint8_t *response;    /* the last one, in a slab buffer, or NULL */
 	uint32_t response_len;
@@ -48,8 +55,18 @@ struct client_txn {
 	uint8_t method; /* enum sip_method: ACK never, CANCEL is a transaction of its own */
 	uint8_t user;	/* what embeds it: enum client_txn_user */
 	uint16_t generation;
+	uint32_t slot;
 	uint32_t interval_ms;
 	struct flow to;
+};
+
+/* An INVITE that was answered with a 2xx, on both its sides: their Accepted states (RFC 6026), for which timers L and M are the same 64*T1, and
+ * nothing of the call but what they need. There are 32 s of these: they decide how much memory a worker walks through. */
+struct lingering {
+	struct txn_link link;
+	uint32_t slot; /* of the client transaction */
+	struct wheel_timer lifetime;
+	struct flow reply_to; /* where further 2xx go */
 };
 
 struct transactions;
@@ -71,7 +88,8 @@ void transactions_free(struct transactions *t);
 struct txn_key txn_key_of(const struct transactions *t, const struct sip_message *m, const struct via *top, enum sip_method method);
 
 /* worker-only, all of these */
-struct server_txn *server_txn_find(const struct transactions *t, const struct txn_key *key);
+/* The transaction, or NULL; where one lingers, NULL and *ret_lingering is it (else NULL). */
+struct server_txn *server_txn_find(const struct transactions *t, const struct txn_key *key, struct lingering **ret_lingering);
 /* In its first state, no timer armed, not yet answered. NULL: full. */
 struct server_txn *server_txn_new(struct transactions *t, const struct txn_key *key, bool invite, const struct flow *reply_to);
 /* Unlinks and frees; response must have been given back by the caller. */
@@ -80,9 +98,14 @@ void server_txn_release(struct transactions *t, struct server_txn *s);
 /* An object of client_bytes, zeroed but for its transaction: generation set, retransmission (A, E) and lifetime (B, F) armed. NULL: full. */
 struct client_txn *client_txn_new(struct transactions *t, enum sip_method method, const struct flow *to, uint64_t now_ms);
 void client_txn_release(struct transactions *t, struct client_txn *c);
-uint32_t client_txn_slot(const struct transactions *t, const struct client_txn *c);
-/* NULL: no such slot, or a generation of the past. */
-struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, uint16_t generation);
+/* NULL: no such slot, or a generation of the past; or it lingers: *ret_lingering is it (else NULL). */
+struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, uint16_t generation, struct lingering **ret_lingering);
+
+/* Both are in their Accepted state and have been let go by their user: what is left of them, in their place, armed to the end of L and M.
+ * NULL: no memory, and they stay as they are. */
+struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c, uint64_t now_ms);
+/* Unlinks and frees. */
+void lingering_release(struct transactions *t, struct lingering *l);
 
 /* Steps the machine and arms and cancels its timers; returns the actions left to the caller (those that send or tell). The caller
  * releases a transaction that is TXN_TERMINATED afterwards. */
@@ -91,5 +114,6 @@ uint16_t client_txn_event(struct transactions *t, struct client_txn *c, enum txn
 
 /* client_txn_new would find a slot. worker-only */
 bool transactions_client_room(const struct transactions *t);
+/* Lingering ones count on both sides. worker-only */
 uint32_t transactions_servers(const struct transactions *t);
 uint32_t transactions_clients(const struct transactions *t);

@@ -34,6 +34,25 @@ static void published_vectors(void **state)
 	}
 }
 
+/* The authors' vectors for 128 bits, as they print them. */
+static void published_vectors_128(void **state)
+{
+	static const uint8_t cases[][16] = {
+		{ 0xa3, 0x81, 0x7f, 0x04, 0xba, 0x25, 0xa8, 0xe6, 0x6d, 0xf6, 0x72, 0x14, 0xc7, 0x55, 0x02, 0x93 },
+		{ 0xda, 0x87, 0xc1, 0xd8, 0x6b, 0x99, 0xaf, 0x44, 0x34, 0x76, 0x59, 0x11, 0x9b, 0x22, 0xfc, 0x45 },
+		{ 0x81, 0x77, 0x22, 0x8d, 0xa4, 0xa4, 0x5d, 0xc7, 0xfc, 0xa3, 0x8b, 0xde, 0xf6, 0x0a, 0xff, 0xe4 },
+	};
+	const struct hash_key key = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(*cases); i++) {
+		uint64_t hash[2];
+
+		siphash24_128(&key, "\0\1", i, &hash[0], &hash[1]);
+		for (unsigned b = 0; b < 16; b++)
+			assert_int_equal(hash[b / 8] >> 8 * (b % 8) & 0xff, cases[i][b]);
+	}
+}
+
 static void alignment_does_not_matter(void **state)
 {
 	const struct hash_key key = { 1, 2 };
@@ -55,6 +74,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_vectors),
+		cmocka_unit_test(published_vectors_128),
 		cmocka_unit_test(alignment_does_not_matter),
 	};
 

@@ -190,7 +190,7 @@ static void note(void *ctx, struct wheel_timer *timer)
 	else if (timer->kind == TXN_TIMER_KIND_SERVER_RETRANSMIT)
 		server_txn_event(f->t, (struct server_txn *)((char *)timer - offsetof(struct server_txn, retransmit)),
 				 TXN_TIMER_RETRANSMIT, f->now);
-	else
+	else if (timer->kind == TXN_TIMER_KIND_SERVER_LIFETIME)
 		server_txn_event(f->t, (struct server_txn *)((char *)timer - offsetof(struct server_txn, lifetime)),
 				 TXN_TIMER_LIFETIME, f->now);
 }
@@ -356,6 +356,7 @@ static void test_server_timers(void **state)
 
 static void test_server_bound(void **state)
 {
+	struct lingering *lingering;
 	struct wheel *w = wheel_new(START);
 	struct transactions *t = make(w, 100, 1);
 	struct server_txn *s[100];
@@ -373,13 +374,13 @@ static void test_server_bound(void **state)
 		assert_int_equal(transactions_servers(t), 100);
 		for (unsigned i = 0; i < 100; i++) {
 			key = (struct txn_key){ i * 64 + round, i };
-			assert_ptr_equal(server_txn_find(t, &key), s[i]);
+			assert_ptr_equal(server_txn_find(t, &key, &lingering), s[i]);
 			key.b++;
-			assert_null(server_txn_find(t, &key));
+			assert_null(server_txn_find(t, &key, &lingering));
 			key.b--;
 			server_txn_event(t, s[i], TXN_TX_FINAL, START);
 			server_txn_release(t, s[i]);
-			assert_null(server_txn_find(t, &key));
+			assert_null(server_txn_find(t, &key, &lingering));
 		}
 		assert_int_equal(transactions_servers(t), 0);
 		assert_int_equal(wheel_next_due(w), UINT64_MAX);
@@ -390,6 +391,7 @@ static void test_server_bound(void **state)
 
 static void test_client_bound(void **state)
 {
+	struct lingering *lingering;
 	struct wheel *w = wheel_new(START);
 	struct transactions *t = make(w, 1, 3);
 	struct client_txn *c[3];
@@ -399,9 +401,9 @@ static void test_client_bound(void **state)
 	assert_null(client_txn_new(t, SIP_INVITE, &udp, START));
 	assert_int_equal(transactions_clients(t), 3);
 	for (unsigned i = 0; i < 3; i++)
-		assert_ptr_equal(client_txn_at(t, client_txn_slot(t, c[i]), c[i]->generation), c[i]);
-	assert_null(client_txn_at(t, 3, 0));
-	assert_null(client_txn_at(t, 0xffffff, 0));
+		assert_ptr_equal(client_txn_at(t, c[i]->slot, c[i]->generation, &lingering), c[i]);
+	assert_null(client_txn_at(t, 3, 0, &lingering));
+	assert_null(client_txn_at(t, 0xffffff, 0, &lingering));
 	for (unsigned i = 0; i < 3; i++)
 		client_txn_release(t, c[i]);
 	assert_int_equal(transactions_clients(t), 0);
@@ -413,13 +415,14 @@ static void test_client_bound(void **state)
 /* A slot's next holder is not found under the old generation, even round the 65,536th. */
 static void test_generations(void **state)
 {
+	struct lingering *lingering;
 	struct wheel *w = wheel_new(START);
 	struct transactions *t = make(w, 1, 1);
 	uint16_t last = 0;
 
 	for (unsigned i = 0; i < 65536 + 3; i++) {
 		struct client_txn *c = client_at(t, SIP_INVITE, &udp);
-		uint32_t slot = client_txn_slot(t, c);
+		uint32_t slot = c->slot;
 		uint8_t *behind = (uint8_t *)(c + 1);
 
 		for (unsigned k = 0; k < 40; k++)
@@ -427,24 +430,81 @@ static void test_generations(void **state)
 		memset(behind, 0xff, 40);
 		if (i) {
 			assert_int_equal(c->generation, (uint16_t)(last + 1));
-			assert_null(client_txn_at(t, slot, last));
+			assert_null(client_txn_at(t, slot, last, &lingering));
 		}
 		last = c->generation;
-		assert_ptr_equal(client_txn_at(t, slot, last), c);
+		assert_ptr_equal(client_txn_at(t, slot, last, &lingering), c);
 		client_txn_release(t, c);
-		assert_null(client_txn_at(t, slot, last));
-		assert_null(client_txn_at(t, slot, (uint16_t)(last + 1))); /* free, whatever the generation */
+		assert_null(client_txn_at(t, slot, last, &lingering));
+		assert_null(client_txn_at(t, slot, (uint16_t)(last + 1), &lingering)); /* free, whatever the generation */
 	}
 	transactions_free(t);
 	wheel_free(w);
 }
+
+/* What is left of an answered INVITE stands where its two transactions stood, for as long as L and M, counts as both, and frees both. */
+static void test_lingering(void **state)
+{
+	struct wheel *w = wheel_new(START);
+	struct transactions *t = make(w, 3, 3);
+	struct fired f = { .t = t };
+	struct lingering *l[3], *found;
+
+	for (unsigned i = 0; i < 3; i++) {
+		struct txn_key key = { 64 * i, i }; /* in one bucket */
+		struct server_txn *s = server_txn_new(t, &key, true, &udp);
+		struct client_txn *c = client_at(t, SIP_INVITE, &tcp);
+
+		client_txn_event(t, c, TXN_RX_2XX, START);
+		server_txn_event(t, s, TXN_TX_2XX, START);
+		l[i] = transactions_linger(t, s, c, START + i);
+		assert_non_null(l[i]);
+		assert_memory_equal(&l[i]->reply_to, &udp, sizeof(udp));
+	}
+	assert_int_equal(transactions_servers(t), 3);
+	assert_int_equal(transactions_clients(t), 3);
+	assert_false(transactions_client_room(t));
+	assert_null(client_txn_new(t, SIP_INVITE, &udp, START));
+	assert_null(server_txn_new(t, &(struct txn_key){ 7, 7 }, true, &udp));
+	for (unsigned i = 0; i < 3; i++) {
+		struct txn_key key = { 64 * i, i };
+
+		assert_null(server_txn_find(t, &key, &found));
+		assert_ptr_equal(found, l[i]);
+		assert_null(client_txn_at(t, l[i]->slot, 0, &found));
+		assert_ptr_equal(found, l[i]);
+		assert_null(client_txn_at(t, l[i]->slot, 1, &found));
+		assert_null(found);
+	}
+	run(w, &f, 0, 40000);
+	TIMED(f, 32000, 32001, 32002);
+	assert_int_equal(f.kind[0], TXN_TIMER_KIND_LINGERING);
+	for (unsigned i = 0; i < 3; i++) {
+		struct txn_key key = { 64 * i, i };
+		uint32_t slot = l[i]->slot;
+
+		lingering_release(t, l[i]);
+		assert_null(server_txn_find(t, &key, &found));
+		assert_null(found);
+		assert_null(client_txn_at(t, slot, 0, &found));
+		assert_null(found);
+		assert_int_equal(transactions_servers(t), 2 - i);
+		assert_int_equal(transactions_clients(t), 2 - i);
+	}
+	assert_non_null(client_txn_new(t, SIP_INVITE, &udp, START));
+	transactions_free(t);
+	wheel_free(w);
+}
+
+/* 32 s of them are walked through: no more of each than this. */
+_Static_assert(sizeof(struct lingering) <= 128, "two cache lines");
 
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_keys),	      cmocka_unit_test(test_long_keys),	  cmocka_unit_test(test_client_timers),
 		cmocka_unit_test(test_client_lingers), cmocka_unit_test(test_server_timers), cmocka_unit_test(test_server_bound),
-		cmocka_unit_test(test_client_bound),  cmocka_unit_test(test_generations),
+		cmocka_unit_test(test_client_bound),  cmocka_unit_test(test_generations),   cmocka_unit_test(test_lingering),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
