@@ -22,7 +22,6 @@
 #include "sip/via.h"
 #include "tables/epoch.h"
 
-#define BURST		32
 #define IDLE_TURNS	64 /* empty turns before a nap */
 #define NAP_MAX_MS	50
 #define EXPIRE_EVERY_MS 500
@@ -112,7 +111,7 @@ static unsigned send_probes(struct worker *w)
 {
 	unsigned n = 0;
 
-	while (n < BURST && mailbox_take(w->probes, &w->probe)) {
+	while (n < WORKER_BURST && mailbox_take(w->probes, &w->probe)) {
 		proxy_probe(w->proxy, &w->probe, rte_rdtsc(), w->now_ms);
 		n++;
 	}
@@ -132,11 +131,30 @@ static void hand_off(struct worker *w, unsigned owner, struct rte_mbuf *m)
 	w->rang[owner] = true;
 }
 
-static void udp_in(struct worker *w, const struct packet *packet)
+static void act_on_waiting(struct worker *w)
 {
-	struct flow from = { .remote = packet->source, .local = packet->destination, .transport = TRANSPORT_UDP };
+	struct waiting *q = &w->waiting;
 
-	proxy_datagram(w->proxy, packet->payload, packet->payload_len, &from, w->now_ms);
+	if (!q->count)
+		return;
+	proxy_datagrams(w->proxy, q->datagrams, q->count, w->now_ms);
+	rte_pktmbuf_free_bulk(q->frames, q->count);
+	q->count = 0;
+}
+
+static void udp_in(struct worker *w, const struct packet *packet, struct rte_mbuf *m)
+{
+	struct waiting *q = &w->waiting;
+
+	q->datagrams[q->count] = (struct datagram){
+		.data = packet->payload,
+		.len = packet->payload_len,
+		.from = { .remote = packet->source, .local = packet->destination, .transport = TRANSPORT_UDP },
+	};
+	q->frames[q->count++] = m;
+	/* What came in pieces lies in the one scratch area. */
+	if (q->count == WORKER_BURST || m->nb_segs > 1)
+		act_on_waiting(w);
 }
 
 static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool ours)
@@ -172,8 +190,8 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 			hand_off(w, owner, m);
 			return;
 		}
-		udp_in(w, &packet);
-		break;
+		udp_in(w, &packet, m);
+		return;
 	case PACKET_ICMP_ERROR:
 		if (!ours && s->workers > 1)
 			owner = proxy_owner_quoted(&s->branch_key, s->workers, w->index, packet.payload, packet.payload_len);
@@ -181,6 +199,7 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 			hand_off(w, owner, m);
 			return;
 		}
+		act_on_waiting(w);
 		counter_add(w->counters, COUNTER_icmp_errors, 1);
 		if (packet.icmp_hard)
 			proxy_icmp_error(w->proxy, packet.payload, packet.payload_len, &packet.destination, w->now_ms);
@@ -199,17 +218,18 @@ static unsigned frames_in(struct worker *w, struct rte_mbuf **frames, unsigned n
 			rte_prefetch0(rte_pktmbuf_mtod(frames[i + 4], void *));
 		frame_in(w, frames[i], (uint16_t)frames[i]->hash.usr, ours);
 	}
+	act_on_waiting(w);
 	return n;
 }
 
 static unsigned receive(struct worker *w)
 {
-	struct rte_mbuf *frames[BURST];
+	struct rte_mbuf *frames[WORKER_BURST];
 	unsigned work = 0;
 
 	for (unsigned p = 0; p < w->shared->port_count; p++) {
 		uint32_t own = 0;
-		unsigned n = port_rx(w->shared->ports[p], w->index, frames, BURST, &own);
+		unsigned n = port_rx(w->shared->ports[p], w->index, frames, WORKER_BURST, &own);
 
 		counter_add(w->counters, COUNTER_drop_own_source, own);
 		counter_add(w->counters, COUNTER_rx_packets, n);
@@ -222,7 +242,7 @@ static unsigned receive(struct worker *w)
 
 		if (i == w->index)
 			continue;
-		n = rte_ring_sc_dequeue_burst(w->from[i], (void **)frames, BURST, NULL);
+		n = rte_ring_sc_dequeue_burst(w->from[i], (void **)frames, WORKER_BURST, NULL);
 		counter_add(w->counters, COUNTER_handoff_in, n);
 		work += frames_in(w, frames, n, true);
 	}
@@ -231,8 +251,8 @@ static unsigned receive(struct worker *w)
 
 static unsigned send_kernels(struct worker *w)
 {
-	struct rte_mbuf *frames[BURST];
-	unsigned n = rte_ring_sc_dequeue_burst(w->inject, (void **)frames, BURST, NULL);
+	struct rte_mbuf *frames[WORKER_BURST];
+	unsigned n = rte_ring_sc_dequeue_burst(w->inject, (void **)frames, WORKER_BURST, NULL);
 
 	for (unsigned i = 0; i < n; i++)
 		output_frame(w->output, (uint16_t)frames[i]->hash.usr, frames[i]);

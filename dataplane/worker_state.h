@@ -4,15 +4,24 @@
 #include <poll.h>
 #include <pthread.h>
 
+#include "proxy/proxy.h"
 #include "worker.h"
 
 /* Internal to worker.c (the loop, on the worker's thread) and worker_control.c (its life, and what the control thread asks of it). */
 
+#define WORKER_BURST	32
 #define HANDOFF_RING	2048 /* frames between two workers */
 #define INJECT_RING	1024
 #define WAIT_FDS_MAX	64
 #define SCRATCH_BYTES	65536
 #define PROBES_WAITING	256 /* not yet sent; their results: 16 times as many */
+
+/* Datagrams of a burst that are ours, read and not yet acted on: the proxy reads ahead in them. */
+struct waiting {
+	unsigned count;
+	struct rte_mbuf *frames[WORKER_BURST];
+	struct datagram datagrams[WORKER_BURST];
+};
 
 enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS };
 
@@ -45,6 +54,7 @@ struct worker {
 	bool rang[WORKERS_MAX];	 /* gave frames to that worker this turn */
 	uint64_t now_ms, next_expire_ms;
 	uint8_t *scratch;
+	struct waiting waiting;
 	struct worker_published published;
 	struct mailbox *records; /* call records to the control thread */
 	struct mailbox *probes, *probe_results; /* from and to the control thread */

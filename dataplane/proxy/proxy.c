@@ -42,6 +42,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	p->counters = config->counters;
 	p->now_ms = now_ms;
 	p->in = &p->views[0];
+	p->look = &p->looks[0];
 	p->listener_count = config->listener_count;
 	for (unsigned i = 0; i < p->listener_count; i++) {
 		p->listeners[i].addr = config->listeners[i].addr;
@@ -122,7 +123,7 @@ bool host_is_us(const struct proxy *p, struct span host, uint16_t port)
 
 const struct sip_uri *request_uri(struct proxy *p)
 {
-	struct look *l = &p->look;
+	struct look *l = p->look;
 
 	if (!l->uri_read) {
 		l->uri_read = true;
@@ -133,7 +134,7 @@ const struct sip_uri *request_uri(struct proxy *p)
 
 uint64_t from_tag_hash(struct proxy *p)
 {
-	struct look *l = &p->look;
+	struct look *l = p->look;
 
 	if (!l->from_hashed) {
 		l->from_hashed = true;
@@ -307,16 +308,13 @@ uint64_t proxy_next_due(const struct proxy *p)
 	return wheel_next_due(p->wheel);
 }
 
-void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const struct flow *from, uint64_t now_ms)
+/* Acts on p->in. */
+static void act(struct proxy *p, const struct flow *from)
 {
-	p->now_ms = now_ms;
-	p->call_hash = 0;
-	p->look.uri_read = p->look.from_hashed = false;
-	switch (sip_parse(data, len, p->in)) {
+	switch (p->look->verdict) {
 	case SIP_OK:
-		p->call_hash = siphash24(&p->config.call_key, p->in->call_id.p, p->in->call_id.n);
 		if (p->config.trace)
-			trace_put(p->config.trace, TRACE_IN, now_ms, p->call_hash, from, p->in->data, p->in->len);
+			trace_put(p->config.trace, TRACE_IN, p->now_ms, p->call_hash, from, p->in->data, p->in->len);
 		if (p->in->is_request)
 			request_in(p, from);
 		else
@@ -339,6 +337,31 @@ void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const st
 		}
 		break;
 	}
+}
+
+void proxy_datagrams(struct proxy *p, const struct datagram *datagrams, unsigned n, uint64_t now_ms)
+{
+	p->now_ms = now_ms;
+	while (n) {
+		unsigned batch = n < PROXY_VIEWS ? n : PROXY_VIEWS;
+
+		read_ahead(p, datagrams, batch);
+		for (unsigned i = 0; i < batch; i++) {
+			p->in = &p->views[i];
+			p->look = &p->looks[i];
+			p->call_hash = p->look->call_hash;
+			act(p, &datagrams[i].from);
+		}
+		datagrams += batch;
+		n -= batch;
+	}
+}
+
+void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const struct flow *from, uint64_t now_ms)
+{
+	struct datagram d = { data, len, *from };
+
+	proxy_datagrams(p, &d, 1, now_ms);
 }
 
 /* The first branch of ours in what an ICMP error quotes: we write our Via right behind the start line, so that it is nearly always there.

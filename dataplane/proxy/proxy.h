@@ -63,7 +63,16 @@ struct proxy;
 struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms);
 void proxy_free(struct proxy *p);
 
-/* One datagram that this worker owns. worker-only */
+struct datagram {
+	const uint8_t *data;
+	uint32_t len;
+	struct flow from;
+};
+
+/* Datagrams that this worker owns, in the order in which they came. Several are read before the first is acted on, so that what they need
+ * from memory is on its way by then. worker-only */
+void proxy_datagrams(struct proxy *p, const struct datagram *datagrams, unsigned n, uint64_t now_ms);
+/* One of them. worker-only */
 void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const struct flow *from, uint64_t now_ms);
 
 /* An ICMP error that quotes a datagram of ours to `to`; quoted: what it holds of the payload. worker-only */

@@ -27,11 +27,10 @@ static void refuse_stranger(struct proxy *p, const struct flow *from)
 }
 
 /* RFC 3261 §17.1.1.3, RFC 6026: an ACK for a non-2xx ends here; for a 2xx it is a request of its own. */
-static void ack_in(struct proxy *p, const struct flow *from, const struct via *top)
+static void ack_in(struct proxy *p, const struct flow *from)
 {
-	struct txn_key key = txn_key_of(p->transactions, p->in, top, SIP_INVITE);
 	struct lingering *lingering;
-	struct server_txn *s = server_txn_find(p->transactions, &key, &lingering);
+	struct server_txn *s = server_txn_find(p->transactions, transaction_key(p), &lingering);
 
 	if (s && !(server_txn_event(p->transactions, s, TXN_RX_ACK, p->now_ms) & TXN_DO_TO_USER)) {
 		count(p, COUNTER_acks_absorbed);
@@ -71,11 +70,10 @@ static void context_cancel(struct proxy *p, struct context *c)
 		upstream_finish(p, c);
 }
 
-static void cancel_in(struct proxy *p, const struct flow *from, const struct via *top)
+static void cancel_in(struct proxy *p, const struct flow *from)
 {
-	struct txn_key key = txn_key_of(p->transactions, p->in, top, SIP_INVITE);
 	struct lingering *lingering;
-	struct server_txn *s = server_txn_find(p->transactions, &key, &lingering);
+	struct server_txn *s = server_txn_find(p->transactions, transaction_key(p), &lingering);
 
 	if (!s && !lingering) {
 		if (in_dialog(p, from))
@@ -264,8 +262,7 @@ static bool open_call(struct proxy *p, struct context *c, e164 number)
 	return true;
 }
 
-static struct context *context_new(struct proxy *p, const struct flow *from, const struct via *top, const struct txn_key *key,
-				   uint32_t trunk, const struct routing *r)
+static struct context *context_new(struct proxy *p, const struct flow *from, uint32_t trunk, const struct routing *r)
 {
 	struct context *c = pool_get(p->contexts);
 	uint8_t *copy = c ? slab_get(p->slab, p->in->len) : NULL;
@@ -275,7 +272,7 @@ static struct context *context_new(struct proxy *p, const struct flow *from, con
 		goto fail_context;
 	memset(c, 0, sizeof(*c));
 	c->from = *from;
-	reply_flow(top, from, &c->reply_to);
+	reply_flow(&p->in->top_via, from, &c->reply_to);
 	c->method = p->in->method;
 	c->source_trunk = trunk;
 	c->caller_trunk_id = trunks_get(p->tables->trunks, trunk)->id;
@@ -291,7 +288,7 @@ static struct context *context_new(struct proxy *p, const struct flow *from, con
 	c->knobs = r->profile->knobs;
 	if (c->method == SIP_INVITE && !open_call(p, c, r->number))
 		goto fail_copy;
-	s = server_txn_new(p->transactions, key, c->method == SIP_INVITE, &c->reply_to);
+	s = server_txn_new(p->transactions, transaction_key(p), c->method == SIP_INVITE, &c->reply_to);
 	if (!s)
 		goto fail_call;
 	s->user = c;
@@ -339,7 +336,7 @@ static void begin(struct proxy *p, struct context *c, const struct routing *r)
 	attempts_start(p, c, p->in);
 }
 
-static void new_request(struct proxy *p, const struct flow *from, const struct via *top, const struct txn_key *key)
+static void new_request(struct proxy *p, const struct flow *from)
 {
 	uint32_t trunk = admit(p, from);
 	struct routing r;
@@ -353,7 +350,7 @@ static void new_request(struct proxy *p, const struct flow *from, const struct v
 		return;
 	}
 	/* Given-up attempts keep their slots for a while: without one to spare the call could only fail. */
-	c = transactions_client_room(p->transactions) ? context_new(p, from, top, key, trunk, &r) : NULL;
+	c = transactions_client_room(p->transactions) ? context_new(p, from, trunk, &r) : NULL;
 	if (!c) {
 		refuse(p, from, COUNTER_refused_full, 503, NULL, SPAN_LIT("Retry-After: 5\r\n"));
 		return;
@@ -363,26 +360,23 @@ static void new_request(struct proxy *p, const struct flow *from, const struct v
 
 void request_in(struct proxy *p, const struct flow *from)
 {
-	const struct via *top = &p->in->top_via;
 	struct lingering *lingering;
 	struct server_txn *s;
-	struct txn_key key;
 
 	count(p, COUNTER_sip_requests);
 	if (p->in->method == SIP_ACK) {
-		ack_in(p, from, top);
+		ack_in(p, from);
 		return;
 	}
 	if (p->in->method == SIP_CANCEL) {
-		cancel_in(p, from, top);
+		cancel_in(p, from);
 		return;
 	}
 	if (in_dialog(p, from))
 		return;
-	key = txn_key_of(p->transactions, p->in, top, p->in->method);
-	s = server_txn_find(p->transactions, &key, &lingering);
+	s = server_txn_find(p->transactions, transaction_key(p), &lingering);
 	if (!s && !lingering) {
-		new_request(p, from, top, &key);
+		new_request(p, from);
 		return;
 	}
 	count(p, COUNTER_retransmissions_absorbed);

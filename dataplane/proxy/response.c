@@ -243,19 +243,19 @@ void response_in(struct proxy *p, const struct flow *from)
 	struct lingering *lingering;
 	struct client_txn *txn;
 	struct attempt *a;
-	struct branch b;
-	int rc = branch_decode(&p->config.branch_key, p->in->top_via.branch, &b);
+	const struct branch *b = &p->look->branch;
+	int rc = p->look->branch_error;
 
 	count(p, COUNTER_sip_responses);
 	if (rc < 0) {
 		count(p, rc == -ERR_FORGED ? COUNTER_responses_forged : COUNTER_responses_stray);
 		return;
 	}
-	if (b.kind == BRANCH_STATELESS) {
-		stateless_response(p, &b);
+	if (b->kind == BRANCH_STATELESS) {
+		stateless_response(p, b);
 		return;
 	}
-	txn = client_txn_at(p->transactions, b.slot, b.generation, &lingering);
+	txn = client_txn_at(p->transactions, b->slot, b->generation, &lingering);
 	if (lingering) {
 		if (event == TXN_RX_2XX && p->in->method == SIP_INVITE)
 			upstream_again(p, lingering);

@@ -132,14 +132,20 @@ struct listener {
 	uint32_t host_len;
 };
 
-#define PROXY_VIEWS 1
+/* How many messages are read before the first of them is acted on. */
+#define PROXY_VIEWS 8
 
-/* What has been worked out of p->in beyond its parse, each once. */
+/* What has been worked out of a message beyond its parse, each once. */
 struct look {
+	uint8_t verdict; /* enum sip_verdict */
 	bool uri_read, uri_good;
 	bool from_hashed;
+	bool keyed;	   /* requests: key is there */
+	int branch_error;  /* responses: branch_decode's verdict on our Via */
+	struct branch branch;
+	struct txn_key key; /* of its server transaction; an ACK's or CANCEL's: of the INVITE */
+	uint64_t call_hash, from_hash;
 	struct sip_uri uri;
-	uint64_t from_hash;
 };
 
 struct proxy {
@@ -167,12 +173,13 @@ struct proxy {
 	uint64_t call_hash; /* keyed hash of the Call-ID that the current work is about; 0: none */
 	uint8_t *out;	    /* between send_begin and send_end */
 	/* Scratch: a view is 40 kB, so each has one place. */
-	struct sip_message *in;	 /* what just came: of views */
-	struct look look;
+	struct sip_message *in;	 /* what just came: one of views */
+	struct look *look;	 /* at it */
 	struct sip_message kept; /* a kept request, read again */
 	struct sip_message sent; /* an INVITE of ours, composed again for its ACK or CANCEL */
 	struct edit_list edits;
 	uint8_t text[SLAB_BYTES_MAX];
+	struct look looks[PROXY_VIEWS];
 	struct sip_message views[PROXY_VIEWS];
 };
 
@@ -211,6 +218,12 @@ uint64_t from_tag_hash(struct proxy *p);
 void context_linger(struct proxy *p, struct context *c);
 /* Frees the context once neither its server transaction nor an attempt is left. */
 void context_release_if_idle(struct proxy *p, struct context *c);
+
+/* ---- ahead.c */
+/* Reads n (at most PROXY_VIEWS) datagrams into p->views and p->looks, and asks the memory for what acting on them will need. */
+void read_ahead(struct proxy *p, const struct datagram *datagrams, unsigned n);
+/* The key of the server transaction that p->in belongs to, or that of the INVITE which it acknowledges or cancels. */
+const struct txn_key *transaction_key(struct proxy *p);
 
 /* ---- send.c */
 /* Contiguous room for a message; NULL: none just now. */

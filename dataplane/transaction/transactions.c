@@ -365,3 +365,29 @@ uint32_t transactions_clients(const struct transactions *t)
 {
 	return pool_in_use(t->clients) + pool_in_use(t->lingering);
 }
+
+void transactions_prefetch_slot(const struct transactions *t, uint32_t slot)
+{
+	if (slot < t->max_slots)
+		__builtin_prefetch(&t->slots[slot]);
+}
+
+void transactions_prefetch_key(const struct transactions *t, const struct txn_key *key)
+{
+	__builtin_prefetch(&t->buckets[key->a & t->mask]);
+}
+
+void transactions_prefetch_found(const struct transactions *t, const struct txn_key *key)
+{
+	const struct txn_link *l = t->buckets[key->a & t->mask];
+
+	if (l)
+		__builtin_prefetch(l);
+}
+
+const void *transactions_slot_object(const struct transactions *t, uint32_t slot, uint16_t generation)
+{
+	const struct client_slot *x = slot < t->fresh_slots ? &t->slots[slot] : NULL;
+
+	return x && x->generation == generation && x->state == SLOT_CLIENT ? x->client : NULL;
+}

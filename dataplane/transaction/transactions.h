@@ -117,3 +117,11 @@ bool transactions_client_room(const struct transactions *t);
 /* Lingering ones count on both sides. worker-only */
 uint32_t transactions_servers(const struct transactions *t);
 uint32_t transactions_clients(const struct transactions *t);
+
+/* ---- reading ahead: none of these waits for memory, but on what was asked for before. worker-only */
+void transactions_prefetch_slot(const struct transactions *t, uint32_t slot);
+void transactions_prefetch_key(const struct transactions *t, const struct txn_key *key);
+/* After transactions_prefetch_key: the first in its bucket. */
+void transactions_prefetch_found(const struct transactions *t, const struct txn_key *key);
+/* After transactions_prefetch_slot: what the slot leads to, not to be looked into but by client_txn_at; NULL: nothing. */
+const void *transactions_slot_object(const struct transactions *t, uint32_t slot, uint16_t generation);
