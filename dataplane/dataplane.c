@@ -77,9 +77,8 @@ uint64_t dataplane_now_ms(void)
 static unsigned memory_wanted_mb(const struct dataplane_config *c, unsigned mbuf_bytes)
 {
 	uint64_t mbufs = (uint64_t)c->limits.mbufs * c->workers * (mbuf_bytes + 256);
-	uint64_t numbers = (uint64_t)c->limits.tables.numbers * 2 * 40; /* buckets round up to a power of two */
 
-	return (unsigned)((mbufs + numbers) >> 20) + 96;
+	return (unsigned)(mbufs >> 20) + 96;
 }
 
 static int start_eal(struct dataplane *d, char *error_text)
@@ -107,7 +106,7 @@ static int start_tables(struct dataplane *d, char *error_text)
 	d->linear = malloc(PACKET_LINEAR);
 	if (d->shared.tables && d->baseline && d->linear)
 		return 0;
-	snprintf(error_text, 256, "tables: not enough memory for limits.numbers = %u; lower it or give hugepages", limits.numbers);
+	snprintf(error_text, 256, "tables: not enough memory for limits.numbers = %u; lower it", limits.numbers);
 	return -ERR_NOMEM;
 }
 
@@ -222,10 +221,11 @@ int dataplane_start(const struct dataplane_config *config, struct dataplane **re
 	for (unsigned i = 0; i < config->listener_count; i++)
 		d->shared.listeners.addr[i] = config->listeners[i].addr;
 	rc = start_eal(d, error_text);
-	if (rc == 0)
-		rc = start_tables(d, error_text);
+	/* Packet buffers first: the tables make do with whatever pages are left (pages.h). */
 	if (rc == 0)
 		rc = start_ports(d, error_text);
+	if (rc == 0)
+		rc = start_tables(d, error_text);
 	if (rc == 0)
 		rc = start_workers(d, error_text);
 	if (rc < 0) {

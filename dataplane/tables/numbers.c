@@ -2,42 +2,35 @@
 #include "tables/numbers.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "tables/epoch.h"
-#include "tables/hash.h"
+#include "tables/word_table.h"
 
 #define DIGITS_MAX 15
 
 struct numbers {
-	struct epoch *epoch;
-	struct hash_table exact;
-	struct hash_table prefixes;
+	struct word_table exact;
+	struct word_table prefixes;
 	uint32_t per_length[DIGITS_MAX + 1]; /* prefixes of each length */
 	_Atomic(uint32_t) lengths;	     /* bit per length that some prefix has: readers try only those */
 };
 
-struct numbers *numbers_new(const char *name, uint32_t max_numbers, uint32_t max_prefixes, struct epoch *e)
+struct numbers *numbers_new(uint32_t max_numbers, uint32_t max_prefixes)
 {
 	struct numbers *n = calloc(1, sizeof(*n));
-	char full[64];
 
 	if (!n)
 		return NULL;
-	n->epoch = e;
 	atomic_init(&n->lengths, 0);
-	snprintf(full, sizeof(full), "num/%s", name);
-	if (hash_table_init(&n->exact, full, max_numbers ? max_numbers : 1, sizeof(e164), e))
+	if (word_table_init(&n->exact, max_numbers ? max_numbers : 1))
 		goto fail_exact;
-	snprintf(full, sizeof(full), "pre/%s", name);
-	if (hash_table_init(&n->prefixes, full, max_prefixes ? max_prefixes : 1, sizeof(e164), e))
+	if (word_table_init(&n->prefixes, max_prefixes ? max_prefixes : 1))
 		goto fail_prefixes;
 	return n;
 
 fail_prefixes:
-	hash_table_done(&n->exact);
+	word_table_done(&n->exact);
 fail_exact:
 	free(n);
 	return NULL;
@@ -47,9 +40,8 @@ void numbers_free(struct numbers *n)
 {
 	if (!n)
 		return;
-	epoch_flush(n->epoch);
-	hash_table_done(&n->prefixes);
-	hash_table_done(&n->exact);
+	word_table_done(&n->prefixes);
+	word_table_done(&n->exact);
 	free(n);
 }
 
@@ -57,7 +49,7 @@ int numbers_set(struct numbers *n, e164 number, uint32_t profile_slot)
 {
 	if (!e164_digits(number))
 		return -ERR_INVALID;
-	return hash_table_set(&n->exact, &number, profile_slot);
+	return word_table_set(&n->exact, number, profile_slot);
 }
 
 int numbers_set_prefix(struct numbers *n, e164 prefix, uint32_t profile_slot)
@@ -68,7 +60,7 @@ int numbers_set_prefix(struct numbers *n, e164 prefix, uint32_t profile_slot)
 
 	if (!digits)
 		return -ERR_INVALID;
-	r = hash_table_set(&n->prefixes, &prefix, profile_slot);
+	r = word_table_set(&n->prefixes, prefix, profile_slot);
 	if (r || n->prefixes.count == before)
 		return r;
 	if (n->per_length[digits]++ == 0)
@@ -78,13 +70,13 @@ int numbers_set_prefix(struct numbers *n, e164 prefix, uint32_t profile_slot)
 
 int numbers_delete(struct numbers *n, e164 number)
 {
-	return hash_table_delete(&n->exact, &number);
+	return word_table_delete(&n->exact, number);
 }
 
 int numbers_delete_prefix(struct numbers *n, e164 prefix)
 {
 	unsigned digits = e164_digits(prefix);
-	int r = hash_table_delete(&n->prefixes, &prefix);
+	int r = word_table_delete(&n->prefixes, prefix);
 
 	if (r)
 		return r;
@@ -103,31 +95,42 @@ uint32_t numbers_prefix_count(const struct numbers *n)
 	return n->prefixes.count;
 }
 
-struct number_match numbers_lookup(const struct numbers *n, e164 number)
+static struct number_match longest_prefix(const struct numbers *n, e164 number)
 {
 	struct number_match match = { .profile_slot = NUMBERS_NONE };
-	unsigned digits = e164_digits(number);
-	uint32_t lengths;
-	uint64_t value;
+	uint32_t lengths = atomic_load_explicit(&n->lengths, memory_order_acquire) & ((2u << e164_digits(number)) - 1);
 
-	if (!digits)
-		return match;
-	if (hash_table_get(&n->exact, &number, &value)) {
-		match.profile_slot = (uint32_t)value;
-		match.exact = true;
-		return match;
-	}
-	lengths = atomic_load_explicit(&n->lengths, memory_order_acquire) & ((2u << digits) - 1);
 	while (lengths) {
 		unsigned length = 31 - (unsigned)__builtin_clz(lengths);
-		e164 prefix = e164_truncate(number, length);
 
-		if (hash_table_get(&n->prefixes, &prefix, &value)) {
-			match.profile_slot = (uint32_t)value;
+		if (word_table_get(&n->prefixes, e164_truncate(number, length), &match.profile_slot)) {
 			match.prefix_digits = (uint8_t)length;
-			return match;
+			break;
 		}
 		lengths &= ~(1u << length);
 	}
 	return match;
+}
+
+struct number_match numbers_lookup(const struct numbers *n, e164 number)
+{
+	struct number_match match = { .profile_slot = NUMBERS_NONE };
+
+	if (!e164_digits(number))
+		return match;
+	match.exact = word_table_get(&n->exact, number, &match.profile_slot);
+	return match.exact ? match : longest_prefix(n, number);
+}
+
+void numbers_prefetch(const struct numbers *n, e164 number)
+{
+	word_table_prefetch(&n->exact, number);
+}
+
+void numbers_lookup_bulk(const struct numbers *n, const e164 *numbers, unsigned count, struct number_match *ret)
+{
+	for (unsigned i = 0; i < count; i++)
+		word_table_prefetch(&n->exact, numbers[i]);
+	for (unsigned i = 0; i < count; i++)
+		ret[i] = numbers_lookup(n, numbers[i]);
 }

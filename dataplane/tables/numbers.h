@@ -6,18 +6,16 @@
 
 #include "sip/number.h"
 
-struct epoch;
-
-/* E.164 numbers and number prefixes to profile slots: rte_hash with lock-free readers; one change costs microseconds and copies
- * nothing. */
+/* E.164 numbers and number prefixes to profile slots: one writer, readers without locks; one change costs less than a microsecond and
+ * copies nothing (word_table.h). */
 
 struct numbers;
 
 #define NUMBERS_NONE UINT32_MAX
 
-/* Room for max_numbers exact numbers and max_prefixes prefixes. name must be unique in the process (26 characters at most).
- * NULL: no memory. control-only */
-struct numbers *numbers_new(const char *name, uint32_t max_numbers, uint32_t max_prefixes, struct epoch *e);
+/* Room for max_numbers exact numbers and max_prefixes prefixes. NULL: no memory. control-only */
+struct numbers *numbers_new(uint32_t max_numbers, uint32_t max_prefixes);
+/* The readers have stopped. control-only */
 void numbers_free(struct numbers *n);
 
 /* Adds or replaces. 0, -ERR_FULL, -ERR_INVALID (no number). control-only */
@@ -38,3 +36,7 @@ struct number_match {
 
 /* The exact number, else the longest prefix. reader, inside a quiescent period */
 struct number_match numbers_lookup(const struct numbers *n, e164 number);
+/* Brings what numbers_lookup will read first into the cache. any */
+void numbers_prefetch(const struct numbers *n, e164 number);
+/* Many at once: their cache misses overlap. reader, inside a quiescent period */
+void numbers_lookup_bulk(const struct numbers *n, const e164 *numbers, unsigned count, struct number_match *ret);

@@ -2,7 +2,6 @@
 #include "tables/tables.h"
 
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 
 #include "tables/access.h"
@@ -61,15 +60,13 @@ const struct domains *domain_table_get(const struct domain_table *t)
 struct tables *tables_new(const struct tables_limits *limits)
 {
 	struct tables *t = calloc(1, sizeof(*t));
-	char name[27];
 
 	if (!t)
 		return NULL;
 	t->epoch = epoch_new(limits->workers);
 	if (!t->epoch)
 		goto fail;
-	snprintf(name, sizeof(name), "%p", (void *)t);
-	t->numbers = numbers_new(name, limits->numbers, limits->prefixes, t->epoch);
+	t->numbers = numbers_new(limits->numbers, limits->prefixes);
 	t->profiles = profiles_new(limits->profiles, t->epoch);
 	t->trunks = trunks_new(limits->trunks, t->epoch);
 	t->endpoints = endpoints_new(limits->endpoints, t->epoch);
