@@ -1,0 +1,55 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+struct rte_mbuf;
+
+/* The generator's end of the wire: one DPDK port, one queue; UDP over IPv4. The addresses of callers and targets have no kernel behind them: this
+ * answers ARP for all of them. */
+
+struct datagram_way {
+	uint32_t from_ip, to_ip; /* host order */
+	uint16_t from_port, to_port;
+};
+
+struct arrival {
+	struct rte_mbuf *mbuf;
+	const uint8_t *payload;
+	uint32_t len;
+	struct datagram_way way;
+};
+
+struct wire_port;
+
+struct wire_port_config {
+	const char *device; /* DPDK device arguments: "net_memif0,role=client,...", "net_af_xdp0,iface=..." */
+	unsigned core;
+	uint32_t us;   /* the device under test */
+	uint32_t mine; /* the net (/16) whose addresses are ours, all but us */
+	bool echo;     /* frames come back with their MACs swapped: nobody to ask for an address */
+};
+
+/* Starts EAL, pins this thread, opens the port, waits for its link and for the device's answer to ARP, at most wait_s. NULL: error_text (256). */
+struct wire_port *wire_port_open(const struct wire_port_config *config, unsigned wait_s, char *error_text);
+void wire_port_close(struct wire_port *p);
+
+/* Room for one message of up to 1,600 bytes; NULL: 64 wait to be sent (flush first), or no mbuf is left. */
+uint8_t *wire_port_reserve(struct wire_port *p);
+void wire_port_commit(struct wire_port *p, uint32_t len, const struct datagram_way *way);
+/* Messages for which wire_port_reserve would have room. */
+unsigned wire_port_room(const struct wire_port *p);
+/* Sends what it can; what the driver does not take stays for the next time. Returns how many were taken. */
+unsigned wire_port_flush(struct wire_port *p);
+
+/* Up to 64 datagrams to us; anything else is answered, or counted and dropped. To be released. */
+unsigned wire_port_receive(struct wire_port *p, struct arrival *ret_arrivals);
+void wire_port_release(struct arrival *arrivals, unsigned n);
+/* IP and UDP checksums of what came are right, and lengths agree. */
+bool wire_port_intact(const struct arrival *a);
+
+struct wire_port_stats {
+	uint64_t sent, received, full, other, bytes_sent, bytes_received; /* full: turns in which the driver took less than was there */
+};
+const struct wire_port_stats *wire_port_stats(const struct wire_port *p);
