@@ -1,15 +1,162 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Times whole messages, mbuf to mbuf, with the floors that a worker uses and no thread."""
+"""Times whole messages, mbuf to mbuf, through the loop that strowgerd's workers run, without a driver.
 
-import os
+The messages are made before the turns that are timed, in the shapes that several makes of boxes send them, in random order, and lie in
+fresh mbufs; every message that comes out is compared with the one that went in. Simulated time moves with the rate of calls, and all timers
+have their RFC values, so that a measured call pays for those that linger.
+
+  in_dialog      ACK, BYE, re-INVITE, INFO, UPDATE and their responses, from both sides: per message
+  stateful       INVITE and 200 (the 100 is paid for): per forwarded message
+  call           INVITE, 100, 180, 200, ACK, BYE, 200, two call records: per call
+  large          the three again with 1 M calls, 10 M numbers, 10,000 endpoints: times the small case, the worst of them
+  two_workers    two workers' throughput with every other message changing cores: times one worker's, the worse of in-dialog and stateful
+  memory_call    resident bytes per live call: 60-byte Call-ID, two targets that refused before the third answered
+  memory_invite  resident bytes per INVITE in progress; detail: and per one that only lingers after its end"""
+
+import json
+import subprocess
 import sys
 
+from hugepages import hugepages
 from programs import built, program
-from result import arguments
+from result import Results, arguments, median, spread
 
-options = arguments("bench/pipeline", __doc__)
-if not options.no_build:
-    built("bench/strowger-bench")
-argv = [program("strowger-bench"), "--benchmark_filter=pipeline", f"--benchmark_min_time={0.05 if options.quick else 0.5}"]
-sys.stdout.flush()
-os.execv(argv[0], argv)
+HUGEPAGES = 1536
+SMALL = {"calls": 10000, "numbers": 10000, "endpoints": 10}
+LARGE = {"calls": 1000000, "numbers": 10000000, "endpoints": 10000}
+LARGE_QUICK = {"calls": 100000, "numbers": 2000000, "endpoints": 10000}
+NUMBERS_LOAD_S, NUMBERS_MIB = 10, 700
+LINGERING_BYTES = 256
+# New calls a second of simulated time: 32 s of them linger.
+RATES = {"in_dialog": 5000, "stateful": 20000, "call": 20000, "floor": 20000}
+RATES_QUICK = {**RATES, "stateful": 2000, "call": 2000}
+MIXES = ("small", "usual", "large", "huge")
+
+
+def measure(mode, quick=False, **settings):
+    """One run of strowger-pipeline: what it printed. A setting of True is a switch."""
+    argv = [program("strowger-pipeline"), mode]
+    settings.setdefault("rate", (RATES_QUICK if quick else RATES).get(mode, 20000))
+    settings.setdefault("messages", 60000 if quick else 500000)
+    for name, value in settings.items():
+        argv += [f"--{name}"] if value is True else [f"--{name}", str(value)]
+    run = subprocess.run(argv, capture_output=True, text=True, check=False)
+    if run.returncode:
+        sys.exit(f"{' '.join(argv)}:\n{run.stderr}{run.stdout}")
+    return {**json.loads(run.stdout), "argv": " ".join(["strowger-pipeline", *argv[1:]])}
+
+
+def together(runs):
+    """Several runs of the same: the median of their means, and the spread of their parts."""
+    return {"ns": median([run["ns"] for run in runs]), "spread": spread([part for run in runs for part in run["windows"]]),
+            "interrupted": sum(run["interrupted"] for run in runs), "batches": sum(run["batches"] for run in runs),
+            "bytes_in": runs[0]["bytes_in"], "bytes_out": runs[0]["bytes_out"], "argv": runs[0]["argv"]}
+
+
+def side_by_side(cases, rounds):
+    """A B C, A B C ...: {name: runs} from {name: function}."""
+    runs = {name: [] for name in cases}
+    for _ in range(rounds):
+        for name, run in cases.items():
+            runs[name].append(run())
+    return runs
+
+
+def small_cases(results, quick):
+    cases = {mode: lambda mode=mode: measure(mode, quick, **SMALL) for mode in ("floor", "in_dialog", "stateful", "call")}
+    cases["in_dialog, checksums offloaded"] = lambda: measure("in_dialog", quick, **SMALL, offload=True)
+    cases["in_dialog, nothing traced"] = lambda: measure("in_dialog", quick, **SMALL, trace=0)
+    if not quick:
+        cases["stateful, checksums offloaded"] = lambda: measure("stateful", **SMALL, offload=True)
+    found = {name: together(runs) for name, runs in side_by_side(cases, 1 if quick else 3).items()}
+    floor = found["floor"]["ns"]
+    for key, unit, target in (("in_dialog", "ns", "<= 250"), ("stateful", "ns", "<= 500"), ("call", "ns", "<= 3000")):
+        beside = {"memcpy + look-up": floor} if key != "call" else {}
+        detail = {name: run for name, run in found.items() if name.split(",")[0] in (key, "floor")}
+        detail["rate_per_s"] = (RATES_QUICK if quick else RATES)[key]
+        results.add(key, found[key]["ns"], unit, target=target, beside=beside, spread=found[key]["spread"], detail=detail)
+    return found
+
+
+def large_case(results, quick, small):
+    size = LARGE_QUICK if quick else LARGE
+    modes = ("in_dialog",) if quick else ("in_dialog", "stateful", "call")
+    runs = {mode: measure(mode, quick, **size) for mode in modes}
+    ratios = {mode: runs[mode]["ns"] / small[mode]["ns"] for mode in modes}
+    worst = max(ratios, key=ratios.get)
+    load_s = max(run["numbers_load_s"] for run in runs.values())
+    tables_mib = max(run["tables_mib"] for run in runs.values())
+    reached = ratios[worst] <= 2 and load_s <= NUMBERS_LOAD_S and tables_mib <= NUMBERS_MIB
+    results.add("large", ratios[worst], "x small", target="<= 2", reached=reached, beside={f"{worst}, small": small[worst]["ns"]},
+                spread=[part / small[worst]["ns"] for part in spread(runs[worst]["windows"])],
+                detail={"size": size, "ratios": ratios, "ns": {mode: run["ns"] for mode, run in runs.items()},
+                        "numbers_load_s": load_s, "tables_mib": tables_mib, "hugepages": runs[worst]["hugepages"],
+                        "argv": {mode: run["argv"] for mode, run in runs.items()}})
+
+
+def two_workers(results, quick):
+    """Long batches, so that both workers are busy until the end."""
+    common = {"calls": 40000, "numbers": 10000, "endpoints": 10, "batch": 8192, "rate": 50000, "messages": 100000 if quick else 500000}
+    cases = {f"{mode} {workers}": lambda mode=mode, workers=workers: measure(mode, **common, workers=workers)
+             for mode in (("in_dialog",) if quick else ("in_dialog", "stateful")) for workers in (1, 2)}
+    cases["hop"] = lambda: measure("hop", **{**common, "messages": 200000})
+    found = {name: together(runs) for name, runs in side_by_side(cases, 1 if quick else 3).items()}
+    ratios = {name[:-2]: found[name]["ns"] / found[f"{name[:-2]} 2"]["ns"] for name in found if name.endswith(" 1")}
+    worst = min(ratios, key=ratios.get)
+    one, two = found[f"{worst} 1"], found[f"{worst} 2"]
+    results.add("two_workers", ratios[worst], "x one", target=">= 1.6", beside={"bare hop, ns": found["hop"]["ns"]},
+                spread=[one["spread"][0] / two["spread"][1], one["spread"][1] / two["spread"][0]],
+                detail={"ratios": ratios, "ns": {name: run["ns"] for name, run in found.items()}, "argv": two["argv"]})
+
+
+def memory(results, quick):
+    call = measure("memory_call", calls=200000 if quick else 1000000)
+    results.add("memory_call", call["bytes"], "bytes", target="<= 512", detail={"argv": call["argv"], "hugepages": call["hugepages"]})
+    invite = measure("memory_invite", calls=100000 if quick else 300000)
+    results.add("memory_invite", invite["progress"], "bytes", target="<= 3072",
+                reached=invite["progress"] <= 3072 and invite["lingering"] <= LINGERING_BYTES,
+                detail={"in progress": invite["progress"], "lingering": invite["lingering"], "argv": invite["argv"]})
+
+
+def series(results, quick):
+    """Cost against one size at a time, all else small."""
+    lines = {"calls": (1000, 10000, 100000) if quick else (1000, 10000, 100000, 300000, 1000000),
+             "numbers": (1000, 1000000) if quick else (1000, 10000, 100000, 1000000, 10000000),
+             "endpoints": (3, 10000) if quick else (3, 30, 300, 3000, 10000)}
+    modes = ("in_dialog",) if quick else ("in_dialog", "stateful")
+    plots = {}
+    for what, points in lines.items():
+        for mode in modes if what != "numbers" or quick else ("stateful",):
+            plots.setdefault(what, {})[mode] = [
+                [x, measure(mode, True, **{**SMALL, what: x}, **({} if quick else {"messages": 200000}))["ns"]] for x in points]
+    for mode in modes:
+        runs = [measure(mode, True, **SMALL, mix=mix, **({} if quick else {"messages": 200000})) for mix in MIXES[::3 if quick else 1]]
+        plots.setdefault("message bytes", {})[mode] = [[run["bytes_in"], run["ns"]] for run in runs]
+    entry = results.entries["in_dialog"]
+    entry["detail"]["series"] = {f"{mode} against {what}": points for what, by_mode in plots.items() for mode, points in by_mode.items()}
+
+
+def main():
+    options = arguments("bench/pipeline", __doc__, lambda parser: parser.add_argument(
+        "--only", metavar="KEY", action="append", choices=("small", "large", "two_workers", "memory", "series"),
+        help="just these parts: small (in_dialog, stateful, call), large, two_workers, memory, series; may be repeated"))
+    if not options.no_build:
+        built("bench/strowger-pipeline")
+    wanted = options.only or ["small", "large", "two_workers", "memory", *([] if options.quick else ["series"])]
+    results = Results("bench/pipeline" + (" --quick" if options.quick else ""))
+    with hugepages(HUGEPAGES):
+        small = small_cases(results, options.quick) if {"small", "large", "series"} & set(wanted) else {}
+        if "large" in wanted:
+            large_case(results, options.quick, small)
+        if "two_workers" in wanted:
+            two_workers(results, options.quick)
+        if "memory" in wanted:
+            memory(results, options.quick)
+        if "series" in wanted:
+            series(results, options.quick)
+    results.show()
+    results.write(options.json)
+
+
+if __name__ == "__main__":
+    main()

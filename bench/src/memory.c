@@ -5,7 +5,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#define GROUP	  512
+#define GROUP	  128
 #define SETTLE_MS 40000
 #define REFUSALS  2 /* the third target answers */
 
@@ -31,31 +31,31 @@ static void answer(struct traffic *t, const uint32_t *slots)
 		traffic_back(t, slots[i]);
 }
 
-/* Calls at o->rate up to `until`, then all transactions end. What they took is taken already when the next calls come. */
-static void grow_calls(struct traffic *t, const struct mode_options *o, uint32_t until)
+/* Calls up to `until`, so slowly that no more transactions linger at any time than did before. */
+static void grow_calls(struct traffic *t, uint32_t per_second, uint32_t until)
 {
 	uint32_t slots[GROUP];
 
 	while (t->live_count + GROUP <= until) {
-		invite(t, slots, GROUP * 1000000000ull / o->rate);
+		invite(t, slots, GROUP * 1000000000ull / per_second);
 		for (unsigned i = 0; i < REFUSALS; i++)
 			put_all(t, slots, STEP_REFUSE);
 		answer(t, slots);
 	}
-	traffic_wait(t, SETTLE_MS, 10);
 }
 
 double mode_memory_call(struct traffic *t, const struct mode_options *o)
 {
-	uint32_t first = o->calls / 10;
+	uint32_t first = o->calls / 10, per_second = first / 40;
 	uint64_t before;
 	uint32_t count;
 
 	peers_long_call_ids(true);
-	grow_calls(t, o, first);
+	traffic_reserve(8 * GROUP);
+	grow_calls(t, per_second, first);
 	before = resident_bytes();
 	count = t->live_count;
-	grow_calls(t, o, o->calls);
+	grow_calls(t, per_second, o->calls);
 	return (double)(resident_bytes() - before) / (t->live_count - count);
 }
 
@@ -104,6 +104,7 @@ void mode_memory_invite(struct traffic *t, const struct mode_options *o, double 
 
 	if (!slots)
 		return;
+	traffic_reserve(few + many + 8 * GROUP);
 	before = grow_lingering(t, few);
 	after = grow_lingering(t, many);
 	*ret_lingering = (double)(after - before) / many;

@@ -99,8 +99,8 @@ static int run(const struct options *o, struct world *w, struct traffic *t)
 		      { "hop", mode_hop } };
 	struct meter meter = { 0 };
 
-	printf("{\"mode\":\"%s\",\"hugepages\":%s,\"numbers_load_s\":%.3f,\"numbers_mib\":%.1f,", o->mode, w->hugepages ? "true" : "false",
-	       w->numbers_load_s, (double)w->numbers_bytes / (1 << 20));
+	printf("{\"mode\":\"%s\",\"hugepages\":%s,\"numbers_load_s\":%.3f,\"tables_mib\":%.1f,", o->mode, w->hugepages ? "true" : "false",
+	       w->numbers_load_s, (double)w->tables_bytes / (1 << 20));
 	for (unsigned i = 0; i < sizeof(timed) / sizeof(timed[0]); i++)
 		if (!strcmp(o->mode, timed[i].name)) {
 			timed[i].run(t, &o->mode_options, &meter);
@@ -132,19 +132,22 @@ int main(int argc, char **argv)
 	struct options o;
 	struct world *w = calloc(1, sizeof(*w));
 	struct traffic *t;
-	uint32_t under_way;
+	uint32_t under_way, slots;
 
 	read_options(argc, argv, &o);
 	under_way = 16 * o.mode_options.batch;
 	o.world.failover = !strcmp(o.mode, "memory_call");
+	slots = o.mode_options.calls / 4 * 5 + under_way;
 	o.world.max_transactions = o.mode_options.rate * 45 + under_way;
-	o.world.max_calls = o.mode_options.calls + o.mode_options.rate * 45 + under_way;
+	if (!strncmp(o.mode, "memory", 6))
+		o.world.max_transactions += slots; /* all at once */
+	o.world.max_calls = slots + o.mode_options.rate * 45;
 	o.world.message_mb = 16384;
-	o.world.ring = power_of_two(2 * o.mode_options.batch);
+	o.world.ring = power_of_two(2 * o.mode_options.batch + 1024);
 	o.world.mbufs = 8 * o.mode_options.batch + 8192;
 	if (world_start(w, &o.world) < 0)
 		return 1;
-	t = traffic_new(w, o.mode_options.calls + under_way, 2 * o.mode_options.batch, o.mode_options.mix);
+	t = traffic_new(w, slots, 2 * o.mode_options.batch, o.mode_options.mix);
 	if (!t) {
 		fprintf(stderr, "bench: out of memory\n");
 		return 1;

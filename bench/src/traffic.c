@@ -37,6 +37,18 @@ struct flight *flight_new(void)
 	return f;
 }
 
+void traffic_reserve(uint32_t requests)
+{
+	struct flight *all = malloc(requests * sizeof(*all));
+
+	if (!all)
+		stop("out of memory");
+	for (uint32_t i = 0; i < requests; i++) {
+		memset(&all[i], 0, sizeof(all[i]));
+		flight_free(&all[i]);
+	}
+}
+
 void flight_free(struct flight *f)
 {
 	if (!f)
@@ -129,6 +141,8 @@ uint32_t traffic_pick(struct traffic *t)
 
 void traffic_back(struct traffic *t, uint32_t slot)
 {
+	flight_free(t->calls[slot].flight);
+	t->calls[slot].flight = NULL;
 	t->live[t->live_count++] = slot;
 }
 
@@ -382,12 +396,10 @@ void traffic_wait(struct traffic *t, uint64_t ms, uint64_t step_ms)
 
 void traffic_populate(struct traffic *t, uint32_t count, uint32_t per_second)
 {
-	uint32_t slots[512], n;
+	uint32_t slots[512], n, most = RTE_MIN(RTE_MIN(512, t->batch_max), per_second / 4 + 1); /* answered before T1 has passed */
 
 	for (uint32_t done = 0; done < count; done += n) {
-		n = count - done < 512 ? count - done : 512;
-		if (n > t->batch_max)
-			n = t->batch_max;
+		n = RTE_MIN(count - done, most);
 		for (uint32_t i = 0; i < n; i++)
 			traffic_put(t, slots[i] = traffic_fresh(t), STEP_INVITE);
 		traffic_go(t, n * 1000000000ull / per_second, false);
@@ -397,10 +409,7 @@ void traffic_populate(struct traffic *t, uint32_t count, uint32_t per_second)
 		for (uint32_t i = 0; i < n; i++)
 			traffic_put(t, slots[i], STEP_ACK);
 		traffic_go(t, 0, false);
-		for (uint32_t i = 0; i < n; i++) {
-			flight_free(t->calls[slots[i]].flight);
-			t->calls[slots[i]].flight = NULL;
+		for (uint32_t i = 0; i < n; i++)
 			traffic_back(t, slots[i]);
-		}
 	}
 }

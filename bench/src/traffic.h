@@ -62,6 +62,9 @@ void traffic_back(struct traffic *t, uint32_t slot);
 /* The call is over. */
 void traffic_over(struct traffic *t, uint32_t slot);
 
+/* Takes the memory that the peers need for so many requests under way, so that it does not count as the data plane's. */
+void traffic_reserve(uint32_t requests);
+
 /* One message into the batch. Requests within a dialog come from either side at random, but for ACK and BYE after an INVITE of the caller's. */
 void traffic_put(struct traffic *t, uint32_t slot, enum step step);
 /* Runs the batch while simulated time moves on by advance_ns, checks what came out, empties it. Returns the cycles that the workers took; also

@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_errno.h>
 #include <rte_eth_ring.h>
 #include <rte_ip.h>
 #include <rte_mbuf.h>
@@ -155,7 +156,6 @@ static int add_profiles(struct world *w, const struct shape *s, uint32_t *slots)
 
 static int add_numbers(struct world *w, const struct shape *s, const uint32_t *slots)
 {
-	uint64_t before = resident_bytes();
 	struct timespec begin, end;
 	int rc = 0;
 
@@ -171,7 +171,6 @@ static int add_numbers(struct world *w, const struct shape *s, const uint32_t *s
 	}
 	clock_gettime(CLOCK_MONOTONIC, &end);
 	w->numbers_load_s = (double)(end.tv_sec - begin.tv_sec) + (double)(end.tv_nsec - begin.tv_nsec) * 1e-9;
-	w->numbers_bytes = resident_bytes() - before;
 	return rc;
 }
 
@@ -209,6 +208,7 @@ static int fill_tables(struct world *w)
 	struct tables_limits limits = { w->config.workers, w->config.numbers, 100, s.profiles, s.trunks + CARRIERS, w->config.endpoints };
 	uint32_t *slots = calloc(s.profiles, sizeof(*slots));
 	struct route on_link = { .port = 0 };
+	uint64_t before = resident_bytes();
 	int rc = -1;
 
 	w->shared->tables = tables_new(&limits);
@@ -222,6 +222,7 @@ static int fill_tables(struct world *w)
 		rc = add_carriers(w);
 	if (rc == 0)
 		rc = add_numbers(w, &s, slots);
+	w->tables_bytes = resident_bytes() - before;
 	free(slots);
 	return rc;
 }
@@ -315,7 +316,8 @@ int world_start(struct world *w, const struct world_config *config)
 	w->config = *config;
 	w->shared = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*w->shared), 64));
 	memset(w->shared, 0, sizeof(*w->shared));
-	ec.memory_mb = (unsigned)(((uint64_t)config->mbufs * (2176 + 384) + (uint64_t)config->numbers * 80) >> 20) + 96;
+	/* Without huge pages no mbuf crosses a page, so each has one to itself. */
+	ec.memory_mb = (unsigned)(((uint64_t)config->mbufs * 4224 + (uint64_t)config->numbers * 80) >> 20) + 96;
 	rc = eal_start(&ec, &w->hugepages, error);
 	if (rc == 0)
 		rc = fill_tables(w);
@@ -324,7 +326,7 @@ int world_start(struct world *w, const struct world_config *config)
 	if (rc == 0)
 		rc = start_workers(w, error);
 	if (rc < 0)
-		fprintf(stderr, "bench: %s\n", error);
+		fprintf(stderr, "bench: %s (%s)\n", error, rte_strerror(rte_errno));
 	return rc < 0 ? -1 : 0;
 }
 

@@ -32,7 +32,7 @@ struct world {
 	uint8_t mac[6];
 	bool hugepages;
 	double numbers_load_s;
-	uint64_t numbers_bytes; /* resident memory that loading the numbers took */
+	uint64_t tables_bytes; /* resident memory that the tables took, numbers and all */
 	uint64_t records;	/* call records taken so far */
 };
 
