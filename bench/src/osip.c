@@ -1,24 +1,27 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* The peer parser, apart from our headers: both use names that begin with SIP_. */
+/* A peer's parser, apart from our headers: both use names that begin with SIP_. */
 #include <sys/time.h>
 
 #include <osipparser2/osip_parser.h>
 
-#include "shim.h"
+#include "micro.h"
 
-uint32_t bench_osip_parse(unsigned i)
+static int ready(void)
 {
-	static int ready;
-	osip_message_t *o;
-	uint32_t len, ok;
-	const uint8_t *m = bench_message(i, &len);
-
-	if (!ready) {
-		parser_init();
-		ready = 1;
-	}
-	osip_message_init(&o);
-	ok = osip_message_parse(o, (const char *)m, len) == 0;
-	osip_message_free(o);
-	return ok;
+	return parser_init() == 0;
 }
+
+static uint64_t parse(uint32_t i)
+{
+	osip_message_t *o;
+	uint32_t len;
+	const uint8_t *m = corpus_invite(i, &len);
+	uint64_t good;
+
+	osip_message_init(&o);
+	good = osip_message_parse(o, (const char *)m, len) == 0 && o->call_id && o->cseq;
+	osip_message_free(o);
+	return good;
+}
+
+const struct micro_step osip_steps[] = { { .name = "peer/libosip2_parse", .run = parse, .prepare = ready }, { .name = NULL } };

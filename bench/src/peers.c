@@ -44,21 +44,18 @@ struct make {
 };
 
 static const struct make callers[] = {
-	{ "Asterisk PBX 18.9.0", "INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, SUBSCRIBE, NOTIFY, INFO, PUBLISH, MESSAGE", "replaces, timer",
-	  "1f0c4a6b5e", false, "Front Desk", "", "Asterisk", 4,
-	  { VIA, MAX_FORWARDS, ROUTE, FROM, TO, CONTACT, CALL_ID, CSEQ, AGENT, DATE, ALLOW, SUPPORTED, REASON, CONTENT } },
-	{ "FreeSWITCH", "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REGISTER, REFER, NOTIFY", "timer, path, replaces", "-4c1e-b7a2",
-	  true, "Harbour Clinic", "", "FreeSWITCH", 3,
-	  { VIA, MAX_FORWARDS, ROUTE, FROM, TO, CALL_ID, CSEQ, CONTACT, AGENT, ALLOW, SUPPORTED, ALLOW_EVENTS, REASON, REMOTE_PARTY,
-	    CONTENT } },
-	{ "SBC-C/9.2.0", "INVITE,ACK,BYE,CANCEL,OPTIONS,UPDATE,INFO,PRACK", "100rel,timer", "00a7-SIPt01", false, NULL, ";user=phone", "sbc", 5,
+	{ "Asterisk PBX 18.9.0", "INVITE, ACK, CANCEL, OPTIONS, BYE, REFER, SUBSCRIBE, NOTIFY, INFO, PUBLISH", "replaces, timer", "1f0c4a6b5e", false,
+	  "Front Desk", "", "Asterisk", 2,
+	  { VIA, MAX_FORWARDS, ROUTE, FROM, TO, CONTACT, CALL_ID, CSEQ, AGENT, ALLOW, SUPPORTED, REASON, CONTENT } },
+	{ "FreeSWITCH", "INVITE, ACK, BYE, CANCEL, OPTIONS, MESSAGE, INFO, UPDATE, REFER, NOTIFY", "timer, path, replaces", "-4c1e-b7a2", true, "Clinic",
+	  "", "FreeSWITCH", 2,
+	  { VIA, MAX_FORWARDS, ROUTE, FROM, TO, CALL_ID, CSEQ, CONTACT, AGENT, ALLOW, SUPPORTED, ALLOW_EVENTS, REASON, CONTENT } },
+	{ "SBC-C/9.2.0", "INVITE,ACK,BYE,CANCEL,OPTIONS,UPDATE,INFO,PRACK", "100rel,timer", "00a7-SIPt01", false, NULL, "", "sbc", 3,
 	  { VIA, ROUTE, FROM, TO, CALL_ID, CSEQ, MAX_FORWARDS, CONTACT, ALLOW, SUPPORTED, ASSERTED, SESSION, REASON, CONTENT } },
-	{ "IMS-AS/4.1", "INVITE, ACK, CANCEL, BYE, PRACK, NOTIFY, REFER, UPDATE, OPTIONS, MESSAGE", "timer,100rel,histinfo,norefersub", "e0f3", false,
-	  NULL, ";user=phone", "-", 2,
-	  { VIA, ROUTE, TO, FROM, CALL_ID, CSEQ, MAX_FORWARDS, ASSERTED, PRIVACY, CHARGING, SESSION, ALLOW, SUPPORTED, CONTACT, ACCEPT, REASON,
-	    CONTENT } },
-	{ "Gateway/IOS-15.4", "INVITE, OPTIONS, BYE, CANCEL, ACK, PRACK, UPDATE, REFER, SUBSCRIBE, NOTIFY, INFO", "100rel,timer,resource-priority",
-	  "-11ED9C30", true, NULL, "", "SIP-Call", 3,
+	{ "IMS-AS/4.1", "INVITE,ACK,CANCEL,BYE,PRACK,NOTIFY,UPDATE,OPTIONS", "timer,100rel,histinfo", "e0f3", false, NULL, ";user=phone", "-", 1,
+	  { VIA, ROUTE, TO, FROM, CALL_ID, CSEQ, MAX_FORWARDS, ASSERTED, PRIVACY, CHARGING, ALLOW, SUPPORTED, CONTACT, ACCEPT, REASON, CONTENT } },
+	{ "Gateway/IOS-15.4", "INVITE, OPTIONS, BYE, CANCEL, ACK, PRACK, UPDATE, REFER, NOTIFY, INFO", "100rel,timer", "-11ED9C30", true, NULL, "",
+	  "SIP-Call", 1,
 	  { VIA, REMOTE_PARTY, FROM, TO, DATE, CALL_ID, SUPPORTED, AGENT, ALLOW, CSEQ, ROUTE, CONTACT, MAX_FORWARDS, SESSION, REASON,
 	    CONTENT } },
 };
@@ -235,8 +232,9 @@ static void put_routes(struct text *t, const struct dialog_view *d)
 
 static void put_sdp(struct text *t, const struct make *m, const struct call_name *n, uint32_t ip, enum mix size)
 {
-	static const char *const maps[] = { "a=rtpmap:8 PCMA/8000\r\n", "a=rtpmap:0 PCMU/8000\r\n", "a=rtpmap:101 telephone-event/8000\r\n",
-					    "a=rtpmap:9 G722/8000\r\n", "a=rtpmap:18 G729/8000\r\n" };
+	static const char *const formats[] = { " RTP/AVP 8\r\n", " RTP/AVP 8 101\r\n", " RTP/AVP 8 101 0\r\n", " RTP/AVP 8 101 0 9\r\n" };
+	static const char *const maps[] = { "a=rtpmap:8 PCMA/8000\r\n", "a=rtpmap:101 telephone-event/8000\r\n", "a=rtpmap:0 PCMU/8000\r\n",
+					    "a=rtpmap:9 G722/8000\r\n" };
 	uint64_t session = mix(n->serial + ip) % 390000000 + 3900000000;
 	unsigned codecs = size == MIX_SMALL ? 1 : m->codecs;
 
@@ -252,10 +250,10 @@ static void put_sdp(struct text *t, const struct make *m, const struct call_name
 	put_ip(t, ip);
 	PUT(t, "\r\nt=0 0\r\nm=audio ");
 	put_u(t, 16384 + 2 * (session % 8192));
-	put_str(t, codecs == 5 ? " RTP/AVP 8 0 9 18 101\r\n" : codecs == 4 ? " RTP/AVP 8 0 9 101\r\n" : " RTP/AVP 8 0 101\r\n");
+	put_str(t, formats[codecs - 1]);
 	for (unsigned i = 0; i < codecs; i++)
 		put_str(t, maps[i]);
-	if (size != MIX_SMALL)
+	if (size != MIX_SMALL && codecs > 2)
 		PUT(t, "a=ptime:20\r\n");
 	if (size >= MIX_LARGE) {
 		PUT(t, "a=fmtp:101 0-16\r\na=fmtp:18 annexb=no\r\na=maxptime:150\r\na=rtcp-fb:* nack\r\na=sendrecv\r\n"
