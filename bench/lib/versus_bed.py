@@ -4,8 +4,8 @@
       generator                                     proxy
     caller 10.78.0.10                             10.78.0.1
     targets 10.78.0.21 ...  gen0 ========= port0  Kamailio: the address is on port0
-      core 0                                      Strowger: port0 is its DPDK port, the address is on sip0
-                                                  core 1
+      the last core                               Strowger: port0 is its DPDK port, the address is on sip0
+                                                    the first core
 
 The generator's offloads are off, so that what arrives has its checksums; the proxy's are on, as a network card's would be."""
 
@@ -38,11 +38,11 @@ LINGER_S = 32
 
 
 def cores():
-    """(the generator's, the proxy's): the first and the last that this program may use."""
+    """(the generator's, the proxy's): the last and the first that this program may use."""
     usable = sorted(os.sched_getaffinity(0))
     if len(usable) < 2:
         sys.exit("bench/versus: needs two cores, one for the generator and one for the proxy")
-    return usable[0], usable[-1]
+    return usable[-1], usable[0]
 
 
 def read(path):
@@ -87,6 +87,8 @@ def core_ticks(core):
 
 class Bed:
     """The two namespaces; start one proxy at a time."""
+
+    us, prefix, targets = US, 24, TARGETS
 
     def __init__(self):
         self.name = f"versus{os.getpid()}"
@@ -138,11 +140,9 @@ class Bed:
 
     def meet(self):
         """Both ends know each other's hardware addresses before the load."""
+        run(["ip", "-n", self.gen, "neigh", "flush", "dev", "gen0"])
         for address in (CALLER, *TARGETS):
             run(self.inside(self.gen, ["ping", "-q", "-c", "2", "-i", "0.05", "-W", "1", "-I", address, US]))
-
-    def forget(self):
-        run(["ip", "-n", self.gen, "neigh", "flush", "dev", "gen0"])
 
 
 class Kamailio:
@@ -153,23 +153,22 @@ class Kamailio:
         folder = os.path.join(bed.folder, "kamailio")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "dispatcher.list"), "w", encoding="utf-8") as file:
-            file.writelines(f"1 sip:{target}:{PORT}\n" for target in TARGETS)
-        words = {"children": children, "us": US, "port": PORT, "folder": folder, "rr": "" if record_route else "#"}
+            file.writelines(f"1 sip:{target}:{PORT}\n" for target in bed.targets)
+        words = {"children": children, "us": bed.us, "port": PORT, "folder": folder, "rr": "" if record_route else "#"}
         text = read(os.path.join(LIB, "kamailio.cfg"))
         for word, value in words.items():
             text = text.replace(f"@{word}@", str(value))
         path = os.path.join(folder, "kamailio.cfg")
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
-        run(["ip", "-n", bed.dut, "addr", "add", f"{US}/24", "dev", "port0"])
-        argv = [shutil.which("kamailio") or "/usr/sbin/kamailio", "-DD", "-E", "-m", "8192", "-M", "64", "-b", "4194304", "-Y", folder, "-f", path]
+        run(["ip", "-n", bed.dut, "addr", "add", f"{bed.us}/{bed.prefix}", "dev", "port0"])
+        argv = [shutil.which("kamailio") or "/usr/sbin/kamailio", "-DD", "-E", "-m", "12288", "-M", "64", "-b", "4194304", "-Y", folder, "-f", path]
         if allocator:
             argv += ["-x", allocator, "-X", allocator]
         self.child = bed.start(self.name, argv)
         try:
             if not wait_for(lambda: self.child.poll() is not None or udp_bound(self.pid, PORT), 10) or self.child.poll() is not None:
                 raise RuntimeError(f"kamailio does not listen:\n{bed.log_tail(self.name)}")
-            bed.forget()
             bed.meet()
         except BaseException:
             self.stop()
@@ -237,7 +236,6 @@ class Strowger:
                 while not self._ready(notify):
                     if self.child.poll() is not None or time.monotonic() > end:
                         raise RuntimeError(f"strowgerd is not ready:\n{self.bed.log_tail(self.name)}")
-            self.bed.forget()
             self.bed.meet()
         except BaseException:
             self.stop()

@@ -61,8 +61,8 @@ static void print_result(const struct load_config *c, const struct load_result *
 		printf("%s%lu", t ? ", " : "", r->per_target[t]);
 	printf("], \"setup_us\": {\"p50\": %u, \"p99\": %u, \"p99.9\": %u}", delay_quantile(r->setup, 0.5), delay_quantile(r->setup, 0.99),
 	       delay_quantile(r->setup, 0.999));
-	printf(", \"invite_bytes\": %.1f, \"generator\": {\"busy\": %.4f, \"behind_ms\": %.3f, \"receive_buffer\": %u}}\n",
-	       r->sent ? (double)r->bytes_out / (double)r->sent : 0, r->busy, r->behind_s * 1e3, r->receive_buffer);
+	printf(", \"invite_bytes\": %.1f, \"generator\": {\"busy\": %.4f, \"behind_ms\": %.3f, \"left_out\": %lu, \"receive_buffer\": %u}}\n",
+	       r->sent ? (double)r->bytes_out / (double)r->sent : 0, r->busy, r->behind_s * 1e3, r->left_out, r->receive_buffer);
 	fflush(stdout);
 	if (r->first_wrong[0])
 		fprintf(stderr, "the first message that was not as it should be:\n%s\n", r->first_wrong);

@@ -14,6 +14,7 @@
 #define SEND_AT_ONCE	16 /* INVITEs that leave together at most: a pace, not a wave */
 #define RECEIVE_BUFFER	(64 << 20)
 #define PATIENCE_NS	1500000000
+#define DEBT_S		0.002 /* after a stop of this process so much is made up for, and the rest left out: a wave would measure queues */
 
 enum { SAW_INVITE = 1, SAW_TRYING = 2, SAW_ANSWER = 4 };
 
@@ -30,8 +31,10 @@ struct load {
 	int caller, targets[VERSUS_TARGETS_MAX];
 	uint8_t *saw;	   /* per INVITE */
 	uint32_t *sent_us; /* per INVITE, since the beginning */
-	uint64_t limit;	   /* INVITEs in all */
+	uint64_t limit;	   /* INVITEs that there is room for */
 	uint64_t begin_ns, now_ns, progress_ns;
+	double forgiven; /* INVITEs that were left out */
+	bool sending;
 	struct batch in, out;
 };
 
@@ -216,19 +219,22 @@ static int listen_caller(struct load *l)
 
 static int call(struct load *l)
 {
-	double due = (double)(l->now_ns - l->begin_ns) * l->config->rate / 1e9;
-	uint64_t to_send = due >= (double)l->limit ? l->limit : (uint64_t)due + 1;
+	double rate = l->config->rate, due = (double)(l->now_ns - l->begin_ns) * rate / 1e9 - l->forgiven - (double)l->r->sent;
 	unsigned n = 0;
 
-	if (to_send <= l->r->sent)
-		return 0;
-	if ((due - (double)l->r->sent) / l->config->rate > l->r->behind_s)
-		l->r->behind_s = (due - (double)l->r->sent) / l->config->rate;
-	for (; n < SEND_AT_ONCE && l->r->sent < to_send; n++) {
+	if (due / rate > l->r->behind_s)
+		l->r->behind_s = due / rate;
+	if (due > 1 + DEBT_S * rate) {
+		l->forgiven += due - 1 - DEBT_S * rate;
+		due = 1 + DEBT_S * rate;
+	}
+	for (; due >= 1 && n < SEND_AT_ONCE && l->r->sent < l->limit; n++, due--) {
 		l->out.vectors[n].iov_len = maker_invite(l->maker, l->r->sent, l->out.bytes[n]);
 		l->r->bytes_out += l->out.vectors[n].iov_len;
 		l->sent_us[l->r->sent++] = (uint32_t)((l->now_ns - l->begin_ns) / 1000);
 	}
+	if (!n)
+		return 0;
 	l->progress_ns = l->now_ns;
 	return send_all(l, l->caller, n) < 0 ? -errno : (int)n;
 }
@@ -236,7 +242,7 @@ static int call(struct load *l)
 /* How many messages it moved. */
 static int turn(struct load *l)
 {
-	int work = call(l);
+	int work = l->sending ? call(l) : 0;
 
 	for (unsigned t = 0; work >= 0 && t < l->config->target_count; t++) {
 		int n = answer(l, t);
@@ -253,16 +259,25 @@ static int turn(struct load *l)
 	return work;
 }
 
+static void stop_sending(struct load *l, uint64_t busy_ns, load_moment *moment)
+{
+	l->sending = false;
+	l->r->seconds = (double)(l->now_ns - l->begin_ns) / 1e9;
+	l->r->busy = (double)busy_ns / (double)(l->now_ns - l->begin_ns);
+	moment("sent", l->r);
+}
+
 static int loop(struct load *l, load_moment *moment)
 {
-	uint64_t before, busy_ns = 0;
-	bool measuring = false, sending = true;
+	uint64_t before, busy_ns = 0, length = (uint64_t)(l->config->seconds * 1e9), warmup = (uint64_t)(l->config->warmup * 1e9);
+	bool measuring = false;
 
+	l->sending = true;
 	l->begin_ns = l->now_ns = l->progress_ns = before = clock_ns();
-	while (l->r->answered < l->limit && l->now_ns - l->progress_ns < PATIENCE_NS) {
+	while (l->sending || (l->r->answered < l->r->sent && l->now_ns - l->progress_ns < PATIENCE_NS)) {
 		int work;
 
-		if (!measuring && (double)(l->now_ns - l->begin_ns) >= l->config->warmup * 1e9) {
+		if (!measuring && l->now_ns - l->begin_ns >= warmup) {
 			measuring = true;
 			moment("measure", l->r);
 		}
@@ -270,16 +285,12 @@ static int loop(struct load *l, load_moment *moment)
 		if (work < 0)
 			return work;
 		l->now_ns = clock_ns();
-		if (sending)
-			busy_ns += work ? l->now_ns - before : 0;
+		busy_ns += work ? l->now_ns - before : 0;
 		before = l->now_ns;
-		if (sending && l->r->sent == l->limit) {
-			sending = false;
-			l->r->seconds = (double)(l->now_ns - l->begin_ns) / 1e9;
-			l->r->busy = (double)busy_ns / (double)(l->now_ns - l->begin_ns);
-			moment("sent", l->r);
-		}
+		if (l->sending && l->now_ns - l->begin_ns >= length)
+			stop_sending(l, busy_ns, moment);
 	}
+	l->r->left_out = (uint64_t)l->forgiven;
 	return 0;
 }
 
@@ -328,7 +339,7 @@ int load_run(const struct load_config *config, load_moment *moment, struct load_
 	l->caller = -1;
 	memset(l->targets, -1, sizeof(l->targets));
 	memcpy(texts.it, config->targets, sizeof(texts.it));
-	l->limit = (uint64_t)(config->rate * config->seconds);
+	l->limit = (uint64_t)(config->rate * config->seconds) + 1;
 	l->maker = maker_new(&texts);
 	l->saw = calloc(l->limit + 1, 1);
 	l->sent_us = calloc(l->limit + 1, sizeof(*l->sent_us));

@@ -23,6 +23,7 @@ struct load_config {
 
 struct load_result {
 	uint64_t sent, arrived, trying, answered, late, repeated, stale;
+	uint64_t left_out; /* INVITEs that were due while this process was stopped, and never sent */
 	uint64_t wrong[VERDICT_COUNT];
 	uint64_t per_target[VERSUS_TARGETS_MAX];
 	uint64_t bytes_out;		   /* of all INVITEs sent */

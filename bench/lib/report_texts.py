@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What docs/performance.md says about each figure. The figures themselves come from bench/all."""
+
+UNITS = {"us": "µs", "x Kamailio": "× Kamailio", "x small": "× small", "x one": "× one worker"}
+
+# key: (title, what it is, what it is not)
+FIGURES = {
+    "scan": (
+        "Scan of an INVITE",
+        "Finding the lines and header names of INVITEs of about 750 bytes, 64 or more distinct ones in turn, with the best instruction set that the CPU "
+        "has. Beside it, on the same bytes: a complete parse by libosip2 and by sofia-sip, a memchr over the lines, an AVX-512 loop that does nothing but "
+        "find delimiters, and memcpy.",
+        "It is not a parse: values are read later, and only those that are asked for; `in_dialog` and `stateful` pay for that."),
+    "in_dialog": (
+        "In-dialog message, mbuf to mbuf",
+        "ACK, BYE, re-INVITE, INFO, UPDATE and their responses from both sides, in random order of calls, through the worker's own loop without a driver: "
+        "time per message. Every message that comes out is compared with what had to come out.",
+        "No NIC, no kernel: what a driver costs comes on top."),
+    "stateful": (
+        "INVITE and its 200, transaction-stateful, mbuf to mbuf",
+        "Time per forwarded message, the 100 Trying that is sent and all timers included; transactions of the last 32 s linger meanwhile.",
+        "No NIC, no kernel. The call is placed by number and round robin among targets that are up."),
+    "call": (
+        "A whole call", "Seven messages in (INVITE 100 180 200 ACK BYE 200), start and end of the call put on record: CPU time per call.", ""),
+    "large": (
+        "The same when everything is large",
+        "In-dialog, stateful and whole calls with 1 million live calls, 10 million numbers and 10,000 endpoints in random order, as a multiple of the small "
+        "case; with it, how long 10 million numbers take to load and how much memory they take.", ""),
+    "memif_in_dialog": (
+        "In-dialog messages over memif",
+        "About 700 bytes each, sent and drained by the other core through shared memory, at the highest rate that loses nothing. Line rate of 10 GbE is "
+        "1.73 million a second. Beside it: testpmd macswap over the same memif in the same run.",
+        "It shows a fast data path, not a network card."),
+    "memif_stateful": (
+        "INVITE transactions over memif", "As `memif_in_dialog`, forwarded messages of INVITE and 200, each with its 100 Trying.", ""),
+    "veth_afxdp": (
+        "Over a veth pair, AF_XDP",
+        "The highest rate that loses nothing, in-dialog and stateful, as a share of what testpmd macswap does with the same frames on the same port.",
+        "Both ends share the kernel and its locks: it measures the kernel as much as us."),
+    "veth_afpacket": ("Over a veth pair, AF_PACKET", "As `veth_afxdp`, with the driver that works on any interface.", ""),
+    "versus_rate": (
+        "INVITE transactions per second beside Kamailio",
+        "The same namespaces, the same four or eight targets, the same generator on one core; Kamailio and Strowger in turn, pinned with all their threads "
+        "and processes to the other core. An INVITE counts when its 200 is back within T1 (500 ms) and every message on the way came out as it had to. The "
+        "highest rate at which not one is lost, confirmed by a run that lasts past 32 s, so that both pay for transactions that linger.",
+        "Kamailio 5.6 runs dispatcher (round robin) and tm, stateful, with maxfwd and nothing else: no logging, no accounting, no Record-Route (Strowger adds "
+        "one and keeps a live call, here for 32 s). Its timers and Strowger's are those of RFC 3261 and RFC 6026. It has room for all its transactions, "
+        "children enough to fill its core, and the largest receive buffer that the system allows. With the kernel UDP generator, what the proxy sends is "
+        "received by the generator's sockets on the proxy's core, in the proxy's time: that is how veth works, and it weighs more on whoever is faster."),
+    "versus_cpu": (
+        "CPU per forwarded message beside Kamailio",
+        "Time on a CPU of all threads and processes of a proxy, the kernel's work in their name included, from `/proc/PID/task/*/schedstat`, divided by "
+        "the INVITEs and 200s that it forwarded; at the rate of `versus_rate` and at 6,000 INVITE/s. A worker that spins takes all of its core whatever it "
+        "does, so at 6,000 INVITE/s the cycles of turns with work in them count, kernel included; beside them, CPU time of a worker that sleeps when idle.",
+        "Interrupts that the kernel serves on the other core are in nobody's figure; `core_us` in the JSON is all of the core's busy time, whoever had it."),
+    "versus_sipp": (
+        "Complete SIPp calls per second",
+        "INVITE 100 180 200 ACK BYE 200 between SIPp and SIPp through each proxy, the highest rate that was tried and went without a retransmission. Here "
+        "Kamailio adds a Record-Route too, and routes within the dialog.",
+        "SIPp is the limit: both its ends share one core."),
+    "delay": (
+        "Added delay at half load over memif",
+        "From a message's leaving the generator to its coming back, at half of the highest rate: p99 and p99.9. Beside it testpmd in the same run, and the "
+        "gaps that an empty loop sees because the host stops it.", "On a shared machine the tail is the host's."),
+    "two_workers": (
+        "Two workers", "Throughput of two workers in one process as a multiple of one's, input prepared beforehand, random Call-IDs: half of all messages "
+        "change cores.", ""),
+    "memory_call": ("Memory of a live call", "Resident bytes, with all that its record will print: a Call-ID of 60 bytes, three attempts.", ""),
+    "memory_invite": ("Memory of an INVITE in progress", "Resident bytes of transactions, attempt, the kept message and the call; and of one that only lingers.",
+                      ""),
+}
+
+
+def _versus(results, figure):
+    entry = results["versus_rate"]
+    parts = [part for part in entry.get("detail", {}).get("parts", []) if part.get("kamailio")]
+    said = [f"{figure(part['strowger'])} INVITE transactions a second without a loss, {figure(part['value'])} times Kamailio's {figure(part['kamailio'])} "
+            f"({part['part']})" for part in parts]
+    return "beside Kamailio 5.6, stateful, over veth: " + "; ".join(said) if said else ""
+
+
+def _cpu(results, figure):
+    parts = [part for part in results["versus_cpu"].get("detail", {}).get("parts", []) if part.get("kamailio_us")]
+    said = [f"{part['part']} {figure(part['strowger_us'])} µs of CPU per forwarded message, Kamailio {figure(part['kamailio_us'])} µs" for part in parts]
+    return "kernel included: " + "; ".join(said) if said else ""
+
+
+# (keys it needs, sentence)
+HEADLINES = [
+    (["in_dialog"], lambda r, f: f"forwards an in-dialog message in {f(r['in_dialog']['value'])} ns, mbuf to mbuf: {f(1000 / r['in_dialog']['value'])} "
+                                 "million a second"),
+    (["stateful"], lambda r, f: f"forwards INVITE and 200 statefully at {f(r['stateful']['value'])} ns per message"),
+    (["call"], lambda r, f: f"carries a whole call, from INVITE to its record, for {f(r['call']['value'] / 1000)} µs of CPU"),
+    (["memif_in_dialog", "memif_stateful"],
+     lambda r, f: f"over memif, without a loss: {f(r['memif_in_dialog']['value'])} {r['memif_in_dialog']['unit']} in-dialog, "
+                  f"{f(r['memif_stateful']['value'])} {r['memif_stateful']['unit']} stateful"),
+    (["versus_rate"], _versus),
+    (["versus_cpu"], _cpu),
+    (["memory_call"], lambda r, f: f"holds a live call in {f(r['memory_call']['value'])} bytes"),
+]
+
+RUN_AGAIN = [
+    "On Debian 12, as root, with two cores and nothing prepared:",
+    "",
+    "    bench/all            # everything, and this page anew; about an hour, on a machine with nothing else to do",
+    "    bench/all --quick    # rough figures in under a minute",
+    "    bench/micro | bench/pipeline | bench/wire | bench/versus    # one of them; --help says what it does",
+    "",
+    "`--json FILE` keeps the figures. Each command installs what it lacks and builds what it runs, without assertions, in `build-release/`.",
+]
+
+# What a series is plotted against: how it is drawn.
+PLOTS = {
+    "calls": {"title": "Cost against live calls", "x": "live calls", "y": "ns per message", "log_x": True},
+    "numbers": {"title": "Cost against numbers", "x": "numbers", "y": "ns per message", "log_x": True},
+    "endpoints": {"title": "Cost against endpoints", "x": "endpoints", "y": "ns per message", "log_x": True},
+    "message bytes": {"title": "Cost against message size", "x": "bytes per message", "y": "ns per message"},
+    "INVITE/s": {"title": "CPU per forwarded message against load, kernel included", "x": "INVITE/s", "y": "µs per forwarded message"},
+    "delay load": {"title": "Delay over memif against load", "x": "messages/s", "y": "µs, there and back", "log_y": True},
+}

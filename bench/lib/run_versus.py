@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kamailio and Strowger side by side: the same namespaces, the same targets, the same generator on one core, each proxy in turn on the other.
+
+INVITE transactions per second that lose nothing (every INVITE has its 200 within T1, every message comes out as it should), CPU time per
+forwarded message, complete SIPp calls. Kamailio 5.6 with dispatcher and tm, stateful, timers as RFC 3261 and 6026 have them, with its fast
+allocator (-x fm -X fm) and with Debian's default one; Strowger on an AF_XDP and an AF_PACKET port, the same timers."""
+
+import sys
+
+import versus_dpdk
+from programs import built
+from result import Results, arguments, median, spread
+from versus_bed import Bed, Kamailio, Strowger
+from versus_load import Search, load
+from versus_sipp import highest
+
+LOW_RATE = 6000
+TARGET_KERNEL, TARGET_DPDK, TARGET_CPU = 4, 8, 1 / 8
+
+
+class Plan:
+    """How long and how often; quick: once, and too short for transactions to end their lingering."""
+
+    def __init__(self, options):
+        quick = options.quick
+        self.rounds = options.rounds or (1 if quick else 2)
+        self.search = {"seconds": 1, "precision": 0.3, "tries": 1} if quick else {"seconds": 3, "precision": 0.04, "tries": 3}
+        self.long = {} if quick else {"long_seconds": 46, "warmup": 35}
+        self.low = {"seconds": 2.6, "warmup": 0.3} if quick else {"seconds": 46, "warmup": 35}
+        self.beside = not quick
+        self.sipp = ([1000, 2500], 1.5) if quick else ([1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000], 10)
+        self.loads = [] if quick else [2000, 4000, 6000, 9000, 12000, 16000, 24000, 32000, 48000, 64000]
+
+
+def say(words):
+    print(words, file=sys.stderr, flush=True)
+
+
+def proxies(bed, children):
+    """{name: how to start it}, in the order in which they take turns."""
+    return {
+        "kamailio": lambda: Kamailio(bed, "fm", children),
+        "strowger": lambda: Strowger(bed, "af_xdp"),
+        "kamailio_default_allocator": lambda: Kamailio(bed, "", children),
+        "strowger_af_packet": lambda: Strowger(bed, "af_packet"),
+    }
+
+
+FIRST_GUESS = {"kamailio": 12000, "kamailio_default_allocator": 10000, "strowger": 36000, "strowger_af_packet": 20000}
+
+
+def rates(bed, plan, starters):
+    """{name: [outcome of the best run of each round, with its trials]}, A B A B."""
+    found = {name: [] for name in starters}
+    for _ in range(plan.rounds):
+        for name, start in starters.items():
+            guess = found[name][-1]["offered"] if found[name] else FIRST_GUESS[name]
+            with start() as proxy:
+                search = Search(bed, proxy, **plan.search, **plan.long)
+                best = search.run(guess)
+            best["trials"] = search.trials
+            found[name].append(best)
+            say(f"versus: {name}: {best['offered']:.0f} INVITE/s, {best['cpu']['us']:.1f} us a forwarded message, "
+                f"generator {best['generator']['busy']:.0%} busy")
+    return found
+
+
+def low_rates(bed, plan, children):
+    """CPU at a load that both bear easily. A spinning worker's CPU time says nothing, so Strowger runs twice: its busy cycles, and asleep when idle."""
+    starters = {"kamailio": lambda: Kamailio(bed, "fm", children), "strowger": lambda: Strowger(bed),
+                "strowger_sleeping": lambda: Strowger(bed, idle="sleep")}
+    if plan.beside:
+        starters["kamailio_default_allocator"] = lambda: Kamailio(bed, "", children)
+    found = {name: [] for name in starters}
+    for _ in range(plan.rounds):
+        for name, start in starters.items():
+            with start() as proxy:
+                outcome = load(bed, proxy, LOW_RATE, **plan.low)
+            found[name].append(outcome)
+            say(f"versus: {name} at {LOW_RATE} INVITE/s: {outcome['cpu']['us']:.1f} us CPU a forwarded message"
+                + (f", {outcome['cpu']['busy_us']:.1f} us busy" if "busy_us" in outcome["cpu"] else "") + f", {outcome['lost']} lost")
+    return found
+
+
+def against_load(bed, plan, children):
+    """{line: [[INVITE/s, us per forwarded message]]}, as far as each goes without loss."""
+    series = {}
+    for name, start, measure in (("Kamailio", lambda: Kamailio(bed, "fm", children), "us"), ("Strowger, AF_XDP", lambda: Strowger(bed), "busy_us")):
+        with start() as proxy:
+            for rate in plan.loads:
+                outcome = load(bed, proxy, rate, 5, 0.5)
+                if outcome["lost"] or outcome["late"]:
+                    break
+                series.setdefault(f"{name} against INVITE/s", []).append([rate, outcome["cpu"][measure]])
+    return series
+
+
+def best_rate(found):
+    return median([outcome["rate"] for outcome in found])
+
+
+def rate_part(name, strowger, kamailio, target):
+    """One generator's comparison; both are lists of outcomes."""
+    ratio = best_rate(strowger) / best_rate(kamailio)
+    ratios = [best["rate"] / best_rate(kamailio) for best in strowger]
+    return {"part": name, "value": ratio, "target": f">= {target}", "reached": ratio >= target, "spread": spread(ratios),
+            "strowger": best_rate(strowger), "kamailio": best_rate(kamailio),
+            "generator_busy": median([best["generator"]["busy"] for best in strowger])}
+
+
+def add_rate(results, found, dpdk):
+    parts = [rate_part("kernel UDP generator", found["strowger"], found["kamailio"], TARGET_KERNEL)]
+    if dpdk:
+        parts.append(rate_part("DPDK generator on AF_XDP", dpdk["strowger"], dpdk["kamailio"], TARGET_DPDK))
+    worst = min(parts, key=lambda part: part["value"] / float(part["target"].split()[1]))
+    beside = {name: best_rate(outcomes) for name, outcomes in found.items()}
+    beside.update({f"{name}_dpdk_generator": best_rate(outcomes) for name, outcomes in (dpdk or {}).items()})
+    results.add("versus_rate", worst["value"], "x Kamailio", target=worst["target"], reached=bool(dpdk) and all(part["reached"] for part in parts),
+                beside=beside, spread=worst["spread"], detail={
+                    "parts": parts, "missing": [] if dpdk else ["DPDK generator"],
+                    "runs": {name: [summary(outcome) for outcome in outcomes] for name, outcomes in found.items()}})
+
+
+def summary(outcome):
+    kept = {name: outcome[name] for name in ("offered", "rate", "seconds", "sent", "answered", "lost", "late", "setup_us", "generator", "cpu",
+                                             "resident_mib")}
+    return {**kept, "trials": outcome.get("trials", [])}
+
+
+def cpu_of(outcomes, measure):
+    return median([outcome["cpu"][measure] for outcome in outcomes])
+
+
+def saturated_us(outcome):
+    """All of the core's time while the proxy was the limit; the busy share of it where the generator was."""
+    cpu = outcome["cpu"]
+    return cpu["busy_us"] if outcome["generator"]["busy"] > 0.9 and "busy_us" in cpu else cpu["us"]
+
+
+def add_cpu(results, found, low, dpdk, series):
+    at_most = dpdk or found
+    strowger, kamailio = median([saturated_us(o) for o in at_most["strowger"]]), cpu_of(at_most["kamailio"], "us")
+    low_strowger, low_kamailio = cpu_of(low["strowger"], "busy_us"), cpu_of(low["kamailio"], "us")
+    parts = [
+        {"part": "saturated", "value": strowger / kamailio, "strowger_us": strowger, "kamailio_us": kamailio,
+         "core_us": {name: cpu_of(at_most[name], "core_us") for name in ("strowger", "kamailio")},
+         "spread": spread([saturated_us(o) / kamailio for o in at_most["strowger"]])},
+        {"part": f"at {LOW_RATE} INVITE/s", "value": low_strowger / low_kamailio, "strowger_us": low_strowger, "kamailio_us": low_kamailio,
+         "strowger_sleeping_us": cpu_of(low["strowger_sleeping"], "us"),
+         "core_us": {name: cpu_of(outcomes, "core_us") for name, outcomes in low.items()},
+         "spread": spread([o["cpu"]["busy_us"] / low_kamailio for o in low["strowger"]])},
+    ]
+    for part in parts:
+        part.update(target=f"<= {TARGET_CPU:g}", reached=part["value"] <= TARGET_CPU)
+    worst = max(parts, key=lambda part: part["value"])
+    beside = {"strowger_saturated_us": strowger, "kamailio_saturated_us": kamailio, "strowger_busy_us": low_strowger,
+              "strowger_sleeping_us": cpu_of(low["strowger_sleeping"], "us"), "kamailio_us": low_kamailio}
+    for where, outcomes in (("saturated", found), (f"at_{LOW_RATE}", low)):
+        if "kamailio_default_allocator" in outcomes:
+            beside[f"kamailio_default_allocator_{where}_us"] = cpu_of(outcomes["kamailio_default_allocator"], "us")
+    results.add("versus_cpu", worst["value"], "x Kamailio", target=worst["target"], beside=beside, spread=worst["spread"], detail={
+        "parts": parts, "series": series, "runs": {name: [summary(outcome) for outcome in outcomes] for name, outcomes in low.items()}})
+
+
+def add_sipp(results, bed, plan, children):
+    found = {}
+    for name, start in (("kamailio", lambda: Kamailio(bed, "fm", children, record_route=True)), ("strowger", lambda: Strowger(bed, idle="sleep"))):
+        with start() as proxy:
+            best, runs = highest(bed, proxy, *plan.sipp)
+        found[name] = (best, runs)
+        say(f"versus: {name}: {best['rate']:.0f} SIPp calls/s, {best['cpu_us']:.1f} us a forwarded message")
+    strowger, kamailio = found["strowger"][0], found["kamailio"][0]
+    results.add("versus_sipp", strowger["rate"], "calls/s", beside={"kamailio": kamailio["rate"]}, detail={
+        "limit": "SIPp: both its ends share one core", "offered_at_most": plan.sipp[0][-1],
+        "strowger_us": strowger["cpu_us"], "kamailio_us": kamailio["cpu_us"], "runs": {name: runs for name, (_, runs) in found.items()}})
+
+
+def more(parser):
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each proxy has its turn")
+    parser.add_argument("--children", type=int, default=2, metavar="N",
+                        help="Kamailio's UDP workers, all on its one core (2: with one it lost its pace sooner, with four it was no faster)")
+
+
+def main():
+    options = arguments("bench/versus", __doc__, more)
+    if not options.no_build:
+        built("bench/strowger-versus", "bench/strowger-wire", "strowgerd", "strowgerctl")
+    plan = Plan(options)
+    results = Results("bench/versus" + (" --quick" if options.quick else ""))
+    with Bed() as bed:
+        starters = proxies(bed, options.children)
+        if not plan.beside:
+            starters = {name: starters[name] for name in ("kamailio", "strowger")}
+        found = rates(bed, plan, starters)
+        with versus_dpdk.Bed() as other:
+            dpdk = versus_dpdk.rates(other, plan, options.children)
+        add_rate(results, found, dpdk)
+        add_cpu(results, found, low_rates(bed, plan, options.children), dpdk, against_load(bed, plan, options.children))
+        add_sipp(results, bed, plan, options.children)
+    results.show()
+    results.write(options.json)
+
+
+if __name__ == "__main__":
+    main()

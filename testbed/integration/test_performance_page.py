@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""bench/all's page and plots, made from figures that are known: performance.json."""
+
+import copy
+import json
+import os
+import re
+import sys
+from xml.etree import ElementTree
+
+import pytest
+
+HERE = os.path.dirname(os.path.abspath(__file__))
+sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "bench", "lib"))
+
+import report  # noqa: E402
+import svg  # noqa: E402
+
+with open(os.path.join(HERE, "performance.json"), encoding="utf-8") as fixture:
+    RESULTS = json.load(fixture)
+
+
+def page_of(folder, results=None, quick=False):
+    path = os.path.join(folder, "performance.md")
+    report.write(results or RESULTS, path, quick)
+    with open(path, encoding="utf-8") as file:
+        return file.read()
+
+
+def test_page_says_every_figure(tmp_path):
+    page = page_of(tmp_path)
+    for key, entry in RESULTS.items():
+        if key == "machine":
+            continue
+        row = next(line for line in page.splitlines() if line.startswith(f"| [`{key}`]"))
+        assert report.figure(entry["value"]) in row
+        assert ("**no**" in row) == (not entry["reached"])
+        assert f"### {key}\n" in page
+
+
+def test_page_opens_with_the_answer_and_names_what_is_missed(tmp_path):
+    page = page_of(tmp_path)
+    opening = page.split("## ")[0]
+    assert "forwards an in-dialog message in 238 ns" in opening
+    assert "4.2 times Kamailio's 16,000 (kernel UDP generator)" in opening
+    assert "Not reached in this run: `stateful`." in opening
+    assert "quick run" not in opening
+    assert "quick run" in page_of(tmp_path, quick=True).split("## ")[0]
+
+
+def test_every_link_leads_somewhere(tmp_path):
+    page = page_of(tmp_path)
+    for target in re.findall(r"\]\(([^)]+)\)", page):
+        if target.startswith("#"):
+            anchors = {re.sub(r"[^a-z0-9_ -]", "", line.lstrip("# ").lower()).replace(" ", "-") for line in page.splitlines() if line.startswith("#")}
+            assert target[1:] in anchors
+        else:
+            assert os.path.exists(tmp_path / target)
+
+
+def test_notes_are_kept_and_the_rest_is_made_anew(tmp_path):
+    path = tmp_path / "performance.md"
+    page_of(tmp_path)
+    path.write_text(path.read_text().replace(report.NOTES_END, "`stateful`: the copy costs 80 ns.\n" + report.NOTES_END).replace("238 ns", "1 ns"))
+    page = page_of(tmp_path)
+    assert "`stateful`: the copy costs 80 ns." in page
+    assert "238 ns" in page
+    assert page_of(tmp_path) == page
+
+
+def test_figures_may_be_missing(tmp_path):
+    some = {key: copy.deepcopy(RESULTS[key]) for key in ("stateful", "versus_rate")}
+    del some["versus_rate"]["detail"]["parts"]
+    page = page_of(tmp_path, some)
+    assert "533 ns" in page
+    assert "memif" not in page.split("## ")[0]
+    assert not os.listdir(tmp_path / "performance")
+
+
+@pytest.mark.parametrize("name", ["calls", "numbers", "endpoints", "message-bytes", "invite-s", "delay-load"])
+def test_plots_are_whole(tmp_path, name):
+    page_of(tmp_path)
+    tree = ElementTree.parse(tmp_path / "performance" / f"{name}.svg").getroot()
+    box = [float(number) for number in tree.get("viewBox").split()]
+    for text in tree.iter("{http://www.w3.org/2000/svg}text"):
+        assert text.text.strip()
+        assert 0 <= float(text.get("x")) <= box[2] and 0 <= float(text.get("y")) <= box[3]
+    for line in tree.iter("{http://www.w3.org/2000/svg}polyline"):
+        for x, y in (map(float, point.split(",")) for point in line.get("points").split()):
+            assert svg.LEFT <= x <= svg.WIDTH - svg.RIGHT and svg.TOP <= y <= svg.HEIGHT - svg.BOTTOM
+
+
+@pytest.mark.parametrize("high, ticks", [(25, [0, 5, 10, 15, 20, 25]), (480, [0, 100, 200, 300, 400, 500]), (0.9, [0, 0.2, 0.4, 0.6, 0.8, 1])])
+def test_ticks_are_round(high, ticks):
+    assert svg.linear_ticks(high) == ticks
+
+
+@pytest.mark.parametrize("value, words", [(238.4, "238"), (1790000, "1,790,000"), (0.119, "0.119"), (4.2, "4.2"), (0, "0"), (0.0000123, "0.000012")])
+def test_figures_are_for_people(value, words):
+    assert report.figure(value) == words
+
+
+def test_labels_keep_apart():
+    moved = svg.apart([100, 101, 300], 15, 0, 400)
+    assert moved == [100, 115, 300]
+    assert svg.apart([398, 399], 15, 0, 400) == [385, 400]
