@@ -123,9 +123,10 @@ static void run(struct load *l, struct wire_port *port, const struct trial *t)
 	trial_run(l, port, t, &r);
 	both = *load_delay(l, false);
 	histogram_merge(&both, load_delay(l, true));
-	printf("{\"offered\": %.0f, \"rate\": %.0f, \"seconds\": %.3f, \"lost\": %llu, \"skipped\": %llu, \"full\": %llu, \"busy\": %.4f, "
+	printf("{\"offered\": %.0f, \"rate\": %.0f, \"seconds\": %.3f, \"lost\": %llu, \"skipped\": %llu, \"held_back\": %llu, \"full\": %llu, \"busy\": %.4f, "
 	       "\"longest_gap_us\": %.1f, \"bytes\": %.1f, \"drained_us\": %llu",
-	       t->rate, r.rate, r.seconds, (unsigned long long)r.lost, (unsigned long long)r.skipped, (unsigned long long)r.full, r.busy,
+	       t->rate, r.rate, r.seconds, (unsigned long long)r.lost, (unsigned long long)r.skipped, (unsigned long long)r.held_back,
+	       (unsigned long long)r.full, r.busy,
 	       r.longest_gap_us, r.bytes, (unsigned long long)r.drained_us);
 	print_counts(load_counts(l));
 	print_delay("delay_us", &both);

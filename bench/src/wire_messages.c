@@ -182,7 +182,7 @@ static bool make_response(struct messages *m, enum side side, unsigned index, en
 
 	add(&t, "SIP/2.0 %s\r\n{block}", answer == ANSWER_OK ? "200 OK" : "180 Ringing");
 	for (const char *which = make->order; *which; which++)
-		if (strchr("KUASP", *which) || (*which == 'E' && answer == ANSWER_OK))
+		if (strchr("KUS", *which) || (strchr("AE", *which) && answer == ANSWER_OK))
 			add_header(&t, m, make, kind, side, *which);
 	if (sdp)
 		add(&t, "Content-Type: application/sdp\r\n");

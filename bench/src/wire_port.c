@@ -39,8 +39,14 @@ struct wire_port {
 
 /* ---- checksums */
 
+#if defined(__x86_64__)
+#define BY_CPU __attribute__((target_clones("avx2", "default")))
+#else
+#define BY_CPU
+#endif
+
 /* One's complement sum, in host order. The loop is one that compilers turn into vectors. */
-static uint64_t sum_bytes(const uint8_t *p, uint32_t n)
+BY_CPU static uint64_t sum_bytes(const uint8_t *p, uint32_t n)
 {
 	uint64_t sum = 0;
 	uint32_t i, word;
@@ -72,6 +78,11 @@ static uint16_t udp_sum(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr 
 unsigned wire_port_room(const struct wire_port *p)
 {
 	return QUEUE - p->count;
+}
+
+bool wire_port_waiting(const struct wire_port *p)
+{
+	return p->count > 0;
 }
 
 uint8_t *wire_port_reserve(struct wire_port *p)
@@ -257,11 +268,14 @@ const struct wire_port_stats *wire_port_stats(const struct wire_port *p)
 
 /* ---- life */
 
-static unsigned long free_hugepages(void)
+static unsigned long hugepages(const char *which)
 {
-	FILE *f = fopen("/sys/kernel/mm/hugepages/hugepages-2048kB/free_hugepages", "re");
+	char path[96];
 	unsigned long n = 0;
+	FILE *f;
 
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/hugepages-2048kB/%s_hugepages", which);
+	f = fopen(path, "re");
 	if (f && fscanf(f, "%lu", &n) != 1)
 		n = 0;
 	if (f)
@@ -271,7 +285,8 @@ static unsigned long free_hugepages(void)
 
 static int start_eal(const struct wire_port_config *config, char *error_text)
 {
-	bool huge = free_hugepages() * 2 >= MEMORY_MB;
+	/* Those that somebody has mapped and not touched yet are free only by name. */
+	bool huge = (hugepages("free") - hugepages("resv")) * 2 >= MEMORY_MB;
 	char lcore[32], prefix[48], memory[16], device[512];
 	char *argv[12];
 	int argc = 0;

@@ -40,6 +40,8 @@ uint8_t *wire_port_reserve(struct wire_port *p);
 void wire_port_commit(struct wire_port *p, uint32_t len, const struct datagram_way *way);
 /* Messages for which wire_port_reserve would have room. */
 unsigned wire_port_room(const struct wire_port *p);
+/* The driver has not taken all yet. */
+bool wire_port_waiting(const struct wire_port *p);
 /* Sends what it can; what the driver does not take stays for the next time. Returns how many were taken. */
 unsigned wire_port_flush(struct wire_port *p);
 

@@ -34,24 +34,26 @@ void put_hex16(uint8_t *out, uint64_t value)
 
 bool read_hex16(const uint8_t *in, uint64_t *ret_value)
 {
-	uint64_t value = 0;
-	uint8_t again[16];
+	const uint64_t ones = 0x0101010101010101ull;
+	uint64_t value = 0, bad = 0;
 
+	/* Eight digits at a time: y is 0..9, or 1..6 for a letter; then nibbles are pushed together. */
 	for (unsigned i = 0; i < 2; i++) {
-		uint64_t x;
+		uint64_t x, y, letters;
 
-		/* Eight digits at a time: a letter's bit 6 adds 9, then nibbles are pushed together. */
 		memcpy(&x, in + 8 * i, 8);
-		x = (x & 0x0f0f0f0f0f0f0f0full) + 9 * (x >> 6 & 0x0101010101010101ull);
-		x = __builtin_bswap64(x);
+		letters = x >> 6 & ones;
+		y = x ^ (0x30 * ones ^ letters * 0x50);
+		bad |= (y & 0xf0 * ones) | (((y & 0x0f * ones) + 6 * ones + 3 * letters) & 0x10 * ones);
+		bad |= letters << 4 & ~((y & 0x0f * ones) + 0x0f * ones);
+		x = __builtin_bswap64((y & 0x0f * ones) + 9 * letters);
 		x = (x | x >> 4) & 0x00ff00ff00ff00ffull;
 		x = (x | x >> 8) & 0x0000ffff0000ffffull;
 		x = (x | x >> 16) & 0x00000000ffffffffull;
 		value = value << 32 | x;
 	}
-	put_hex16(again, value);
 	*ret_value = value;
-	return memcmp(again, in, 16) == 0;
+	return !bad;
 }
 
 static inline void put_decimal(uint8_t *out, uint64_t value, unsigned width)

@@ -16,15 +16,15 @@
 #define AUDIO_WIDE                                                                                                      \
 	"m=audio 16384 RTP/AVP 9 8 101\r\na=rtpmap:9 G722/8000\r\na=rtpmap:8 PCMA/8000\r\n" \
 	"a=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-15\r\na=sendrecv\r\n"
-#define AUDIO_PLAIN "m=audio 21412 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=fmtp:101 0-16\r\na=ptime:20\r\n"
+#define AUDIO_PLAIN "m=audio 21412 RTP/AVP 8 101\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
 #define AUDIO_TWO                                                                                                                 \
 	"m=audio 30044 RTP/AVP 8 0 96\r\na=rtpmap:8 PCMA/8000\r\na=rtpmap:0 PCMU/8000\r\na=rtpmap:96 telephone-event/8000\r\n"       \
-	"a=fmtp:96 0-15\r\na=maxptime:40\r\n"
+	"a=maxptime:40\r\n"
 #define AUDIO_OPUS                                                                                                               \
-	"m=audio 9078 RTP/AVP 107 8 101\r\na=rtpmap:107 opus/48000/2\r\na=fmtp:107 useinbandfec=1;maxaveragebitrate=24000\r\n"     \
-	"a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\na=rtcp:9079\r\n"
+	"m=audio 9078 RTP/AVP 107 8 101\r\na=rtpmap:107 opus/48000/2\r\na=fmtp:107 useinbandfec=1\r\n"     \
+	"a=rtpmap:8 PCMA/8000\r\na=rtpmap:101 telephone-event/8000\r\n"
 
-#define ALLOW_ALL   "Allow: INVITE, ACK, CANCEL, BYE, OPTIONS, INFO, UPDATE, REFER"
+#define ALLOW_ALL   "Allow: INVITE, ACK, CANCEL, BYE, INFO, UPDATE, REFER"
 #define ALLOW_TIGHT "Allow: INVITE,ACK,CANCEL,BYE,INFO,UPDATE"
 
 const struct make makes_of_callers[] = {
@@ -37,18 +37,18 @@ const struct make makes_of_callers[] = {
 	  "P-Asserted-Identity: <sip:+447700{caller}@pbx{from}.example.org;user=phone>\r\nPrivacy: none",
 	  "Session-Expires: 1800\r\nMin-SE: 90", "application/vnd.etsi.aoc+xml", ADVICE_OF_CHARGE, AUDIO_PLAIN, "VFTICMAKPRSEY", 7 },
 	{ ";rport;alias", "\"+447700{caller}\" ", "-8a3d-123c-5bae-{id8}", "User-Agent: Switch/1.10.11", ALLOW_ALL,
-	  "Supported: timer, path, replaces", "Remote-Party-ID: \"+447700{caller}\" <sip:+447700{caller}@pbx{from}.example.org>;party=calling;screen=yes;privacy=off",
+	  "Supported: timer, path, replaces", "Remote-Party-ID: <sip:+447700{caller}@pbx{from}.example.org>;party=calling;screen=yes",
 	  "", "application/media_control+xml", FAST_UPDATE, AUDIO_OPUS, "VMRFTICKUASPY", 8 },
 	{ ";rport", "\"Reception\" ", "{id8}", "User-Agent: Softphone 5.1.3 (Linux)", ALLOW_TIGHT, "Supported: replaces, outbound, gruu", "", "",
 	  "application/dtmf-relay", DTMF, AUDIO_OPUS, "VRTFICMKAUSY", 6 },
 	{ "", "", "@gateway.example.org", "User-Agent: Gateway-VG-12.4", ALLOW_ALL, "Supported: 100rel,timer,resource-priority",
-	  "Remote-Party-ID: <sip:+447700{caller}@10.78.1.106>;party=calling;screen=yes;privacy=off\r\nTimestamp: 17{session}", "Min-SE: 1800",
+	  "Remote-Party-ID: <sip:+447700{caller}@10.78.1.106>;party=calling;screen=yes\r\nTimestamp: 17{session}", "Min-SE: 1800",
 	  "application/dtmf-relay", DTMF, AUDIO_PLAIN, "VPFTRISECKUMAY", 5 },
 	{ ";rport", "\"Conference, Room {callee}\" ", "-{session}@10.78.1.107", "User-Agent: Room-Terminal/TC7.3.21", ALLOW_ALL,
 	  "Supported: replaces,100rel,timer,outbound", "P-Asserted-Identity: \"Room\" <sip:+447700{caller}@pbx{from}.example.org>",
 	  "Session-Expires: 500", "application/media_control+xml", FAST_UPDATE, AUDIO_WIDE, "VICFTRMKUASPEY", 5 },
 	{ ";rport", "", "", "User-Agent: Trunk-Manager 23.1", ALLOW_TIGHT, "Supported: 100rel, timer",
-	  "P-Asserted-Identity: <tel:+447700{caller}>\r\nDiversion: <sip:+442035550199@pbx{from}.example.org>;reason=unconditional;counter=1",
+	  "P-Asserted-Identity: <tel:+447700{caller}>\r\nDiversion: <tel:+442035550199>;reason=unconditional",
 	  "Session-Expires: 3600;refresher=uas", "application/vnd.etsi.aoc+xml", ADVICE_OF_CHARGE, AUDIO_TWO, "VRMTFICKSAUPEY", 9 },
 };
 

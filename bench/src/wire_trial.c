@@ -20,7 +20,8 @@ struct pace {
 	double interval; /* ticks per start */
 	double base;	 /* ticks after the beginning at which start 0 was due */
 	double most;	 /* starts that may be owed */
-	uint64_t made, skipped;
+	uint64_t made, skipped, held_back;
+	bool full; /* the wire was, in this turn or the one before */
 };
 
 /* How many starts are due. */
@@ -29,7 +30,7 @@ static unsigned owed(struct pace *p, uint64_t elapsed)
 	double n = ((double)elapsed - p->base) / p->interval - (double)p->made;
 
 	if (n > p->most) {
-		p->skipped += (uint64_t)(n - p->most);
+		*(p->full ? &p->held_back : &p->skipped) += (uint64_t)(n - p->most);
 		p->base += (n - p->most) * p->interval;
 		n = p->most;
 	}
@@ -86,15 +87,18 @@ void trial_run(struct load *l, struct wire_port *port, const struct trial *t, st
 			ended = now;
 		work += load_hang_up(l, now);
 		work += wire_port_flush(port);
+		pace.full = wire_port_waiting(port);
 		if (ended && ((!load_outstanding(l) && counts->done >= counts->started) || now - (came > ended ? came : ended) > drain))
 			break;
 		if (work)
 			busy += rte_rdtsc() - now;
 	}
 	ret->seconds = (double)(ended - start) / hz;
-	ret->rate = (double)(counts->requests + counts->responses) / ret->seconds;
+	/* What was still on its way at the end counts with the time that it took. */
+	ret->rate = (double)(counts->requests + counts->responses) / ((came > ended && !load_hold_ms(l) ? (double)(came - start) : (double)(ended - start)) / hz);
 	ret->lost = load_write_off(l);
 	ret->skipped = pace.skipped;
+	ret->held_back = pace.held_back;
 	ret->full = after->full - before.full;
 	ret->busy = (double)busy / (double)(now - start);
 	ret->longest_gap_us = (double)gap / hz * 1e6;

@@ -16,10 +16,11 @@ struct trial {
 };
 
 struct trial_result {
-	double rate;	   /* forwarded messages that came, per second of sending */
+	double rate;	   /* forwarded messages that came, per second until the last came */
 	double seconds;
 	uint64_t lost;
-	uint64_t skipped;  /* starts for which it was too late: this end was stopped, or the wire was full */
+	uint64_t skipped;  /* starts for which it was too late, since this loop was stopped or has too much to do */
+	uint64_t held_back; /* the same, since the wire was full: the device takes no more */
 	uint64_t full;	   /* turns in which the wire took less than there was */
 	double busy;	   /* share of the time in which this loop had something to do */
 	double longest_gap_us; /* between two turns of this loop */

@@ -88,7 +88,7 @@ static bool add_line(struct view *v, uint32_t at, uint32_t end)
 	if (v->lines == VIEW_LINES_MAX)
 		return false;
 	l->kind = kind_of(v->data + at, end - at, &value);
-	while (at + value < end && v->data[at + value] == ' ')
+	while (value && at + value < end && v->data[at + value] == ' ')
 		value++;
 	l->at = (uint16_t)at;
 	l->value = (uint16_t)(at + value);
@@ -98,6 +98,12 @@ static bool add_line(struct view *v, uint32_t at, uint32_t end)
 		v->first[l->kind] = (uint8_t)v->lines;
 	v->lines++;
 	return true;
+}
+
+/* What tells whose it is; of a request also what its responses repeat. */
+static bool enough(const struct view *v)
+{
+	return v->vias && v->first[LINE_CALL_ID] != 255 && (v->status || (v->first[LINE_FROM] != 255 && v->first[LINE_TO] != 255 && v->first[LINE_CSEQ] != 255));
 }
 
 bool view_read(struct view *v, const uint8_t *data, uint32_t len, bool quick)
@@ -126,7 +132,7 @@ bool view_read(struct view *v, const uint8_t *data, uint32_t len, bool quick)
 			}
 			begin = end;
 		}
-		if (quick && v->first[LINE_CALL_ID] != 255 && v->first[LINE_CSEQ] != 255 && v->vias)
+		if (quick && enough(v))
 			return true;
 	}
 	return false;
@@ -147,8 +153,9 @@ bool view_branch(const struct view *v, unsigned n, uint64_t *ret_branch)
 
 		if (l->kind != LINE_VIA || n--)
 			continue;
-		p = memmem(v->data + l->value, (size_t)(l->at + l->len - l->value), ";branch=z9hG4bK", 15);
-		return p && p + 31 <= v->data + l->at + l->len && read_hex16(p + 15, ret_branch);
+		/* Ours is the first parameter. */
+		p = memchr(v->data + l->value, ';', (size_t)(l->at + l->len - l->value));
+		return p && p + 31 <= v->data + l->at + l->len && !memcmp(p, ";branch=z9hG4bK", 15) && read_hex16(p + 15, ret_branch);
 	}
 	return false;
 }

@@ -28,7 +28,7 @@ struct view {
 	struct view_line line[VIEW_LINES_MAX];
 };
 
-/* Reads all header lines, or stops once Via, Call-ID and CSeq were seen (quick). false: not a SIP message. */
+/* Reads all header lines; quick: stops soon after Via and Call-ID, and a request's From, To and CSeq, were seen. false: not a SIP message. */
 bool view_read(struct view *v, const uint8_t *data, uint32_t len, bool quick);
 
 static inline const struct view_line *view_first(const struct view *v, enum line_kind kind)

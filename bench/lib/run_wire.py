@@ -1,0 +1,228 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Drives strowgerd over a wire with a DPDK generator on the other core, and testpmd macswap over the same wire in turn.
+
+The generator makes calls with state, plays the targets too, and matches every message that comes back to its call. Rates are forwarded messages per
+second at zero loss: found by short trials, confirmed by a run that outlasts the RFC's longest timer.
+
+  memif_in_dialog   INFO and UPDATE of calls that are up, from both sides in random order, and their 200s, over memif
+  memif_stateful    INVITE and 200 with fresh Call-IDs, the 100 beside them, over memif
+  veth_afxdp        both over a veth pair, both ends AF_XDP: share of testpmd's rate there; the worse of the two
+  veth_afpacket     the same, both ends AF_PACKET
+  delay             what in-dialog messages are delayed at half that load over memif, above testpmd's at the same rate: us, the worse of p99 and p99.9"""
+
+import shutil
+import sys
+import threading
+
+from hugepages import hugepages
+from programs import built
+from result import Results, arguments, median, spread
+from wire_bed import Bed, BedError, Generator, RINGS, Strowger, Testpmd
+from wire_search import Search
+
+HUGEPAGES = 1024
+MODES = ("in-dialog", "stateful")
+LINE_RATE = 1.73e6  # of 700-byte frames in 10 Gbit/s
+# Lingering transactions are those of 32 s: the table is as large as it can be. Calls that nobody hangs up end after some seconds.
+LIMITS = {"in-dialog": {"transactions": 1 << 21, "calls": 1 << 21, "message_mb": 1024},
+          "stateful": {"transactions": (1 << 23) - 1, "calls": (1 << 23) - 1, "call_age_s": 4, "message_mb": 2048}}
+FIRST = {"memif": 400e3, "af_xdp": 150e3, "af_packet": 60e3}
+HELD = {"memif": 1 << RINGS, "af_xdp": 2048, "af_packet": 2048}
+LOADS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+
+
+class Plan:
+    def __init__(self, quick):
+        self.quick = quick
+        self.rounds = 1 if quick else 3
+        self.trial_s = 0.25 if quick else 1.5
+        self.long_s = {"strowger": 1.0 if quick else 36, "testpmd": 0.5 if quick else 15}
+        self.resolution = 0.15 if quick else 0.03
+        self.calls = {"in-dialog": 1 << 13 if quick else 1 << 20, "stateful": 1 << 17}
+        self.delay_s = 0.5 if quick else 10
+
+
+class BusyWatch(threading.Thread):
+    """Reads once a second how busy the device is, while a trial runs."""
+
+    def __init__(self, device):
+        super().__init__(daemon=True)
+        self.device, self.shares, self.end = device, [], threading.Event()
+
+    def run(self):
+        while not self.end.wait(1):
+            self.shares.append(self.device.busy())
+
+    def share(self):
+        """None: the trial was too short to tell."""
+        self.end.set()
+        self.join()
+        whole = self.shares[1:-1] or self.shares[-1:]
+        return median(whole) if whole else None
+
+
+class Pair:
+    """A device on one end of the wire, the generator on the other."""
+
+    serial = 0
+
+    def __init__(self, bed, device, mode, plan):
+        Pair.serial += 1
+        self.device = Strowger(bed, **LIMITS[mode]) if device == "strowger" else Testpmd(bed)
+        try:
+            self.generator = Generator(bed, mode, echo=device != "strowger", calls=plan.calls[mode], salt=Pair.serial)
+            if mode == "in-dialog":
+                self.generator.set_up()
+            self.run(10000, 0.1)  # the first messages meet cold tables
+        except BedError:
+            self.device.stop()
+            raise
+
+    def run(self, rate, seconds):
+        if self.device.name != "strowger":
+            return self.generator.run(rate, seconds)
+        watch = BusyWatch(self.device)
+        watch.start()
+        trial = self.generator.run(rate, seconds)
+        trial["device_busy"] = watch.share()
+        return trial
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.generator.close()
+        self.device.stop()
+
+
+def tell(words):
+    print(words, file=sys.stderr, flush=True)
+
+
+def short(trial):
+    """A trial as it is kept in the detail."""
+    kept = ("offered", "rate", "seconds", "lost", "wrong", "late", "repeated", "statuses_bad", "started", "skipped", "held_back", "busy", "device_busy", "longest_gap_us", "void",
+            "passed", "bytes")
+    return {name: trial[name] for name in kept if name in trial}
+
+
+def zero_loss(bed, device, mode, plan, first):
+    """{"rate": ..., "long": the confirming run, "trials": all, "limit": what ended the rise}"""
+    with Pair(bed, device, mode, plan) as pair:
+        search = Search(pair.run, HELD[bed.way])
+        best = search.bracket(first, plan.trial_s, plan.resolution)
+        limit = search.limit
+        last = search.confirm(best, plan.long_s[device]) if best else None
+        found = {"rate": last["rate"] if last else 0, "long": short(last) if last else None, "limit": limit,
+                 "trials": [short(trial) for trial in search.trials]}
+        if device == "strowger":
+            found["counters"] = {name: count for name, count in pair.device.counters().items() if count}
+    tell(f"  {bed.way} {mode} {device}: {found['rate'] / 1e6:.3f} Mmsg/s at zero loss; above that {limit}")
+    return found
+
+
+def side_by_side(way, modes, plan):
+    """{mode: {device: [found, ...]}}: a device after the other, mode by mode, again and again."""
+    found = {mode: {"strowger": [], "testpmd": []} for mode in modes}
+    with Bed(way) as bed:
+        for _ in range(plan.rounds):
+            for mode in modes:
+                for device, runs in found[mode].items():
+                    first = runs[-1]["rate"] if runs and runs[-1]["rate"] else FIRST[way] * (1 if device == "strowger" else 2)
+                    runs.append(zero_loss(bed, device, mode, plan, first))
+    return found
+
+
+def rates(runs):
+    return [run["rate"] for run in runs]
+
+
+def detail_of(found):
+    """The trials of one round suffice; of the others what came out."""
+    return {device: {"rates": rates(runs), "limit": [run["limit"] for run in runs], "long": [run["long"] for run in runs], "trials": runs[-1]["trials"],
+                     **({"counters": runs[-1]["counters"]} if "counters" in runs[-1] else {})} for device, runs in found.items()}
+
+
+def memif_keys(results, plan):
+    found = side_by_side("memif", MODES, plan)
+    for mode, key, target in (("in-dialog", "memif_in_dialog", LINE_RATE), ("stateful", "memif_stateful", 1e6)):
+        ours = rates(found[mode]["strowger"])
+        results.add(key, median(ours), "msg/s", target=f">= {target:.0f}", spread=spread(ours), detail=detail_of(found[mode]),
+                    beside={"testpmd macswap": median(rates(found[mode]["testpmd"]))})
+    return median(rates(found["in-dialog"]["strowger"]))
+
+
+def veth_key(results, way, key, plan):
+    found = side_by_side(way, MODES, plan)
+    targets = {"in-dialog": 0.9, "stateful": 0.75}
+    parts = {}
+    for mode in MODES:
+        ratios = [a / b if b else 0 for a, b in zip(rates(found[mode]["strowger"]), rates(found[mode]["testpmd"]))]
+        parts[mode] = {"ratio": median(ratios), "spread": spread(ratios), "target": targets[mode], "reached": median(ratios) >= targets[mode]}
+    worst = min(parts, key=lambda mode: parts[mode]["ratio"] / targets[mode])
+    results.add(key, parts[worst]["ratio"], "of testpmd", target=f">= {targets[worst]}", reached=all(part["reached"] for part in parts.values()),
+                spread=parts[worst]["spread"], beside={"testpmd macswap, msg/s": median(rates(found[worst]["testpmd"]))},
+                detail={"parts": parts, **{mode: detail_of(found[mode]) for mode in MODES}})
+
+
+def delays(bed, device, plan, loads, best):
+    """{load: delay} at shares of the best rate, and what an empty loop on the generator's core sees."""
+    with Pair(bed, device, "in-dialog", plan) as pair:
+        runs = {load: pair.run(load * best, plan.delay_s) for load in loads}
+        gaps = pair.generator.gaps(plan.delay_s)["gaps_us"]
+    return {load: {**run["delay_us"], "lost": run["lost"], "rate": run["rate"], "busy": run["busy"]} for load, run in runs.items()}, gaps
+
+
+def delay_key(results, plan, best):
+    loads = (0.5,) if plan.quick else LOADS
+    found, gaps = {"strowger": [], "testpmd": []}, []
+    with Bed("memif") as bed:
+        for _ in range(plan.rounds):
+            for device, runs in found.items():
+                run, gap = delays(bed, device, plan, loads, best)
+                runs.append(run)
+                gaps.append(gap)
+    def at(device, load, quantile):
+        return median([run[load][quantile] for run in found[device]])
+    added = {q: at("strowger", 0.5, q) - at("testpmd", 0.5, q) for q in ("p99", "p999")}
+    worst = max(added, key=added.get)
+    pairs = [a[0.5][worst] - b[0.5][worst] for a, b in zip(found["strowger"], found["testpmd"])]
+    series = {f"{device} {q}": [[load * best, at(device, load, q)] for load in loads] for device in found for q in ("p50", "p99", "p999")}
+    results.add("delay", added[worst], "us", target="<= 10", spread=spread(pairs),
+                beside={f"{device} {q}": at(device, 0.5, q) for device in found for q in ("p50", "p99", "p999")} |
+                       {f"empty loop {q}": median([gap[q] for gap in gaps]) for q in ("p99", "p999")},
+                detail={"load_msgs_s": best / 2, "added_us": added, "at_half_load": {device: [run[0.5] for run in runs] for device, runs in found.items()},
+                        "empty_loop_us": gaps, "series": series})
+
+
+def add_options(parser):
+    parser.add_argument("--only", action="append", choices=("memif", "veth_afxdp", "veth_afpacket", "delay"), help="part of it; may be given again")
+
+
+def main():
+    options = arguments("bench/wire", __doc__, add_options)
+    if not shutil.which("dpdk-testpmd"):
+        sys.exit("bench/wire: there is no dpdk-testpmd: install Debian's dpdk-dev")
+    if not options.no_build:
+        built("strowgerd", "strowgerctl", "bench/strowger-wire")
+    plan, results = Plan(options.quick), Results("bench/wire" + (" --quick" if options.quick else ""))
+    only = options.only or ["memif", "veth_afxdp", "veth_afpacket", "delay"]
+    with hugepages(HUGEPAGES):
+        best = memif_keys(results, plan) if "memif" in only else 0
+        if "delay" in only:
+            if not best:
+                with Bed("memif") as bed:
+                    best = zero_loss(bed, "strowger", "in-dialog", plan, FIRST["memif"])["rate"]
+            delay_key(results, plan, best)
+        for way, key in (("af_xdp", "veth_afxdp"), ("af_packet", "veth_afpacket")):
+            if key in only:
+                veth_key(results, way, key, plan)
+    results.show()
+    results.write(options.json)
+
+
+if __name__ == "__main__":
+    try:
+        main()
+    except BedError as error:
+        sys.exit(f"bench/wire: {error}")

@@ -1,0 +1,87 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The search for the highest rate at zero loss, against devices that are known."""
+
+import unittest
+
+from wire_search import Search, passed, void, why
+
+
+def trial(offered, **changes):
+    return {"offered": offered, "rate": offered, "lost": 0, "wrong": 0, "repeated": 0, "late": 0, "started": offered, "skipped": 0, "held_back": 0,
+            "busy": 0.5, "statuses_bad": 0, "longest_gap_us": 10, **changes}
+
+
+def loses_above(limit):
+    return lambda rate, seconds: trial(rate, lost=0 if rate <= limit else 7)
+
+
+def holds_back_above(limit):
+    """Memif: the device takes so much, and nothing is lost."""
+    return lambda rate, seconds: trial(rate, rate=min(rate, limit), held_back=max(0, rate - limit))
+
+
+class Rules(unittest.TestCase):
+    def test_what_passes(self):
+        rows = [
+            ("all came", trial(1000), True),
+            ("one was lost", trial(1000, lost=1), False),
+            ("one was wrong", trial(1000, wrong=1), False),
+            ("one came twice", trial(1000, repeated=1), False),
+            ("one came too late", trial(1000, late=1), False),
+            ("the host stopped the generator a little", trial(1000, rate=900, skipped=100), True),
+            ("the generator cannot make so many", trial(1000, rate=700, skipped=300), False),
+            ("the device takes less than is offered", trial(1000, rate=900, started=900, held_back=100), False),
+            ("the wire was full for a moment", trial(1000, rate=990, started=990, held_back=10), True),
+        ]
+        for what, row, expected in rows:
+            with self.subTest(what):
+                self.assertEqual(passed(row), expected)
+
+    def test_void(self):
+        self.assertTrue(void(trial(1e6, lost=5, longest_gap_us=5000), 4096))
+        self.assertFalse(void(trial(1e6, lost=5, longest_gap_us=1000), 4096))
+        self.assertFalse(void(trial(1e6, longest_gap_us=50000), 4096))
+
+    def test_why(self):
+        self.assertIn("refused", why(trial(1, statuses_bad=1, wrong=1, lost=1)))
+        self.assertIn("loss", why(trial(1, lost=1, device_busy=0.99)))
+        self.assertIn("device 99%", why(trial(1, lost=1, device_busy=0.99)))
+        self.assertIn("device takes no more", why(trial(10, held_back=5)))
+        self.assertIn("generator makes no more", why(trial(10, skipped=5)))
+
+
+class Searches(unittest.TestCase):
+    def test_bracket(self):
+        for device in (loses_above, holds_back_above):
+            for limit in (900, 50e3, 123456, 400e3, 2.2e6):
+                for first in (10e3, 400e3, 5e6):
+                    with self.subTest(device=device.__name__, limit=limit, first=first):
+                        search = Search(device(limit))
+                        best = search.bracket(first, 1, 0.03)
+                        self.assertLessEqual(best, limit * 1.001)
+                        self.assertGreaterEqual(best, limit * 0.95)
+                        self.assertLess(len(search.trials), 25)
+
+    def test_nothing_passes(self):
+        search = Search(loses_above(0))
+        self.assertEqual(search.bracket(100e3, 1, 0.03), 0)
+        self.assertLess(len(search.trials), 15)
+
+    def test_confirm_goes_down(self):
+        search = Search(loses_above(900))
+        last = search.confirm(1000, 30)
+        self.assertTrue(last["passed"])
+        self.assertLessEqual(last["rate"], 900)
+        self.assertGreater(last["rate"], 850)
+        self.assertIsNone(Search(loses_above(0)).confirm(1000, 30))
+
+    def test_void_trials_are_made_again(self):
+        answers = [trial(1e6, lost=9, longest_gap_us=9000), trial(1e6, lost=9, longest_gap_us=9000), trial(1e6)]
+        search = Search(lambda rate, seconds: answers[len(search.trials)])
+        self.assertTrue(search.trial(1e6, 1)["passed"])
+        self.assertEqual([kept["void"] for kept in search.trials], [True, True, False])
+        self.assertIsNone(search.limit)
+
+
+if __name__ == "__main__":
+    unittest.main()
