@@ -9,25 +9,40 @@
 #include "base/pages.h"
 #include "base/poison.h"
 
-#define LINE	      64
 #define TAG_BYTES_MAX 128 /* of a tag, folded at once */
 /* What stays readable of a free slot. */
 #define KEPT_BYTES offsetof(struct live_call, call_id)
 
-_Static_assert(sizeof(struct live_call) == 2 * LINE && offsetof(struct live_call, age) == LINE, "a call is two cache lines");
+/* A worker looks at every call once a second, some at a time, to see which are too old: a timer each would touch its neighbours' cold lines at every
+ * answer and every BYE. */
+#define LOOK_MS	    64
+#define LOOK_ALL_MS 1000
+#define LOOK_BLOCK  64 /* calls looked at in one go */
+
+_Static_assert(sizeof(struct live_call) == 64, "a call is a cache line");
 _Static_assert(KEPT_BYTES == 8, "poisoning goes by words of 8 bytes");
 
 struct calls {
 	struct live_call *at;
-	uint32_t *buckets; /* slot + 1 of the newest call; 0: none */
+	uint32_t *due_s;	/* by slot: when the call is too old, in s of the wheel's clock; 0: not answered */
+	struct ip_port *flows;	/* by slot, of those that are natted */
+	uint32_t *buckets;	/* slot + 1 of the newest call; 0: none */
 	struct wheel *wheel;
 	struct hash_key key;
 	uint32_t max, fresh; /* slots from here on were never taken */
 	uint32_t free;	     /* slot + 1 of the one given back last */
-	uint32_t max_age_ms, age_kind, mask, open, live;
+	uint32_t max_age_ms, mask, open, live;
+	struct wheel_timer look;
+	uint64_t looked_ms;	/* when it was last looked */
+	uint32_t look_at, look_left; /* where, and at how many more calls this time */
 	uint16_t node, boot;
 	uint8_t worker;
 };
+
+static size_t due_bytes(const struct calls *c)
+{
+	return sizeof(c->due_s[0]) * (size_t)c->max;
+}
 
 struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, const struct hash_key *key, struct wheel *wheel,
 			uint32_t age_kind, const struct token *own)
@@ -42,7 +57,7 @@ struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, const struct ha
 	c->mask = n - 1;
 	c->max = max_calls;
 	c->max_age_ms = max_age_ms;
-	c->age_kind = age_kind;
+	c->look.kind = age_kind;
 	c->key = *key;
 	c->wheel = wheel;
 	c->node = own->node;
@@ -50,7 +65,9 @@ struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, const struct ha
 	c->worker = own->worker;
 	c->at = pages_new(sizeof(c->at[0]) * (size_t)max_calls);
 	c->buckets = pages_new(sizeof(c->buckets[0]) * (size_t)n);
-	if (!c->at || !c->buckets) {
+	c->due_s = pages_new(due_bytes(c));
+	c->flows = pages_new(sizeof(c->flows[0]) * (size_t)max_calls);
+	if (!c->at || !c->buckets || !c->due_s || !c->flows) {
 		calls_free(c);
 		return NULL;
 	}
@@ -66,6 +83,8 @@ void calls_free(struct calls *c)
 	if (c->at)
 		unpoison_region(c->at, sizeof(c->at[0]) * (size_t)c->max);
 	pages_free(c->at, sizeof(c->at[0]) * (size_t)c->max);
+	pages_free(c->due_s, due_bytes(c));
+	pages_free(c->flows, sizeof(c->flows[0]) * (size_t)c->max);
 	pages_free(c->buckets, sizeof(c->buckets[0]) * ((size_t)c->mask + 1));
 	free(c);
 }
@@ -112,7 +131,6 @@ static struct live_call *take(struct calls *c)
 		return NULL;
 	call = &c->at[c->fresh++];
 	unpoison_region(call, sizeof(*call));
-	call->age.kind = c->age_kind;
 	return call;
 }
 
@@ -150,10 +168,8 @@ void call_close(struct calls *c, struct live_call *call)
 	while (*link != slot + 1)
 		link = &c->at[*link - 1].chain;
 	*link = call->chain;
-	if (call->answered) {
-		wheel_cancel(&call->age);
-		c->live--;
-	}
+	c->due_s[slot] = 0;
+	c->live -= call->answered;
 	c->open--;
 	call->generation++;
 	call->open = false;
@@ -162,10 +178,10 @@ void call_close(struct calls *c, struct live_call *call)
 	poison_region((uint8_t *)call + KEPT_BYTES, sizeof(*call) - KEPT_BYTES);
 }
 
-void call_natted(struct live_call *call, const struct ip_port *flow)
+void call_natted(struct calls *c, struct live_call *call, const struct ip_port *flow)
 {
 	call->natted = true;
-	call->caller_flow = *flow;
+	c->flows[call_slot(c, call)] = *flow;
 }
 
 void call_answer(struct calls *c, struct live_call *call, uint64_t target_tag, uint64_t now_ms)
@@ -174,7 +190,10 @@ void call_answer(struct calls *c, struct live_call *call, uint64_t target_tag, u
 		return;
 	call->answered = true;
 	call->target_tag = target_tag;
-	c->live++;
+	if (!c->live++) {
+		c->looked_ms = now_ms;
+		wheel_arm(c->wheel, &c->look, now_ms + LOOK_MS);
+	}
 	call_refresh(c, call, now_ms);
 }
 
@@ -182,12 +201,53 @@ void call_refresh(struct calls *c, struct live_call *call, uint64_t now_ms)
 {
 	uint32_t age_ms = c->max_age_ms;
 
-	if (!call)
+	if (!call || !call->answered)
 		return;
 	/* RFC 4028 §10: the side that waits ends the session a third of it, 32 s at most, before; a BYE would have come by the whole of it. */
 	if (call->session_ms && call->session_ms < age_ms)
 		age_ms = call->session_ms;
-	wheel_arm(c->wheel, &call->age, now_ms + age_ms);
+	c->due_s[call_slot(c, call)] = (uint32_t)((now_ms + age_ms + 999) / 1000);
+}
+
+/* One of a block is due. */
+static bool block_due(const uint32_t *due_s, uint32_t now_s)
+{
+	uint32_t any = 0;
+
+	for (unsigned i = 0; i < LOOK_BLOCK; i++)
+		any |= due_s[i] - 1 < now_s; /* 0 is not */
+	return any;
+}
+
+struct live_call *calls_expired(struct calls *c, uint64_t now_ms)
+{
+	uint32_t now_s = (uint32_t)(now_ms / 1000);
+
+	if (!c->look_left) {
+		uint64_t passed = now_ms - c->looked_ms;
+
+		c->look_left = passed < LOOK_ALL_MS ? (uint32_t)(c->fresh * passed / LOOK_ALL_MS) + 1 : c->fresh;
+		c->looked_ms = now_ms;
+	}
+	while (c->look_left) {
+		uint32_t slot = c->look_at < c->fresh ? c->look_at : 0;
+
+		if (slot % LOOK_BLOCK == 0 && c->look_left >= LOOK_BLOCK && slot + LOOK_BLOCK <= c->fresh && !block_due(&c->due_s[slot], now_s)) {
+			c->look_at = slot + LOOK_BLOCK;
+			c->look_left -= LOOK_BLOCK;
+			continue;
+		}
+		c->look_at = slot + 1;
+		c->look_left--;
+		if (c->due_s[slot] - 1 < now_s) {
+			c->due_s[slot] = 0;
+			c->look_left++; /* not over yet, even if this was the last one: the caller asks again */
+			return &c->at[slot];
+		}
+	}
+	if (c->live)
+		wheel_arm(c->wheel, &c->look, now_ms + LOOK_MS);
+	return NULL;
 }
 
 void call_session(struct live_call *call, uint64_t session_s)
@@ -232,7 +292,7 @@ void call_token(const struct calls *c, const struct live_call *call, struct toke
 		.endpoint = call->endpoint,
 	};
 	if (call->natted)
-		ret->caller_flow = call->caller_flow;
+		ret->caller_flow = c->flows[ret->slot];
 }
 
 static bool is_dialog(const struct live_call *call, uint64_t call_id, uint64_t caller, uint64_t target)
@@ -271,10 +331,8 @@ struct live_call *call_find(const struct calls *c, uint64_t call_id, uint64_t fr
 
 void calls_prefetch(const struct calls *c, uint32_t slot)
 {
-	if (slot >= c->fresh)
-		return;
-	__builtin_prefetch(&c->at[slot]);
-	__builtin_prefetch((const uint8_t *)&c->at[slot] + LINE);
+	if (slot < c->fresh)
+		__builtin_prefetch(&c->at[slot]);
 }
 
 void calls_prefetch_open(const struct calls *c, uint64_t call_id, uint64_t caller_tag)

@@ -14,25 +14,23 @@
 
 #define CALL_NONE UINT32_MAX
 
-/* Two cache lines: all that setting up, answering and finding a call need is in the first. */
+/* One cache line. */
 struct live_call {
 	uint32_t chain;	     /* calls.c: the next one of its bucket, or the next free slot */
 	uint16_t generation; /* outlives the call: the slot's next one has another */
 	bool open : 1;
 	bool answered : 1;
-	bool natted : 1;			  /* caller_flow is written */
+	bool natted : 1;			  /* calls.c knows where its packets come from */
 	uint64_t call_id, caller_tag, target_tag; /* keyed hashes; target_tag 0 until the answer */
 	struct kept_record *record;		  /* what goes on record (record.h); NULL: none */
 	uint32_t setup_s, caller_trunk, target_trunk, endpoint; /* as in the token (token.h) */
 	uint32_t session_ms;			  /* RFC 4028: it ends unless refreshed within this; 0: no session timer */
 	uint32_t target_slot;
-	struct wheel_timer age; /* ends a call whose BYE was missed */
-	struct ip_port caller_flow; /* where the caller's packets really come from, when it sits behind a NAT */
 } __attribute__((aligned(64)));
 
 struct calls;
 
-/* age_kind: wheel_timer.kind of live_call.age. own: node, boot and worker of the tokens of these calls. key: of Call-ID and tags, the one that
+/* age_kind: wheel_timer.kind of the timer at which calls_expired is to be asked. own: node, boot and worker of the tokens of these calls. key: of Call-ID and tags, the one that
  * the hashes given to the functions below are made with. NULL: no memory. control-only */
 struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, const struct hash_key *key, struct wheel *wheel,
 			uint32_t age_kind, const struct token *own);
@@ -45,8 +43,8 @@ uint64_t call_tag_hash(const struct calls *c, struct span tag);
 /* A call that is being set up. NULL: full. */
 struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_tag, uint32_t setup_s, uint32_t caller_trunk);
 void call_close(struct calls *c, struct live_call *call);
-/* The caller is behind a NAT. */
-void call_natted(struct live_call *call, const struct ip_port *flow);
+/* The caller is behind a NAT: where its packets really come from. */
+void call_natted(struct calls *c, struct live_call *call, const struct ip_port *flow);
 /* The answer came: from now on it may be found by either tag, and grows old. */
 void call_answer(struct calls *c, struct live_call *call, uint64_t target_tag, uint64_t now_ms);
 
@@ -54,6 +52,8 @@ void call_answer(struct calls *c, struct live_call *call, uint64_t target_tag, u
 void call_session(struct live_call *call, uint64_t session_s);
 /* A re-INVITE or UPDATE passed: the call begins to grow old anew. NULL is ignored. */
 void call_refresh(struct calls *c, struct live_call *call, uint64_t now_ms);
+/* Its timer fired: a call whose BYE was missed, within two seconds of its time; the caller closes it and asks again. NULL: no more just now. */
+struct live_call *calls_expired(struct calls *c, uint64_t now_ms);
 
 uint32_t call_slot(const struct calls *c, const struct live_call *call);
 /* NULL: gone. */

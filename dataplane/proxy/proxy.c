@@ -220,13 +220,17 @@ static void cancel_fired(struct proxy *p, struct attempt *a)
 	wheel_arm(p->wheel, &a->cancel, p->now_ms + a->cancel_interval_ms);
 }
 
-static void call_aged(struct proxy *p, struct live_call *call)
+static void calls_aged(struct proxy *p)
 {
-	target_add(p->config.targets, call->target_slot, TARGET_LIVE, -1);
-	count(p, COUNTER_calls_expired);
-	record_end(p, call, RECORD_EXPIRED);
-	record_close(p, call);
-	call_close(p->calls, call);
+	struct live_call *call;
+
+	while ((call = calls_expired(p->calls, p->now_ms))) {
+		target_add(p->config.targets, call->target_slot, TARGET_LIVE, -1);
+		count(p, COUNTER_calls_expired);
+		record_end(p, call, RECORD_EXPIRED);
+		record_close(p, call);
+		call_close(p->calls, call);
+	}
 }
 
 /* What is sent from here on is sent for that call. */
@@ -286,7 +290,7 @@ static void fire(void *ctx, struct wheel_timer *t)
 		budget_fired(p, CONTAINER(t, struct context, budget));
 		break;
 	case TIMER_CALL_AGE:
-		call_aged(p, CONTAINER(t, struct live_call, age));
+		calls_aged(p);
 		break;
 	case TIMER_PROBE:
 		p->call_hash = 0;

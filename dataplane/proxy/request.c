@@ -256,7 +256,7 @@ static bool open_call(struct proxy *p, struct context *c, e164 number)
 	c->call_slot = call_slot(p->calls, call);
 	c->call_generation = call->generation;
 	if (behind_nat(p->in, &c->from))
-		call_natted(call, &c->from.remote);
+		call_natted(p->calls, call, &c->from.remote);
 	record_open(p, c, call, user_of(sip_first(p->in, SIP_H_FROM)), request_uri(p)->user);
 	record_number(call, number);
 	return true;
