@@ -40,7 +40,23 @@ __attribute__((format(printf, 2, 3))) static void add(struct arguments *a, const
 	a->count++;
 }
 
-/* MB in free hugepages of all sizes. */
+static unsigned long number_in(const char *size, const char *name)
+{
+	unsigned long n = 0;
+	char path[320];
+	FILE *f;
+
+	snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/%.200s/%s", size, name);
+	f = fopen(path, "re");
+	if (!f)
+		return 0;
+	if (fscanf(f, "%lu", &n) != 1)
+		n = 0;
+	fclose(f);
+	return n;
+}
+
+/* MB in hugepages of all sizes that are free and promised to nobody. */
 static uint64_t free_hugepages_mb(void)
 {
 	DIR *d = opendir("/sys/kernel/mm/hugepages");
@@ -50,19 +66,13 @@ static uint64_t free_hugepages_mb(void)
 	if (!d)
 		return 0;
 	while ((e = readdir(d))) {
-		unsigned long kb, n = 0;
-		char path[320];
-		FILE *f;
+		unsigned long kb, n, promised;
 
 		if (sscanf(e->d_name, "hugepages-%lukB", &kb) != 1)
 			continue;
-		snprintf(path, sizeof(path), "/sys/kernel/mm/hugepages/%s/free_hugepages", e->d_name);
-		f = fopen(path, "re");
-		if (!f)
-			continue;
-		if (fscanf(f, "%lu", &n) == 1)
-			total_kb += (uint64_t)n * kb;
-		fclose(f);
+		n = number_in(e->d_name, "free_hugepages");
+		promised = number_in(e->d_name, "resv_hugepages");
+		total_kb += (uint64_t)(n > promised ? n - promised : 0) * kb;
 	}
 	closedir(d);
 	return total_kb / 1024;

@@ -11,7 +11,8 @@
 #include "base/poison.h"
 
 #define HUGE_BYTES ((size_t)2 << 20)
-#define HUGE_LEFT  ((size_t)64 << 20) /* of the reserved ones, for DPDK's own rings and tables that are made later */
+#define LEFT_MIN   ((size_t)64 << 20) /* of the reserved ones, for what DPDK makes later */
+#define LEFT_SHARE 4		      /* and a fourth of them for whoever else counts on them */
 
 #ifndef MAP_HUGE_SHIFT
 #define MAP_HUGE_SHIFT 26
@@ -36,9 +37,12 @@ static size_t number_in(const char *name)
 static void *reserved_pages(size_t bytes)
 {
 	size_t available = number_in("free_hugepages"), promised = number_in("resv_hugepages");
+	size_t left = number_in("nr_hugepages") / LEFT_SHARE * HUGE_BYTES;
 	void *p;
 
-	if (available < promised || (available - promised) * HUGE_BYTES < bytes + HUGE_LEFT)
+	if (left < LEFT_MIN)
+		left = LEFT_MIN;
+	if (available < promised || (available - promised) * HUGE_BYTES < bytes + left)
 		return NULL;
 	p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB | 21 << MAP_HUGE_SHIFT, -1, 0);
 	return p == MAP_FAILED ? NULL : p;
