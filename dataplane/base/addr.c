@@ -2,6 +2,7 @@
 #include "base/addr.h"
 
 #include "base/err.h"
+#include "base/ip4.h"
 
 /* Four decimal octets without leading zeros. */
 static bool parse_v4(const uint8_t *p, uint32_t n, uint8_t out[4])
@@ -86,11 +87,45 @@ static bool parse_v6(const uint8_t *p, uint32_t n, uint8_t out[16])
 	return true;
 }
 
+#if CPU_X86
+/* text.n is 7..15: two overlapping words hold it all. */
+TARGET_AVX2 static bool parse_v4_avx2(struct span text, uint8_t out[4])
+{
+	uint64_t low = 0, high = 0;
+	uint32_t octets;
+
+	if (text.n >= 8) {
+		memcpy(&low, text.p, 8);
+		memcpy(&high, text.p + text.n - 8, 8);
+		high = text.n > 8 ? high >> 8 * (16 - text.n) : 0;
+	} else {
+		uint32_t tail;
+
+		memcpy(&low, text.p, 4);
+		memcpy(&tail, text.p + 3, 4);
+		low |= (uint64_t)tail << 24;
+	}
+	if (ip4_read(_mm_set_epi64x((long long)high, (long long)low), &octets) != text.n)
+		return false;
+	memcpy(out, &octets, 4);
+	return true;
+}
+#endif
+
+static bool parse_quad(struct span text, uint8_t out[4])
+{
+#if CPU_X86
+	if (cpu_level >= CPU_AVX2)
+		return parse_v4_avx2(text, out);
+#endif
+	return parse_v4(text.p, text.n, out);
+}
+
 int ip_parse(struct span text, struct ip_addr *ret_ip)
 {
 	struct ip_addr ip = { 0 };
 
-	if (text.n >= 7 && text.n <= 15 && parse_v4(text.p, text.n, ip.bytes)) {
+	if (text.n >= 7 && text.n <= 15 && parse_quad(text, ip.bytes)) {
 		ip.family = IP_V4;
 		*ret_ip = ip;
 		return 0;

@@ -66,9 +66,8 @@ static inline bool span_to_u64(struct span s, uint64_t max, uint64_t *ret_value)
 	for (uint32_t i = 0; i < s.n; i++) {
 		uint8_t d = (uint8_t)(s.p[i] - '0');
 
-		if (d > 9 || v > (max - d) / 10)
+		if (d > 9 || __builtin_mul_overflow(v, 10, &v) || __builtin_add_overflow(v, d, &v) || v > max)
 			return false;
-		v = v * 10 + d;
 	}
 	*ret_value = v;
 	return true;

@@ -1,23 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "sip/header_names.h"
+
 #include "sip/lex.h"
-#include "sip/message.h"
 
-/* A perfect hash over length, first and last letter (without case): every name has a slot of its own, so that a look-up is one
- * load and one comparison. A name added here may need other factors: the compiler warns of a slot used twice
- * (-Woverride-init), and the unit test looks every name up. */
+/* A name added here may need other factors in HEADER_SLOT_OF: the compiler warns of a slot used twice (-Woverride-init), and the
+ * unit test looks every name up. */
 
-#define SLOTS		    256
-#define SLOT_OF(n, first, last) (((first) + (last)*4u + (n)*15u) % SLOTS)
 #define NAME(text, first, last, header)                                                                                \
-	[SLOT_OF(sizeof(text) - 1, first, last)] = { text, sizeof(text) - 1, header }
+	[HEADER_SLOT_OF(sizeof(text) - 1, first, last)] = { text, sizeof(text) - 1, header }
 
-struct name {
-	char text[22]; /* lower case */
-	uint8_t n;     /* 0: an empty slot */
-	uint8_t id;
-};
-
-static const struct name names[SLOTS] = {
+const struct header_slot header_slots[HEADER_SLOTS] = {
 	NAME("via", 'v', 'a', SIP_H_VIA),
 	NAME("v", 'v', 'v', SIP_H_VIA),
 	NAME("from", 'f', 'm', SIP_H_FROM),
@@ -68,58 +60,20 @@ static const struct name names[SLOTS] = {
 	NAME("path", 'p', 'h', SIP_H_PATH),
 };
 
-static inline uint64_t load8(const void *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, 8);
-	return v;
-}
-
-static inline uint32_t load4(const void *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, 4);
-	return v;
-}
-
-/* Bit 5 is case for letters only: where the lower-case name has a letter (bit 6 set) it is forced, elsewhere ('-') it counts. */
-static inline bool same8(const uint8_t *p, const char *lower)
-{
-	uint64_t want = load8(lower);
-
-	return (load8(p) | (want & 0x4040404040404040ULL) >> 1) == want;
-}
-
-static inline bool same4(const uint8_t *p, const char *lower)
-{
-	uint32_t want = load4(lower);
-
-	return (load4(p) | (want & 0x40404040U) >> 1) == want;
-}
-
 enum sip_header_id sip_header_lookup(struct span name)
 {
-	const uint8_t *p = name.p;
-	uint32_t n = name.n;
-	const struct name *slot;
+	const struct header_slot *slot;
 
-	if (!n)
+	if (!name.n)
 		return SIP_H_OTHER;
-	slot = &names[SLOT_OF(n, p[0] | 0x20u, p[n - 1] | 0x20u)];
-	if (slot->n != n)
+	slot = header_slot_of(name.p, name.n);
+	if (slot->n != name.n)
 		return SIP_H_OTHER;
-	if (n >= 8) {
-		if (!same8(p, slot->text) || !same8(p + n - 8, slot->text + n - 8))
-			return SIP_H_OTHER;
-		if (n > 16 && !same8(p + 8, slot->text + 8))
-			return SIP_H_OTHER;
-		return slot->id;
-	}
-	if (n >= 4)
-		return same4(p, slot->text) && same4(p + n - 4, slot->text + n - 4) ? slot->id : SIP_H_OTHER;
-	return lex_ieq(p, slot->text, n) ? slot->id : SIP_H_OTHER;
+	if (name.n < 8)
+		return lex_ieq(name.p, slot->text, name.n) ? slot->id : SIP_H_OTHER;
+	if (!header_same8(name.p, slot->text) || !header_same8(name.p + name.n - 8, slot->text + name.n - 8))
+		return SIP_H_OTHER;
+	return name.n <= 16 || header_same8(name.p + 8, slot->text + 8) ? slot->id : SIP_H_OTHER;
 }
 
 const char *sip_header_name(enum sip_header_id id)

@@ -55,22 +55,6 @@ const uint8_t *host_read(const uint8_t *p, const uint8_t *end, enum host_kind *k
 	return p;
 }
 
-const uint8_t *port_read(const uint8_t *p, const uint8_t *end, uint16_t *port)
-{
-	const uint8_t *from = p;
-	uint32_t v = 0;
-
-	for (; p < end && (uint8_t)(*p - '0') < 10; p++) {
-		v = v * 10 + (uint32_t)(*p - '0');
-		if (v > 65535)
-			return NULL;
-	}
-	if (p == from || !v)
-		return NULL;
-	*port = (uint16_t)v;
-	return p;
-}
-
 bool host_eq(struct span a, struct span b)
 {
 	enum host_kind kind_a, kind_b;

@@ -8,4 +8,18 @@
 const uint8_t *host_read(const uint8_t *p, const uint8_t *end, enum host_kind *kind, struct ip_addr *ip);
 
 /* Digits at p as a port of 1..65535. Where they end, or NULL. any */
-const uint8_t *port_read(const uint8_t *p, const uint8_t *end, uint16_t *port);
+static inline const uint8_t *port_read(const uint8_t *p, const uint8_t *end, uint16_t *port)
+{
+	const uint8_t *from = p;
+	uint32_t v = 0;
+
+	for (; p < end && (uint8_t)(*p - '0') < 10; p++) {
+		v = v * 10 + (uint32_t)(*p - '0');
+		if (v > 65535)
+			return NULL;
+	}
+	if (p == from || !v)
+		return NULL;
+	*port = (uint16_t)v;
+	return p;
+}

@@ -22,6 +22,18 @@ enum lex_class {
 
 extern const uint8_t lex_table[256];
 
+/* Sets of 7-bit bytes for look-ups of 16 and more at once: bit h of [l] is byte h << 4 | l. */
+enum lex_set {
+	LEX_SET_STOP,	 /* not LEX_WORD, but for ';' */
+	LEX_SET_CLOSE,	 /* neither LEX_URI nor LEX_SPACE */
+	LEX_SET_NOT_URI, /* not LEX_URI */
+	LEX_SET_TOKEN,	 /* LEX_TOKEN */
+	LEX_SET_HOST,	 /* LEX_HOST */
+	LEX_SETS
+};
+
+extern const uint8_t lex_sets[LEX_SETS][16];
+
 static inline bool lex_is(uint8_t c, unsigned classes)
 {
 	return lex_table[c] & classes;

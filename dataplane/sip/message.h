@@ -71,6 +71,7 @@ struct sip_message {
 	uint16_t status;	   /* 100..699; 0 for a request */
 	struct span method_name;   /* as written, of the request line or of CSeq */
 	struct span request_uri;   /* as written, spaces trimmed; a response has none */
+	struct sip_uri uri;	   /* the same, read; text.p == NULL: absent or unreadable. URI_OTHER: scheme and text alone */
 	struct span reason;	   /* may be empty */
 	uint32_t start_line_end;   /* one past its CRLF: where the first header begins */
 	uint32_t head_end;	   /* offset of the blank line's CRLF: where a header may be appended */

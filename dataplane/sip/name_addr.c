@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/err.h"
+#include "sip/level.h"
 #include "sip/lex.h"
-#include "sip/name_addr.h"
 
 /* p at '<': the URI inside, and where the '>' stands; NULL when it is not closed or empty. */
 static const uint8_t *read_angle(const uint8_t *p, const uint8_t *end, struct span *uri)
@@ -61,7 +61,7 @@ static const uint8_t *read_params(const uint8_t *p, const uint8_t *end, struct n
 	return p;
 }
 
-int name_addr_read(struct span *rest, struct name_addr *ret_element, struct span *ret_tag)
+int name_addr_read_careful(struct span *rest, struct name_addr *ret_element, struct span *ret_tag)
 {
 	const uint8_t *p = rest->p, *end = span_end(*rest), *from, *angle;
 	struct span tag = { 0, 0 };
@@ -94,6 +94,11 @@ int name_addr_read(struct span *rest, struct name_addr *ret_element, struct span
 	*ret_element = e;
 	*ret_tag = tag;
 	return 1;
+}
+
+int name_addr_read(struct span *rest, struct name_addr *ret_element, struct span *ret_tag)
+{
+	return sip_level()->name_addr_read(rest, ret_element, ret_tag);
 }
 
 int name_addr_next(struct span *rest, struct name_addr *ret_element)

@@ -73,16 +73,14 @@ static enum sip_fault read_status_line(const uint8_t *p, const uint8_t *end, str
 	return SIP_FINE;
 }
 
-static enum sip_fault check_uri(struct span text)
+static enum sip_fault check_uri(struct span text, struct sip_uri *uri)
 {
-	struct sip_uri uri;
-
-	if (uri_parse(text, &uri))
+	if (uri_parse(text, uri))
 		return SIP_FAULT_URI;
-	if (uri.scheme == URI_OTHER)
+	if (uri->scheme == URI_OTHER)
 		return SIP_FAULT_SCHEME;
 	/* "headers" have no meaning in a request URI (RFC 3261 §19.1.1), and must never become real ones further on */
-	return uri.headers.p ? SIP_FAULT_URI : SIP_FINE;
+	return uri->headers.p ? SIP_FAULT_URI : SIP_FINE;
 }
 
 /* RFC 3261 §7.1: exactly one space between the parts, none behind them. */
@@ -107,7 +105,7 @@ static enum sip_fault read_request_line(const uint8_t *p, const uint8_t *end, st
 		return is_version(version, end) ? SIP_FAULT_VERSION : SIP_FAULT_START_LINE;
 	if (m->request_uri.n != (uint32_t)(version - space) - 2)
 		return SIP_FAULT_START_LINE;
-	return check_uri(m->request_uri);
+	return check_uri(m->request_uri, &m->uri);
 }
 
 enum sip_fault start_line_read(struct span line, struct sip_message *m)

@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "sip/host.h"
+#include "sip/level.h"
 #include "sip/lex.h"
 
 /* Where the scheme's ':' stands, or NULL (RFC 3261 §25.1, "scheme"). */
@@ -95,7 +96,7 @@ static bool read_tel(const uint8_t *p, const uint8_t *end, struct sip_uri *uri)
 	return uri->user.n > 0;
 }
 
-int uri_parse(struct span text, struct sip_uri *ret_uri)
+int uri_parse_careful(struct span text, struct sip_uri *ret_uri)
 {
 	const uint8_t *p = text.p, *end = span_end(text);
 	const uint8_t *colon = text.n ? scheme_end(p, end) : NULL;
@@ -124,4 +125,9 @@ int uri_parse(struct span text, struct sip_uri *ret_uri)
 		return -ERR_INVALID;
 	*ret_uri = uri;
 	return 0;
+}
+
+int uri_parse(struct span text, struct sip_uri *ret_uri)
+{
+	return sip_level()->uri_parse(text, ret_uri);
 }

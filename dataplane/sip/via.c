@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "sip/host.h"
+#include "sip/level.h"
 #include "sip/lex.h"
 
 bool via_branch_is_3261(struct span branch)
@@ -109,7 +110,7 @@ static const uint8_t *read_params(const uint8_t *p, const uint8_t *end, struct v
 	return p;
 }
 
-int via_next(struct span *rest, struct via *ret_via)
+int via_next_careful(struct span *rest, struct via *ret_via)
 {
 	const uint8_t *p = rest->p, *end = span_end(*rest);
 	struct via *v = ret_via;
@@ -136,6 +137,11 @@ int via_next(struct span *rest, struct via *ret_via)
 	v->whole.n = (uint32_t)(v->params.p + v->params.n - v->whole.p);
 	*rest = p < end ? lex_span(p + 1, end) : span_of(end, 0);
 	return 1;
+}
+
+int via_next(struct span *rest, struct via *ret_via)
+{
+	return sip_level()->via_next(rest, ret_via);
 }
 
 int via_response_addr(const struct via *v, struct ip_port *ret_addr)

@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../unit/sip/same.h"
 #include "check.h"
+#include "sip/level.h"
 #include "sip/number.h"
 #include "sip/uri.h"
 
@@ -67,11 +69,37 @@ static void try_uri(struct span s)
 	try_number(&uri);
 }
 
+/* Every instruction set against the scalar readers. */
+static void check_levels(struct span s)
+{
+	for (int level = CPU_SCALAR; level < CPU_LEVELS; level++) {
+		struct span rest = s, again = s, tag, tag_again;
+		struct sip_uri uri, other;
+		struct name_addr e, f;
+		struct ip_addr ip, ip_again;
+		int r;
+
+		cpu_select(CPU_SCALAR);
+		r = ip_parse(s, &ip);
+		if (!cpu_select((enum cpu_level)level))
+			continue;
+		CHECK(ip_parse(s, &ip_again) == r && (r || ip_eq(&ip, &ip_again)));
+		r = sip_level_scalar.uri_parse(s, &uri);
+		CHECK(uri_parse(s, &other) == r && (r || same_uri(&uri, &other)));
+		do {
+			r = sip_level_scalar.name_addr_read(&rest, &e, &tag);
+			CHECK(name_addr_read(&again, &f, &tag_again) == r);
+			CHECK(r != 1 || (same_element(&e, &f) && same_span(rest, again) && same_span(tag, tag_again)));
+		} while (r == 1);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span s = span_of(data, (uint32_t)size), rest = s;
 	struct name_addr e;
 
+	check_levels(s);
 	try_address(s);
 	try_params(s);
 	try_uri(s);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "../unit/sip/same.h"
 #include "check.h"
 #include "sip/branch.h"
+#include "sip/level.h"
 #include "sip/via.h"
 
 /* Via values out of any bytes lie inside them, one behind the other, and each reads the same when it stands alone. */
@@ -17,6 +19,23 @@ static void try_branch(struct span branch)
 	}
 }
 
+/* Every instruction set against the scalar readers. */
+static void check_levels(struct span s)
+{
+	for (int level = CPU_SCALAR; level < CPU_LEVELS; level++) {
+		struct span rest = s, again = s;
+		struct via v, w;
+		int r;
+
+		if (!cpu_select((enum cpu_level)level))
+			continue;
+		do {
+			r = sip_level_scalar.via_next(&rest, &v);
+			CHECK(via_next(&again, &w) == r && (r != 1 || (same_via(&v, &w) && same_span(rest, again))));
+		} while (r == 1);
+	}
+}
+
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span s = span_of(data, (uint32_t)size), rest = s;
@@ -24,6 +43,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	struct via v, alone;
 	struct ip_port addr;
 
+	check_levels(s);
 	try_branch(s);
 	while (via_next(&rest, &v) == 1) {
 		struct span whole = v.whole;

@@ -1,0 +1,108 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sip/level.h"
+
+#if CPU_X86
+#include <immintrin.h>
+
+#include "base/ip4.h"
+#include "sip/header_names.h"
+#include "sip/host.h"
+#include "sip/lex.h"
+#include "sip/start_line.h"
+
+#ifdef __clang__
+#pragma clang attribute push(TARGET_AVX2, apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2,lzcnt,popcnt")
+#endif
+
+/* Two overlapping pieces, so that nothing beyond the end is read: the second one begins at byte `shift`. */
+struct chunk {
+	__m256i low, high;
+	uint32_t shift;
+	uint32_t used; /* of either piece: a bit a byte */
+};
+
+static inline struct chunk chunk_load(const uint8_t *p, uint32_t n)
+{
+	const __m256i zero = _mm256_setzero_si256();
+	uint64_t low = 0, high = 0;
+	uint32_t words[2];
+
+	if (n >= 32)
+		return (struct chunk){ _mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + n - 32)), n - 32,
+				       UINT32_MAX };
+	if (n >= 16)
+		return (struct chunk){ _mm256_inserti128_si256(zero, _mm_loadu_si128((const __m128i *)p), 0),
+				       _mm256_inserti128_si256(zero, _mm_loadu_si128((const __m128i *)(p + n - 16)), 0), n - 16,
+				       0xffff };
+	if (n >= 8) {
+		memcpy(&low, p, 8);
+		memcpy(&high, p + n - 8, 8);
+		return (struct chunk){ _mm256_set_epi64x(0, 0, 0, (long long)low), _mm256_set_epi64x(0, 0, 0, (long long)high), n - 8, 0xff };
+	}
+	if (n >= 4) {
+		memcpy(&words[0], p, 4);
+		memcpy(&words[1], p + n - 4, 4);
+		return (struct chunk){ _mm256_set_epi64x(0, 0, 0, words[0]), _mm256_set_epi64x(0, 0, 0, words[1]), n - 4, 0xf };
+	}
+	for (uint32_t i = 0; i < n; i++)
+		low |= (uint64_t)p[i] << 8 * i;
+	return (struct chunk){ _mm256_set_epi64x(0, 0, 0, (long long)low), zero, 0, (1u << n) - 1 };
+}
+
+static inline uint64_t chunk_is(const struct chunk *c, char byte)
+{
+	const __m256i v = _mm256_set1_epi8(byte);
+
+	return (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(c->low, v)) |
+	       (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(c->high, v)) << c->shift;
+}
+
+/* Each byte's column by its low half, its row by its high half. */
+static inline __m256i not_in(__m256i v, const uint8_t *set)
+{
+	const __m256i rows = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0,
+					      0, 0, 0, 0);
+	__m256i column = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)set)), v);
+	__m256i row = _mm256_shuffle_epi8(rows, _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15)));
+
+	return _mm256_cmpeq_epi8(_mm256_and_si256(column, row), _mm256_setzero_si256());
+}
+
+static inline uint64_t chunk_in(const struct chunk *c, enum lex_set set)
+{
+	uint32_t low = ~(uint32_t)_mm256_movemask_epi8(not_in(c->low, lex_sets[set]));
+	uint32_t high = ~(uint32_t)_mm256_movemask_epi8(not_in(c->high, lex_sets[set]));
+
+	return (low & c->used) | (uint64_t)(high & c->used) << c->shift;
+}
+
+/* n <= 16 */
+static inline __m128i load_16(const uint8_t *p, uint32_t n)
+{
+	uint64_t low = 0, high = 0;
+
+	if (n == 16)
+		return _mm_loadu_si128((const __m128i *)p);
+	if (n >= 8) {
+		memcpy(&low, p, 8);
+		memcpy(&high, p + n - 8, 8);
+		high = n > 8 ? high >> 8 * (16 - n) : 0;
+	} else {
+		for (uint32_t i = 0; i < n; i++)
+			low |= (uint64_t)p[i] << 8 * i;
+	}
+	return _mm_set_epi64x((long long)high, (long long)low);
+}
+
+#define LEVEL sip_level_avx2
+#include "sip/level_body.h"
+
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif

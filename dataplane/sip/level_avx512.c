@@ -1,0 +1,62 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "sip/level.h"
+
+#if CPU_X86
+#include <immintrin.h>
+
+#include "base/ip4.h"
+#include "sip/header_names.h"
+#include "sip/host.h"
+#include "sip/lex.h"
+#include "sip/start_line.h"
+
+#ifdef __clang__
+#pragma clang attribute push(TARGET_AVX512, apply_to = function)
+#else
+#pragma GCC push_options
+#pragma GCC target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi2")
+#endif
+
+struct chunk {
+	__m512i bytes;
+	__mmask64 used;
+};
+
+/* Masked-out bytes are not touched, not even across a page's end. */
+static inline struct chunk chunk_load(const uint8_t *p, uint32_t n)
+{
+	__mmask64 used = _bzhi_u64(UINT64_MAX, n);
+
+	return (struct chunk){ _mm512_maskz_loadu_epi8(used, p), used };
+}
+
+static inline uint64_t chunk_is(const struct chunk *c, char byte)
+{
+	return _mm512_cmpeq_epi8_mask(c->bytes, _mm512_set1_epi8(byte));
+}
+
+/* Each byte's column by its low half, its row by its high half. */
+static inline uint64_t chunk_in(const struct chunk *c, enum lex_set set)
+{
+	const __m512i rows = _mm512_broadcast_i32x4(_mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0));
+	__m512i column = _mm512_shuffle_epi8(_mm512_broadcast_i32x4(_mm_loadu_si128((const __m128i *)lex_sets[set])), c->bytes);
+	__m512i row = _mm512_shuffle_epi8(rows, _mm512_and_si512(_mm512_srli_epi16(c->bytes, 4), _mm512_set1_epi8(15)));
+
+	return _mm512_mask_test_epi8_mask(c->used, column, row);
+}
+
+/* n <= 16 */
+static inline __m128i load_16(const uint8_t *p, uint32_t n)
+{
+	return _mm_maskz_loadu_epi8((__mmask16)_bzhi_u32(0xffff, n), p);
+}
+
+#define LEVEL sip_level_avx512
+#include "sip/level_body.h"
+
+#ifdef __clang__
+#pragma clang attribute pop
+#else
+#pragma GCC pop_options
+#endif
+#endif

@@ -1,0 +1,222 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* How a message is read: included once for each level, which says by what (MESSAGE_BEGINS, MESSAGE_START, MESSAGE_LINE, MESSAGE_VIA,
+ * MESSAGE_PARTY). */
+
+#include "sip/header_line.h"
+#include "sip/level.h"
+#include "sip/lex.h"
+#include "sip/scan_walk.h"
+#include "sip/start_line.h"
+
+#define BIT(id)	  (1ULL << (id))
+#define MANDATORY (BIT(SIP_H_VIA) | BIT(SIP_H_FROM) | BIT(SIP_H_TO) | BIT(SIP_H_CALL_ID) | BIT(SIP_H_CSEQ))
+#define SINGLE                                                                                                         \
+	(BIT(SIP_H_FROM) | BIT(SIP_H_TO) | BIT(SIP_H_CALL_ID) | BIT(SIP_H_CSEQ) | BIT(SIP_H_MAX_FORWARDS) |            \
+	 BIT(SIP_H_CONTENT_LENGTH))
+_Static_assert(SIP_HEADER_IDS <= 64, "one bit a header");
+
+#define CSEQ_MAX 0x7fffffffu /* RFC 3261 §8.1.1.5 */
+
+/* The first fault found is the one that is told. */
+static inline void blame(struct sip_message *m, enum sip_fault fault)
+{
+	if (m->fault == SIP_FINE)
+		m->fault = fault;
+}
+
+static void reset(struct sip_message *m, const uint8_t *data, uint32_t len)
+{
+	m->data = data;
+	m->len = len;
+	m->is_request = false;
+	m->method = SIP_UNKNOWN_METHOD;
+	m->status = 0;
+	m->method_name = m->request_uri = m->reason = (struct span){ 0, 0 };
+	m->start_line_end = m->head_end = m->body = len;
+	m->cseq = 0;
+	m->max_forwards = UINT32_MAX;
+	m->call_id = m->from_tag = m->to_tag = (struct span){ 0, 0 };
+	m->uri.text.p = NULL;
+	m->top_via.whole = m->via_rest = (struct span){ 0, 0 };
+	m->fault = SIP_FINE;
+	m->header_count = 0;
+	memset(m->first, 0xff, sizeof(m->first));
+	memset(m->last, 0xff, sizeof(m->last));
+}
+
+/* Which known headers were met, and which more than once. */
+struct met {
+	uint64_t once, again;
+};
+
+/* Lines of the head into headers[], and these into chains of their kind. */
+static inline __attribute__((always_inline)) struct met index_headers(struct sip_message *m, const struct scan_line *line,
+								       const struct scan_line *end)
+{
+	struct met met = { 0, 0 };
+	struct sip_header *h = m->headers;
+	int16_t k = 0;
+
+	for (; line < end; line++) {
+		int id = MESSAGE_LINE(m->data, m->len, line, h);
+
+		if (id > SIP_H_OTHER) {
+			int16_t last = m->last[id];
+
+			met.again |= met.once & BIT(id);
+			met.once |= BIT(id);
+			m->last[id] = k;
+			if (last < 0)
+				m->first[id] = k;
+			else
+				m->headers[last].next = k;
+		}
+		if (id >= SIP_H_OTHER)
+			h++, k++;
+	}
+	m->header_count = (uint16_t)k;
+	return met;
+}
+
+/* Lines into headers[]; the start line into its fields. */
+static inline struct met index_lines(struct sip_message *m)
+{
+	struct scan_line lines[SIP_LINES_MAX + 1];
+	struct met met = { 0, 0 };
+	uint32_t count, head;
+	enum scan_end end = scan_list(m->data, m->len, lines, SIP_LINES_MAX + 1, &count, &head);
+
+	if (!count) {
+		blame(m, MESSAGE_START(span_of(m->data, m->len), m));
+		blame(m, SIP_FAULT_HEAD);
+		return met;
+	}
+	m->start_line_end = lines[0].end;
+	blame(m, MESSAGE_START(span_of(m->data, lines[0].end), m));
+	met = index_headers(m, lines + 1, lines + count);
+	if (m->header_count != count - 1)
+		blame(m, SIP_FAULT_HEAD);
+	if (end == SCAN_COMPLETE) {
+		m->head_end = lines[count - 1].end;
+		m->body = head;
+	} else {
+		blame(m, end == SCAN_TOO_MANY ? SIP_FAULT_TOO_MANY_LINES : SIP_FAULT_HEAD);
+	}
+	return met;
+}
+
+/* The whole first line is read: a proxy takes its own value off it and sends the rest on. */
+static void read_via(struct sip_message *m)
+{
+	struct span rest = sip_first(m, SIP_H_VIA);
+	struct via via;
+	int r;
+
+	if (!rest.p)
+		return;
+	r = MESSAGE_VIA(&rest, &m->top_via);
+	if (r != 1) {
+		m->top_via.whole.p = NULL;
+		blame(m, SIP_FAULT_VIA);
+		return;
+	}
+	m->via_rest = rest;
+	while (rest.n && (r = MESSAGE_VIA(&rest, &via)) > 0)
+		;
+	if (r < 0)
+		blame(m, SIP_FAULT_VIA);
+}
+
+/* Exactly one element, and its tag. The URI in it is no business of a proxy's: any scheme will do. */
+static bool read_party(struct span value, struct span *tag)
+{
+	struct span rest = value;
+	struct name_addr party;
+
+	return MESSAGE_PARTY(&rest, &party, tag) == 1 && party.whole.n == value.n;
+}
+
+static void read_cseq(struct sip_message *m)
+{
+	struct span value = sip_first(m, SIP_H_CSEQ), method;
+	const uint8_t *p = value.p, *end = span_end(value);
+	uint64_t number = 0;
+
+	if (!p)
+		return;
+	for (; p < end && (uint8_t)(*p - '0') < 10 && number <= CSEQ_MAX; p++)
+		number = number * 10 + (uint64_t)(*p - '0');
+	method.p = lex_space(p, end);
+	method.n = (uint32_t)(end - method.p);
+	if (p == value.p || method.p == p || !method.n || number > CSEQ_MAX || lex_run(method.p, end, LEX_TOKEN) != end) {
+		blame(m, SIP_FAULT_CSEQ);
+		return;
+	}
+	m->cseq = (uint32_t)number;
+	if (!m->is_request) {
+		m->method_name = method;
+		m->method = (uint8_t)sip_method_lookup(method);
+	} else if (!span_eq(method, m->method_name)) {
+		blame(m, SIP_FAULT_CSEQ);
+	}
+}
+
+static void read_numbers(struct sip_message *m)
+{
+	struct span hops = sip_first(m, SIP_H_MAX_FORWARDS), length = sip_first(m, SIP_H_CONTENT_LENGTH);
+	uint64_t v;
+
+	if (hops.p) {
+		if (span_to_u64(hops, 255, &v))
+			m->max_forwards = (uint32_t)v;
+		else
+			blame(m, SIP_FAULT_MAX_FORWARDS);
+	}
+	if (length.p) {
+		if (span_to_u64(length, UINT32_MAX, &v) && v <= m->len - m->body)
+			m->len = m->body + (uint32_t)v;
+		else
+			blame(m, SIP_FAULT_CONTENT_LENGTH);
+	}
+}
+
+static void read_headers(struct sip_message *m, const struct met *met)
+{
+	struct span from = sip_first(m, SIP_H_FROM), to = sip_first(m, SIP_H_TO);
+
+	if ((met->once & MANDATORY) != MANDATORY)
+		blame(m, SIP_FAULT_MISSING);
+	if (met->again & SINGLE)
+		blame(m, SIP_FAULT_REPEATED);
+	read_via(m);
+	if (from.p && !read_party(from, &m->from_tag))
+		blame(m, SIP_FAULT_FROM);
+	if (to.p && !read_party(to, &m->to_tag))
+		blame(m, SIP_FAULT_TO);
+	m->call_id = sip_first(m, SIP_H_CALL_ID);
+	if (m->call_id.p && !m->call_id.n)
+		blame(m, SIP_FAULT_CALL_ID);
+	read_cseq(m);
+	read_numbers(m);
+}
+
+static enum sip_verdict message_read(const uint8_t *data, uint32_t len, struct sip_message *m)
+{
+	uint32_t skip = 0, noise;
+	struct met met;
+
+	while (skip < len && (data[skip] == '\r' || data[skip] == '\n'))
+		skip++;
+	for (noise = skip; noise < len && (data[noise] == '\r' || data[noise] == '\n' || !data[noise]); noise++)
+		;
+	reset(m, data + skip, len - skip);
+	if (noise == len)
+		return SIP_KEEPALIVE;
+	if (!MESSAGE_BEGINS(m->data, m->len))
+		return SIP_NOT_SIP;
+	met = index_lines(m);
+	read_headers(m, &met);
+	return m->fault == SIP_FINE ? SIP_OK : SIP_BAD;
+}
