@@ -301,10 +301,15 @@ static void fire(void *ctx, struct wheel_timer *t)
 
 uint32_t proxy_advance(struct proxy *p, uint64_t now_ms)
 {
+	uint32_t fired;
+
 	p->now_ms = now_ms;
 	if (p->unposted)
 		record_flush(p);
-	return wheel_advance(p->wheel, now_ms, fire, p);
+	fired = wheel_advance(p->wheel, now_ms, fire, p);
+	if (p->config.trace)
+		trace_flush(p->config.trace);
+	return fired;
 }
 
 uint64_t proxy_next_due(const struct proxy *p)

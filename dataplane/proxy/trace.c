@@ -8,33 +8,41 @@
 
 #include "base/pages.h"
 
+#if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
+#include <immintrin.h>
+#define STREAMS 1
+#else
+#define STREAMS 0
+#endif
+
 /* A sequence lock over a ring: `floor` moves up before bytes are overwritten and `head` after they are written, so a reader that finds
- * floor at or below what it copied knows that the copy is whole. */
+ * floor at or below what it copied knows that the copy is whole.
+ *
+ * Nobody reads what is written here but now and then, so it must not push what the worker needs out of its caches, nor wait for the lines that it
+ * overwrites: whole lines are streamed past the cache. That costs a fence before readers may look (once a turn), and one before a part of the ring
+ * is given up: a segment at once. No entry is larger than a segment, so the first entry of each is known without reading old ones. */
+#define LINE	  64
+#define SEGMENTS  8
+#define ENTRY_MAX (LINE + TRACE_MESSAGE_MAX)
+#define RING_MIN  65536
+
+_Static_assert(sizeof(struct trace_entry) == LINE, "an entry's head is a line");
+_Static_assert(RING_MIN / SEGMENTS > ENTRY_MAX, "an entry begins in every segment");
+
 struct trace {
 	size_t size; /* of the ring, a power of two */
 	uint8_t *ring;
-	_Alignas(64) _Atomic(uint64_t) head; /* where the next entry goes; counts bytes, never wraps */
+	uint64_t next;		  /* where the next entry goes; counts bytes, never wraps */
+	uint64_t segment;	  /* the one that the last entry began in; counts them, never wraps */
+	uint64_t first[SEGMENTS]; /* where the first entry of each began */
+	_Alignas(64) _Atomic(uint64_t) head; /* next, as readers may know it */
 	_Atomic(uint64_t) floor;	     /* the oldest whole entry */
 };
-
-#define SIZES	  (offsetof(struct trace_entry, direction) + 4) /* what says how long an entry is, and that it is none */
-#define ENTRY_MAX (sizeof(struct trace_entry) + TRACE_MESSAGE_MAX + 8)
-
-/* Word by word where ThreadSanitizer watches: the race with a reader is meant, and settled by floor. */
-static void copy(void *to, const void *from, size_t bytes)
-{
-#ifdef __SANITIZE_THREAD__
-	for (size_t i = 0; i < bytes / 8; i++)
-		__atomic_store_n((uint64_t *)to + i, __atomic_load_n((const uint64_t *)from + i, __ATOMIC_RELAXED), __ATOMIC_RELAXED);
-#else
-	memcpy(to, from, bytes);
-#endif
-}
 
 struct trace *trace_new(size_t bytes)
 {
 	struct trace *t = aligned_alloc(64, sizeof(*t));
-	size_t size = 65536;
+	size_t size = RING_MIN;
 
 	if (!t)
 		return NULL;
@@ -42,7 +50,8 @@ struct trace *trace_new(size_t bytes)
 	while (size < bytes)
 		size *= 2;
 	t->size = size;
-	t->ring = pages_new(size + SIZES); /* the last entry may be shorter than what is read of it first: zeros follow */
+	t->segment = UINT64_MAX;
+	t->ring = pages_new(size);
 	if (!t->ring) {
 		free(t);
 		return NULL;
@@ -54,86 +63,146 @@ void trace_free(struct trace *t)
 {
 	if (!t)
 		return;
-	pages_free(t->ring, t->size + SIZES);
+	pages_free(t->ring, t->size);
 	free(t);
 }
 
-static const struct trace_entry *entry_at(const struct trace *t, uint64_t at)
+/* Bytes of a whole entry in the ring. */
+static uint32_t entry_bytes(uint32_t kept)
 {
-	return (const struct trace_entry *)(t->ring + (at & (t->size - 1)));
+	return (LINE + kept + LINE - 1) & ~(LINE - 1u);
 }
 
-/* Moves the floor so that `bytes` from head on belong to no entry that a reader may still take. */
-static void make_room(struct trace *t, uint64_t head, size_t bytes)
+static uint8_t *place(const struct trace *t, uint64_t at)
 {
+	return t->ring + (at & (t->size - 1));
+}
+
+/* Whole lines. Where ThreadSanitizer watches word by word, since the race with a reader is meant, and settled by floor. */
+static void write_lines(uint8_t *to, const uint8_t *from, uint32_t count)
+{
+#if STREAMS
+	for (; count; count--, to += LINE, from += LINE)
+		for (unsigned i = 0; i < LINE; i += 16)
+			_mm_stream_si128((__m128i *)(to + i), _mm_loadu_si128((const __m128i *)(from + i)));
+#else
+	for (uint32_t i = 0; i < count * LINE; i += 8) {
+		uint64_t word;
+
+		memcpy(&word, from + i, 8);
+		__atomic_store_n((uint64_t *)(to + i), word, __ATOMIC_RELAXED);
+	}
+#endif
+}
+
+static void read_lines(uint8_t *to, const uint8_t *from, uint32_t count)
+{
+	for (uint32_t i = 0; i < count * LINE; i += 8) {
+		uint64_t word = __atomic_load_n((const uint64_t *)(from + i), __ATOMIC_RELAXED);
+
+		memcpy(to + i, &word, 8);
+	}
+}
+
+/* Moves the floor so that `bytes` from next on belong to no entry that a reader may still take. */
+static void make_room(struct trace *t, uint32_t bytes)
+{
+	uint64_t segment_bytes = t->size / SEGMENTS;
 	uint64_t floor = atomic_load_explicit(&t->floor, memory_order_relaxed);
 
-	while (head + bytes - floor > t->size)
-		floor += entry_at(t, floor)->bytes;
+	if (t->next + bytes - floor <= t->size)
+		return;
+	floor = t->first[((t->next + bytes - t->size + segment_bytes - 1) / segment_bytes) % SEGMENTS];
 	atomic_store_explicit(&t->floor, floor, memory_order_relaxed);
 	atomic_thread_fence(memory_order_seq_cst);
+}
+
+/* Room for an entry: where it goes. */
+static uint8_t *begin(struct trace *t, uint32_t bytes)
+{
+	uint64_t segment = t->next / (t->size / SEGMENTS);
+	uint8_t *at = place(t, t->next);
+
+	make_room(t, bytes);
+	if (segment != t->segment) {
+		t->segment = segment;
+		t->first[segment % SEGMENTS] = t->next;
+	}
+	t->next += bytes;
+	return at;
 }
 
 void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms, uint64_t call, const struct flow *flow,
 	       const uint8_t *message, uint32_t len)
 {
-	uint64_t head = atomic_load_explicit(&t->head, memory_order_relaxed);
-	uint32_t kept = len < TRACE_MESSAGE_MAX ? len : TRACE_MESSAGE_MAX;
-	_Alignas(8) uint8_t entry[ENTRY_MAX];
-	struct trace_entry *e = (struct trace_entry *)entry;
-	size_t to_end = t->size - (head & (t->size - 1));
+	uint32_t kept = len < TRACE_MESSAGE_MAX ? len : TRACE_MESSAGE_MAX, bytes = entry_bytes(kept), rest = kept % LINE;
+	uint32_t to_end = (uint32_t)(t->size - (t->next & (t->size - 1)));
+	struct trace_entry e = { *flow, (uint16_t)kept, (uint16_t)len, (uint8_t)direction, time_ms, call };
+	uint8_t last[LINE];
+	uint8_t *at;
 
-	memset(e, 0, sizeof(*e));
-	e->bytes = (uint32_t)((sizeof(*e) + kept + 7) & ~(size_t)7);
-	e->kept = kept;
-	e->len = len;
-	e->direction = direction;
-	e->time_ms = time_ms;
-	e->call = call;
-	e->flow = *flow;
-	memcpy(entry + sizeof(*e), message, kept);
-	if (to_end < e->bytes) { /* an entry lies in one piece: the rest of the ring becomes an empty one */
-		struct trace_entry pad = { .bytes = (uint32_t)to_end };
+	if (to_end < bytes) { /* an entry lies in one piece: the rest of the ring becomes an empty one */
+		struct trace_entry pad = { .kept = (uint16_t)(to_end - LINE), .direction = TRACE_PAD };
 
-		make_room(t, head, to_end);
-		copy(t->ring + (head & (t->size - 1)), &pad, to_end < SIZES ? to_end : SIZES);
-		head += to_end;
+		write_lines(begin(t, to_end), (const uint8_t *)&pad, 1);
 	}
-	make_room(t, head, e->bytes);
-	copy(t->ring + (head & (t->size - 1)), entry, e->bytes);
-	atomic_store_explicit(&t->head, head + e->bytes, memory_order_release);
+	at = begin(t, bytes);
+	write_lines(at, (const uint8_t *)&e, 1);
+	write_lines(at + LINE, message, kept / LINE);
+	if (rest) {
+		memcpy(last, message + kept - rest, rest);
+		memset(last + rest, 0, LINE - rest);
+		write_lines(at + LINE + kept - rest, last, 1);
+	}
+}
+
+void trace_flush(struct trace *t)
+{
+	if (atomic_load_explicit(&t->head, memory_order_relaxed) == t->next)
+		return;
+#if STREAMS
+	_mm_sfence(); /* streamed lines keep no order with other stores */
+#endif
+	atomic_store_explicit(&t->head, t->next, memory_order_release);
+}
+
+static uint64_t floor_of(const struct trace *t)
+{
+	return atomic_load_explicit((_Atomic(uint64_t) *)&t->floor, memory_order_relaxed);
 }
 
 /* The floor has not passed `at`, so what was copied from there is whole. */
 static bool still_whole(const struct trace *t, uint64_t at)
 {
 	atomic_thread_fence(memory_order_seq_cst);
-	return atomic_load_explicit((_Atomic(uint64_t) *)&t->floor, memory_order_relaxed) <= at;
+	return floor_of(t) <= at;
 }
 
 unsigned trace_read(const struct trace *t, uint64_t call, void (*fn)(void *ctx, const struct trace_entry *entry, const uint8_t *message),
 		    void *ctx)
 {
-	uint64_t head = atomic_load_explicit((_Atomic(uint64_t) *)&t->head, memory_order_acquire);
-	uint64_t at = atomic_load_explicit((_Atomic(uint64_t) *)&t->floor, memory_order_relaxed);
+	uint64_t head = atomic_load_explicit((_Atomic(uint64_t) *)&t->head, memory_order_acquire), at = floor_of(t);
 	_Alignas(8) uint8_t entry[ENTRY_MAX];
 	const struct trace_entry *e = (const struct trace_entry *)entry;
 	unsigned n = 0;
 
 	while (at < head) {
-		copy(entry, entry_at(t, at), SIZES);
+		uint32_t bytes;
+
+		read_lines(entry, place(t, at), 1);
 		if (!still_whole(t, at)) {
-			at = atomic_load_explicit((_Atomic(uint64_t) *)&t->floor, memory_order_relaxed);
+			at = floor_of(t);
 			continue;
 		}
-		if (e->direction != TRACE_PAD) {
-			copy(entry, entry_at(t, at), e->bytes <= ENTRY_MAX ? e->bytes : SIZES);
-			if (still_whole(t, at) && (!call || e->call == call)) {
-				fn(ctx, e, entry + sizeof(*e));
+		bytes = entry_bytes(e->kept);
+		if (e->direction != TRACE_PAD && (!call || e->call == call)) {
+			read_lines(entry + LINE, place(t, at) + LINE, bytes / LINE - 1);
+			if (still_whole(t, at)) {
+				fn(ctx, e, entry + LINE);
 				n++;
 			}
 		}
-		at += e->bytes;
+		at += bytes;
 	}
 	return n;
 }

@@ -13,14 +13,14 @@
 
 enum trace_direction { TRACE_PAD /* internal: no message */, TRACE_IN, TRACE_OUT };
 
+/* A cache line, and the message behind it. */
 struct trace_entry {
-	uint32_t bytes; /* of the whole entry in the ring, this header included; a multiple of 8 */
-	uint32_t kept;	/* bytes of the message that follow */
-	uint32_t len;	/* of the message as it was */
-	uint32_t direction; /* enum trace_direction */
+	struct flow flow;
+	uint16_t kept; /* bytes of the message that follow */
+	uint16_t len;	/* of the message as it was */
+	uint8_t direction; /* enum trace_direction */
 	uint64_t time_ms; /* of the proxy's clock: a worker reads it once a loop turn */
 	uint64_t call;	  /* keyed hash of its Call-ID */
-	struct flow flow;
 };
 
 struct trace;
@@ -29,9 +29,12 @@ struct trace;
 struct trace *trace_new(size_t bytes);
 void trace_free(struct trace *t);
 
-/* The owner thread only. */
+/* The owner thread only. Readers see it from the next trace_flush on. */
 void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms, uint64_t call, const struct flow *flow,
 	       const uint8_t *message, uint32_t len);
+
+/* Once a loop turn. The owner thread only. */
+void trace_flush(struct trace *t);
 
 /* Hands every entry of `call` (0: all) that is whole, oldest first, to fn; returns how many. What was overwritten while being read is
  * left out. any */

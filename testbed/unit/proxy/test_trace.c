@@ -22,6 +22,8 @@ static void put(struct trace *t, uint64_t n)
 
 	memset(message, (int)(n & 0xff), len);
 	trace_put(t, n & 1 ? TRACE_OUT : TRACE_IN, n, n % 7 + 1, &flow, message, len);
+	if (n % 5)
+		trace_flush(t);
 }
 
 static void check(void *ctx, const struct trace_entry *e, const uint8_t *message)
@@ -50,6 +52,7 @@ static void test_wrap(void **state)
 		put(t, n);
 		if (n % 97)
 			continue;
+		trace_flush(t);
 		s = (struct seen){ 0 };
 		read = trace_read(t, 0, check, &s);
 		assert_int_equal(read, s.count);
@@ -58,6 +61,7 @@ static void test_wrap(void **state)
 		assert_int_equal(s.last - s.first + 1, s.count); /* no gap */
 		assert_true(n < 100 || s.count > 8);
 	}
+	trace_flush(t);
 	s = (struct seen){ 0 };
 	trace_read(t, 20000 % 7 + 1, check, &s);
 	assert_int_equal(s.last, 20000);
@@ -118,6 +122,7 @@ static void test_call(void **state)
 	s = h.sent[1];
 	wait_ms(&h, 500); /* the INVITE again: a timer's work belongs to the call too */
 	answer(&h, s, 486, "t", NULL);
+	trace_flush(t);
 	trace_read(t, siphash24(&h.config.call_key, "mine", 4), note_line, text);
 	assert_string_equal(text, "<INV >100 >INV >INV <486 >ACK >486 ");
 	harness_end(&h);
