@@ -29,6 +29,15 @@ struct queue {
 	struct rte_mbuf *frames[BATCH];
 };
 
+/* A destination lately sent to: peers are few, and messages many. */
+#define HOPS 1024 /* a power of two */
+
+struct known_hop {
+	struct ip_addr ip;
+	uint32_t version; /* of the routes, by which it was found */
+	struct route_result hop;
+};
+
 struct output {
 	struct output_config config;
 	uint32_t room;	       /* bytes of an mbuf behind the headroom */
@@ -37,6 +46,7 @@ struct output {
 	uint32_t reserved;
 	uint32_t ids, ids_key; /* identifications: a counter and what hides it */
 	uint8_t scratch[RTE_ALIGN_CEIL(OUTPUT_PAYLOAD_MAX, 64)];
+	struct known_hop hops[HOPS];
 	struct queue queues[];
 };
 
@@ -241,10 +251,37 @@ static void send_fragments(struct output *o, const struct datagram *d, uint32_t 
 	count(o, COUNTER_fragmented_out, 1);
 }
 
+static_assert(HOPS == 1 << 10, "place_of takes ten bits");
+
+static struct known_hop *place_of(struct output *o, const struct ip_addr *ip)
+{
+	uint64_t a, b;
+
+	memcpy(&a, ip->bytes, 8);
+	memcpy(&b, ip->bytes + 8, 8);
+	return &o->hops[(a ^ b) * 0x9e3779b97f4a7c15ULL >> 54];
+}
+
+static enum route_verdict look_up(struct output *o, const struct ip_addr *ip, struct route_result *ret)
+{
+	uint32_t version = routes_version(o->config.routes); /* before the look-up: a change during it shows */
+	struct known_hop *k = place_of(o, ip);
+	enum route_verdict verdict;
+
+	if (likely(k->version == version && ip_eq(&k->ip, ip))) {
+		*ret = k->hop;
+		return ROUTE_OK;
+	}
+	verdict = routes_lookup(o->config.routes, ip, ret);
+	if (verdict == ROUTE_OK)
+		*k = (struct known_hop){ *ip, version, *ret };
+	return verdict;
+}
+
 /* Where it goes; false: nowhere. */
 static bool find_hop(struct output *o, struct datagram *d, uint32_t *ret_mtu)
 {
-	enum route_verdict verdict = routes_lookup(o->config.routes, &d->destination->ip, &d->hop);
+	enum route_verdict verdict = look_up(o, &d->destination->ip, &d->hop);
 
 	d->known = verdict == ROUTE_OK;
 	if (verdict == ROUTE_NONE || d->hop.port >= o->config.port_count || (!d->known && !o->config.to_kernel))

@@ -24,6 +24,7 @@ struct route_list {
 struct routes {
 	struct epoch *epoch;
 	_Atomic(struct route_list *) list;
+	_Atomic(uint32_t) version;
 	struct hash_table neighbours; /* value: MAC_PRESENT and the six bytes, the first one lowest */
 };
 
@@ -119,6 +120,17 @@ void routes_free(struct routes *r)
 	free(r);
 }
 
+uint32_t routes_version(const struct routes *r)
+{
+	return atomic_load_explicit((_Atomic(uint32_t) *)&r->version, memory_order_acquire);
+}
+
+/* After the change, so that nobody keeps what was before it under the new number. */
+static void changed(struct routes *r)
+{
+	atomic_fetch_add_explicit(&r->version, 1, memory_order_release);
+}
+
 int routes_publish(struct routes *r, const struct route *list, size_t count)
 {
 	struct route_list *l;
@@ -130,6 +142,7 @@ int routes_publish(struct routes *r, const struct route *list, size_t count)
 		return -ERR_NOMEM;
 	/* Workers may be searching the old one. */
 	epoch_retire(r->epoch, atomic_exchange_explicit(&r->list, l, memory_order_acq_rel), list_free);
+	changed(r);
 	return 0;
 }
 
@@ -145,10 +158,13 @@ int routes_neighbour_set(struct routes *r, uint16_t port, const struct ip_addr *
 {
 	struct neighbour_key key = key_of(port, ip);
 	uint64_t word = MAC_PRESENT;
+	int err;
 
 	for (unsigned i = 0; i < 6; i++)
 		word |= (uint64_t)mac[i] << (8 * i);
-	return hash_table_set(&r->neighbours, &key, word);
+	err = hash_table_set(&r->neighbours, &key, word);
+	changed(r);
+	return err;
 }
 
 void routes_neighbour_delete(struct routes *r, uint16_t port, const struct ip_addr *ip)
@@ -156,6 +172,7 @@ void routes_neighbour_delete(struct routes *r, uint16_t port, const struct ip_ad
 	struct neighbour_key key = key_of(port, ip);
 
 	(void)hash_table_delete(&r->neighbours, &key);
+	changed(r);
 }
 
 enum route_verdict routes_lookup(const struct routes *r, const struct ip_addr *destination, struct route_result *ret)

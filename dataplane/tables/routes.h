@@ -44,5 +44,8 @@ struct route_result {
 	uint8_t mac[6];
 };
 
+/* Another number after every change: what was looked up after reading it holds for as long as it stays. any */
+uint32_t routes_version(const struct routes *r);
+
 /* reader, inside a quiescent period */
 enum route_verdict routes_lookup(const struct routes *r, const struct ip_addr *destination, struct route_result *ret);

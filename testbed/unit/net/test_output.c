@@ -80,6 +80,16 @@ static void receive(void)
 			collect(&wire, frames[i], 0);
 }
 
+static int publish_routes(void)
+{
+	static const struct route list[] = {
+		{ { { IP_V4, { 192, 0, 2, 0 } }, 24 }, { IP_NONE, { 0 } }, 0, 0 },
+		{ { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8 } }, 64 }, { IP_NONE, { 0 } }, 0, 0 },
+	};
+
+	return routes_publish(routes, list, 2);
+}
+
 static struct output *output(struct rte_mempool *from, bool with_kernel)
 {
 	struct output_config config = {
@@ -455,6 +465,33 @@ static void test_identification(void **state)
 	output_free(o);
 }
 
+/* A hop that was found once is used again, until the neighbour or the route changes. */
+static void test_changed_neighbour(void **state)
+{
+	static const uint8_t other_mac[6] = { 2, 0, 0, 0, 9, 9 };
+	struct output *o = output(pool, true);
+
+	for (unsigned i = 0; i < 3; i++)
+		assert_int_equal(put_out(o, 100, &from4, &to4), 0);
+	assert_int_equal(routes_neighbour_set(routes, 0, &to4.ip, other_mac), 0);
+	assert_int_equal(put_out(o, 100, &from4, &to4), 0);
+	assert_int_equal(put_out(o, 100, &from6, &to6), 0);
+	routes_neighbour_delete(routes, 0, &to4.ip);
+	assert_int_equal(put_out(o, 100, &from4, &to4), 0);
+	assert_int_equal(kernel.count, 1);
+	output_flush(o);
+	receive();
+	assert_int_equal(wire.count, 5);
+	for (unsigned i = 0; i < 5; i++)
+		assert_memory_equal(wire.bytes[i], i == 3 ? other_mac : peer_mac, 6);
+	assert_int_equal(routes_neighbour_set(routes, 0, &to4.ip, peer_mac), 0);
+	assert_int_equal(routes_publish(routes, NULL, 0), 0);
+	assert_int_equal(put_out(o, 100, &from4, &to4), -ERR_UNREACHABLE);
+	assert_int_equal(publish_routes(), 0);
+	assert_int_equal(put_out(o, 100, &from4, &to4), 0);
+	output_free(o);
+}
+
 /* The partial sum that a driver goes on from is that of the pseudo header. */
 static void test_partial_sum(void **state)
 {
@@ -469,14 +506,9 @@ static void test_partial_sum(void **state)
 
 static int start_routes(void)
 {
-	const struct route list[] = {
-		{ { { IP_V4, { 192, 0, 2, 0 } }, 24 }, { IP_NONE, { 0 } }, 0, 0 },
-		{ { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8 } }, 64 }, { IP_NONE, { 0 } }, 0, 0 },
-	};
-
 	epoch = epoch_new(1);
 	routes = epoch ? routes_new(epoch) : NULL;
-	if (!routes || routes_publish(routes, list, 2))
+	if (!routes || publish_routes())
 		return -1;
 	return routes_neighbour_set(routes, 0, &to4.ip, peer_mac) || routes_neighbour_set(routes, 0, &to6.ip, peer_mac) ? -1 : 0;
 }
@@ -516,7 +548,7 @@ int main(void)
 		cmocka_unit_test(test_whole),	    cmocka_unit_test(test_zero_sum),	   cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_kernel),	   cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_full),	    cmocka_unit_test(test_no_mbufs),	   cmocka_unit_test(test_identification),
-		cmocka_unit_test(test_partial_sum),
+		cmocka_unit_test(test_changed_neighbour), cmocka_unit_test(test_partial_sum),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);
