@@ -215,7 +215,7 @@ int dataplane_start(const struct dataplane_config *config, struct dataplane **re
 	d->shared.workers = config->workers;
 	d->shared.idle_sleep = config->idle_sleep;
 	d->shared.exception_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	random_secret(&d->shared.call_key, sizeof(d->shared.call_key));
+	d->shared.call_key = token_dialog_key(&config->token_keys, config->token_keys.signing);
 	random_secret(&d->shared.branch_key, sizeof(d->shared.branch_key));
 	d->shared.listeners.count = config->listener_count;
 	for (unsigned i = 0; i < config->listener_count; i++)

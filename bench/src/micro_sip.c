@@ -13,6 +13,7 @@
 #include "sip/number.h"
 #include "sip/quick.h"
 #include "sip/scan.h"
+#include "sip/tag_hash.h"
 #include "sip/token.h"
 #include "sip/uri.h"
 #include "sip/via.h"
@@ -23,6 +24,7 @@ static struct sip_message *scratch;
 static struct span vias[CORPUS_MESSAGES], froms[CORPUS_MESSAGES], uris[CORPUS_MESSAGES], ips[CORPUS_MESSAGES];
 static char branches[CORPUS_MESSAGES][BRANCH_TEXT], tokens[CORPUS_MESSAGES][TOKEN_TEXT_MAX];
 static uint32_t token_bytes[CORPUS_MESSAGES];
+static uint64_t call_hashes[CORPUS_MESSAGES], tag_hashes[CORPUS_MESSAGES];
 static const struct token_keys token_keys = { .key = { { 3, 4 } }, .present = { true } };
 static struct edit_list edits;
 static uint8_t out[2 * MESSAGE_MAX];
@@ -53,7 +55,9 @@ static int parse_all(void)
 		uris[i] = views[i].request_uri;
 		ips[i] = views[i].top_via.host;
 		branch_encode(&key, &b, branches[i]);
-		token_bytes[i] = token_encode(&token_keys, &t, views[i].call_id, views[i].from_tag, tokens[i]);
+		call_hashes[i] = siphash24(&key, views[i].call_id.p, views[i].call_id.n);
+		tag_hashes[i] = tag_hash(&key, views[i].from_tag);
+		token_bytes[i] = token_encode(&token_keys, &t, call_hashes[i], tag_hashes[i], tokens[i]);
 	}
 	return 1;
 }
@@ -188,22 +192,22 @@ static uint64_t branch_read(uint32_t i)
 static uint64_t token_make(uint32_t i)
 {
 	struct token t = token_at(i & 0xffffff);
-	const struct sip_message *m = &views[i % CORPUS_MESSAGES];
 	char text[TOKEN_TEXT_MAX];
 
-	return token_encode(&token_keys, &t, m->call_id, m->from_tag, text);
+	return token_encode(&token_keys, &t, call_hashes[i % CORPUS_MESSAGES], tag_hashes[i % CORPUS_MESSAGES], text);
 }
 
-/* side 0: the caller speaks; 1: the target, so that From and To have changed places. */
+/* side 0: the caller speaks; 1: the target, so that From and To have changed places. The Call-ID is hashed for other ends already. */
 static uint64_t token_read(uint32_t i, unsigned side)
 {
 	const struct sip_message *m = &views[i %= CORPUS_MESSAGES];
 	const struct span other = SPAN_LIT("t7f3a9c21");
+	const struct token_dialog d = { &key, call_hashes[i], side ? tag_hash(&key, other) : tag_hashes[i], m->call_id,
+					side ? other : m->from_tag, side ? m->from_tag : other };
 	enum token_side who;
 	struct token t;
 
-	return token_decode(&token_keys, span_of(tokens[i], token_bytes[i]), m->call_id, side ? other : m->from_tag, side ? m->from_tag : other, &t,
-			    &who) == 0 && t.slot == i && who == (side ? TOKEN_FROM_TARGET : TOKEN_FROM_CALLER);
+	return token_decode(&token_keys, span_of(tokens[i], token_bytes[i]), &d, &t, &who) == 0 && t.slot == i && who == (side ? TOKEN_FROM_TARGET : TOKEN_FROM_CALLER);
 }
 
 static uint64_t token_of_caller(uint32_t i)

@@ -287,7 +287,6 @@ static int start_workers(struct world *w, char *error)
 
 	s->workers = w->config.workers;
 	s->listeners = (struct listener_set){ 1, { us } };
-	s->call_key = (struct hash_key){ 1, 2 };
 	s->branch_key = (struct hash_key){ 3, 4 };
 	s->exception_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	s->exceptions = rte_ring_create("exceptions", 4096, SOCKET_ID_ANY, RING_F_SC_DEQ);
@@ -295,6 +294,7 @@ static int start_workers(struct world *w, char *error)
 	if (!s->exceptions || !s->records)
 		return -1;
 	proxy_settings(&w->config, &us, &wc.proxy);
+	s->call_key = token_dialog_key(&wc.proxy.token_keys, 0);
 	turn_clock_set(START_NS);
 	for (unsigned i = 0; i < s->workers; i++) {
 		wc.index = i;

@@ -107,7 +107,7 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 		uint32_t len;
 
 		token_of(p, c, a, &t);
-		len = token_encode(&p->config.token_keys, &t, m->call_id, m->from_tag, token);
+		len = token_encode(&p->config.token_keys, &t, c->call_hash, c->from_hash, token);
 		n += record_route_line(&p->listeners[a->listener], token, len, out + n);
 		if (inner >= 0 && inner != a->listener)
 			n += record_route_line(&p->listeners[inner], token, len, out + n);

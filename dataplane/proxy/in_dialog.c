@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mid-dialog requests, routed from the message alone by the signed token in our Record-Route, without a transaction (RFC 3261 §16.11, §16.4,
  * §16.12): the two sides retransmit, as they would without us. */
+#include <stddef.h>
 #include <string.h>
 
 #include "base/err.h"
@@ -9,6 +10,8 @@
 #include "tables/access.h"
 #include "tables/endpoints.h"
 #include "tables/trunks.h"
+
+#define BRANCH_HASHED 64 /* bytes of a branch; of a longer one its hash */
 
 static const struct span NO_HEADERS = { 0, 0 };
 
@@ -114,22 +117,32 @@ static bool next_hop(const struct proxy *p, const struct way *w, struct ip_port 
 static uint64_t stateless_digest(struct proxy *p, const struct ip_port *reply_to, struct span branch)
 {
 	struct {
-		uint64_t call, from, branch;
+		uint64_t call, from;
 		uint8_t ip[16];
 		uint32_t cseq;
 		uint16_t port;
-		uint8_t family, zero;
+		uint8_t family, branch_bytes;
+		uint8_t branch[BRANCH_HASHED];
 	} in = {
 		.call = p->call_hash,
 		.from = from_tag_hash(p),
-		.branch = siphash24(&p->config.branch_key, branch.p, branch.n),
 		.cseq = p->in->cseq,
 		.port = reply_to->port,
 		.family = reply_to->ip.family,
+		.branch_bytes = (uint8_t)branch.n,
 	};
+	uint32_t bytes = branch.n;
 
 	memcpy(in.ip, reply_to->ip.bytes, sizeof(in.ip));
-	return siphash24(&p->config.branch_key, &in, sizeof(in)) & 0xffffffffffULL;
+	if (branch.n > BRANCH_HASHED) {
+		uint64_t h = siphash24(&p->config.branch_key, branch.p, branch.n);
+
+		bytes = sizeof(h);
+		memcpy(in.branch, &h, bytes);
+	} else if (branch.n) {
+		memcpy(in.branch, branch.p, bytes);
+	}
+	return siphash24(&p->config.branch_key, &in, offsetof(__typeof__(in), branch) + bytes) & 0xffffffffffULL;
 }
 
 /* The record of just this dialog: where two legs answered, the token of both names it, but only one is counted. */

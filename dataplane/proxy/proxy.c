@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/proxy.h"
 
+#include <assert.h>
 #include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,6 +24,14 @@ static void listener_texts(struct listener *l)
 	l->via_len = (uint32_t)snprintf(l->via, sizeof(l->via), "SIP/2.0/%s %s", names[l->transport], l->host);
 }
 
+/* What is hashed once must serve for the tokens. */
+static bool is_dialog_key(const struct proxy_config *config)
+{
+	struct hash_key key = token_dialog_key(&config->token_keys, config->token_keys.signing);
+
+	return key.k0 == config->call_key.k0 && key.k1 == config->call_key.k1;
+}
+
 struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 {
 	struct proxy *p = calloc(1, sizeof(*p));
@@ -37,6 +46,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 
 	if (!p)
 		return NULL;
+	assert(is_dialog_key(config));
 	p->config = *config;
 	p->tables = config->tables;
 	p->counters = config->counters;

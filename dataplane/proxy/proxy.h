@@ -39,7 +39,7 @@ struct proxy_config {
 	unsigned listener_count;
 	const char *names[PROXY_NAMES_MAX]; /* host names that mean us too; alive as long as the proxy */
 	unsigned name_count;
-	struct hash_key call_key;   /* of Call-ID: owner and weighted choice; all workers' */
+	struct hash_key call_key;   /* of Call-ID and tags: owner, weighted choice, live calls; the dialog key of token_keys (token.h) */
 	struct hash_key branch_key; /* of Via branches; all workers' */
 	struct token_keys token_keys;
 	uint16_t node, boot;

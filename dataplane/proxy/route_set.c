@@ -11,14 +11,27 @@
 
 /* ---- reading */
 
-static int token_from(const struct proxy *p, struct span user, struct way *w)
+static int decode(struct proxy *p, struct span user, struct token *ret_token, enum token_side *ret_side)
 {
-	if (!user.p)
-		return -ERR_NOT_FOUND;
-	return token_decode(&p->config.token_keys, user, p->in->call_id, p->in->from_tag, p->in->to_tag, &w->token, &w->side);
+	const struct sip_message *m = p->in;
+	const struct token_dialog d = {
+		.key = &p->config.call_key,
+		.call_hash = p->call_hash,
+		.from_hash = from_tag_hash(p),
+		.call_id = m->call_id,
+		.from_tag = m->from_tag,
+		.to_tag = m->to_tag,
+	};
+
+	return user.p ? token_decode(&p->config.token_keys, user, &d, ret_token, ret_side) : -ERR_NOT_FOUND;
 }
 
-static bool is_own_route(const struct proxy *p, struct span text)
+static int token_from(struct proxy *p, struct span user, struct way *w)
+{
+	return decode(p, user, &w->token, &w->side);
+}
+
+static bool is_own_route(struct proxy *p, struct span text)
 {
 	struct sip_uri uri;
 	struct token t;
@@ -26,9 +39,7 @@ static bool is_own_route(const struct proxy *p, struct span text)
 
 	if (!uri_read(text, &uri))
 		return false;
-	return host_is_us(p, uri.host, uri.port) ||
-	       (uri.user.p && token_decode(&p->config.token_keys, uri.user, p->in->call_id, p->in->from_tag, p->in->to_tag, &t,
-					   &side) == 0);
+	return host_is_us(p, uri.host, uri.port) || decode(p, uri.user, &t, &side) == 0;
 }
 
 static bool note_route(struct way *w, const struct name_addr *element, int line)

@@ -3,6 +3,7 @@
 
 #include "base/base32.h"
 #include "base/err.h"
+#include "sip/tag_hash.h"
 
 /* Bytes, big-endian, in base32: key id 1, node 2, boot 2, worker 1, slot 3, generation 2, setup 4, caller trunk 4, target trunk 4,
  * endpoint 4, family 1 and, where that is 4 or 6, address and port; then 8 of MAC. */
@@ -39,25 +40,41 @@ static unsigned address_bytes(uint8_t family)
 	return family == IP_V4 ? 4 : family == IP_V6 ? 16 : 0;
 }
 
-/* Content, Call-ID and tag are hashed apart, each under a key of its own, so that no byte can move from one to the other. */
-static uint64_t mac_of(const struct hash_key *key, const uint8_t *content, uint32_t n, struct span call_id, struct span tag)
+struct hash_key token_dialog_key(const struct token_keys *keys, uint8_t key_id)
 {
-	const struct hash_key call_key = { key->k0 ^ 1, key->k1 }, tag_key = { key->k0 ^ 2, key->k1 };
-	uint64_t hash[2] = { siphash24(&call_key, call_id.p, call_id.n), siphash24(&tag_key, tag.p, tag.n) };
-	uint8_t covered[FIXED + 18 + 16];
-	struct cursor c = { covered + n };
+	const struct hash_key *key = &keys->key[key_id % TOKEN_KEYS_MAX];
 
-	memcpy(covered, content, n);
-	put_be(&c, hash[0], 8);
-	put_be(&c, hash[1], 8);
-	return siphash24(key, covered, n + 16);
+	return (struct hash_key){ siphash24(key, "dialog 0", 8), siphash24(key, "dialog 1", 8) };
 }
 
-uint32_t token_encode(const struct token_keys *keys, const struct token *t, struct span call_id, struct span caller_tag, char *out)
+/* Each part has its place, so that no byte can move from one to the other. */
+struct covered {
+	uint64_t call_hash;
+	uint8_t content[FIXED + 18 + 2];
+	uint64_t tag_hash;
+};
+
+_Static_assert(sizeof(struct covered) == 64, "no holes");
+
+static void cover(struct covered *x, const uint8_t *content, uint32_t n, uint64_t call_hash)
+{
+	x->call_hash = call_hash;
+	memset(x->content, 0, sizeof(x->content));
+	memcpy(x->content, content, n);
+}
+
+static uint64_t mac_of(const struct hash_key *key, struct covered *x, uint64_t tag_hash)
+{
+	x->tag_hash = tag_hash;
+	return siphash24(key, x, sizeof(*x));
+}
+
+uint32_t token_encode(const struct token_keys *keys, const struct token *t, uint64_t call_hash, uint64_t caller_tag_hash, char *out)
 {
 	uint8_t bytes[BYTES_MAX];
 	struct cursor c = { bytes };
 	unsigned address = address_bytes(t->caller_flow.ip.family);
+	struct covered x;
 	uint32_t n;
 
 	put_be(&c, keys->signing, 1);
@@ -77,7 +94,8 @@ uint32_t token_encode(const struct token_keys *keys, const struct token *t, stru
 		put_be(&c, t->caller_flow.port, 2);
 	}
 	n = (uint32_t)(c.p - bytes);
-	put_be(&c, mac_of(&keys->key[keys->signing % TOKEN_KEYS_MAX], bytes, n, call_id, caller_tag), MAC);
+	cover(&x, bytes, n, call_hash);
+	put_be(&c, mac_of(&keys->key[keys->signing % TOKEN_KEYS_MAX], &x, caller_tag_hash), MAC);
 	return base32_encode(bytes, n + MAC, out);
 }
 
@@ -106,14 +124,16 @@ static void read_content(uint8_t *bytes, struct token *t)
 	}
 }
 
-int token_decode(const struct token_keys *keys, struct span text, struct span call_id, struct span from_tag, struct span to_tag,
-		 struct token *ret_token, enum token_side *ret_side)
+int token_decode(const struct token_keys *keys, struct span text, const struct token_dialog *dialog, struct token *ret_token,
+		 enum token_side *ret_side)
 {
 	uint8_t bytes[BYTES_MAX];
 	int read = text.n < BASE32_LEN(FIXED + MAC) ? -1 : base32_decode(text, bytes, sizeof(bytes));
+	uint64_t mac, call_hash = dialog->call_hash, from_hash = dialog->from_hash;
 	const struct hash_key *key;
+	struct hash_key by = *dialog->key;
+	struct covered x;
 	uint8_t family;
-	uint64_t mac;
 	uint32_t n;
 
 	if (read < FIXED + MAC)
@@ -125,10 +145,16 @@ int token_decode(const struct token_keys *keys, struct span text, struct span ca
 	if (!keys->present[bytes[0] % TOKEN_KEYS_MAX])
 		return -ERR_FORGED;
 	key = &keys->key[bytes[0] % TOKEN_KEYS_MAX];
+	if (bytes[0] % TOKEN_KEYS_MAX != keys->signing % TOKEN_KEYS_MAX) {
+		by = token_dialog_key(keys, bytes[0]);
+		call_hash = siphash24(&by, dialog->call_id.p, dialog->call_id.n);
+		from_hash = tag_hash(&by, dialog->from_tag);
+	}
 	mac = get_be(&(struct cursor){ bytes + n }, MAC);
-	if (mac == mac_of(key, bytes, n, call_id, from_tag))
+	cover(&x, bytes, n, call_hash);
+	if (mac == mac_of(key, &x, from_hash))
 		*ret_side = TOKEN_FROM_CALLER;
-	else if (mac == mac_of(key, bytes, n, call_id, to_tag))
+	else if (mac == mac_of(key, &x, tag_hash(&by, dialog->to_tag)))
 		*ret_side = TOKEN_FROM_TARGET;
 	else
 		return -ERR_FORGED;

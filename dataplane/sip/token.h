@@ -37,10 +37,23 @@ struct token_keys {
 	uint8_t signing;
 };
 
-/* Writes at most TOKEN_TEXT_MAX characters (base32, no NUL); returns the length. any */
-uint32_t token_encode(const struct token_keys *keys, const struct token *t, struct span call_id, struct span caller_tag, char *out);
+/* The key that Call-IDs and tags are hashed with for tokens signed by that key: the same wherever the keys are, so that what a worker hashes once
+ * for its own tables serves for its tokens too. any */
+struct hash_key token_dialog_key(const struct token_keys *keys, uint8_t key_id);
 
-/* Verifies text against Call-ID and, in turn, the request's From tag (the caller speaks) and To tag (the target speaks).
+/* What a token is bound to. The hashes (siphash24 of the Call-ID, tag_hash) are by `key`, the dialog key of the signing key; a token that another
+ * key signed is verified by the texts. */
+struct token_dialog {
+	const struct hash_key *key;
+	uint64_t call_hash, from_hash;
+	struct span call_id, from_tag, to_tag;
+};
+
+/* Writes at most TOKEN_TEXT_MAX characters (base32, no NUL); returns the length. any */
+uint32_t token_encode(const struct token_keys *keys, const struct token *t, uint64_t call_hash, uint64_t caller_tag_hash, char *out);
+
+/* Verifies text against Call-ID and, in turn, the request's From tag (the caller speaks) and To tag (the target speaks). Tags compare without
+ * case.
  * 0; -ERR_NOT_FOUND: not of our shape; -ERR_FORGED: shape right, MAC wrong or its key gone. any */
-int token_decode(const struct token_keys *keys, struct span text, struct span call_id, struct span from_tag, struct span to_tag,
-		 struct token *ret_token, enum token_side *ret_side);
+int token_decode(const struct token_keys *keys, struct span text, const struct token_dialog *dialog, struct token *ret_token,
+		 enum token_side *ret_side);

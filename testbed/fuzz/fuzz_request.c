@@ -333,7 +333,6 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 		.probe_done = probe_done,
 		.ejection = { 2, 1000, 8000, 50 },
 		.clock_offset_ms = 1700000000000,
-		.call_key = { 1, 2 },
 		.branch_key = { 3, 4 },
 		.token_keys = { .key = { { 5, 6 } }, .present = { true } },
 		.node = 1,
@@ -367,6 +366,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	pc.listener_count = 1;
 	pc.trace = trace_new(65536);
 	REQUIRE(pc.trace);
+	pc.call_key = token_dialog_key(&pc.token_keys, 0);
 	w.proxy = pc.targets ? proxy_new(&pc, w.now_ms) : NULL;
 	REQUIRE(w.proxy);
 	return 0;

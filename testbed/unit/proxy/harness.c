@@ -189,7 +189,6 @@ void harness_start(struct harness *h, const struct harness_options *options)
 		.record = record,
 		.listeners = { { addr_of(US), TRANSPORT_UDP }, { addr_of(US6), TRANSPORT_UDP } },
 		.listener_count = 2,
-		.call_key = { 1, 2 },
 		.branch_key = { 3, 4 },
 		.token_keys = { .key = { { 5, 6 } }, .present = { true } },
 		.node = 7,
@@ -204,6 +203,7 @@ void harness_start(struct harness *h, const struct harness_options *options)
 		.server_name = options->server_name,
 		.clock_offset_ms = 1700000000000,
 	};
+	h->config.call_key = token_dialog_key(&h->config.token_keys, h->config.token_keys.signing);
 	h->proxy = proxy_new(&h->config, h->now_ms);
 	assert_non_null(h->proxy);
 }
