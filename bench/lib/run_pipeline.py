@@ -30,7 +30,7 @@ LINGERING_BYTES = 256
 # New calls a second of simulated time: 32 s of them linger.
 RATES = {"in_dialog": 5000, "stateful": 20000, "call": 20000, "floor": 20000}
 RATES_QUICK = {**RATES, "stateful": 2000, "call": 2000}
-MIXES = ("small", "usual", "large", "huge")
+MIXES = ("small", "usual", "large", "largest")
 
 
 def measure(mode, quick=False, **settings):

@@ -108,7 +108,7 @@ void mode_memory_invite(struct traffic *t, const struct mode_options *o, double 
 	before = grow_lingering(t, few);
 	after = grow_lingering(t, many);
 	*ret_lingering = (double)(after - before) / many;
-	traffic_wait(t, SETTLE_MS, 10);
+	traffic_wait(t, SETTLE_MS, 10, false);
 	/* What lingered has gone, and its memory waits for others: more INVITEs than it has room for, before the growth is measured. */
 	before = grow_progress(t, slots, few);
 	after = grow_progress(t, slots + few, many);

@@ -7,7 +7,6 @@
 #include <rte_cycles.h>
 
 #define SETTLE_MS    40000 /* longer than every timer of a transaction but timer C: 64*T1 is 32 s, T4 5 s */
-#define NEW_PER_MILLE(r, share) ((r) % 1000 < (share))
 
 /* Slots that a later batch goes on with. */
 struct list {
@@ -28,6 +27,20 @@ static void put_all(struct traffic *t, const struct list *l, enum step step)
 {
 	for (uint32_t i = 0; i < l->count; i++)
 		traffic_put(t, l->slot[i], step);
+}
+
+/* meter NULL: the batch was only to warm up. */
+static void note(struct traffic *t, struct meter *meter, uint64_t cycles, uint32_t units)
+{
+	if (!meter)
+		return;
+	meter_add(meter, traffic_ns(cycles) / units);
+	t->units += units;
+}
+
+static uint64_t warm_calls(const struct mode_options *o)
+{
+	return o->warm ? o->warm : o->rate * 33ull;
 }
 
 /* ---- in dialog */
@@ -81,8 +94,7 @@ static void in_dialog_batch(struct traffic *t, struct dialogs *d, uint32_t batch
 	}
 	batch = t->batch;
 	cycles = traffic_go(t, 0, meter != NULL);
-	if (meter)
-		meter_add(meter, traffic_ns(cycles) / batch);
+	note(t, meter, cycles, batch);
 	for (uint32_t i = 0; i < ended; i++)
 		traffic_over(t, d->requested[STEP_BYE].slot[i]);
 	for (unsigned k = 1; k < 4; k++)
@@ -110,7 +122,7 @@ void mode_in_dialog(struct traffic *t, const struct mode_options *o, struct mete
 	uint64_t advance_ns = o->batch * 1000000000ull / 10 / o->rate;
 
 	traffic_populate(t, o->calls, o->rate);
-	traffic_wait(t, SETTLE_MS, 1);
+	traffic_wait(t, SETTLE_MS, 1, false);
 	for (unsigned i = 0; i < 20; i++)
 		in_dialog_batch(t, &d, o->batch, advance_ns, NULL);
 	traffic_reset(t);
@@ -150,8 +162,7 @@ static void stateful_batch(struct traffic *t, struct list *invited, uint32_t hal
 	}
 	put_all(t, answered, STEP_ANSWER);
 	cycles = traffic_go(t, advance_ns, meter != NULL);
-	if (meter)
-		meter_add(meter, traffic_ns(cycles) / (2 * half));
+	note(t, meter, cycles, 2 * half);
 	put_all(t, answered, STEP_ACK);
 	traffic_go(t, 0, false);
 	for (uint32_t i = 0; i < answered->count; i++)
@@ -164,7 +175,7 @@ void mode_stateful(struct traffic *t, const struct mode_options *o, struct meter
 {
 	static struct list invited;
 	uint32_t half = o->batch / 2;
-	uint64_t advance_ns = half * 1000000000ull / o->rate, timed = 0, warm = o->rate * 33ull;
+	uint64_t advance_ns = half * 1000000000ull / o->rate, timed = 0, warm = warm_calls(o);
 
 	traffic_populate(t, o->calls, o->rate);
 	for (uint64_t i = 0; i < warm; i += half)
@@ -172,6 +183,10 @@ void mode_stateful(struct traffic *t, const struct mode_options *o, struct meter
 	traffic_reset(t);
 	for (; timed < o->messages; timed += 2 * half)
 		stateful_batch(t, &invited, half, advance_ns, meter);
+	put_all(t, &invited, STEP_ANSWER);
+	traffic_go(t, 0, false);
+	for (uint32_t i = 0; i < invited.count; i++)
+		traffic_back(t, invited.slot[i]);
 }
 
 /* ---- whole calls */
@@ -207,8 +222,7 @@ static void call_batch(struct traffic *t, struct calls_under_way *u, uint32_t co
 		traffic_put(t, slot, STEP_BYE);
 	}
 	cycles = traffic_go(t, advance_ns, meter != NULL);
-	if (meter)
-		meter_add(meter, traffic_ns(cycles) / count);
+	note(t, meter, cycles, count);
 	for (uint32_t i = 0; i < at[STEP_ACK].count; i++)
 		traffic_back(t, at[STEP_ACK].slot[i]);
 	for (uint32_t i = 0; i < at[STEP_OK].count; i++)
@@ -219,7 +233,7 @@ void mode_call(struct traffic *t, const struct mode_options *o, struct meter *me
 {
 	static struct calls_under_way u;
 	uint32_t count = o->batch / 7;
-	uint64_t advance_ns = count * 1000000000ull / o->rate, warm = o->rate * 33ull;
+	uint64_t advance_ns = count * 1000000000ull / o->rate, warm = warm_calls(o);
 
 	traffic_populate(t, o->calls, o->rate);
 	for (uint64_t i = 0; i < warm; i += count)

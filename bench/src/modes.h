@@ -4,12 +4,13 @@
 #include "meter.h"
 #include "traffic.h"
 
-/* What strowger-pipeline can be asked to measure. Each takes a world and leaves its figure in *meter. */
+/* What strowger-pipeline can be asked to measure. Each takes a world and leaves its figure in *meter, its units in t->units. */
 
 struct mode_options {
 	uint32_t calls;	   /* live at any time */
 	uint32_t rate;	   /* new calls a second of simulated time */
 	uint64_t messages; /* to be timed, about */
+	uint64_t warm;	   /* calls beforehand; 0: as many as come in 33 s, so that from then on as many cease to linger as begin */
 	uint32_t batch;
 	enum mix mix;
 	bool sequential;

@@ -11,8 +11,9 @@
 
 enum method { M_INVITE, M_ACK, M_BYE, M_INFO, M_UPDATE };
 
-/* How much of a message there is beside what SIP needs: for cost against size; MIX_USUAL is what the figures are taken with. */
-enum mix { MIX_SMALL, MIX_USUAL, MIX_LARGE, MIX_HUGE };
+/* How much of a message there is beside what SIP needs: for cost against size; MIX_USUAL is what the figures are taken with,
+ * MIX_LARGEST still leaves in one frame. */
+enum mix { MIX_SMALL, MIX_USUAL, MIX_LARGE, MIX_LARGEST };
 
 /* What a call is known by: the first 16 hexadecimal digits of its Call-ID are a bijection of this. */
 struct call_name {

@@ -16,7 +16,7 @@ static const char help[] =
 	"  --rate R        new calls a second of simulated time (20000)\n"
 	"  --messages N    about so many are timed (500000)\n"
 	"  --batch N       are made before the workers' turns are timed (512)\n"
-	"  --mix small|usual|large|huge   what else is in the messages (usual)\n"
+	"  --mix small|usual|large|largest   what else is in the messages (usual)\n"
 	"  --workers N     1 or 2 (1)\n"
 	"  --offload       the port does the checksums\n"
 	"  --trace MB      as in strowgerd's configuration (8)\n"
@@ -26,12 +26,11 @@ struct options {
 	const char *mode;
 	struct world_config world;
 	struct mode_options mode_options;
-	bool huge_calls;
 };
 
 static enum mix mix_of(const char *word)
 {
-	static const char *const words[] = { "small", "usual", "large", "huge" };
+	static const char *const words[] = { "small", "usual", "large", "largest" };
 
 	for (unsigned i = 0; i < 4; i++)
 		if (!strcmp(word, words[i]))

@@ -91,7 +91,7 @@ struct traffic *traffic_new(struct world *w, uint32_t slots, uint32_t batch_max,
 
 void traffic_reset(struct traffic *t)
 {
-	t->in = t->out = t->in_bytes = t->out_bytes = t->cycles = 0;
+	t->in = t->out = t->in_bytes = t->out_bytes = t->cycles = t->units = 0;
 }
 
 uint64_t traffic_random(struct traffic *t)
@@ -238,7 +238,7 @@ void traffic_put(struct traffic *t, uint32_t slot, enum step step)
 
 /* ---- running */
 
-static uint64_t run_one(struct traffic *t, uint64_t advance_ns)
+static uint64_t run_one(struct traffic *t, uint64_t advance_ns, unsigned (*turn)(struct worker *w))
 {
 	struct world *w = t->world;
 	uint64_t now = turn_clock(), turns = (t->batch + BURST - 1) / BURST, step = turns ? advance_ns / turns : advance_ns, begin, cycles;
@@ -246,7 +246,7 @@ static uint64_t run_one(struct traffic *t, uint64_t advance_ns)
 	begin = rte_rdtsc_precise();
 	do {
 		turn_clock_set(now += step);
-		turn_run(w->worker[0]);
+		turn(w->worker[0]);
 	} while (!rte_ring_empty(w->wire_in[0]));
 	cycles = rte_rdtsc_precise() - begin;
 	turn_clock_set(now);
@@ -368,7 +368,7 @@ uint64_t traffic_go(struct traffic *t, uint64_t advance_ns, bool timed)
 	if (t->runner)
 		cycles = t->runner(t);
 	else
-		cycles = t->world->config.workers == 1 ? run_one(t, advance_ns) : run_two(t, advance_ns);
+		cycles = t->world->config.workers == 1 ? run_one(t, advance_ns, timed ? turn_measured : turn_run) : run_two(t, advance_ns);
 	off_the_wire(t, !t->runner);
 	if (t->missing && !t->runner) {
 		for (uint32_t i = 0; i < t->slots; i++)
@@ -384,12 +384,12 @@ uint64_t traffic_go(struct traffic *t, uint64_t advance_ns, bool timed)
 	return cycles;
 }
 
-void traffic_wait(struct traffic *t, uint64_t ms, uint64_t step_ms)
+void traffic_wait(struct traffic *t, uint64_t ms, uint64_t step_ms, bool timed)
 {
 	for (uint64_t i = 0; i < ms; i += step_ms) {
 		turn_clock_set(turn_clock() + step_ms * 1000000);
 		for (unsigned k = 0; k < t->world->config.workers; k++)
-			turn_run(t->world->worker[k]);
+			(timed ? turn_measured : turn_run)(t->world->worker[k]);
 		world_control(t->world);
 	}
 }

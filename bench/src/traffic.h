@@ -44,6 +44,7 @@ struct traffic {
 	uint32_t missing; /* messages that must still come out */
 	/* totals since traffic_reset */
 	uint64_t in, out, in_bytes, out_bytes, cycles;
+	uint64_t units; /* of what a mode counts: messages, or calls */
 	/* What runs a batch; NULL: the workers. Frames are in world->wire_in; cycles are returned. */
 	uint64_t (*runner)(struct traffic *t);
 	void *runner_context;
@@ -70,8 +71,8 @@ void traffic_put(struct traffic *t, uint32_t slot, enum step step);
 /* Runs the batch while simulated time moves on by advance_ns, checks what came out, empties it. Returns the cycles that the workers took; also
  * added to t->cycles when `timed`. */
 uint64_t traffic_go(struct traffic *t, uint64_t advance_ns, bool timed);
-/* Lets time pass without messages, in steps of step_ms, untimed. */
-void traffic_wait(struct traffic *t, uint64_t ms, uint64_t step_ms);
+/* Lets time pass without messages, in steps of step_ms. timed: for a profiler alone, as in traffic_go. */
+void traffic_wait(struct traffic *t, uint64_t ms, uint64_t step_ms, bool timed);
 
 /* Sets up this many calls (INVITE, 200, ACK), per_second of them in simulated time. */
 void traffic_populate(struct traffic *t, uint32_t count, uint32_t per_second);
