@@ -85,7 +85,7 @@ bool worker_outbox_record(void *ctx, const struct call_record *record)
 {
 	struct worker *w = ctx;
 
-	if (!mailbox_post(w->records, record)) {
+	if (!mailbox_post_part(w->records, record, call_record_bytes(record))) {
 		counter_add(w->counters, COUNTER_records_waited, 1);
 		return false;
 	}

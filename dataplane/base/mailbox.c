@@ -94,7 +94,7 @@ void mailbox_free(struct mailbox *m)
 	free(m);
 }
 
-bool mailbox_post(struct mailbox *m, const void *message)
+bool mailbox_post_part(struct mailbox *m, const void *message, uint32_t bytes)
 {
 	uint32_t head = atomic_load_explicit(&m->head, memory_order_relaxed);
 
@@ -103,9 +103,14 @@ bool mailbox_post(struct mailbox *m, const void *message)
 		if (head - m->tail_seen > m->mask)
 			return false;
 	}
-	memcpy(m->messages + (size_t)(head & m->mask) * m->stride, message, m->message_bytes);
+	memcpy(m->messages + (size_t)(head & m->mask) * m->stride, message, bytes < m->message_bytes ? bytes : m->message_bytes);
 	atomic_store_explicit(&m->head, head + 1, memory_order_release);
 	return true;
+}
+
+bool mailbox_post(struct mailbox *m, const void *message)
+{
+	return mailbox_post_part(m, message, m->message_bytes);
 }
 
 const void *mailbox_peek(struct mailbox *m)

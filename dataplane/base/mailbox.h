@@ -16,6 +16,8 @@ void mailbox_free(struct mailbox *m);
 
 /* Copies the message in. false: full. the producing thread only */
 bool mailbox_post(struct mailbox *m, const void *message);
+/* Only the first `bytes` of it: what lies behind them is for the consumer to leave alone. the producing thread only */
+bool mailbox_post_part(struct mailbox *m, const void *message, uint32_t bytes);
 
 /* Copies the oldest message out. false: empty. the consuming thread only */
 bool mailbox_take(struct mailbox *m, void *ret_message);

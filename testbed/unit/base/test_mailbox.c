@@ -39,6 +39,29 @@ static void test_bounds(void **state)
 	mailbox_free(NULL);
 }
 
+/* The front of a message: no byte behind it is touched. */
+static void test_part(void **state)
+{
+	static const uint32_t lengths[] = { 0, 1, 7, 20, 40, 1000 };
+	struct mailbox *m = mailbox_new(1, 40);
+	uint8_t in[40], out[40];
+
+	for (unsigned k = 0; k < sizeof(lengths) / sizeof(lengths[0]); k++) {
+		uint32_t n = lengths[k] < sizeof(in) ? lengths[k] : sizeof(in);
+
+		memset(in, 1, sizeof(in));
+		assert_true(mailbox_post(m, in));
+		assert_true(mailbox_take(m, out));
+		memset(in, 2, sizeof(in));
+		assert_true(mailbox_post_part(m, in, lengths[k]));
+		assert_false(mailbox_post_part(m, in, lengths[k]));
+		assert_true(mailbox_take(m, out));
+		for (uint32_t i = 0; i < sizeof(out); i++)
+			assert_int_equal(out[i], i < n ? 2 : 1);
+	}
+	mailbox_free(m);
+}
+
 /* An odd size, so that neighbours in the ring would show an overrun. */
 struct letter {
 	uint8_t bytes[37];
@@ -125,7 +148,7 @@ static void test_survives(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_bounds), cmocka_unit_test(test_two_threads),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_bounds), cmocka_unit_test(test_part), cmocka_unit_test(test_two_threads),
 					    cmocka_unit_test(test_survives) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
