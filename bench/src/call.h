@@ -41,5 +41,11 @@ struct call_name call_name_of(const struct traffic *t, uint32_t slot);
 struct flight *flight_new(void);
 void flight_free(struct flight *f);
 
+/* What is wrong with a forwarded request, NULL if nothing is: our Via on top of the sender's, one hop less, our Route gone, our Record-Route and
+ * Max-Breadth there where it founds a dialog; all else as it came. */
+const char *check_request(const uint8_t *in, uint32_t in_len, const uint8_t *out, uint32_t out_len, bool founding);
+/* The same for a response: what came, without its first Via. */
+const char *check_response(const uint8_t *in, uint32_t in_len, const uint8_t *out, uint32_t out_len);
+
 /* Judges one message that came out and notes what its receiver must know. Ends the program unless it is what it must be. */
 void check_output(struct traffic *t, const uint8_t *text, uint32_t len, uint32_t to);

@@ -81,9 +81,7 @@ static bool same_via(struct line came, struct line left)
 	return left.n == n && !memcmp(left.p, came.p, n);
 }
 
-/* A forwarded request: our Via on top of the sender's, one hop less, our Route gone, our Record-Route and Max-Breadth there where it
- * founds a dialog; all else as it came. */
-static const char *request_fault(const uint8_t *in, uint32_t in_len, const uint8_t *out, uint32_t out_len, bool founding)
+const char *check_request(const uint8_t *in, uint32_t in_len, const uint8_t *out, uint32_t out_len, bool founding)
 {
 	static const char *const in_changed[] = { "Via:", "Max-Forwards:", "Route:", NULL };
 	static const char *const founding_changed[] = { "Via:", "Max-Forwards:", "Record-Route:", "Max-Breadth:", NULL };
@@ -124,8 +122,7 @@ static const char *request_fault(const uint8_t *in, uint32_t in_len, const uint8
 	}
 }
 
-/* A forwarded response: what came, without its first Via. */
-static const char *response_fault(const uint8_t *in, uint32_t in_len, const uint8_t *out, uint32_t out_len)
+const char *check_response(const uint8_t *in, uint32_t in_len, const uint8_t *out, uint32_t out_len)
 {
 	struct line via;
 	uint32_t before;
@@ -186,7 +183,7 @@ static void response_out(struct traffic *t, struct call *c, uint32_t slot, const
 	expected(t, c, EXPECT_RESPONSE, text, len);
 	if (status != c->status)
 		wrong("another status", text, len);
-	fault = response_fault(t->inputs[c->input].text, t->inputs[c->input].len, text, len);
+	fault = check_response(t->inputs[c->input].text, t->inputs[c->input].len, text, len);
 	if (fault)
 		wrong(fault, text, len);
 }
@@ -196,7 +193,7 @@ static void invite_out(struct traffic *t, struct call *c, uint32_t slot, const u
 	struct call_name name = call_name_of(t, slot);
 	uint8_t came[MESSAGE_MAX];
 	uint32_t came_len = peer_invite(came, t->mix, &name);
-	const char *fault = request_fault(came, came_len, text, len, true);
+	const char *fault = check_request(came, came_len, text, len, true);
 
 	expected(t, c, EXPECT_INVITE, text, len);
 	if (fault || !world_is_endpoint(t->world, to) || to == c->refused_ip)
@@ -221,7 +218,7 @@ static void request_out(struct traffic *t, struct call *c, uint32_t slot, const 
 		return;
 	}
 	expected(t, c, EXPECT_REQUEST, text, len);
-	fault = request_fault(came->text, came->len, text, len, false);
+	fault = check_request(came->text, came->len, text, len, false);
 	if (fault || to != (c->from_caller ? c->target_ip : name.caller_ip))
 		wrong(fault ? fault : "a request to the wrong side", text, len);
 	if (c->method != M_ACK)
