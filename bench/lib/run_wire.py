@@ -17,7 +17,7 @@ import threading
 from hugepages import hugepages
 from programs import built
 from result import Results, arguments, median, spread
-from wire_bed import Bed, BedError, Generator, RINGS, Strowger, Testpmd
+from wire_bed import DEVICE_CORE, RINGS, Bed, BedError, Generator, Strowger, Testpmd, stolen_us
 from wire_search import Search
 
 HUGEPAGES = 1024
@@ -28,6 +28,7 @@ LIMITS = {"in-dialog": {"transactions": 1 << 21, "calls": 1 << 21, "message_mb":
           "stateful": {"transactions": (1 << 23) - 1, "calls": (1 << 23) - 1, "call_age_s": 4, "message_mb": 2048}}
 FIRST = {"memif": 400e3, "af_xdp": 150e3, "af_packet": 60e3}
 HELD = {"memif": 1 << RINGS, "af_xdp": 2048, "af_packet": 2048}
+PARTS = ("memif", "veth_afxdp", "veth_afpacket")
 LOADS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
@@ -35,11 +36,12 @@ class Plan:
     def __init__(self, quick):
         self.quick = quick
         self.rounds = 1 if quick else 3
-        self.trial_s = 0.25 if quick else 1.5
-        self.long_s = {"strowger": 1.0 if quick else 36, "testpmd": 0.5 if quick else 15}
+        self.trial_s = 0.2 if quick else 1.5
+        self.long_s = {"strowger": 0.6 if quick else 36, "testpmd": 0.4 if quick else 15}
         self.resolution = 0.15 if quick else 0.03
         self.calls = {"in-dialog": 1 << 13 if quick else 1 << 20, "stateful": 1 << 17}
-        self.delay_s = 0.5 if quick else 10
+        self.delay_s = 0.3 if quick else 5
+        self.loads = (0.5,) if quick else LOADS
 
 
 class BusyWatch(threading.Thread):
@@ -79,13 +81,19 @@ class Pair:
             raise
 
     def run(self, rate, seconds):
-        if self.device.name != "strowger":
-            return self.generator.run(rate, seconds)
-        watch = BusyWatch(self.device)
-        watch.start()
+        watch = BusyWatch(self.device) if self.device.name == "strowger" else None
+        if watch:
+            watch.start()
+        before = self._away_us()
         trial = self.generator.run(rate, seconds)
-        trial["device_busy"] = watch.share()
+        trial["device_away_us"] = self._away_us() - before
+        if watch:
+            trial["device_busy"] = watch.share()
         return trial
+
+    def _away_us(self):
+        """For how long the device's worker was kept from its core, so far."""
+        return self.device.process.waited_us() + stolen_us(DEVICE_CORE)
 
     def __enter__(self):
         return self
@@ -101,13 +109,13 @@ def tell(words):
 
 def short(trial):
     """A trial as it is kept in the detail."""
-    kept = ("offered", "rate", "seconds", "lost", "wrong", "late", "repeated", "statuses_bad", "started", "skipped", "held_back", "busy", "device_busy", "longest_gap_us", "void",
-            "passed", "bytes")
+    kept = ("offered", "rate", "seconds", "lost", "wrong", "late", "repeated", "statuses_bad", "started", "skipped", "held_back", "busy", "device_busy", "longest_gap_us",
+            "device_away_us", "void", "passed", "bytes")
     return {name: trial[name] for name in kept if name in trial}
 
 
-def zero_loss(bed, device, mode, plan, first):
-    """{"rate": ..., "long": the confirming run, "trials": all, "limit": what ended the rise}"""
+def zero_loss(bed, device, mode, plan, first, then=None):
+    """{"rate": ..., "long": the confirming run, "trials": all, "limit": what ended the rise}. then(pair, rate): what else is to be done with the two."""
     with Pair(bed, device, mode, plan) as pair:
         search = Search(pair.run, HELD[bed.way])
         best = search.bracket(first, plan.trial_s, plan.resolution)
@@ -115,21 +123,26 @@ def zero_loss(bed, device, mode, plan, first):
         last = search.confirm(best, plan.long_s[device]) if best else None
         found = {"rate": last["rate"] if last else 0, "long": short(last) if last else None, "limit": limit,
                  "trials": [short(trial) for trial in search.trials]}
+        if then:
+            then(pair, found["rate"])
         if device == "strowger":
             found["counters"] = {name: count for name, count in pair.device.counters().items() if count}
     tell(f"  {bed.way} {mode} {device}: {found['rate'] / 1e6:.3f} Mmsg/s at zero loss; above that {limit}")
     return found
 
 
-def side_by_side(way, modes, plan):
-    """{mode: {device: [found, ...]}}: a device after the other, mode by mode, again and again."""
+def side_by_side(way, modes, plan, then=None):
+    """{mode: {device: [found, ...]}}: a device after the other, mode by mode, again and again. Quick: testpmd, to whom all messages are alike, once."""
     found = {mode: {"strowger": [], "testpmd": []} for mode in modes}
     with Bed(way) as bed:
         for _ in range(plan.rounds):
             for mode in modes:
                 for device, runs in found[mode].items():
+                    if plan.quick and device == "testpmd" and mode != modes[0]:
+                        runs += found[modes[0]][device]
+                        continue
                     first = runs[-1]["rate"] if runs and runs[-1]["rate"] else FIRST[way] * (1 if device == "strowger" else 2)
-                    runs.append(zero_loss(bed, device, mode, plan, first))
+                    runs.append(zero_loss(bed, device, mode, plan, first, then if mode == modes[0] else None))
     return found
 
 
@@ -143,13 +156,20 @@ def detail_of(found):
                      **({"counters": runs[-1]["counters"]} if "counters" in runs[-1] else {})} for device, runs in found.items()}
 
 
-def memif_keys(results, plan):
-    found = side_by_side("memif", MODES, plan)
+def memif_keys(results, plan, delays):
+    """delays: is given the delays at half the load, measured while the two are there; None: nobody wants them."""
+    best = 0
+
+    def at_half_load(pair, rate):
+        nonlocal best
+        best = rate if pair.device.name == "strowger" else best
+        delays.add(pair, best)
+
+    found = side_by_side("memif", MODES, plan, at_half_load if delays else None)
     for mode, key, target in (("in-dialog", "memif_in_dialog", LINE_RATE), ("stateful", "memif_stateful", 1e6)):
         ours = rates(found[mode]["strowger"])
         results.add(key, median(ours), "msg/s", target=f">= {target:.0f}", spread=spread(ours), detail=detail_of(found[mode]),
                     beside={"testpmd macswap": median(rates(found[mode]["testpmd"]))})
-    return median(rates(found["in-dialog"]["strowger"]))
 
 
 def veth_key(results, way, key, plan):
@@ -165,38 +185,39 @@ def veth_key(results, way, key, plan):
                 detail={"parts": parts, **{mode: detail_of(found[mode]) for mode in MODES}})
 
 
-def delays(bed, device, plan, loads, best):
-    """{load: delay} at shares of the best rate, and what an empty loop on the generator's core sees."""
-    with Pair(bed, device, "in-dialog", plan) as pair:
-        runs = {load: pair.run(load * best, plan.delay_s) for load in loads}
-        gaps = pair.generator.gaps(plan.delay_s)["gaps_us"]
-    return {load: {**run["delay_us"], "lost": run["lost"], "rate": run["rate"], "busy": run["busy"]} for load, run in runs.items()}, gaps
+class Delays:
+    """From sending to receiving, over memif, at shares of the rate that strowgerd has at zero loss."""
 
+    def __init__(self, plan):
+        self.plan, self.runs, self.gaps = plan, {"strowger": [], "testpmd": []}, []
 
-def delay_key(results, plan, best):
-    loads = (0.5,) if plan.quick else LOADS
-    found, gaps = {"strowger": [], "testpmd": []}, []
-    with Bed("memif") as bed:
-        for _ in range(plan.rounds):
-            for device, runs in found.items():
-                run, gap = delays(bed, device, plan, loads, best)
-                runs.append(run)
-                gaps.append(gap)
-    def at(device, load, quantile):
-        return median([run[load][quantile] for run in found[device]])
-    added = {q: at("strowger", 0.5, q) - at("testpmd", 0.5, q) for q in ("p99", "p999")}
-    worst = max(added, key=added.get)
-    pairs = [a[0.5][worst] - b[0.5][worst] for a, b in zip(found["strowger"], found["testpmd"])]
-    series = {f"{device} {q}": [[load * best, at(device, load, q)] for load in loads] for device in found for q in ("p50", "p99", "p999")}
-    results.add("delay", added[worst], "us", target="<= 10", spread=spread(pairs),
-                beside={f"{device} {q}": at(device, 0.5, q) for device in found for q in ("p50", "p99", "p999")} |
-                       {f"empty loop {q}": median([gap[q] for gap in gaps]) for q in ("p99", "p999")},
-                detail={"load_msgs_s": best / 2, "added_us": added, "at_half_load": {device: [run[0.5] for run in runs] for device, runs in found.items()},
-                        "empty_loop_us": gaps, "series": series})
+    def add(self, pair, best):
+        """One after the other; and what an empty loop on the generator's core would have added."""
+        runs = {}
+        for load in self.plan.loads:
+            trial = pair.run(max(load * best, 1000), self.plan.delay_s)
+            runs[load] = {**trial["delay_us"], **{name: trial[name] for name in ("offered", "rate", "lost", "busy", "device_away_us")}}
+        self.runs[pair.device.name].append(runs)
+        self.gaps.append(pair.generator.gaps(self.plan.delay_s)["gaps_us"])
+
+    def at(self, device, load, what):
+        return median([runs[load][what] for runs in self.runs[device]])
+
+    def report(self, results):
+        quantiles, loads = ("p50", "p99", "p999"), self.plan.loads
+        added = {q: self.at("strowger", 0.5, q) - self.at("testpmd", 0.5, q) for q in ("p99", "p999")}
+        worst = max(added, key=added.get)
+        pairs = [a[0.5][worst] - b[0.5][worst] for a, b in zip(self.runs["strowger"], self.runs["testpmd"])]
+        series = {f"{device} {q}": [[self.at(device, load, "offered"), self.at(device, load, q)] for load in loads] for device in self.runs for q in quantiles}
+        beside = {f"{device} {q}": self.at(device, 0.5, q) for device in self.runs for q in quantiles}
+        beside |= {f"empty loop {q}": median([gap[q] for gap in self.gaps]) for q in ("p99", "p999")}
+        results.add("delay", added[worst], "us", target="<= 10", spread=spread(pairs), beside=beside,
+                    detail={"load_msgs_s": self.at("strowger", 0.5, "offered"), "added_us": added, "runs": self.runs, "empty_loop_us": self.gaps,
+                            "series": series})
 
 
 def add_options(parser):
-    parser.add_argument("--only", action="append", choices=("memif", "veth_afxdp", "veth_afpacket", "delay"), help="part of it; may be given again")
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part of it: memif (and delay), or one of the others; may be given again")
 
 
 def main():
@@ -206,14 +227,12 @@ def main():
     if not options.no_build:
         built("strowgerd", "strowgerctl", "bench/strowger-wire")
     plan, results = Plan(options.quick), Results("bench/wire" + (" --quick" if options.quick else ""))
-    only = options.only or ["memif", "veth_afxdp", "veth_afpacket", "delay"]
+    only = options.only or list(PARTS)
+    delays = Delays(plan) if "memif" in only else None
     with hugepages(HUGEPAGES):
-        best = memif_keys(results, plan) if "memif" in only else 0
-        if "delay" in only:
-            if not best:
-                with Bed("memif") as bed:
-                    best = zero_loss(bed, "strowger", "in-dialog", plan, FIRST["memif"])["rate"]
-            delay_key(results, plan, best)
+        if delays:
+            memif_keys(results, plan, delays)
+            delays.report(results)
         for way, key in (("af_xdp", "veth_afxdp"), ("af_packet", "veth_afpacket")):
             if key in only:
                 veth_key(results, way, key, plan)

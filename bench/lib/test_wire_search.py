@@ -27,7 +27,7 @@ class Rules(unittest.TestCase):
             ("one was lost", trial(1000, lost=1), False),
             ("one was wrong", trial(1000, wrong=1), False),
             ("one came twice", trial(1000, repeated=1), False),
-            ("one came too late", trial(1000, late=1), False),
+            ("one of the trial before came now", trial(1000, late=1), True),
             ("the host stopped the generator a little", trial(1000, rate=900, skipped=100), True),
             ("the generator cannot make so many", trial(1000, rate=700, skipped=300), False),
             ("the device takes less than is offered", trial(1000, rate=900, started=900, held_back=100), False),
@@ -41,6 +41,7 @@ class Rules(unittest.TestCase):
         self.assertTrue(void(trial(1e6, lost=5, longest_gap_us=5000), 4096))
         self.assertFalse(void(trial(1e6, lost=5, longest_gap_us=1000), 4096))
         self.assertFalse(void(trial(1e6, longest_gap_us=50000), 4096))
+        self.assertTrue(void(trial(1e6, lost=5, device_away_us=5000), 4096))
 
     def test_why(self):
         self.assertIn("refused", why(trial(1, statuses_bad=1, wrong=1, lost=1)))

@@ -2,20 +2,23 @@
 """The highest rate at which nothing is lost.
 
 A trial is one run at one offered rate. It passes when every message came, each was right, and the device took what was offered: the wire was not full.
-What counts is the rate that was reached, not the one that was asked for. A trial is void when something was lost while the generator itself was stopped
-by the host for longer than the wire can hold: that says nothing about the device, and the trial is made again. The search widens until a trial fails,
+What counts is the rate that was reached, not the one that was asked for. A trial is void when something was lost while one of the two ends was kept from
+its core, by the host or by another program, for longer than the wire can hold: that says nothing about the device, and the trial is made again, some
+times. The search widens until a trial fails,
 then halves what is between until the bounds are close; then a run that lasts must confirm it, each time a little lower until one passes."""
 
 HELD_BACK = 0.03  # of all starts
 SLACK = 0.8  # of the offered rate: below that the generator cannot make it, or the host does not let it
-VOIDS_MAX = 6
+VOIDS_MAX = 5
+VOIDS_MAX_LONG = 2
 WIDEN = 1.5
 LOWER = 0.95
 LEAST = 500  # a device that cannot do so much is broken
 
 
 def wrong(trial):
-    return trial["wrong"] + trial["repeated"] + trial["late"]
+    """Late ones are not: they belong to trials before."""
+    return trial["wrong"] + trial["repeated"]
 
 
 def passed(trial):
@@ -24,8 +27,9 @@ def passed(trial):
 
 
 def void(trial, frames_held):
-    """The generator was away for longer than frames_held last at this rate (two frames to a forwarded message, one each way)."""
-    return bool(trial["lost"]) and trial["longest_gap_us"] * 1e-6 * trial["rate"] > frames_held / 2
+    """An end was away for longer than frames_held last at this rate (two frames to a forwarded message, one each way)."""
+    away_us = max(trial["longest_gap_us"], trial.get("device_away_us", 0))
+    return bool(trial["lost"]) and away_us * 1e-6 * trial["rate"] > frames_held / 2
 
 
 def why(trial):
@@ -50,8 +54,8 @@ class Search:
         self.run, self.frames_held = run, frames_held
         self.trials, self.limit = [], None
 
-    def trial(self, rate, seconds):
-        for _ in range(VOIDS_MAX):
+    def trial(self, rate, seconds, voids=VOIDS_MAX):
+        for _ in range(voids + 1):
             trial = self.run(rate, seconds)
             trial["void"] = void(trial, self.frames_held) and not passed(trial)
             trial["passed"] = passed(trial)
@@ -84,7 +88,7 @@ class Search:
     def confirm(self, rate, seconds, tries=8):
         """A run that lasts. The trial that passed, or None."""
         for _ in range(tries):
-            trial = self.trial(rate, seconds)
+            trial = self.trial(rate, seconds, VOIDS_MAX_LONG)
             if trial["passed"]:
                 return trial
             rate *= LOWER

@@ -134,6 +134,20 @@ static bool find_side(const struct call *c, const struct identity *who, uint64_t
 	return false;
 }
 
+/* A retransmission for a call that was given up. It is answered, as a target would, so that the device is done with it; nobody waits for that. */
+static void late_in(struct load *l, struct identity *who, const struct view *v, const struct arrival *a, uint64_t now)
+{
+	uint32_t target = a->way.to_ip - l->config.targets - CALLERS_FIRST;
+	struct call c = { .caller = (uint8_t)who->caller, .target = (uint8_t)target, .kind = { KIND_INVITE } };
+
+	l->counts.late++;
+	if (v->status || v->data[0] != 'I' || v->data[2] != 'V' || target >= l->config.makes)
+		return;
+	call_send_response(l, &c, who, v, CALLER, ANSWER_OK, now);
+	l->counts.responses_sent--;
+	l->outstanding--;
+}
+
 static void request_in(struct load *l, struct call *c, struct identity *who, const struct view *v, const struct arrival *a, bool check, uint64_t now)
 {
 	const char *method, *wrong = NULL;
@@ -145,7 +159,7 @@ static void request_in(struct load *l, struct call *c, struct identity *who, con
 		return;
 	}
 	if (!find_side(c, who, branch, &side)) {
-		l->counts.late++;
+		late_in(l, who, v, a, now);
 		return;
 	}
 	if (c->state[side] != SENT) {
@@ -269,7 +283,7 @@ void load_arrivals(struct load *l, const struct arrival *arrivals, unsigned n, u
 		if (serial[i] == UINT64_MAX)
 			continue;
 		if (c->serial != serial[i])
-			l->counts.late++;
+			late_in(l, &who[i], &l->view[i], &arrivals[i], now);
 		else if (l->view[i].status)
 			response_in(l, c, &who[i], &l->view[i], &arrivals[i], check[i], now);
 		else

@@ -324,9 +324,12 @@ uint64_t load_write_off(struct load *l)
 		struct call *c = &l->calls[i];
 
 		for (unsigned side = 0; side < 2; side++) {
-			l->lost += c->state[side] != IDLE;
-			l->outstanding -= c->state[side] != IDLE;
+			if (c->state[side] == IDLE)
+				continue;
+			l->lost++;
+			l->outstanding--;
 			c->state[side] = IDLE;
+			c->cseq[side]++; /* what comes yet is no longer waited for */
 		}
 		c->open = c->up;
 	}
