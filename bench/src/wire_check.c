@@ -21,19 +21,34 @@ static int number(const struct view *v, unsigned i)
 	return atoi((const char *)v->data + v->line[i].value); /* ends at CRLF */
 }
 
-/* The sender's Via, with received and rport filled in (RFC 3581): all parameters but rport are there, up to the branch word for word. */
+static bool has_parameter(const uint8_t *line, uint32_t len, const uint8_t *parameter, uint32_t n)
+{
+	const uint8_t *p = memmem(line, len, parameter, n);
+
+	return p && (p + n == line + len || p[n] == ';' || p[n] == '\r');
+}
+
+/* The sender's Via, with received and rport filled in (RFC 3581): word for word up to the parameters, and each of them is there but rport, in
+ * whatever order. */
 static bool via_kept(const struct view *sent, unsigned i, const struct view *got, unsigned k)
 {
-	const uint8_t *s = sent->data + sent->line[i].at, *g = got->data + got->line[k].at;
-	const uint8_t *branch = memmem(s, sent->line[i].len, ";branch=", 8);
-	uint32_t n;
+	const uint8_t *s = sent->data + sent->line[i].at, *g = got->data + got->line[k].at, *end = s + sent->line[i].len, *p;
 
 	if (same_line(sent, i, got, k))
 		return true;
-	if (!branch)
+	p = memchr(s, ';', (size_t)(end - s));
+	if (!p || got->line[k].len < p - s || memcmp(s, g, (size_t)(p - s)) != 0)
 		return false;
-	n = (uint32_t)(branch - s) + 8 + 7 + 16;
-	return got->line[k].len >= n && !memcmp(s, g, n);
+	while (p < end && *p == ';') {
+		const uint8_t *next = p + 1;
+
+		while (next < end && *next != ';' && *next != '\r')
+			next++;
+		if (!(next - p == 6 && !memcmp(p, ";rport", 6)) && !has_parameter(g, got->line[k].len, p, (uint32_t)(next - p)))
+			return false;
+		p = next;
+	}
+	return true;
 }
 
 /* The method stays; the URI is the proxy's to choose. */

@@ -220,6 +220,8 @@ static void test_requests(void **state)
 #define ROUTE  "Route: <sip:token@10.78.0.1;lr>\r\n"
 #define VIA    "Via: SIP/2.0/UDP 10.78.1.101:5060;branch=z9hG4bK0123456789abcdef;rport\r\n"
 #define VIA2   "Via: SIP/2.0/UDP 10.78.1.101:5060;branch=z9hG4bK0123456789abcdef;received=10.78.1.101;rport=5060\r\n"
+#define VIA3   "Via: SIP/2.0/UDP 10.78.1.101:5060;received=10.78.1.101;branch=z9hG4bK0123456789abcdef;rport=5060\r\n"
+#define VIA4   "Via: SIP/2.0/UDP 10.78.1.101:5060;received=10.78.1.101;branch=z9hG4bK0123456789abcdee;rport=5060\r\n"
 #define OURS   "Via: SIP/2.0/UDP 10.78.0.1:5060;branch=z9hG4bKabcdef\r\n"
 #define OTHERS "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>\r\nCall-ID: 0123456789abcdef@x\r\nCSeq: 7 INFO\r\n"
 #define LINE   "INFO sip:a@10.0.0.1 SIP/2.0\r\n"
@@ -235,6 +237,8 @@ static void test_check_request(void **state)
 		{ "as it should be", LINE OURS VIA2 HOPS OTHERS "Subject: x\r\n\r\nbody", true },
 		{ "another URI", "INFO sip:a@10.0.0.9:5070 SIP/2.0\r\n" OURS VIA2 HOPS OTHERS "Subject: x\r\n\r\nbody", true },
 		{ "rport not filled in", LINE OURS VIA HOPS OTHERS "Subject: x\r\n\r\nbody", true },
+		{ "received before the branch", LINE OURS VIA3 HOPS OTHERS "Subject: x\r\n\r\nbody", true },
+		{ "another branch", LINE OURS VIA4 HOPS OTHERS "Subject: x\r\n\r\nbody", false },
 		{ "Record-Route and Max-Breadth added", LINE OURS "Record-Route: <sip:t@h;lr>\r\nMax-Breadth: 60\r\n" VIA2 HOPS OTHERS "Subject: x\r\n\r\nbody", true },
 		{ "no Via added", LINE VIA2 HOPS OTHERS "Subject: x\r\n\r\nbody", false },
 		{ "two Vias added", LINE OURS OURS VIA2 HOPS OTHERS "Subject: x\r\n\r\nbody", false },
@@ -258,6 +262,17 @@ static void test_check_request(void **state)
 		if (!wrong != rows[i].fine)
 			fail_msg("%s: %s", rows[i].what, wrong ? wrong : "passed");
 	}
+}
+
+static void test_branch_behind_received(void **state)
+{
+	static const char text[] = LINE OURS VIA3 HOPS OTHERS "\r\n";
+	struct view v;
+	uint64_t branch = 0;
+
+	assert_true(view_read(&v, (const uint8_t *)text, sizeof(text) - 1, false));
+	assert_true(view_branch(&v, 1, &branch));
+	assert_int_equal(branch, 0x0123456789abcdef);
 }
 
 #define OK "SIP/2.0 200 OK\r\n"
@@ -322,6 +337,7 @@ int main(void)
 		cmocka_unit_test(test_identities),
 		cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_check_request),
+		cmocka_unit_test(test_branch_behind_received),
 		cmocka_unit_test(test_check_response),
 		cmocka_unit_test(test_view_refuses),
 	};

@@ -153,8 +153,10 @@ bool view_branch(const struct view *v, unsigned n, uint64_t *ret_branch)
 
 		if (l->kind != LINE_VIA || n--)
 			continue;
-		/* Ours is the first parameter. */
+		/* It leaves us as the first parameter; a proxy may put `received` before it. */
 		p = memchr(v->data + l->value, ';', (size_t)(l->at + l->len - l->value));
+		if (p && p + 31 <= v->data + l->at + l->len && memcmp(p, ";branch=z9hG4bK", 15) != 0)
+			p = memmem(p, (size_t)(v->data + l->at + l->len - p), ";branch=z9hG4bK", 15);
 		return p && p + 31 <= v->data + l->at + l->len && !memcmp(p, ";branch=z9hG4bK", 15) && read_hex16(p + 15, ret_branch);
 	}
 	return false;
