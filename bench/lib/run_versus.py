@@ -8,13 +8,16 @@ allocator (-x fm -X fm) and with Debian's default one; Strowger on an AF_XDP and
 import sys
 
 import versus_dpdk
+from hugepages import hugepages
 from programs import built
 from result import Results, arguments, median, spread
 from versus_bed import Bed, Kamailio, Strowger
-from versus_load import Search, load
+from versus_load import Session
+from versus_search import Search, held
 from versus_sipp import highest
 
 LOW_RATE = 6000
+HUGEPAGES = 1536
 TARGET_KERNEL, TARGET_DPDK, TARGET_CPU = 4, 8, 1 / 8
 
 
@@ -24,11 +27,12 @@ class Plan:
     def __init__(self, options):
         quick = options.quick
         self.rounds = options.rounds or (1 if quick else 2)
-        self.search = {"seconds": 1, "precision": 0.3, "tries": 1} if quick else {"seconds": 3, "precision": 0.04, "tries": 3}
+        self.search = {"seconds": 0.5, "precision": 0.4, "rise": 1.4, "tries": 1} if quick else {"seconds": 3, "precision": 0.04, "tries": 3}
         self.long = {} if quick else {"long_seconds": 46, "warmup": 35}
-        self.low = {"seconds": 2.6, "warmup": 0.3} if quick else {"seconds": 46, "warmup": 35}
+        self.low = {"seconds": 2.4, "warmup": 0.2} if quick else {"seconds": 46, "warmup": 35}
+        self.low_at_once = quick  # with the proxies of the search, not with fresh ones
         self.beside = not quick
-        self.sipp = ([1000, 2500], 1.5) if quick else ([1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000], 10)
+        self.sipp = ([2000], 1) if quick else ([1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000], 10)
         self.loads = [] if quick else [2000, 4000, 6000, 9000, 12000, 16000, 24000, 32000, 48000, 64000]
 
 
@@ -36,60 +40,76 @@ def say(words):
     print(words, file=sys.stderr, flush=True)
 
 
-def proxies(bed, children):
-    """{name: how to start it}, in the order in which they take turns."""
-    return {
-        "kamailio": lambda: Kamailio(bed, "fm", children),
-        "strowger": lambda: Strowger(bed, "af_xdp"),
-        "kamailio_default_allocator": lambda: Kamailio(bed, "", children),
-        "strowger_af_packet": lambda: Strowger(bed, "af_packet"),
-    }
+def kernel_sessions(bed, plan, children):
+    """{name: how to open it}, in the order in which they take turns: the kernel UDP generator."""
+    starters = {"kamailio": lambda: Kamailio(bed, "fm", children), "strowger": lambda: Strowger(bed, "af_xdp")}
+    if plan.beside:
+        starters.update({"kamailio_default_allocator": lambda: Kamailio(bed, "", children), "strowger_af_packet": lambda: Strowger(bed, "af_packet")})
+    return {name: lambda start=start: Session(bed, start) for name, start in starters.items()}
+
+
+def dpdk_sessions(bed, children):
+    """The DPDK generator."""
+    return {"kamailio": lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "fm", children)),
+            "strowger": lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, rate=160000))}
+
+
+def low_sessions(bed, plan, children):
+    """A spinning worker's CPU time says nothing, so Strowger runs twice: its busy cycles, and asleep when idle."""
+    sessions = {**dpdk_sessions(bed, children), "strowger_sleeping": lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, idle="sleep"))}
+    if plan.beside:
+        sessions["kamailio_default_allocator"] = lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "", children))
+    return sessions
 
 
 FIRST_GUESS = {"kamailio": 12000, "kamailio_default_allocator": 10000, "strowger": 36000, "strowger_af_packet": 20000}
 
 
-def rates(bed, plan, starters):
-    """{name: [outcome of the best run of each round, with its trials]}, A B A B."""
-    found = {name: [] for name in starters}
+def rates(plan, sessions, low=None):
+    """{name: [outcome of the best run of each round, with its trials]}, A B A B. sessions: {name: how to open one}. low: where the outcomes of runs
+    at LOW_RATE are put, {name: list}; none where there is no such list."""
+    found = {name: [] for name in sessions}
     for _ in range(plan.rounds):
-        for name, start in starters.items():
+        for name, session in sessions.items():
             guess = found[name][-1]["offered"] if found[name] else FIRST_GUESS[name]
-            with start() as proxy:
-                search = Search(bed, proxy, **plan.search, **plan.long)
+            with session() as opened:
+                search = Search(opened, **plan.search, **plan.long)
                 best = search.run(guess)
+                if low is not None:
+                    search.ready()
+                    low.setdefault(name, []).append(opened.run(LOW_RATE, **plan.low))
             best["trials"] = search.trials
             found[name].append(best)
-            say(f"versus: {name}: {best['offered']:.0f} INVITE/s, {best['cpu']['us']:.1f} us a forwarded message, "
+            say(f"versus: {name}: {best['rate']:.0f} INVITE/s, {best['cpu']['us']:.1f} us a forwarded message, "
                 f"generator {best['generator']['busy']:.0%} busy")
     return found
 
 
-def low_rates(bed, plan, children):
-    """CPU at a load that both bear easily. A spinning worker's CPU time says nothing, so Strowger runs twice: its busy cycles, and asleep when idle."""
-    starters = {"kamailio": lambda: Kamailio(bed, "fm", children), "strowger": lambda: Strowger(bed),
-                "strowger_sleeping": lambda: Strowger(bed, idle="sleep")}
-    if plan.beside:
-        starters["kamailio_default_allocator"] = lambda: Kamailio(bed, "", children)
-    found = {name: [] for name in starters}
+def low_rates(plan, sessions):
+    """{name: outcomes} at a load that all bear easily."""
+    found = {name: [] for name in sessions}
     for _ in range(plan.rounds):
-        for name, start in starters.items():
-            with start() as proxy:
-                outcome = load(bed, proxy, LOW_RATE, **plan.low)
-            found[name].append(outcome)
-            say(f"versus: {name} at {LOW_RATE} INVITE/s: {outcome['cpu']['us']:.1f} us CPU a forwarded message"
-                + (f", {outcome['cpu']['busy_us']:.1f} us busy" if "busy_us" in outcome["cpu"] else "") + f", {outcome['lost']} lost")
+        for name, session in sessions.items():
+            with session() as opened:
+                Search(opened, **plan.search).ready()
+                found[name].append(opened.run(LOW_RATE, **plan.low))
+            cpu = found[name][-1]["cpu"]
+            say(f"versus: {name} at {LOW_RATE} INVITE/s: {cpu['us']:.1f} us CPU a forwarded message"
+                + (f", {cpu['busy_us']:.1f} us busy" if "busy_us" in cpu else ""))
     return found
 
 
 def against_load(bed, plan, children):
     """{line: [[INVITE/s, us per forwarded message]]}, as far as each goes without loss."""
     series = {}
+    if not plan.loads:
+        return series
     for name, start, measure in (("Kamailio", lambda: Kamailio(bed, "fm", children), "us"), ("Strowger, AF_XDP", lambda: Strowger(bed), "busy_us")):
-        with start() as proxy:
+        with Session(bed, start) as session:
+            Search(session, **plan.search).ready()
             for rate in plan.loads:
-                outcome = load(bed, proxy, rate, 5, 0.5)
-                if outcome["lost"] or outcome["late"]:
+                outcome = session.run(rate, 5, 0.5)
+                if not held(outcome):
                     break
                 series.setdefault(f"{name} against INVITE/s", []).append([rate, outcome["cpu"][measure]])
     return series
@@ -109,16 +129,15 @@ def rate_part(name, strowger, kamailio, target):
 
 
 def add_rate(results, found, dpdk):
-    parts = [rate_part("kernel UDP generator", found["strowger"], found["kamailio"], TARGET_KERNEL)]
-    if dpdk:
-        parts.append(rate_part("DPDK generator on AF_XDP", dpdk["strowger"], dpdk["kamailio"], TARGET_DPDK))
+    parts = [rate_part("kernel UDP generator", found["strowger"], found["kamailio"], TARGET_KERNEL),
+             rate_part("DPDK generator on AF_XDP", dpdk["strowger"], dpdk["kamailio"], TARGET_DPDK)]
     worst = min(parts, key=lambda part: part["value"] / float(part["target"].split()[1]))
     beside = {name: best_rate(outcomes) for name, outcomes in found.items()}
-    beside.update({f"{name}_dpdk_generator": best_rate(outcomes) for name, outcomes in (dpdk or {}).items()})
-    results.add("versus_rate", worst["value"], "x Kamailio", target=worst["target"], reached=bool(dpdk) and all(part["reached"] for part in parts),
+    beside.update({f"{name}_dpdk_generator": best_rate(outcomes) for name, outcomes in dpdk.items()})
+    results.add("versus_rate", worst["value"], "x Kamailio", target=worst["target"], reached=all(part["reached"] for part in parts),
                 beside=beside, spread=worst["spread"], detail={
-                    "parts": parts, "missing": [] if dpdk else ["DPDK generator"],
-                    "runs": {name: [summary(outcome) for outcome in outcomes] for name, outcomes in found.items()}})
+                    "parts": parts, "runs": {name: [summary(outcome) for outcome in outcomes] for name, outcomes in found.items()},
+                    "runs_dpdk_generator": {name: [summary(outcome) for outcome in outcomes] for name, outcomes in dpdk.items()}})
 
 
 def summary(outcome):
@@ -138,23 +157,25 @@ def saturated_us(outcome):
 
 
 def add_cpu(results, found, low, dpdk, series):
-    at_most = dpdk or found
-    strowger, kamailio = median([saturated_us(o) for o in at_most["strowger"]]), cpu_of(at_most["kamailio"], "us")
+    strowger, kamailio = median([saturated_us(o) for o in dpdk["strowger"]]), cpu_of(dpdk["kamailio"], "us")
     low_strowger, low_kamailio = cpu_of(low["strowger"], "busy_us"), cpu_of(low["kamailio"], "us")
     parts = [
         {"part": "saturated", "value": strowger / kamailio, "strowger_us": strowger, "kamailio_us": kamailio,
-         "core_us": {name: cpu_of(at_most[name], "core_us") for name in ("strowger", "kamailio")},
-         "spread": spread([saturated_us(o) / kamailio for o in at_most["strowger"]])},
+         "core_us": {name: cpu_of(dpdk[name], "core_us") for name in ("strowger", "kamailio")},
+         "spread": spread([saturated_us(o) / kamailio for o in dpdk["strowger"]])},
         {"part": f"at {LOW_RATE} INVITE/s", "value": low_strowger / low_kamailio, "strowger_us": low_strowger, "kamailio_us": low_kamailio,
-         "strowger_sleeping_us": cpu_of(low["strowger_sleeping"], "us"),
          "core_us": {name: cpu_of(outcomes, "core_us") for name, outcomes in low.items()},
          "spread": spread([o["cpu"]["busy_us"] / low_kamailio for o in low["strowger"]])},
     ]
+    if "strowger_sleeping" in low:
+        parts[1]["strowger_sleeping_us"] = cpu_of(low["strowger_sleeping"], "us")
     for part in parts:
         part.update(target=f"<= {TARGET_CPU:g}", reached=part["value"] <= TARGET_CPU)
     worst = max(parts, key=lambda part: part["value"])
     beside = {"strowger_saturated_us": strowger, "kamailio_saturated_us": kamailio, "strowger_busy_us": low_strowger,
-              "strowger_sleeping_us": cpu_of(low["strowger_sleeping"], "us"), "kamailio_us": low_kamailio}
+              "kamailio_us": low_kamailio}
+    if "strowger_sleeping" in low:
+        beside["strowger_sleeping_us"] = cpu_of(low["strowger_sleeping"], "us")
     for where, outcomes in (("saturated", found), (f"at_{LOW_RATE}", low)):
         if "kamailio_default_allocator" in outcomes:
             beside[f"kamailio_default_allocator_{where}_us"] = cpu_of(outcomes["kamailio_default_allocator"], "us")
@@ -187,16 +208,18 @@ def main():
         built("bench/strowger-versus", "bench/strowger-wire", "strowgerd", "strowgerctl")
     plan = Plan(options)
     results = Results("bench/versus" + (" --quick" if options.quick else ""))
-    with Bed() as bed:
-        starters = proxies(bed, options.children)
-        if not plan.beside:
-            starters = {name: starters[name] for name in ("kamailio", "strowger")}
-        found = rates(bed, plan, starters)
-        with versus_dpdk.Bed() as other:
-            dpdk = versus_dpdk.rates(other, plan, options.children)
+    with hugepages(HUGEPAGES):
+        with Bed() as bed:
+            found = rates(plan, kernel_sessions(bed, plan, options.children))
+            series = against_load(bed, plan, options.children)
+        with versus_dpdk.Bed() as bed:
+            low = {} if plan.low_at_once else None
+            dpdk = rates(plan, dpdk_sessions(bed, options.children), low)
+            low = low or low_rates(plan, low_sessions(bed, plan, options.children))
         add_rate(results, found, dpdk)
-        add_cpu(results, found, low_rates(bed, plan, options.children), dpdk, against_load(bed, plan, options.children))
-        add_sipp(results, bed, plan, options.children)
+        add_cpu(results, found, low, dpdk, series)
+        with Bed() as bed:
+            add_sipp(results, bed, plan, options.children)
     results.show()
     results.write(options.json)
 

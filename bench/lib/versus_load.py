@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One load through the proxy of the moment, what it cost there, and the search for the highest that loses nothing."""
+"""One load through the proxy of the moment from the kernel UDP generator, and what it cost there."""
 
 import json
 import subprocess
@@ -8,9 +8,7 @@ import time
 
 from programs import program
 from result import median
-from versus_bed import CALLER, NUMBERS, PORT, TARGETS, US, core_ticks, cpu_ns, resident_mib
-
-SETTLE_S = 0.3
+from versus_bed import CALLER, NUMBERS, PORT, TARGETS, US, before_others, core_ticks, cpu_ns, resident_mib
 
 
 class LoadError(Exception):
@@ -59,7 +57,8 @@ class Sampler:
 def load(bed, proxy, rate, seconds, warmup=0):
     """Runs it; what the generator says at its end, and under "cpu" what was spent meanwhile, from the warm-up's end to the last INVITE."""
     argv = bed.inside(bed.gen, ["taskset", "-c", str(bed.generator_core), program("strowger-versus"), *generator_argv(rate, seconds, warmup)[1:]])
-    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    child = subprocess.Popen(argv, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True, start_new_session=True)
+    before_others(child.pid)
     sampler, begin, end, outcome = Sampler(proxy), None, None, None
     try:
         for line in child.stdout:
@@ -77,7 +76,9 @@ def load(bed, proxy, rate, seconds, warmup=0):
         words = child.communicate()[1]
     if child.returncode or not outcome:
         raise LoadError(f"the generator failed: {words}")
-    outcome["first_wrong"] = words
+    outcome["words"] = words
+    outcome["refused"] = outcome["wrong"].pop("refused")
+    outcome["broken"] = sum(outcome.pop("wrong").values())
     outcome["cpu"] = spent(bed, begin, end, sampler.shares)
     outcome["resident_mib"] = resident_mib(proxy.pid)
     return outcome
@@ -110,71 +111,25 @@ def spent(bed, begin, end, shares):
     return found
 
 
-def held(outcome):
-    """Whether all came out, as they should and in time, and the generator kept its pace (what it was stopped for is no load)."""
-    return not (outcome["lost"] or outcome["late"] or sum(outcome["wrong"].values()) or outcome["rate"] < 0.95 * outcome["offered"])
+class Session:
+    """A proxy and the kernel UDP generator."""
 
+    def __init__(self, bed, start):
+        self.bed, self.start = bed, start
+        self.proxy = start()
 
-def limit_of(outcome):
-    """Whose limit a load ran into, as far as its figures tell."""
-    return "generator" if outcome["generator"]["busy"] > 0.9 or outcome["rate"] < 0.95 * outcome["offered"] else "proxy"
+    def close(self):
+        self.proxy.stop()
 
+    def restart(self):
+        self.close()
+        self.proxy = self.start()
 
-class Search:
-    """The highest rate at which not one INVITE of a run stays without its 200 within T1.
+    def __enter__(self):
+        return self
 
-    Short runs bracket it; then a long run, which pays for transactions that linger, must hold too, else it is tried again lower. A run
-    that loses is repeated: a stop of the whole machine is not the proxy's. All runs are kept in `trials`."""
+    def __exit__(self, *_):
+        self.close()
 
-    def __init__(self, bed, proxy, seconds, precision, tries, long_seconds=0, warmup=0):
-        self.bed, self.proxy, self.seconds, self.precision, self.tries = bed, proxy, seconds, precision, tries
-        self.long_seconds, self.warmup = long_seconds, warmup
-        self.trials = []
-
-    def holds(self, rate, seconds=None, warmup=0):
-        """The outcome of the run that held, or None."""
-        for _ in range(self.tries):
-            outcome = load(self.bed, self.proxy, rate, seconds or self.seconds, warmup)
-            self.trials.append({"rate": rate, "seconds": seconds or self.seconds, "lost": outcome["lost"], "late": outcome["late"],
-                                "generator_busy": outcome["generator"]["busy"], "held": held(outcome), "limit": limit_of(outcome),
-                                "cpu_us": outcome["cpu"]["us"]})
-            if sum(outcome["wrong"].values()):
-                raise LoadError(f"wrong messages came out of {self.proxy.name}: {outcome['wrong']}\n{outcome['first_wrong']}")
-            if held(outcome):
-                return outcome
-            # What was lost is sent again for a while: the next run begins when that is mostly over.
-            time.sleep(SETTLE_S)
-        return None
-
-    def bracket(self, guess):
-        """(highest that held, lowest that did not, the outcome of the first)."""
-        low, high, best, factor = 0, None, None, 1.25
-        rate = guess
-        while high is None or low == 0:
-            outcome = self.holds(rate)
-            if outcome:
-                low, best = rate, outcome
-                rate = rate * factor
-            else:
-                high = rate
-                rate = rate / factor
-            if rate < 100:
-                raise LoadError(f"{self.proxy.name} loses messages at any rate")
-        return low, high, best
-
-    def run(self, guess):
-        low, high, best = self.bracket(guess)
-        while high / low > 1 + self.precision:
-            middle = (low * high) ** 0.5
-            outcome = self.holds(middle)
-            low, high, best = (middle, high, outcome) if outcome else (low, middle, best)
-        if not self.long_seconds:
-            return best
-        rate = low
-        while True:
-            outcome = self.holds(rate, self.long_seconds, self.warmup)
-            if outcome:
-                return outcome
-            rate /= 1 + self.precision
-            if rate < low / 2:
-                raise LoadError(f"{self.proxy.name} loses messages in every long run")
+    def run(self, rate, seconds, warmup):
+        return load(self.bed, self.proxy, rate, seconds, warmup)

@@ -199,7 +199,9 @@ static int listen_caller(struct load *l)
 		uint64_t serial;
 
 		verdict = maker_check(l->maker, l->in.bytes[i], l->in.headers[i].msg_len, &serial, &status);
-		if (verdict != VERDICT_OK) {
+		if (verdict == VERDICT_REFUSED && serial >= l->r->sent) {
+			l->r->stale++;
+		} else if (verdict != VERDICT_OK) {
 			wrong(l, verdict, l->in.bytes[i], l->in.headers[i].msg_len);
 		} else if (first(l, serial, status == 100 ? SAW_TRYING : SAW_ANSWER)) {
 			uint32_t delay = (uint32_t)((l->now_ns - l->begin_ns) / 1000) - l->sent_us[serial];

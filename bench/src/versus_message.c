@@ -20,7 +20,7 @@ static const struct {
 	{ "branch", 16 }, { "tag", 12 }, { "id", 16 }, { "callee", 6 }, { "caller", 6 }, { "cseq", 4 }, { "session", 9 },
 };
 
-const char *const verdict_names[VERDICT_COUNT] = { "ok", "not_sip", "stranger", "start_line", "via", "headers", "body" };
+const char *const verdict_names[VERDICT_COUNT] = { "ok", "not_sip", "stranger", "start_line", "refused", "via", "headers", "body" };
 
 struct part {
 	uint32_t at, len;
@@ -467,16 +467,14 @@ enum verdict maker_check(struct maker *m, const uint8_t *bytes, uint32_t len, ui
 	if (verdict != VERDICT_OK)
 		return verdict;
 	status = begins(bytes, len, "SIP/2.0 ") ? number_after(bytes, len, 8) : 0;
-	if (status != 100 && status != 200)
+	if (status < 100 || status > 699)
 		return VERDICT_START_LINE;
 	if (v.via_count != 1 || !holds(&v, v.vias[0], m->expected + p->branch_at, 16))
 		return VERDICT_VIA;
 	if (!same_dialog(m, &v, p))
 		return VERDICT_HEADERS;
-	verdict = status == 200 ? check_200(m, &v, p, serial) : VERDICT_OK;
-	if (verdict != VERDICT_OK)
-		return verdict;
+	verdict = status == 200 ? check_200(m, &v, p, serial) : status == 100 ? VERDICT_OK : VERDICT_REFUSED;
 	*ret_serial = serial;
 	*ret_status = status;
-	return VERDICT_OK;
+	return verdict;
 }

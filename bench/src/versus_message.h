@@ -25,7 +25,8 @@ enum verdict {
 	VERDICT_OK,
 	VERDICT_NOT_SIP,    /* no start line, no header end, or more bytes than any message of ours */
 	VERDICT_STRANGER,   /* a Call-ID that none of our INVITEs has */
-	VERDICT_START_LINE, /* another method, another number, or a status that is neither 100 nor 200 */
+	VERDICT_START_LINE, /* another method or another number, or neither request nor status */
+	VERDICT_REFUSED,    /* a final response other than 200: the call failed, the message may be right */
 	VERDICT_VIA,	    /* too many or too few, or not that of the INVITE */
 	VERDICT_HEADERS,    /* From, To, Call-ID or CSeq are not as they were sent, or Max-Forwards was not counted */
 	VERDICT_BODY,	    /* not the body that was sent */
@@ -46,5 +47,5 @@ uint32_t maker_invite(struct maker *m, uint64_t serial, uint8_t *out);
 enum verdict maker_answer(struct maker *m, unsigned target, const uint8_t *bytes, uint32_t len, uint64_t *ret_serial, uint8_t *out,
 			  uint32_t *ret_len);
 
-/* The caller got this. ret_status: 100 or 200; both are written only when all is well. */
+/* The caller got this. ret_status and ret_serial count when all is well or the call was refused. */
 enum verdict maker_check(struct maker *m, const uint8_t *bytes, uint32_t len, uint64_t *ret_serial, unsigned *ret_status);

@@ -158,7 +158,8 @@ static void caller_names_what_is_wrong(void **state)
 		const char *what, *from, *to;
 		enum verdict verdict;
 	} cases[] = {
-		{ "a refusal", "SIP/2.0 200 OK", "SIP/2.0 503 Service Unavailable", VERDICT_START_LINE },
+		{ "a refusal", "SIP/2.0 200 OK", "SIP/2.0 503 Service Unavailable", VERDICT_REFUSED },
+		{ "no status", "SIP/2.0 200 OK", "SIP/2.0 OK", VERDICT_START_LINE },
 		{ "the proxy's Via left in", "SIP/2.0 200 OK\r\n", "SIP/2.0 200 OK\r\n" OURS, VERDICT_VIA },
 		{ "no Via", "Via", "Xia", VERDICT_VIA },
 		{ "another target's tag", "b\r\nCall-ID", "a\r\nCall-ID", VERDICT_BODY },

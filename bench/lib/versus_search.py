@@ -1,0 +1,89 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The highest rate at which not one INVITE of a run stays without its 200 in time.
+
+Short runs bracket it; then a long run, which pays for transactions that linger, must hold too, else it is tried again lower. A run that loses
+is repeated, since a stop of the whole machine is not the proxy's doing; and the proxy is started anew, since it goes on sending what was lost for half a
+minute. All runs are kept."""
+
+from versus_load import LoadError
+
+RISE = 1.25
+LOWEST = 100
+# Before anything is measured: a proxy's first messages touch memory that nothing has touched yet.
+WAKE_RATE, WAKE_S = 2000, 0.3
+
+
+def generator_limits(outcome):
+    """It was busy all the while and yet brought about less than was asked for. Where it was stopped instead, its rate is lower and still a rate."""
+    return outcome["generator"]["busy"] > 0.9 and outcome["rate"] < 0.95 * outcome["offered"]
+
+
+def held(outcome):
+    return not (generator_limits(outcome) or outcome["lost"] or outcome["late"] or outcome["refused"])
+
+
+def limit_of(outcome):
+    """Whose limit a run was near, as far as its figures tell."""
+    return "generator" if outcome["generator"]["busy"] > 0.9 else "proxy"
+
+
+class Search:
+    """session: run(rate, seconds, warmup) gives an outcome, restart() a fresh proxy."""
+
+    def __init__(self, session, seconds, precision, tries, rise=RISE, long_seconds=0, warmup=0):
+        self.session, self.seconds, self.precision, self.tries, self.rise = session, seconds, precision, tries, rise
+        self.long_seconds, self.warmup = long_seconds, warmup
+        self.trials = []
+        self.fresh, self.spoilt = True, False
+
+    def ready(self):
+        """A proxy that has nothing left to send of a run that lost, and is awake."""
+        if self.spoilt:
+            self.session.restart()
+        if self.spoilt or self.fresh:
+            self.session.run(WAKE_RATE, WAKE_S, 0)
+        self.fresh = self.spoilt = False
+
+    def holds(self, rate, seconds, warmup=0):
+        """The outcome of the run that held, or None."""
+        for _ in range(self.tries):
+            self.ready()
+            outcome = self.session.run(rate, seconds, warmup)
+            self.trials.append({"rate": rate, "seconds": seconds, "sent": outcome["sent"], "lost": outcome["lost"], "late": outcome["late"],
+                                "refused": outcome["refused"], "held": held(outcome), "limit": limit_of(outcome),
+                                "generator": outcome["generator"], "cpu_us": outcome["cpu"]["us"]})
+            if outcome["broken"]:
+                raise LoadError(f"{outcome['broken']} messages came out that were not as they should be: {outcome['words']}")
+            if held(outcome):
+                return outcome
+            self.spoilt = True
+        return None
+
+    def bracket(self, guess):
+        """(the highest that held, the lowest that did not, the outcome of the first)."""
+        low, high, best, rate = 0, None, None, guess
+        while high is None or not low:
+            outcome = self.holds(rate, self.seconds)
+            if outcome:
+                low, best, rate = rate, outcome, rate * self.rise
+            else:
+                high, rate = rate, rate / self.rise
+            if rate < LOWEST:
+                raise LoadError("messages are lost at any rate")
+        while high / low > (1 + self.precision) * 1.001:
+            middle = (low * high) ** 0.5
+            outcome = self.holds(middle, self.seconds)
+            low, high, best = (middle, high, outcome) if outcome else (low, middle, best)
+        return low, best
+
+    def run(self, guess):
+        low, best = self.bracket(guess)
+        rate = low
+        while self.long_seconds:
+            outcome = self.holds(rate, self.long_seconds, self.warmup)
+            if outcome:
+                return outcome
+            rate /= 1 + self.precision
+            if rate < low / 3:
+                raise LoadError("messages are lost in every long run")
+        return best
