@@ -8,6 +8,7 @@
 #define PLACES 4096 /* challenges within their time, before they begin to push each other out */
 
 struct challenges {
+	uint64_t latest_ms; /* until when any of them holds: mostly there is none, and none to look for */
 	struct {
 		uint64_t call, until_ms;
 		uint32_t endpoint;
@@ -29,11 +30,13 @@ void challenge_note(struct challenges *c, uint64_t call, uint32_t endpoint, uint
 	c->place[call % PLACES].call = call;
 	c->place[call % PLACES].endpoint = endpoint;
 	c->place[call % PLACES].until_ms = until_ms;
+	if (until_ms > c->latest_ms)
+		c->latest_ms = until_ms;
 }
 
 uint32_t challenge_find(const struct challenges *c, uint64_t call, uint64_t now_ms)
 {
-	if (c->place[call % PLACES].call != call || c->place[call % PLACES].until_ms <= now_ms)
+	if (c->latest_ms <= now_ms || c->place[call % PLACES].call != call || c->place[call % PLACES].until_ms <= now_ms)
 		return ENDPOINT_NONE;
 	return c->place[call % PLACES].endpoint;
 }

@@ -26,6 +26,7 @@ struct endpoints *endpoints_new(uint32_t max_endpoints, struct epoch *e)
 	for (uint32_t i = 0; i < p->slots.max; i++) {
 		atomic_init(&p->live[i].health, ENDPOINT_UNKNOWN);
 		atomic_init(&p->live[i].ejected_until_ms, 0);
+		atomic_init(&p->live[i].config, NULL);
 	}
 	return p;
 
@@ -72,6 +73,7 @@ int endpoints_add(struct endpoints *e, const struct endpoint_config *config, uin
 	/* Before the slot is published: what the previous tenant left must not be seen with the new one. */
 	atomic_store_explicit(&e->live[slot].health, ENDPOINT_UNKNOWN, memory_order_relaxed);
 	atomic_store_explicit(&e->live[slot].ejected_until_ms, 0, memory_order_relaxed);
+	atomic_store_explicit(&e->live[slot].config, copy, memory_order_release);
 	return slots_add(&e->slots, copy, ret_slot);
 }
 
@@ -81,18 +83,23 @@ int endpoints_update(struct endpoints *e, uint32_t slot, const struct endpoint_c
 
 	if (!copy)
 		return -ERR_NOMEM;
+	/* Here first, in the slot then, which retires the old one: the grace period begins when nobody can find it any more. */
+	atomic_store_explicit(&e->live[slot].config, copy, memory_order_release);
 	slots_update(&e->slots, slot, copy);
 	return 0;
 }
 
 void endpoints_remove(struct endpoints *e, uint32_t slot)
 {
+	if (slot >= e->slots.max)
+		return;
+	atomic_store_explicit(&e->live[slot].config, NULL, memory_order_release);
 	slots_remove(&e->slots, slot);
 }
 
 const struct endpoint_config *endpoints_get(const struct endpoints *e, uint32_t slot)
 {
-	return slots_get(&e->slots, slot);
+	return slot < e->slots.max ? atomic_load_explicit(&e->live[slot].config, memory_order_acquire) : NULL;
 }
 
 struct endpoint_live *endpoints_live(const struct endpoints *e, uint32_t slot)
@@ -103,7 +110,7 @@ struct endpoint_live *endpoints_live(const struct endpoints *e, uint32_t slot)
 bool endpoint_usable(const struct endpoints *e, uint32_t slot, uint64_t now_ms)
 {
 	/* An ejection counts whatever the health says: workers eject (a 503's Retry-After), only control writes health. */
-	return slots_get(&e->slots, slot) &&
+	return endpoints_get(e, slot) &&
 	       atomic_load_explicit(&e->live[slot].health, memory_order_relaxed) != ENDPOINT_DOWN &&
 	       atomic_load_explicit(&e->live[slot].ejected_until_ms, memory_order_relaxed) <= now_ms;
 }

@@ -34,6 +34,7 @@ struct endpoint_config {
 struct endpoint_live {
 	_Alignas(64) _Atomic(uint8_t) health; /* enum endpoint_health; control writes */
 	_Atomic(uint64_t) ejected_until_ms;   /* data-plane clock; used with ENDPOINT_EJECTED and for Retry-After of a 503 */
+	_Atomic(const struct endpoint_config *) config; /* as in the slot, so that one line says whether it is usable; endpoints.c's */
 };
 
 /* When live traffic takes an endpoint out (of rotation, not out of its calls). */

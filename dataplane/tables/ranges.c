@@ -2,8 +2,10 @@
 #include "tables/ranges.h"
 
 #include <assert.h>
+#include <endian.h>
 #include <stdbool.h>
 #include <stdlib.h>
+#include <string.h>
 
 typedef unsigned __int128 address;
 
@@ -30,12 +32,10 @@ struct flat {
 
 static address address_of(const struct ip_addr *ip)
 {
-	unsigned bytes = ip->family == IP_V4 ? 4 : 16;
-	address a = 0;
+	uint64_t words[2];
 
-	for (unsigned i = 0; i < bytes; i++)
-		a = a << 8 | ip->bytes[i];
-	return a;
+	memcpy(words, ip->bytes, sizeof(words));
+	return ip->family == IP_V4 ? be64toh(words[0]) >> 32 : (address)be64toh(words[0]) << 64 | be64toh(words[1]);
 }
 
 /* Outer before inner, of equals the one given last first. */
@@ -168,34 +168,36 @@ void ranges_free(struct ranges *r)
 	free(r);
 }
 
-uint32_t ranges_lookup(const struct ranges *r, const struct ip_addr *ip)
+/* The last interval that starts at or before the address. A step is a load and a conditional move: nothing to be guessed wrong. */
+static uint32_t lookup4(const struct ranges *r, const struct ip_addr *ip)
+{
+	const uint32_t *start = r->start4;
+	uint32_t a;
+
+	memcpy(&a, ip->bytes, sizeof(a));
+	a = be32toh(a);
+	for (uint32_t n = r->count4, half; n > 1; n -= half) {
+		half = n / 2;
+		start += start[half] <= a ? half : 0;
+	}
+	return r->value4[start - r->start4];
+}
+
+static uint32_t lookup6(const struct ranges *r, const struct ip_addr *ip)
 {
 	address a = address_of(ip);
-	uint32_t low = 0, high;
+	const address *start = r->start6;
 
-	/* The last interval that starts at or before the address: start[low] <= a < start[high]. */
-	if (ip->family == IP_V4) {
-		uint32_t a4 = (uint32_t)a;
-
-		for (high = r->count4; high - low > 1;) {
-			uint32_t middle = low + (high - low) / 2;
-
-			if (r->start4[middle] <= a4)
-				low = middle;
-			else
-				high = middle;
-		}
-		return r->value4[low];
-	}
 	if (ip->family != IP_V6)
 		return RANGES_NONE;
-	for (high = r->count6; high - low > 1;) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (r->start6[middle] <= a)
-			low = middle;
-		else
-			high = middle;
+	for (uint32_t n = r->count6, half; n > 1; n -= half) {
+		half = n / 2;
+		start += start[half] <= a ? half : 0;
 	}
-	return r->value6[low];
+	return r->value6[start - r->start6];
+}
+
+uint32_t ranges_lookup(const struct ranges *r, const struct ip_addr *ip)
+{
+	return ip->family == IP_V4 ? lookup4(r, ip) : lookup6(r, ip);
 }

@@ -1,38 +1,34 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tables/trunks.h"
 
-#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/err.h"
-#include "tables/epoch.h"
 #include "tables/slots.h"
-
-/* Trunk ids in ascending order with their slots; immutable, built anew at each change. */
-struct index {
-	uint32_t count;
-	struct {
-		uint32_t id, slot;
-	} at[];
-};
+#include "tables/word_table.h"
 
 struct trunks {
 	struct slots slots;
-	_Atomic(struct index *) index;
+	struct word_table by_id; /* value: the slot */
 };
 
 struct trunks *trunks_new(uint32_t max_trunks, struct epoch *e)
 {
 	struct trunks *t = calloc(1, sizeof(*t));
-	struct index *empty = calloc(1, sizeof(*empty));
 
-	if (!t || !empty || slots_init(&t->slots, max_trunks, e, free)) {
-		free(t);
-		free(empty);
+	if (!t)
 		return NULL;
-	}
-	atomic_init(&t->index, empty);
+	if (slots_init(&t->slots, max_trunks, e, free))
+		goto fail_slots;
+	if (word_table_init(&t->by_id, t->slots.max))
+		goto fail_table;
 	return t;
+
+fail_table:
+	slots_done(&t->slots);
+fail_slots:
+	free(t);
+	return NULL;
 }
 
 void trunks_free(struct trunks *t)
@@ -40,39 +36,8 @@ void trunks_free(struct trunks *t)
 	if (!t)
 		return;
 	slots_done(&t->slots);
-	free(atomic_load(&t->index));
+	word_table_done(&t->by_id);
 	free(t);
-}
-
-/* A copy of the index without `slot` (SLOT_NONE: all stay), and with (id, slot_in) where slot_in is one. NULL: no memory. */
-static struct index *index_rebuild(const struct index *old, uint32_t slot_out, uint32_t id, uint32_t slot_in)
-{
-	struct index *x = malloc(sizeof(*x) + (old->count + 1) * sizeof(x->at[0]));
-	uint32_t n = 0;
-
-	if (!x)
-		return NULL;
-	for (uint32_t i = 0; i < old->count; i++) {
-		if (slot_in != SLOT_NONE && old->at[i].id > id) {
-			x->at[n].id = id;
-			x->at[n++].slot = slot_in;
-			slot_in = SLOT_NONE;
-		}
-		if (old->at[i].slot != slot_out)
-			x->at[n++] = old->at[i];
-	}
-	if (slot_in != SLOT_NONE) {
-		x->at[n].id = id;
-		x->at[n++].slot = slot_in;
-	}
-	x->count = n;
-	return x;
-}
-
-static void index_publish(struct trunks *t, struct index *x)
-{
-	/* Workers may be searching the old one. */
-	epoch_retire(t->slots.epoch, atomic_exchange_explicit(&t->index, x, memory_order_acq_rel), free);
 }
 
 static struct trunk *trunk_copy(const struct trunk *trunk)
@@ -86,60 +51,49 @@ static struct trunk *trunk_copy(const struct trunk *trunk)
 
 int trunks_add(struct trunks *t, const struct trunk *trunk, uint32_t *ret_slot)
 {
-	uint32_t slot = slots_next(&t->slots);
 	struct trunk *copy;
-	struct index *x;
 
 	if (trunks_find(t, trunk->id) != TRUNK_NONE)
 		return -ERR_EXISTS;
-	if (slot == SLOT_NONE)
+	if (slots_next(&t->slots) == SLOT_NONE)
 		return -ERR_FULL;
 	copy = trunk_copy(trunk);
-	x = index_rebuild(atomic_load(&t->index), SLOT_NONE, trunk->id, slot);
-	if (!copy || !x) {
-		free(copy);
-		free(x);
+	if (!copy)
 		return -ERR_NOMEM;
-	}
-	/* The trunk before its id: who finds the id finds the trunk. */
+	/* The trunk before its id: who finds the id finds the trunk. There is an id per slot at most, so there is room. */
 	(void)slots_add(&t->slots, copy, ret_slot);
-	index_publish(t, x);
-	return 0;
+	return word_table_set(&t->by_id, trunk->id, *ret_slot);
 }
 
 int trunks_update(struct trunks *t, uint32_t slot, const struct trunk *trunk)
 {
 	const struct trunk *old = trunks_get(t, slot);
-	uint32_t other = trunks_find(t, trunk->id);
+	uint32_t other = trunks_find(t, trunk->id), id;
 	struct trunk *copy;
-	struct index *x = NULL;
 
 	if (!old)
 		return -ERR_NOT_FOUND;
 	if (other != TRUNK_NONE && other != slot)
 		return -ERR_EXISTS;
 	copy = trunk_copy(trunk);
-	if (old->id != trunk->id)
-		x = index_rebuild(atomic_load(&t->index), slot, trunk->id, slot);
-	if (!copy || (old->id != trunk->id && !x)) {
-		free(copy);
-		free(x);
+	if (!copy)
 		return -ERR_NOMEM;
-	}
+	id = old->id;
 	slots_update(&t->slots, slot, copy);
-	if (x)
-		index_publish(t, x);
-	return 0;
+	if (id == copy->id)
+		return 0;
+	/* Under its old id it is no longer found anyway (trunks_find). */
+	(void)word_table_delete(&t->by_id, id);
+	return word_table_set(&t->by_id, copy->id, slot);
 }
 
 void trunks_remove(struct trunks *t, uint32_t slot)
 {
-	struct index *x = index_rebuild(atomic_load(&t->index), slot, 0, SLOT_NONE);
+	const struct trunk *old = trunks_get(t, slot);
 
-	/* Without memory for a new index the old one stays: the slot would be found under this id, but is empty; once it is used again its
-	 * trunk's own id tells them apart (trunks_find). */
-	if (x)
-		index_publish(t, x);
+	if (!old)
+		return;
+	(void)word_table_delete(&t->by_id, old->id);
 	slots_remove(&t->slots, slot);
 }
 
@@ -150,24 +104,14 @@ const struct trunk *trunks_get(const struct trunks *t, uint32_t slot)
 
 uint32_t trunks_find(const struct trunks *t, uint32_t id)
 {
-	const struct index *x = atomic_load_explicit(&t->index, memory_order_acquire);
-	uint32_t low = 0, high = x->count;
+	const struct trunk *trunk;
+	uint32_t slot;
 
-	while (low < high) {
-		uint32_t middle = low + (high - low) / 2;
-
-		if (x->at[middle].id < id)
-			low = middle + 1;
-		else
-			high = middle;
-	}
-	for (; low < x->count && x->at[low].id == id; low++) {
-		const struct trunk *trunk = trunks_get(t, x->at[low].slot);
-
-		if (trunk && trunk->id == id)
-			return x->at[low].slot;
-	}
-	return TRUNK_NONE;
+	if (!id || !word_table_get(&t->by_id, id, &slot))
+		return TRUNK_NONE;
+	/* The slot may have another trunk by now. */
+	trunk = trunks_get(t, slot);
+	return trunk && trunk->id == id ? slot : TRUNK_NONE;
 }
 
 uint32_t trunk_id(struct span name)

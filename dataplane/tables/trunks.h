@@ -22,18 +22,18 @@ enum trunk_request_uri {
 	TRUNK_URI_KEEP,	    /* the request URI is left as it came */
 };
 
-/* Immutable once published. */
+/* Immutable once published. What every call reads is in front. */
 struct trunk {
 	uint32_t id; /* trunk_id(name): stable across nodes and restarts */
-	char name[TRUNK_NAME_MAX];
 	uint32_t profile_slot; /* where its calls go when number and domain say nothing; PROFILE_NONE */
-	struct number_plan plan;
 	enum trunk_request_uri request_uri;
-	char host[256]; /* for TRUNK_URI_ENDPOINT; empty: the endpoint's address */
 	uint16_t endpoint_count;
-	uint32_t endpoints[TRUNK_ENDPOINTS_MAX]; /* endpoint slots */
 	uint16_t prefix_count;
+	struct number_plan plan;
+	char host[256]; /* for TRUNK_URI_ENDPOINT; empty: the endpoint's address */
+	uint32_t endpoints[TRUNK_ENDPOINTS_MAX]; /* endpoint slots */
 	struct ip_prefix prefixes[TRUNK_PREFIXES_MAX]; /* its sources; in-dialog requests may be sent there too */
+	char name[TRUNK_NAME_MAX];
 };
 
 struct trunks;
