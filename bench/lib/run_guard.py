@@ -122,6 +122,7 @@ def show(found, count):
 
 def main():
     parser = argparse.ArgumentParser(prog="bench/guard", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--budget", metavar="FILE", default=BUDGET, help="another one than bench/budget.json")
     parser.add_argument("--update", action="store_true", help="make what is found the budget")
     parser.add_argument("--functions", type=int, metavar="N", help="only show the N costliest functions of each phase")
     parser.add_argument("--no-build", action="store_true", help="the program is there already")
@@ -136,12 +137,12 @@ def main():
         return
     compiler = said("cc", "--version")
     if options.update:
-        with open(BUDGET, "w", encoding="utf-8") as file:
+        with open(options.budget, "w", encoding="utf-8") as file:
             json.dump({"compiler": compiler, **found}, file, indent=1)
             file.write("\n")
         print("\n".join(f"{level:7} {phase:10} {now['instructions']:10.1f}" for level, phases in found.items() for phase, now in phases.items()))
         return
-    with open(BUDGET, encoding="utf-8") as file:
+    with open(options.budget, encoding="utf-8") as file:
         budget = json.load(file)
     if budget["compiler"] != compiler:
         print(f"the budget was made with {budget['compiler']}, this is {compiler}: differences may be its")

@@ -64,17 +64,17 @@ def side_by_side(cases, rounds):
 
 def small_cases(results, quick):
     cases = {mode: lambda mode=mode: measure(mode, quick, **SMALL) for mode in ("floor", "in_dialog", "stateful", "call")}
-    cases["in_dialog, checksums offloaded"] = lambda: measure("in_dialog", quick, **SMALL, offload=True)
-    cases["in_dialog, nothing traced"] = lambda: measure("in_dialog", quick, **SMALL, trace=0)
-    if not quick:
-        cases["stateful, checksums offloaded"] = lambda: measure("stateful", **SMALL, offload=True)
-    found = {name: together(runs) for name, runs in side_by_side(cases, 1 if quick else 3).items()}
+    variants = {"in_dialog, checksums offloaded": lambda: measure("in_dialog", quick, **SMALL, offload=True),
+                "in_dialog, nothing traced": lambda: measure("in_dialog", quick, **SMALL, trace=0),
+                "stateful, checksums offloaded": lambda: measure("stateful", True, **SMALL, offload=True)}
+    runs = {**side_by_side(cases, 1 if quick else 3), **side_by_side(variants, 1)}
+    found = {name: together(of_one) for name, of_one in runs.items()}
     floor = found["floor"]["ns"]
-    for key, unit, target in (("in_dialog", "ns", "<= 250"), ("stateful", "ns", "<= 500"), ("call", "ns", "<= 3000")):
-        beside = {"memcpy + look-up": floor} if key != "call" else {}
+    for key, target in (("in_dialog", "<= 250"), ("stateful", "<= 500"), ("call", "<= 3000")):
         detail = {name: run for name, run in found.items() if name.split(",")[0] in (key, "floor")}
         detail["rate_per_s"] = (RATES_QUICK if quick else RATES)[key]
-        results.add(key, found[key]["ns"], unit, target=target, beside=beside, spread=found[key]["spread"], detail=detail)
+        results.add(key, found[key]["ns"], "ns", target=target, beside={"memcpy + look-up": floor} if key != "call" else {},
+                    spread=found[key]["spread"], detail=detail)
     return found
 
 

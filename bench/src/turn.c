@@ -32,15 +32,21 @@ uint64_t turn_clock(void)
 	return atomic_load_explicit(&now_ns, memory_order_relaxed);
 }
 
+/* No tail call: what is below belongs to the function that was called. */
+static unsigned one_turn(struct worker *w)
+{
+	unsigned work = turn(w);
+
+	__asm__ volatile("" : "+r"(work));
+	return work;
+}
+
 unsigned turn_run(struct worker *w)
 {
-	return turn(w);
+	return one_turn(w);
 }
 
 unsigned __attribute__((noinline)) turn_measured(struct worker *w)
 {
-	unsigned work = turn(w);
-
-	__asm__ volatile("" : "+r"(work)); /* no tail call: what is below belongs to this function */
-	return work;
+	return one_turn(w);
 }
