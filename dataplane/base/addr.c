@@ -3,6 +3,7 @@
 
 #include "base/err.h"
 #include "base/ip4.h"
+#include "base/partial.h"
 
 /* Four decimal octets without leading zeros. */
 static bool parse_v4(const uint8_t *p, uint32_t n, uint8_t out[4])
@@ -88,31 +89,21 @@ static bool parse_v6(const uint8_t *p, uint32_t n, uint8_t out[16])
 }
 
 #if CPU_X86
-/* text.n is 7..15: two overlapping words hold it all. */
-TARGET_AVX2 static bool parse_v4_avx2(struct span text, uint8_t out[4])
+/* text.n is 7..15. Writes all of out, so that who copies it finds one store. */
+TARGET_AVX2 static bool parse_v4_avx2(struct span text, uint8_t out[16])
 {
-	uint64_t low = 0, high = 0;
+	uint64_t low, high;
 	uint32_t octets;
 
-	if (text.n >= 8) {
-		memcpy(&low, text.p, 8);
-		memcpy(&high, text.p + text.n - 8, 8);
-		high = text.n > 8 ? high >> 8 * (16 - text.n) : 0;
-	} else {
-		uint32_t tail;
-
-		memcpy(&low, text.p, 4);
-		memcpy(&tail, text.p + 3, 4);
-		low |= (uint64_t)tail << 24;
-	}
+	load_pair(text.p, text.n, &low, &high);
 	if (ip4_read(_mm_set_epi64x((long long)high, (long long)low), &octets) != text.n)
 		return false;
-	memcpy(out, &octets, 4);
+	_mm_storeu_si128((__m128i *)out, _mm_cvtsi32_si128((int)octets));
 	return true;
 }
 #endif
 
-static bool parse_quad(struct span text, uint8_t out[4])
+static bool parse_quad(struct span text, uint8_t out[16])
 {
 #if CPU_X86
 	if (cpu_level >= CPU_AVX2)
@@ -123,24 +114,23 @@ static bool parse_quad(struct span text, uint8_t out[4])
 
 int ip_parse(struct span text, struct ip_addr *ret_ip)
 {
-	struct ip_addr ip = { 0 };
+	uint8_t bytes[16] = { 0 };
 
-	if (text.n >= 7 && text.n <= 15 && parse_quad(text, ip.bytes)) {
-		ip.family = IP_V4;
-		*ret_ip = ip;
+	if (text.n >= 7 && text.n <= 15 && parse_quad(text, bytes)) {
+		ret_ip->family = IP_V4;
+		memcpy(ret_ip->bytes, bytes, 16);
 		return 0;
 	}
-	memset(ip.bytes, 0, sizeof(ip.bytes));
 	if (text.n >= 2 && text.p[0] == '[') {
 		if (text.p[text.n - 1] != ']')
 			return -ERR_INVALID;
 		text.p++;
 		text.n -= 2;
 	}
-	if (text.n >= IP_TEXT_MAX || !parse_v6(text.p, text.n, ip.bytes))
+	if (text.n >= IP_TEXT_MAX || !parse_v6(text.p, text.n, bytes))
 		return -ERR_INVALID;
-	ip.family = IP_V6;
-	*ret_ip = ip;
+	ret_ip->family = IP_V6;
+	memcpy(ret_ip->bytes, bytes, 16);
 	return 0;
 }
 

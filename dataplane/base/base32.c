@@ -1,9 +1,15 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base32.h"
 
+#include "base/cpu.h"
 #include "base/err.h"
+#include "base/partial.h"
 
-uint32_t base32_encode(const uint8_t *in, uint32_t n, char *out)
+#if CPU_X86
+#include <immintrin.h>
+#endif
+
+static uint32_t encode_scalar(const uint8_t *in, uint32_t n, char *out)
 {
 	static const char alphabet[32] = { "abcdefghijklmnopqrstuvwxyz234567" };
 	uint32_t held = 0, bits = 0, written = 0;
@@ -29,13 +35,11 @@ static inline uint32_t value_of(uint8_t c)
 	return digit < 6 ? digit + 26 : UINT32_MAX;
 }
 
-int base32_decode(struct span text, uint8_t *out, uint32_t cap)
+/* text is of a length that whole bytes have, and these fit. */
+static int decode_scalar(struct span text, uint8_t *out)
 {
-	uint64_t bytes = (uint64_t)text.n * 5 / 8;
 	uint32_t held = 0, bits = 0, written = 0;
 
-	if (bytes > cap || bytes > INT32_MAX || BASE32_LEN(bytes) != text.n)
-		return -ERR_INVALID;
 	for (uint32_t i = 0; i < text.n; i++) {
 		uint32_t v = value_of(text.p[i]);
 
@@ -51,4 +55,186 @@ int base32_decode(struct span text, uint8_t *out, uint32_t cap)
 	if (held & ((1u << bits) - 1))
 		return -ERR_INVALID;
 	return (int)written;
+}
+
+#if CPU_X86
+/* Ten bytes to sixteen characters: each five bits lie inside a word of two bytes, from which a multiplication moves them down. */
+TARGET_AVX2 static inline __m128i encode_ten(__m128i v)
+{
+	const __m128i first = _mm_setr_epi8(1, 0, 1, 0, 2, 1, 2, 1, 3, 2, 4, 3, 4, 3, -1, 4);
+	const __m128i down = _mm_setr_epi16(1 << 5, 1 << 10, 1 << 7, 1 << 12, 1 << 9, 1 << 6, 1 << 11, 1 << 8), five = _mm_set1_epi16(31);
+	__m128i second = _mm_add_epi8(first, _mm_setr_epi8(5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 0, 5));
+	__m128i a = _mm_and_si128(_mm_mulhi_epu16(_mm_shuffle_epi8(v, first), down), five);
+	__m128i b = _mm_and_si128(_mm_mulhi_epu16(_mm_shuffle_epi8(v, second), down), five);
+	__m128i all = _mm_packus_epi16(a, b);
+	__m128i digit = _mm_and_si128(_mm_cmpgt_epi8(all, _mm_set1_epi8(25)), _mm_set1_epi8('a' + 26 - '2'));
+
+	return _mm_sub_epi8(_mm_add_epi8(all, _mm_set1_epi8('a')), digit);
+}
+
+/* n <= 10 */
+TARGET_AVX2 static inline uint32_t encode_few(__m128i v, uint32_t n, char *out)
+{
+	uint32_t length = BASE32_LEN(n);
+	__m128i text = encode_ten(v);
+
+	store_pair((uint8_t *)out, length, (uint64_t)_mm_cvtsi128_si64(text), (uint64_t)_mm_extract_epi64(text, 1));
+	return length;
+}
+
+/* n <= 16 */
+TARGET_AVX2 static uint32_t encode_pair_avx2(uint64_t low, uint64_t high, uint32_t n, char *out)
+{
+	__m128i v = _mm_set_epi64x((long long)high, (long long)low);
+
+	if (n <= 10)
+		return encode_few(v, n, out);
+	_mm_storeu_si128((__m128i *)out, encode_ten(v));
+	return 16 + encode_few(_mm_srli_si128(v, 10), n - 10, out + 16);
+}
+
+TARGET_AVX2 static uint32_t encode_avx2(const uint8_t *in, uint32_t n, char *out)
+{
+	uint32_t length = BASE32_LEN(n);
+	uint64_t low, high;
+
+	for (; n > 16; in += 10, n -= 10, out += 16)
+		_mm_storeu_si128((__m128i *)out, encode_ten(_mm_set_epi64x((long long)load_64(in + 8), (long long)load_64(in))));
+	if (n == 16) {
+		low = load_64(in);
+		high = load_64(in + 8);
+	} else {
+		load_pair(in, n, &low, &high);
+	}
+	encode_pair_avx2(low, high, n, out);
+	return length;
+}
+
+/* Sixteen characters to ten bytes, zeros behind them; foreign characters leave bits in *bad. */
+TARGET_AVX2 static inline __m128i decode_sixteen(__m128i v, __m128i *bad)
+{
+	const __m128i order = _mm_setr_epi8(4, 3, 2, 1, 0, 12, 11, 10, 9, 8, -1, -1, -1, -1, -1, -1);
+	__m128i letter = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
+	__m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('2'));
+	__m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
+	__m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(5)), digit);
+
+	v = _mm_blendv_epi8(_mm_add_epi8(digit, _mm_set1_epi8(26)), letter, is_letter);
+	*bad = _mm_or_si128(*bad, _mm_andnot_si128(_mm_or_si128(is_letter, is_digit), _mm_set1_epi8(-1)));
+	v = _mm_madd_epi16(_mm_maddubs_epi16(v, _mm_set1_epi16(0x0120)), _mm_set1_epi32(0x00010400));
+	return _mm_shuffle_epi8(_mm_or_si128(_mm_slli_epi64(v, 20), _mm_srli_epi64(v, 32)), order);
+}
+
+/* The last up to sixteen characters of at least eight, padded with zeros. */
+TARGET_AVX2 static inline __m128i load_text(const uint8_t *p, uint32_t n)
+{
+	const uint64_t zeros = 0x6161616161616161ULL; /* "aaaaaaaa" */
+	uint64_t low, high = zeros;
+
+	if (n == 16)
+		return _mm_loadu_si128((const __m128i *)p);
+	if (n < 8) {
+		low = n ? load_64(p + n - 8) >> 8 * (8 - n) | zeros << 8 * n : zeros;
+	} else {
+		low = load_64(p);
+		if (n > 8)
+			high = load_64(p + n - 8) >> 8 * (16 - n) | zeros << 8 * (n - 8);
+	}
+	return _mm_set_epi64x((long long)high, (long long)low);
+}
+
+/* Whether all behind the first n of ten bytes is zero: what is left of a byte that began. */
+static inline bool clean_behind(uint64_t low, uint64_t high, uint32_t n)
+{
+	return n < 8 ? !(low >> 8 * n | high) : !(high >> 8 * (n - 8));
+}
+
+/* text.n >= 8, as decode_scalar. */
+TARGET_AVX2 static int decode_avx2(struct span text, uint8_t *out, uint32_t cap)
+{
+	uint32_t left = text.n, n;
+	const uint8_t *p = text.p;
+	__m128i bad = _mm_setzero_si128(), v;
+	uint64_t low, high;
+
+	for (; left > 16 && cap >= 16; p += 16, left -= 16, out += 10, cap -= 10)
+		_mm_storeu_si128((__m128i *)out, decode_sixteen(_mm_loadu_si128((const __m128i *)p), &bad));
+	for (;; p += 16, left -= 16, out += 10) {
+		v = decode_sixteen(load_text(p, left < 16 ? left : 16), &bad);
+		low = (uint64_t)_mm_cvtsi128_si64(v);
+		high = (uint64_t)_mm_extract_epi64(v, 1);
+		if (left <= 16)
+			break;
+		store_pair(out, 10, low, high);
+	}
+	n = left * 5 / 8;
+	if (!_mm_testz_si128(bad, bad) || !clean_behind(low, high, n))
+		return -ERR_INVALID;
+	store_pair(out, n, low, high);
+	return (int)(text.n * 5 / 8);
+}
+
+/* text.n is 8..24 */
+TARGET_AVX2 static int decode_pair_avx2(struct span text, uint64_t *ret_low, uint64_t *ret_high)
+{
+	uint32_t some = text.n < 16 ? text.n : 16, n = text.n * 5 / 8;
+	__m128i bad = _mm_setzero_si128(), v = decode_sixteen(load_text(text.p, some), &bad);
+
+	if (text.n > 16)
+		v = _mm_or_si128(v, _mm_slli_si128(decode_sixteen(load_text(text.p + 16, text.n - 16), &bad), 10));
+	*ret_low = (uint64_t)_mm_cvtsi128_si64(v);
+	*ret_high = (uint64_t)_mm_extract_epi64(v, 1);
+	return _mm_testz_si128(bad, bad) && clean_behind(*ret_low, *ret_high, n) ? (int)n : -ERR_INVALID;
+}
+#endif
+
+uint32_t base32_encode(const uint8_t *in, uint32_t n, char *out)
+{
+#if CPU_X86
+	if (cpu_level >= CPU_AVX2)
+		return encode_avx2(in, n, out);
+#endif
+	return encode_scalar(in, n, out);
+}
+
+int base32_decode(struct span text, uint8_t *out, uint32_t cap)
+{
+	uint64_t bytes = (uint64_t)text.n * 5 / 8;
+
+	if (bytes > cap || bytes > INT32_MAX || BASE32_LEN(bytes) != text.n)
+		return -ERR_INVALID;
+#if CPU_X86
+	if (cpu_level >= CPU_AVX2 && text.n >= 8)
+		return decode_avx2(text, out, cap);
+#endif
+	return decode_scalar(text, out);
+}
+
+uint32_t base32_encode_pair(uint64_t low, uint64_t high, uint32_t n, char *out)
+{
+	uint64_t bytes[2] = { low, high };
+
+#if CPU_X86
+	if (cpu_level >= CPU_AVX2)
+		return encode_pair_avx2(low, high, n, out);
+#endif
+	return encode_scalar((const uint8_t *)bytes, n, out);
+}
+
+int base32_decode_pair(struct span text, uint64_t *ret_low, uint64_t *ret_high)
+{
+	uint32_t n = text.n * 5 / 8;
+	uint64_t bytes[2] = { 0 };
+	int read;
+
+	if (text.n < 8 || text.n > 24 || BASE32_LEN(n) != text.n)
+		return -ERR_INVALID;
+#if CPU_X86
+	if (cpu_level >= CPU_AVX2)
+		return decode_pair_avx2(text, ret_low, ret_high);
+#endif
+	read = decode_scalar(text, (uint8_t *)bytes);
+	*ret_low = bytes[0];
+	*ret_high = bytes[1];
+	return read;
 }

@@ -3,81 +3,77 @@
 
 #include "base/base32.h"
 #include "base/err.h"
-#include "sip/lex.h"
+#include "base/partial.h"
 
 /* Behind the cookie: one letter for the kind, then 15 bytes as 24 characters of base32: worker, slot and generation (or 40 bits
- * of digest), loop hash, and 40 bits of MAC over all of it. */
+ * of digest), loop hash, and 40 bits of MAC over all of it. In words that lie in memory as the bytes do: first worker, 40 bits and
+ * the loop hash's upper half, then its lower half and the MAC. */
 
-#define COOKIE	"z9hG4bK"
-#define CONTENT 10
-#define MAC	5
+#define COOKIE "z9hG4bK"
+#define TEXT   24
+#define BYTES  15
 
-static void put_be(uint8_t *out, uint64_t v, unsigned bytes)
+static inline uint64_t big_endian(uint64_t v)
 {
-	for (unsigned i = bytes; i--; v >>= 8)
-		out[i] = (uint8_t)v;
-}
-
-static uint64_t get_be(const uint8_t *in, unsigned bytes)
-{
-	uint64_t v = 0;
-
-	for (unsigned i = 0; i < bytes; i++)
-		v = v << 8 | in[i];
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap64(v);
+#else
 	return v;
+#endif
 }
 
-static uint64_t mac_of(const struct hash_key *key, const uint8_t content[CONTENT], char kind)
+/* Over the ten bytes of content and, behind them, the kind. */
+static inline uint64_t mac_of(const struct hash_key *key, uint64_t first, uint64_t second, char kind)
 {
-	uint8_t covered[CONTENT + 1];
+	struct siphash s = siphash_start(key);
 
-	memcpy(covered, content, CONTENT);
-	covered[CONTENT] = (uint8_t)kind;
-	return siphash24(key, covered, sizeof(covered)) & 0xffffffffffULL;
+	siphash24_word(&s, __builtin_bswap64(first));
+	return siphash24_end(s, __builtin_bswap64(second) | (uint64_t)(uint8_t)kind << 16, 11) & 0xffffffffffULL;
 }
 
 void branch_encode(const struct hash_key *key, const struct branch *b, char out[BRANCH_TEXT])
 {
-	char kind = b->kind == BRANCH_TRANSACTION ? 't' : 's';
-	uint8_t bytes[CONTENT + MAC];
+	bool transaction = b->kind == BRANCH_TRANSACTION;
+	uint64_t middle = transaction ? (uint64_t)(b->slot & 0xffffff) << 16 | b->generation : b->digest & 0xffffffffffULL;
+	uint64_t first = (uint64_t)b->worker << 56 | middle << 16 | b->loop >> 16, second = (uint64_t)b->loop << 48;
+	char kind = transaction ? 't' : 's';
 
-	bytes[0] = b->worker;
-	if (b->kind == BRANCH_TRANSACTION) {
-		put_be(bytes + 1, b->slot, 3);
-		put_be(bytes + 4, b->generation, 2);
-	} else {
-		put_be(bytes + 1, b->digest, 5);
-	}
-	put_be(bytes + 6, b->loop, 4);
-	put_be(bytes + CONTENT, mac_of(key, bytes, kind), MAC);
 	memcpy(out, COOKIE, 7);
 	out[7] = kind;
-	base32_encode(bytes, sizeof(bytes), out + 8);
+	second |= mac_of(key, first, second, kind) << 8;
+	base32_encode_pair(big_endian(first), big_endian(second), BYTES, out + 8);
 }
 
 int branch_decode(const struct hash_key *key, struct span text, struct branch *ret_branch)
 {
-	uint8_t bytes[CONTENT + MAC];
+	uint64_t cookie, first, second, middle;
 	struct branch b = { 0 };
 	char kind;
 
-	if (text.n != BRANCH_TEXT || !lex_ieq(text.p, "z9hg4bk", 7))
+	if (text.n != BRANCH_TEXT)
 		return -ERR_NOT_FOUND;
-	kind = (char)ascii_lower(text.p[7]);
-	if ((kind != 't' && kind != 's') || base32_decode(span_of(text.p + 8, BRANCH_TEXT - 8), bytes, sizeof(bytes)) < 0)
+	cookie = big_endian(load_64(text.p)) | 0x2020202020202020ULL;
+	kind = (char)cookie;
+	/* '9' and '4' have that bit too, but so have the control characters 0x19 and 0x14 once it is set */
+	if (cookie >> 8 != 0x7a39686734626bULL || text.p[1] != '9' || text.p[4] != '4' || (kind != 't' && kind != 's'))
 		return -ERR_NOT_FOUND;
-	if (get_be(bytes + CONTENT, MAC) != mac_of(key, bytes, kind))
+	if (base32_decode_pair(span_of(text.p + 8, TEXT), &first, &second) < 0)
+		return -ERR_NOT_FOUND;
+	first = big_endian(first);
+	second = big_endian(second);
+	if ((second >> 8 & 0xffffffffffULL) != mac_of(key, first, second >> 48 << 48, kind))
 		return -ERR_FORGED;
-	b.worker = bytes[0];
+	middle = first >> 16 & 0xffffffffffULL;
+	b.worker = (uint8_t)(first >> 56);
 	if (kind == 't') {
 		b.kind = BRANCH_TRANSACTION;
-		b.slot = (uint32_t)get_be(bytes + 1, 3);
-		b.generation = (uint16_t)get_be(bytes + 4, 2);
+		b.slot = (uint32_t)(middle >> 16);
+		b.generation = (uint16_t)middle;
 	} else {
 		b.kind = BRANCH_STATELESS;
-		b.digest = get_be(bytes + 1, 5);
+		b.digest = middle;
 	}
-	b.loop = (uint32_t)get_be(bytes + 6, 4);
+	b.loop = (uint32_t)(first & 0xffff) << 16 | (uint32_t)(second >> 48);
 	*ret_branch = b;
 	return 0;
 }

@@ -5,6 +5,7 @@
 #include <immintrin.h>
 
 #include "base/ip4.h"
+#include "base/partial.h"
 #include "sip/header_names.h"
 #include "sip/host.h"
 #include "sip/lex.h"
@@ -27,8 +28,7 @@ struct chunk {
 static inline struct chunk chunk_load(const uint8_t *p, uint32_t n)
 {
 	const __m256i zero = _mm256_setzero_si256();
-	uint64_t low = 0, high = 0;
-	uint32_t words[2];
+	uint64_t low, high;
 
 	if (n >= 32)
 		return (struct chunk){ _mm256_loadu_si256((const __m256i *)p), _mm256_loadu_si256((const __m256i *)(p + n - 32)), n - 32,
@@ -37,19 +37,8 @@ static inline struct chunk chunk_load(const uint8_t *p, uint32_t n)
 		return (struct chunk){ _mm256_inserti128_si256(zero, _mm_loadu_si128((const __m128i *)p), 0),
 				       _mm256_inserti128_si256(zero, _mm_loadu_si128((const __m128i *)(p + n - 16)), 0), n - 16,
 				       0xffff };
-	if (n >= 8) {
-		memcpy(&low, p, 8);
-		memcpy(&high, p + n - 8, 8);
-		return (struct chunk){ _mm256_set_epi64x(0, 0, 0, (long long)low), _mm256_set_epi64x(0, 0, 0, (long long)high), n - 8, 0xff };
-	}
-	if (n >= 4) {
-		memcpy(&words[0], p, 4);
-		memcpy(&words[1], p + n - 4, 4);
-		return (struct chunk){ _mm256_set_epi64x(0, 0, 0, words[0]), _mm256_set_epi64x(0, 0, 0, words[1]), n - 4, 0xf };
-	}
-	for (uint32_t i = 0; i < n; i++)
-		low |= (uint64_t)p[i] << 8 * i;
-	return (struct chunk){ _mm256_set_epi64x(0, 0, 0, (long long)low), zero, 0, (1u << n) - 1 };
+	load_pair(p, n, &low, &high);
+	return (struct chunk){ _mm256_set_epi64x(0, 0, (long long)high, (long long)low), zero, 0, (1u << n) - 1 };
 }
 
 static inline uint64_t chunk_is(const struct chunk *c, char byte)
@@ -82,18 +71,11 @@ static inline uint64_t chunk_in(const struct chunk *c, enum lex_set set)
 /* n <= 16 */
 static inline __m128i load_16(const uint8_t *p, uint32_t n)
 {
-	uint64_t low = 0, high = 0;
+	uint64_t low, high;
 
 	if (n == 16)
 		return _mm_loadu_si128((const __m128i *)p);
-	if (n >= 8) {
-		memcpy(&low, p, 8);
-		memcpy(&high, p + n - 8, 8);
-		high = n > 8 ? high >> 8 * (16 - n) : 0;
-	} else {
-		for (uint32_t i = 0; i < n; i++)
-			low |= (uint64_t)p[i] << 8 * i;
-	}
+	load_pair(p, n, &low, &high);
 	return _mm_set_epi64x((long long)high, (long long)low);
 }
 

@@ -9,6 +9,7 @@
  * What looks otherwise goes to the careful readers. */
 
 #include "base/ip4.h"
+#include "base/partial.h"
 #include "sip/host.h"
 #include "sip/level.h"
 #include "sip/lex.h"
@@ -27,22 +28,6 @@ static inline uint64_t below(uint32_t n)
 static inline uint32_t first_bit(uint64_t mask)
 {
 	return (uint32_t)_tzcnt_u64(mask);
-}
-
-static inline uint64_t load_64(const uint8_t *p)
-{
-	uint64_t v;
-
-	memcpy(&v, p, 8);
-	return v;
-}
-
-static inline uint32_t load_32(const uint8_t *p)
-{
-	uint32_t v;
-
-	memcpy(&v, p, 4);
-	return v;
 }
 
 /* What a word of text holds, its letters in lower case. */
@@ -114,8 +99,8 @@ static inline const uint8_t *host_look(const uint8_t *p, const uint8_t *end, enu
 		if (!n)
 			return host_read(p, end, kind, ip);
 		*kind = HOST_IPV4;
-		*ip = (struct ip_addr){ .family = IP_V4 };
-		memcpy(ip->bytes, &octets, 4);
+		ip->family = IP_V4;
+		_mm_storeu_si128((__m128i *)ip->bytes, _mm_cvtsi32_si128((int)octets));
 		return p + n;
 	}
 	n = upto_64(p, end);

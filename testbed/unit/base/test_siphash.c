@@ -70,12 +70,50 @@ static void alignment_does_not_matter(void **state)
 	}
 }
 
+/* The empty message under the key 00..0f; then, for every length, that steps and lengths are as for 2-4: each byte counts. */
+static void one_three(void **state)
+{
+	const struct hash_key key = { 0x0706050403020100, 0x0f0e0d0c0b0a0908 };
+	uint64_t seen[64];
+
+	assert_int_equal(siphash13(&key, "", 0), 0xabac0158050fc4dc);
+	for (size_t n = 0; n < 64; n++) {
+		uint8_t *message = calloc(1, n + !n);
+
+		assert_non_null(message);
+		seen[n] = siphash13(&key, message, n);
+		for (size_t i = 0; i < n; i++) {
+			assert_int_not_equal(seen[n], seen[i]);
+			message[i] ^= 0x80;
+			assert_int_not_equal(siphash13(&key, message, n), seen[n]);
+			message[i] ^= 0x80;
+		}
+		free(message);
+	}
+}
+
+static void by_steps(void **state)
+{
+	const struct hash_key key = { 3, 4 };
+	const uint64_t words[3] = { 0x0123456789abcdef, 1, 0x80 };
+
+	for (size_t bytes = 16; bytes < 24; bytes++) {
+		struct siphash s = siphash_start(&key);
+
+		siphash24_word(&s, words[0]);
+		siphash24_word(&s, words[1]);
+		assert_int_equal(siphash24_end(s, bytes > 16 ? words[2] : 0, bytes), siphash24(&key, words, bytes));
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(published_vectors),
 		cmocka_unit_test(published_vectors_128),
 		cmocka_unit_test(alignment_does_not_matter),
+		cmocka_unit_test(one_three),
+		cmocka_unit_test(by_steps),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "base/cpu.h"
 #include "base/err.h"
 #include "exact.h"
 #include "sip/branch.h"
@@ -170,5 +171,8 @@ int main(void)
 		cmocka_unit_test(tokens_refused),
 	};
 
-	return cmocka_run_group_tests(tests, NULL, NULL);
+	for (int level = CPU_SCALAR; level < CPU_LEVELS; level++)
+		if (cpu_select((enum cpu_level)level) && cmocka_run_group_tests(tests, NULL, NULL))
+			return 1;
+	return 0;
 }
