@@ -159,8 +159,6 @@ static int attempt_begin(struct proxy *p, struct context *c, const struct profil
 			 uint8_t breadth, const struct sip_message *m)
 {
 	struct attempt *a = attempt_new(p, c, profile, s);
-	uint32_t room = m->len + 1024 < SLAB_BYTES_MAX ? m->len + 1024 : SLAB_BYTES_MAX;
-	uint8_t *out;
 	int n;
 
 	c->started++;
@@ -175,12 +173,7 @@ static int attempt_begin(struct proxy *p, struct context *c, const struct profil
 	a->breadth = breadth;
 	target_add(p->config.targets, a->target_slot, TARGET_RINGING, 1);
 	arm_clocks(p, c, a);
-	out = send_begin(p, room);
-	if (!out) /* no buffer just now: the retransmission is the next try */
-		return 0;
-	n = forward_compose(p, c, a, m, out, room);
-	if (n > 0)
-		n = send_end(p, (uint32_t)n, &a->txn.to);
+	n = forward_send(p, c, a, m);
 	if (n < 0) {
 		count(p, COUNTER_attempt_transport_error);
 		target_add(p->config.targets, a->target_slot, TARGET_FAILED, 1);

@@ -14,19 +14,8 @@ static uint32_t room_for(uint32_t len)
 
 void downstream_resend(struct proxy *p, struct attempt *a)
 {
-	struct context *c = a->context;
-	uint32_t room = room_for(c->request_len);
-	uint8_t *out;
-	int n;
-
-	if (!context_view(p, c))
-		return;
-	out = send_begin(p, room);
-	if (!out)
-		return;
-	n = forward_compose(p, c, a, &p->kept, out, room);
-	if (n > 0)
-		send_end(p, (uint32_t)n, &a->txn.to);
+	if (context_view(p, a->context))
+		forward_send(p, a->context, a, &p->kept);
 }
 
 /* The request as it was sent, read again into p->sent. */

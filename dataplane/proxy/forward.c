@@ -242,8 +242,7 @@ static void edit_drop_routes(struct edit_list *l, const struct sip_message *m)
 		edit_replace(l, m->headers[line].start, m->headers[line].end - m->headers[line].start, (struct span){ 0, 0 });
 }
 
-int forward_compose(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m,
-		    uint8_t *out, uint32_t cap)
+static void edit(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m)
 {
 	edit_reset(&p->edits);
 	edit_own_lines(p, c, a, m);
@@ -252,5 +251,28 @@ int forward_compose(struct proxy *p, const struct context *c, const struct attem
 	edit_max_forwards(&p->edits, m);
 	edit_max_breadth(&p->edits, a, m);
 	edit_drop_routes(&p->edits, m);
+}
+
+int forward_compose(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m,
+		    uint8_t *out, uint32_t cap)
+{
+	edit(p, c, a, m);
 	return edit_compose(&p->edits, m, out, cap);
+}
+
+int forward_send(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m)
+{
+	uint32_t room;
+	uint8_t *out;
+	int n;
+
+	edit(p, c, a, m);
+	room = edit_size(&p->edits, m); /* no more: what fits an mbuf is written where it is sent from */
+	if (room > SLAB_BYTES_MAX)
+		return -ERR_FULL;
+	out = send_begin(p, room);
+	if (!out) /* no buffer just now: the retransmission is the next try */
+		return 0;
+	n = edit_compose(&p->edits, m, out, room);
+	return n < 0 ? n : send_end(p, (uint32_t)n, &a->txn.to);
 }

@@ -59,10 +59,13 @@ static int compose(struct proxy *p, const struct sip_message *m, const struct fl
 	return reply_compose(m, &r, out, cap);
 }
 
-/* An upper bound of what reply_compose copies from the request: its head. */
-static uint32_t reply_room(const struct sip_message *m)
+/* An upper bound of what reply_compose writes: the request's head at most, and what we add. Tight, since what fits an mbuf is written where it is
+ * sent from. */
+static uint32_t reply_room(const struct sip_message *m, struct span headers)
 {
-	return m->body + OWN_REPLY_EXTRA + 1024 < SLAB_BYTES_MAX ? m->body + OWN_REPLY_EXTRA + 1024 : SLAB_BYTES_MAX - 64;
+	uint32_t room = m->body + headers.n + OWN_REPLY_EXTRA;
+
+	return room < SLAB_BYTES_MAX ? room : SLAB_BYTES_MAX - 64;
 }
 
 bool unheard(const struct proxy *p, const struct flow *from)
@@ -74,7 +77,7 @@ void reply_stateless(struct proxy *p, const struct sip_message *m, const struct 
 		     struct span headers)
 {
 	struct flow to;
-	uint32_t room = reply_room(m);
+	uint32_t room = reply_room(m, headers);
 	uint8_t *out;
 	int n;
 
@@ -91,9 +94,10 @@ void reply_stateless(struct proxy *p, const struct sip_message *m, const struct 
 
 void reply_trying(struct proxy *p, struct context *c, const struct sip_message *request)
 {
-	uint32_t room = reply_room(request);
+	const struct span none = { 0, 0 };
+	uint32_t room = reply_room(request, none);
 	uint8_t *out = send_begin(p, room);
-	int n = out ? compose(p, request, &c->from, 100, NULL, (struct span){ 0, 0 }, out, room) : 0;
+	int n = out ? compose(p, request, &c->from, 100, NULL, none, out, room) : 0;
 
 	if (n > 0)
 		send_end(p, (uint32_t)n, &c->reply_to);
@@ -103,7 +107,7 @@ void reply_local(struct proxy *p, struct context *c, const struct sip_message *r
 {
 	enum txn_event event = status < 200 ? TXN_TX_1XX : status < 300 ? TXN_TX_2XX : TXN_TX_FINAL;
 	struct server_txn *s = c->server;
-	uint32_t room = reply_room(request);
+	uint32_t room = reply_room(request, headers);
 	uint8_t *out, *to;
 	int n;
 

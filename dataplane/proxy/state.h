@@ -283,6 +283,8 @@ bool strip_top_via(struct edit_list *l, const struct sip_message *m);
 /* Composes the context's request (view m) for the attempt into out. Bytes, or a negative enum err. */
 int forward_compose(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m,
 		    uint8_t *out, uint32_t cap);
+/* Composes and sends it. 0 (also when there was no buffer for it), or a negative enum err. */
+int forward_send(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m);
 /* RFC 5393 §4.2. The hashes are of the Call-ID and From tag of m. */
 uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t call_hash, uint64_t from_hash);
 /* Edits shared with in-dialog forwarding. */
