@@ -8,7 +8,8 @@ second at zero loss: found by short trials, confirmed by a run that outlasts the
   memif_stateful    INVITE and 200 with fresh Call-IDs, the 100 beside them, over memif
   veth_afxdp        both over a veth pair, both ends AF_XDP: share of testpmd's rate there; the worse of the two
   veth_afpacket     the same, both ends AF_PACKET
-  delay             what in-dialog messages are delayed at half that load over memif, above testpmd's at the same rate: us, the worse of p99 and p99.9"""
+  delay             what in-dialog messages are delayed at half that load over memif, above testpmd's at the same rate: us, the worse of p99
+                    and p99.9"""
 
 import shutil
 import sys
@@ -40,6 +41,7 @@ class Plan:
         self.long_s = {"strowger": 0.6 if quick else 36, "testpmd": 0.4 if quick else 15}
         # Transactions linger for 32 s: what follows such a run pays for those that end all the while.
         self.fill_s = 0 if quick else 33
+        self.voids = 1 if quick else 5
         self.resolution = 0.15 if quick else 0.03
         self.calls = {"in-dialog": 1 << 13 if quick else 1 << 20, "stateful": 1 << 17}
         self.delay_s = 0.3 if quick else 5
@@ -111,15 +113,16 @@ def tell(words):
 
 def short(trial):
     """A trial as it is kept in the detail."""
-    kept = ("offered", "rate", "seconds", "lost", "wrong", "late", "repeated", "statuses_bad", "started", "skipped", "held_back", "busy", "device_busy", "longest_gap_us",
-            "device_away_us", "void", "passed", "bytes")
+    kept = ("offered", "rate", "seconds", "lost", "wrong", "late", "repeated", "statuses_bad", "started", "skipped", "held_back", "busy",
+            "device_busy", "longest_gap_us", "device_away_us", "void", "passed", "bytes")
     return {name: trial[name] for name in kept if name in trial}
 
 
 def zero_loss(bed, device, mode, plan, first, then=None):
-    """{"rate": ..., "long": the confirming run, "trials": all, "limit": what ended the rise}. then(pair, rate): what else is to be done with the two."""
+    """{"rate": ..., "long": the confirming run, "trials": all, "limit": what ended the rise}.
+    then(pair, rate): what else is to be done with the two."""
     with Pair(bed, device, mode, plan) as pair:
-        search = Search(pair.run, HELD[bed.way])
+        search = Search(pair.run, HELD[bed.way], plan.voids)
         best = search.bracket(first, plan.trial_s, plan.resolution)
         limit = search.limit
         if best and plan.fill_s and device == "strowger" and mode == "stateful":
@@ -136,7 +139,8 @@ def zero_loss(bed, device, mode, plan, first, then=None):
 
 
 def side_by_side(way, modes, plan, then=None):
-    """{mode: {device: [found, ...]}}: a device after the other, mode by mode, again and again. Quick: testpmd, to whom all messages are alike, once."""
+    """{mode: {device: [found, ...]}}: a device after the other, mode by mode, again and again.
+    Quick: testpmd, to whom all messages are alike, once."""
     found = {mode: {"strowger": [], "testpmd": []} for mode in modes}
     with Bed(way) as bed:
         for _ in range(plan.rounds):
@@ -156,8 +160,13 @@ def rates(runs):
 
 def detail_of(found):
     """The trials of one round suffice; of the others what came out."""
-    return {device: {"rates": rates(runs), "limit": [run["limit"] for run in runs], "long": [run["long"] for run in runs], "trials": runs[-1]["trials"],
-                     **({"counters": runs[-1]["counters"]} if "counters" in runs[-1] else {})} for device, runs in found.items()}
+    detail = {}
+    for device, runs in found.items():
+        detail[device] = {"rates": rates(runs), "limit": [run["limit"] for run in runs], "long": [run["long"] for run in runs],
+                          "trials": runs[-1]["trials"]}
+        if "counters" in runs[-1]:
+            detail[device]["counters"] = runs[-1]["counters"]
+    return detail
 
 
 def memif_keys(results, plan, delays):
@@ -212,7 +221,8 @@ class Delays:
         added = {q: self.at("strowger", 0.5, q) - self.at("testpmd", 0.5, q) for q in ("p99", "p999")}
         worst = max(added, key=added.get)
         pairs = [a[0.5][worst] - b[0.5][worst] for a, b in zip(self.runs["strowger"], self.runs["testpmd"])]
-        series = {f"{device} {q}": [[self.at(device, load, "offered"), self.at(device, load, q)] for load in loads] for device in self.runs for q in quantiles}
+        series = {f"{device} {q}": [[self.at(device, load, "offered"), self.at(device, load, q)] for load in loads]
+                  for device in self.runs for q in quantiles}
         beside = {f"{device} {q}": self.at(device, 0.5, q) for device in self.runs for q in quantiles}
         beside |= {f"empty loop {q}": median([gap[q] for gap in self.gaps]) for q in ("p99", "p999")}
         results.add("delay", added[worst], "us", target="<= 10", spread=spread(pairs), beside=beside,

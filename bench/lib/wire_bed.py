@@ -15,14 +15,12 @@ import subprocess
 import tempfile
 import time
 
-import yaml
-
 from programs import program
 
 US, PREFIX = "10.78.0.1", 16
 MAKES = 8
 DEVICE_CORE, WIRE_CORE = 0, 1
-WIRE_MAC = "02:00:00:00:78:02"
+DEVICE_MAC, WIRE_MAC = "02:00:00:00:78:01", "02:00:00:00:78:02"
 RINGS = 12  # 2^12 frames each way: what a stalled end may be behind before frames are lost
 NUMBERS = 10000
 
@@ -148,13 +146,17 @@ class Bed:
         """The device end, as strowgerd and testpmd take it. Each device listens at a socket of its own: one that was killed leaves its behind."""
         self.devices += 1
         if self.way == "memif":
-            return f"net_memif0,role=server,id=0,bsize=2048,rsize={RINGS},socket={self.directory}/memif{self.devices},socket-abstract=no,mac=02:00:00:00:78:01"
+            return self._memif("server", DEVICE_MAC)
         return self._arguments("port0")
 
     def wire_arguments(self):
         if self.way == "memif":
-            return f"net_memif0,role=client,id=0,bsize=2048,rsize={RINGS},socket={self.directory}/memif{self.devices},socket-abstract=no,mac={WIRE_MAC}"
+            return self._memif("client", WIRE_MAC)
         return self._arguments("gen0")
+
+    def _memif(self, role, mac):
+        path = f"{self.directory}/memif{self.devices}"
+        return f"net_memif0,role={role},id=0,bsize=2048,rsize={RINGS},socket={path},socket-abstract=no,mac={mac}"
 
     def _arguments(self, interface):
         """As strowgerd makes them of `driver: af_xdp` and `driver: af_packet`; but the generator's own AF_PACKET is made to lose nothing."""
@@ -264,7 +266,7 @@ class Strowger:
         }
         path = os.path.join(bed.directory, "strowgerd.yaml")
         with open(path, "w", encoding="utf-8") as file:
-            yaml.safe_dump(config, file, sort_keys=False)
+            json.dump(config, file, indent=1)  # is YAML too, and written in no time
         self.process = Process(bed, [*bed.inside(bed.device_space), program("strowgerd"), "-c", path], os.path.join(bed.directory, "strowgerd.log"),
                                stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": self._listen()})
         self._wait_ready(60)
@@ -337,10 +339,12 @@ class Testpmd:
 
     def __init__(self, bed):
         memory = ["--in-memory"] if free_hugepages() >= 192 else ["--no-huge", "--no-shconf", "-m", "384"]
-        argv = ["stdbuf", "-oL", "dpdk-testpmd", f"--lcores=0@{DEVICE_CORE},1@{DEVICE_CORE}", *memory, "--iova-mode=va", "--no-pci", "--no-telemetry",
-                f"--file-prefix=strowger-testpmd-{os.getpid()}", f"--vdev={bed.device_arguments()}", "--", "--forward-mode=macswap", "--nb-cores=1",
-                "--total-num-mbufs=16384", *(["--mbuf-size=8448"] if bed.way == "af_packet" else []), "--rxd=1024", "--txd=1024", "--burst=32", "--disable-link-check", "--no-lsc-interrupt",
-                "--port-topology=loop"]
+        room = ["--mbuf-size=8448"] if bed.way == "af_packet" else []
+        # Line by line: it is ready when it says so.
+        argv = ["stdbuf", "-oL", "dpdk-testpmd", f"--lcores=0@{DEVICE_CORE},1@{DEVICE_CORE}", *memory, "--iova-mode=va", "--no-pci",
+                "--no-telemetry", f"--file-prefix=strowger-testpmd-{os.getpid()}", f"--vdev={bed.device_arguments()}", "--",
+                "--forward-mode=macswap", "--nb-cores=1", "--total-num-mbufs=16384", *room, "--rxd=1024", "--txd=1024", "--burst=32",
+                "--disable-link-check", "--no-lsc-interrupt", "--port-topology=loop"]
         self.process = Process(bed, [*bed.inside(bed.device_space), *argv], os.path.join(bed.directory, "testpmd.log"), stdin=subprocess.PIPE)
         self._wait_forwarding(20)
 

@@ -1,15 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """The highest rate at which nothing is lost.
 
-A trial is one run at one offered rate. It passes when every message came, each was right, and the device took what was offered: the wire was not full.
-What counts is the rate that was reached, not the one that was asked for. A trial is void when something was lost while one of the two ends was kept from
-its core, by the host or by another program, for longer than the wire can hold: that says nothing about the device, and the trial is made again, some
-times. The search widens until a trial fails,
-then halves what is between until the bounds are close; then a run that lasts must confirm it, each time a little lower until one passes."""
+A trial is one run at one offered rate. It passes when every message came, each was right, and the device took what was offered: the wire
+was not full. What counts is the rate that was reached, not the one that was asked for. A trial is void when something was lost while one of
+the two ends was kept from its core, by the host or by another program, for longer than the wire can hold: that says nothing about the device,
+and the trial is made again, some times. The search widens until a trial fails, then halves what is between until the bounds are close; then
+a run that lasts must confirm it, each time a little lower until one passes."""
 
 HELD_BACK = 0.03  # of all starts
 SLACK = 0.8  # of the offered rate: below that the generator cannot make it, or the host does not let it
-VOIDS_MAX = 5
 VOIDS_MAX_LONG = 2
 WIDEN = 1.5
 LOWER = 0.95
@@ -50,12 +49,12 @@ def why(trial):
 class Search:
     """run(rate, seconds) makes a trial. Every trial is kept."""
 
-    def __init__(self, run, frames_held=4096):
-        self.run, self.frames_held = run, frames_held
+    def __init__(self, run, frames_held=4096, voids=5):
+        self.run, self.frames_held, self.voids = run, frames_held, voids
         self.trials, self.limit = [], None
 
-    def trial(self, rate, seconds, voids=VOIDS_MAX):
-        for _ in range(voids + 1):
+    def trial(self, rate, seconds, voids=None):
+        for _ in range((self.voids if voids is None else voids) + 1):
             trial = self.run(rate, seconds)
             trial["void"] = void(trial, self.frames_held) and not passed(trial)
             trial["passed"] = passed(trial)
@@ -88,7 +87,7 @@ class Search:
     def confirm(self, rate, seconds, tries=8):
         """A run that lasts. The trial that passed, or None."""
         for _ in range(tries):
-            trial = self.trial(rate, seconds, VOIDS_MAX_LONG)
+            trial = self.trial(rate, seconds, min(self.voids, VOIDS_MAX_LONG))
             if trial["passed"]:
                 return trial
             rate *= LOWER

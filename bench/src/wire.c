@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* strowger-wire: callers and targets on one core behind one DPDK port, and what became of every message. Reads commands from its standard input, one
- * a line, and answers each with one line of JSON. */
+/* strowger-wire: callers and targets on one core behind one DPDK port, and what became of every message. Reads commands from its
+ * standard input, one a line, and answers each with one line of JSON. */
 #include <arpa/inet.h>
 #include <getopt.h>
 #include <stdio.h>
@@ -45,9 +45,19 @@ static void usage(FILE *file)
 static bool read_options(int argc, char **argv, struct options *o)
 {
 	static const struct option names[] = {
-		{ "device", 1, 0, 'd' }, { "core", 1, 0, 'c' },	 { "mode", 1, 0, 'm' },	       { "calls", 1, 0, 'n' }, { "hold-ms", 1, 0, 'h' },
-		{ "echo", 0, 0, 'e' },	 { "us", 1, 0, 'u' },	 { "check-every", 1, 0, 'k' }, { "makes", 1, 0, 'M' }, { "salt", 1, 0, 's' },
-		{ "help", 0, 0, '?' },	 { "no-responses", 0, 0, 'r' }, { 0 },
+		{ "device", 1, 0, 'd' },
+		{ "core", 1, 0, 'c' },
+		{ "mode", 1, 0, 'm' },
+		{ "calls", 1, 0, 'n' },
+		{ "hold-ms", 1, 0, 'h' },
+		{ "echo", 0, 0, 'e' },
+		{ "us", 1, 0, 'u' },
+		{ "check-every", 1, 0, 'k' },
+		{ "makes", 1, 0, 'M' },
+		{ "salt", 1, 0, 's' },
+		{ "help", 0, 0, '?' },
+		{ "no-responses", 0, 0, 'r' },
+		{ 0 },
 	};
 	struct in_addr us = { 0 };
 	int option;
@@ -77,8 +87,8 @@ static bool read_options(int argc, char **argv, struct options *o)
 	o->port.us = o->port.mine = o->load.us = ntohl(us.s_addr);
 	o->load.callers = (o->load.us & 0xffff0000) | 0x100;
 	o->load.targets = (o->load.us & 0xffff0000) | 0x200;
-	return ok && optind == argc && o->port.device && o->load.slots && !(o->load.slots & (o->load.slots - 1)) && o->load.check_every &&
-	       o->load.makes >= 1 && o->load.makes <= MAKES;
+	return ok && optind == argc && o->port.device && o->load.slots && !(o->load.slots & (o->load.slots - 1)) &&
+	       o->load.check_every && o->load.makes >= 1 && o->load.makes <= MAKES;
 }
 
 /* ---- answers */
@@ -91,8 +101,8 @@ static void print_delay(const char *name, const struct histogram *h)
 	} rows[] = { { "p50", 0.5 }, { "p90", 0.9 }, { "p99", 0.99 }, { "p999", 0.999 }, { "p9999", 0.9999 } };
 	const double us = 1e6 / (double)rte_get_tsc_hz();
 
-	printf(", \"%s\": {\"count\": %llu, \"mean\": %.3f, \"max\": %.3f", name, (unsigned long long)h->count, histogram_mean(h) * us,
-	       (double)h->max * us);
+	printf(", \"%s\": {\"count\": %llu, \"mean\": %.3f, \"max\": %.3f", name, (unsigned long long)h->count,
+	       histogram_mean(h) * us, (double)h->max * us);
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++)
 		printf(", \"%s\": %.3f", rows[i].name, (double)histogram_quantile(h, rows[i].share) * us);
 	printf("}");
@@ -104,10 +114,18 @@ static void print_counts(const struct load_counts *c)
 		const char *name;
 		uint64_t value;
 	} rows[] = {
-		{ "started", c->started },	 { "done", c->done },		{ "requests_sent", c->requests_sent },
-		{ "requests", c->requests },	 { "responses", c->responses }, { "responses_sent", c->responses_sent },
-		{ "trying", c->trying },	 { "late", c->late },		{ "repeated", c->repeated },
-		{ "wrong", c->wrong },		 { "statuses_bad", c->statuses_bad }, { "checked", c->checked },
+		{ "started", c->started },
+		{ "done", c->done },
+		{ "requests_sent", c->requests_sent },
+		{ "requests", c->requests },
+		{ "responses", c->responses },
+		{ "responses_sent", c->responses_sent },
+		{ "trying", c->trying },
+		{ "late", c->late },
+		{ "repeated", c->repeated },
+		{ "wrong", c->wrong },
+		{ "statuses_bad", c->statuses_bad },
+		{ "checked", c->checked },
 		{ "blocked", c->blocked },
 	};
 
@@ -125,9 +143,9 @@ static void run(struct load *l, struct wire_port *port, const struct trial *t)
 	histogram_merge(&both, load_delay(l, true));
 	printf("{\"offered\": %.0f, \"rate\": %.0f, \"seconds\": %.3f, \"lost\": %llu, \"skipped\": %llu, \"held_back\": %llu, \"full\": %llu, \"busy\": %.4f, "
 	       "\"longest_gap_us\": %.1f, \"bytes\": %.1f, \"drained_us\": %llu",
-	       t->rate, r.rate, r.seconds, (unsigned long long)r.lost, (unsigned long long)r.skipped, (unsigned long long)r.held_back,
-	       (unsigned long long)r.full, r.busy,
-	       r.longest_gap_us, r.bytes, (unsigned long long)r.drained_us);
+	       t->rate, r.rate, r.seconds, (unsigned long long)r.lost, (unsigned long long)r.skipped,
+	       (unsigned long long)r.held_back, (unsigned long long)r.full, r.busy, r.longest_gap_us, r.bytes,
+	       (unsigned long long)r.drained_us);
 	print_counts(load_counts(l));
 	print_delay("delay_us", &both);
 	print_delay("delay_requests_us", load_delay(l, false));
@@ -161,7 +179,12 @@ static void command(struct load *l, struct wire_port *port, const char *line)
 
 int main(int argc, char **argv)
 {
-	struct options o = { .load = { .mode = LOAD_STATEFUL, .responses = true, .slots = 65536, .hold_ms = 1000, .check_every = 64, .makes = MAKES } };
+	struct options o = { .load = { .mode = LOAD_STATEFUL,
+				       .responses = true,
+				       .slots = 65536,
+				       .hold_ms = 1000,
+				       .check_every = 64,
+				       .makes = MAKES } };
 	char error[256], net[2][16], us[INET_ADDRSTRLEN], line[256];
 	struct messages *messages;
 	struct in_addr address;
@@ -183,8 +206,8 @@ int main(int argc, char **argv)
 		fprintf(stderr, "strowger-wire: %s\n", messages && !port ? error : "no memory");
 		return 1;
 	}
-	printf("{\"mode\": \"%s\", \"calls\": %u, \"echo\": %s, \"tsc_hz\": %llu}\n", mode_names[o.load.mode], o.load.slots, o.load.echo ? "true" : "false",
-	       (unsigned long long)rte_get_tsc_hz());
+	printf("{\"mode\": \"%s\", \"calls\": %u, \"echo\": %s, \"tsc_hz\": %llu}\n", mode_names[o.load.mode], o.load.slots,
+	       o.load.echo ? "true" : "false", (unsigned long long)rte_get_tsc_hz());
 	fflush(stdout);
 	while (fgets(line, sizeof(line), stdin) && strncmp(line, "quit", 4))
 		command(l, port, line);

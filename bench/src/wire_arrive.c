@@ -19,11 +19,12 @@ static void complain(struct load *l, const struct view *v, const char *what)
 		fprintf(stderr, "wrong: %s\n%.*s\n", what, (int)(v->len < 1500 ? v->len : 1500), (const char *)v->data);
 }
 
-static const char *compare_request(struct load *l, const struct call *c, struct identity *who, enum side side, const struct view *got)
+static const char *compare_request(struct load *l, const struct call *c, struct identity *who, enum side side,
+				   const struct view *got)
 {
 	struct view sent;
-	uint32_t n = message_request(l->messages, who, c->kind[side], side, c->kind[side] == KIND_INVITE ? 0 : c->target, c->cseq[side], c->route,
-				     c->route_len, l->scratch);
+	uint32_t n = message_request(l->messages, who, c->kind[side], side, c->kind[side] == KIND_INVITE ? 0 : c->target,
+				     c->cseq[side], c->route, c->route_len, l->scratch);
 
 	if (l->config.echo)
 		return n == got->len && !memcmp(l->scratch, got->data, n) ? NULL : "not what was sent";
@@ -42,7 +43,8 @@ static bool has_tag(const struct view *v, enum line_kind kind, uint64_t tag)
 }
 
 /* The block that was answered with is not kept: but it is what came now, with the proxy's Via on top. */
-static const char *compare_response(struct load *l, const struct call *c, struct identity *who, enum side side, enum answer answer, const struct view *got)
+static const char *compare_response(struct load *l, const struct call *c, struct identity *who, enum side side,
+				    enum answer answer, const struct view *got)
 {
 	static const char via[] = "Via: SIP/2.0/UDP 10.78.0.1:5060;branch=z9hG4bK\r\n";
 	enum side by = side == CALLER ? TARGET : CALLER;
@@ -134,7 +136,8 @@ static bool find_side(const struct call *c, const struct identity *who, uint64_t
 	return false;
 }
 
-/* A retransmission for a call that was given up. It is answered, as a target would, so that the device is done with it; nobody waits for that. */
+/* A retransmission for a call that was given up. It is answered, as a target would, so that the device is done with it; nobody
+ * waits for that. */
 static void late_in(struct load *l, struct identity *who, const struct view *v, const struct arrival *a, uint64_t now)
 {
 	uint32_t target = a->way.to_ip - l->config.targets - CALLERS_FIRST;
@@ -148,7 +151,8 @@ static void late_in(struct load *l, struct identity *who, const struct view *v, 
 	l->outstanding--;
 }
 
-static void request_in(struct load *l, struct call *c, struct identity *who, const struct view *v, const struct arrival *a, bool check, uint64_t now)
+static void request_in(struct load *l, struct call *c, struct identity *who, const struct view *v, const struct arrival *a,
+		       bool check, uint64_t now)
 {
 	const char *method, *wrong = NULL;
 	enum side side;
@@ -206,7 +210,8 @@ static void response_acts(struct load *l, struct call *c, struct identity *who, 
 	l->counts.done++;
 }
 
-static void response_in(struct load *l, struct call *c, struct identity *who, const struct view *v, const struct arrival *a, bool check, uint64_t now)
+static void response_in(struct load *l, struct call *c, struct identity *who, const struct view *v, const struct arrival *a,
+			bool check, uint64_t now)
 {
 	const char *wrong = NULL;
 	enum side side;
@@ -239,7 +244,8 @@ static void response_in(struct load *l, struct call *c, struct identity *who, co
 	else if (!l->config.echo && (a->way.to_ip != call_address(l, side, c) || a->way.to_port != SIP_PORT))
 		wrong = "it went to the wrong place";
 	else if (check)
-		wrong = wire_port_intact(a) ? compare_response(l, c, who, side, v->status == 200 ? ANSWER_OK : ANSWER_RINGING, v) : "the checksum";
+		wrong = wire_port_intact(a) ? compare_response(l, c, who, side, v->status == 200 ? ANSWER_OK : ANSWER_RINGING, v)
+					    : "the checksum";
 	if (wrong) {
 		l->counts.statuses_bad += v->status >= 300;
 		complain(l, v, wrong);
@@ -269,7 +275,8 @@ void load_arrivals(struct load *l, const struct arrival *arrivals, unsigned n, u
 
 		serial[i] = UINT64_MAX;
 		check[i] = ++l->seen % l->config.check_every == 0;
-		if (!view_read(v, a->payload, a->len, !check[i]) || !view_id(v, &id) || !identity_serial(l->config.salt, id, &serial[i])) {
+		if (!view_read(v, a->payload, a->len, !check[i]) || !view_id(v, &id) ||
+		    !identity_serial(l->config.salt, id, &serial[i])) {
 			serial[i] = UINT64_MAX;
 			complain(l, v, "unreadable, or a stranger's");
 			continue;

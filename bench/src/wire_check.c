@@ -28,8 +28,8 @@ static bool has_parameter(const uint8_t *line, uint32_t len, const uint8_t *para
 	return p && (p + n == line + len || p[n] == ';' || p[n] == '\r');
 }
 
-/* The sender's Via, with received and rport filled in (RFC 3581): word for word up to the parameters, and each of them is there but rport, in
- * whatever order. */
+/* The sender's Via, with received and rport filled in (RFC 3581): word for word up to the parameters, and each of them is there
+ * but rport, in whatever order. */
 static bool via_kept(const struct view *sent, unsigned i, const struct view *got, unsigned k)
 {
 	const uint8_t *s = sent->data + sent->line[i].at, *g = got->data + got->line[k].at, *end = s + sent->line[i].len, *p;
@@ -84,9 +84,9 @@ const char *check_request(const struct view *sent, const struct view *got)
 			k++;
 		if (k == got->lines)
 			return "a line is missing";
-		if (kind == LINE_MAX_FORWARDS ? got->line[k].kind != kind || number(got, k) != number(sent, i) - 1 :
-		    kind == LINE_VIA	      ? !via_kept(sent, i, got, k) :
-						!same_line(sent, i, got, k))
+		if (kind == LINE_MAX_FORWARDS ? got->line[k].kind != kind || number(got, k) != number(sent, i) - 1
+		    : kind == LINE_VIA	      ? !via_kept(sent, i, got, k)
+					      : !same_line(sent, i, got, k))
 			return "a line was changed";
 		k++;
 	}

@@ -6,7 +6,8 @@
 
 struct view;
 
-/* Whether a proxy changed just what it may (RFC 3261 §16.6, §16.7): line by line, body included. NULL: all is well; else what is wrong. */
+/* Whether a proxy changed just what it may (RFC 3261 §16.6, §16.7): line by line, body included. NULL: all is well; else what is
+ * wrong. */
 
 /* sent: as it left the sender. got: as it came out of the proxy, all lines read. */
 const char *check_request(const struct view *sent, const struct view *got);

@@ -3,8 +3,9 @@
 
 #include <stdint.h>
 
-/* Counts of values (delays in ns) in log-linear buckets: each power of two is cut into 64 equal parts, so a value is known to 1.6 % at any size,
- * an addition is a shift and an increment, and two histograms add up without loss. Values above 2^42 count as 2^42. */
+/* Counts of values (delays in ns) in log-linear buckets: each power of two is cut into 64 equal parts, so a value is known to 1.6%
+ * at any size, an addition is a shift and an increment, and two histograms add up without loss. Values above 2^42 count as
+ * 2^42. */
 
 #define HISTOGRAM_PARTS_LOG2 6
 #define HISTOGRAM_PARTS	     (1u << HISTOGRAM_PARTS_LOG2)
@@ -43,6 +44,7 @@ void histogram_merge(struct histogram *h, const struct histogram *more);
 /* The largest value that lands in the bucket. */
 uint64_t histogram_bucket_top(uint32_t bucket);
 
-/* The least value that at least this share (0..1) of all do not exceed, rounded up to its bucket's top but never above the maximum; 0: empty. */
+/* The least value that at least this share (0..1) of all do not exceed, rounded up to its bucket's top but never above the
+ * maximum; 0: empty. */
 uint64_t histogram_quantile(const struct histogram *h, double share);
 double histogram_mean(const struct histogram *h);

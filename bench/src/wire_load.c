@@ -144,8 +144,8 @@ static uint32_t make_block(const struct load *l, const struct view *v, const str
 	return n;
 }
 
-void call_send_response(struct load *l, struct call *c, struct identity *who, const struct view *request, enum side asked_by, enum answer answer,
-			  uint64_t now)
+void call_send_response(struct load *l, struct call *c, struct identity *who, const struct view *request, enum side asked_by,
+			enum answer answer, uint64_t now)
 {
 	enum side side = asked_by == CALLER ? TARGET : CALLER;
 	uint8_t block[BLOCK_MAX];

@@ -10,8 +10,8 @@ struct arrival;
 struct messages;
 struct wire_port;
 
-/* Callers and targets, and the state of their calls: what is sent next, and whether what came was waited for. Nothing is retransmitted: what does not
- * come is lost. */
+/* Callers and targets, and the state of their calls: what is sent next, and whether what came was waited for. Nothing is
+ * retransmitted: what does not come is lost. */
 
 enum load_mode {
 	LOAD_STATEFUL,	/* INVITE -> 100; INVITE -> 200 -> 200: fresh Call-IDs, never hung up */
@@ -21,12 +21,12 @@ enum load_mode {
 
 struct load_config {
 	enum load_mode mode;
-	bool echo;	    /* nothing between the two but a mirror: each message comes back as it was sent */
-	bool responses;	    /* LOAD_IN_DIALOG: requests are answered */
-	uint32_t slots;	    /* calls remembered at a time, a power of two; LOAD_IN_DIALOG: the calls that are up */
-	uint32_t hold_ms;   /* LOAD_CALLS: from ACK to BYE */
-	uint32_t check_every; /* each so many-th message is compared with what was sent, byte by byte */
-	uint64_t salt;	    /* another run, other Call-IDs */
+	bool echo;		       /* nothing between the two but a mirror: each message comes back as it was sent */
+	bool responses;		       /* LOAD_IN_DIALOG: requests are answered */
+	uint32_t slots;		       /* calls remembered at a time, a power of two; LOAD_IN_DIALOG: the calls that are up */
+	uint32_t hold_ms;	       /* LOAD_CALLS: from ACK to BYE */
+	uint32_t check_every;	       /* each so many-th message is compared with what was sent, byte by byte */
+	uint64_t salt;		       /* another run, other Call-IDs */
 	uint32_t us, callers, targets; /* addresses, host order; those of callers and targets: net.0 */
 	unsigned makes;
 };
@@ -36,7 +36,7 @@ struct load_counts {
 	uint64_t started, done;		  /* transactions, or calls */
 	uint64_t requests_sent, requests; /* requests sent, and come out at the other end */
 	uint64_t responses_sent, responses;
-	uint64_t trying;		  /* 100s */
+	uint64_t trying; /* 100s */
 	uint64_t late, repeated, wrong, checked, blocked;
 	uint64_t statuses_bad; /* of wrong: final responses that the targets did not send */
 };

@@ -99,7 +99,8 @@ static void add_call_id(struct text *t, const struct make *make)
 }
 
 /* A Call-ID is of its caller's make whoever speaks: a target's requests get the line with the block. */
-static void add_header(struct text *t, const struct messages *m, const struct make *make, enum kind kind, enum side side, char which)
+static void add_header(struct text *t, const struct messages *m, const struct make *make, enum kind kind, enum side side,
+		       char which)
 {
 	bool starts = kind == KIND_INVITE || kind == KIND_UPDATE || kind == KIND_REFRESH;
 	enum side other = side == CALLER ? TARGET : CALLER;
@@ -290,8 +291,8 @@ uint32_t message_first_cseq(enum side side, unsigned make)
 
 /* ---- messages */
 
-uint32_t message_request(const struct messages *m, struct identity *who, enum kind kind, enum side from, unsigned target, uint32_t cseq,
-			 const void *route, uint32_t route_len, uint8_t *out)
+uint32_t message_request(const struct messages *m, struct identity *who, enum kind kind, enum side from, unsigned target,
+			 uint32_t cseq, const void *route, uint32_t route_len, uint8_t *out)
 {
 	uint8_t block[BLOCK_MAX];
 
@@ -305,9 +306,10 @@ uint32_t message_request(const struct messages *m, struct identity *who, enum ki
 	return template_write(&m->request[TARGET][target][kind], who->value, block, route_len, out);
 }
 
-uint32_t message_response(const struct messages *m, struct identity *who, enum kind kind, enum answer answer, enum side from, unsigned target,
-			  const void *block, uint32_t block_len, uint8_t *out)
+uint32_t message_response(const struct messages *m, struct identity *who, enum kind kind, enum answer answer, enum side from,
+			  unsigned target, const void *block, uint32_t block_len, uint8_t *out)
 {
 	who->value[SLOT_AT] = CALLERS_FIRST + target;
-	return template_write(&m->response[from][from == CALLER ? who->caller : target][kind][answer], who->value, block, block_len, out);
+	return template_write(&m->response[from][from == CALLER ? who->caller : target][kind][answer], who->value, block,
+			      block_len, out);
 }

@@ -16,13 +16,13 @@
 #include <rte_mbuf.h>
 #include <rte_udp.h>
 
-#define DESCRIPTORS  1024
-#define MBUFS	     16383
-#define QUEUE	     64
-#define BURST	     64
-#define HEADERS	     (sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr))
-#define MEMORY_MB    128
-#define NET_MASK     0xffff0000u
+#define DESCRIPTORS 1024
+#define MBUFS	    16383
+#define QUEUE	    64
+#define BURST	    64
+#define HEADERS	    (sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr))
+#define MEMORY_MB   128
+#define NET_MASK    0xffff0000u
 
 struct wire_port {
 	struct wire_port_config config;
@@ -69,8 +69,8 @@ static uint16_t fold(uint64_t sum)
 
 static uint16_t udp_sum(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr *udp, uint32_t bytes)
 {
-	return fold(sum_bytes((const uint8_t *)&ip->src_addr, 8) + rte_cpu_to_be_16(IPPROTO_UDP) + rte_cpu_to_be_16((uint16_t)bytes) +
-		    sum_bytes((const uint8_t *)udp, bytes));
+	return fold(sum_bytes((const uint8_t *)&ip->src_addr, 8) + rte_cpu_to_be_16(IPPROTO_UDP) +
+		    rte_cpu_to_be_16((uint16_t)bytes) + sum_bytes((const uint8_t *)udp, bytes));
 }
 
 /* ---- out */
@@ -115,7 +115,8 @@ void wire_port_commit(struct wire_port *p, uint32_t len, const struct datagram_w
 		.dst_addr = rte_cpu_to_be_32(way->to_ip),
 	};
 	ip->hdr_checksum = (uint16_t)~fold(sum_bytes((const uint8_t *)ip, sizeof(*ip)));
-	*udp = (struct rte_udp_hdr){ rte_cpu_to_be_16(way->from_port), rte_cpu_to_be_16(way->to_port), rte_cpu_to_be_16((uint16_t)bytes), 0 };
+	*udp = (struct rte_udp_hdr){ rte_cpu_to_be_16(way->from_port), rte_cpu_to_be_16(way->to_port),
+				     rte_cpu_to_be_16((uint16_t)bytes), 0 };
 	sum = (uint16_t)~udp_sum(ip, udp, bytes);
 	udp->dgram_cksum = sum ? sum : 0xffff;
 	p->spare->data_len = (uint16_t)(HEADERS + len);
@@ -207,7 +208,8 @@ static bool read_frame(const struct wire_port *p, struct rte_mbuf *m, struct arr
 	    ip->next_proto_id != IPPROTO_UDP || ip->fragment_offset & rte_cpu_to_be_16(0x3fff))
 		return false;
 	/* Swapped MACs and nothing else are what an echo is. */
-	if (p->config.echo && (!rte_is_same_ether_addr(&ether->dst_addr, &p->mac) || !rte_is_same_ether_addr(&ether->src_addr, &p->peer)))
+	if (p->config.echo &&
+	    (!rte_is_same_ether_addr(&ether->dst_addr, &p->mac) || !rte_is_same_ether_addr(&ether->src_addr, &p->peer)))
 		return false;
 	bytes = rte_be_to_cpu_16(udp->dgram_len);
 	if (bytes < sizeof(*udp) || bytes > m->data_len - HEADERS + sizeof(*udp))
@@ -215,8 +217,8 @@ static bool read_frame(const struct wire_port *p, struct rte_mbuf *m, struct arr
 	ret->mbuf = m;
 	ret->payload = (const uint8_t *)(udp + 1);
 	ret->len = bytes - (uint32_t)sizeof(*udp);
-	ret->way = (struct datagram_way){ rte_be_to_cpu_32(ip->src_addr), rte_be_to_cpu_32(ip->dst_addr), rte_be_to_cpu_16(udp->src_port),
-					  rte_be_to_cpu_16(udp->dst_port) };
+	ret->way = (struct datagram_way){ rte_be_to_cpu_32(ip->src_addr), rte_be_to_cpu_32(ip->dst_addr),
+					  rte_be_to_cpu_16(udp->src_port), rte_be_to_cpu_16(udp->dst_port) };
 	return p->config.echo || is_mine(p, ret->way.to_ip);
 }
 
@@ -253,12 +255,14 @@ void wire_port_release(struct arrival *arrivals, unsigned n)
 
 bool wire_port_intact(const struct arrival *a)
 {
-	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(a->mbuf, const struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr));
+	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(a->mbuf, const struct rte_ipv4_hdr *,
+								sizeof(struct rte_ether_hdr));
 	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)(ip + 1);
 	uint32_t bytes = rte_be_to_cpu_16(udp->dgram_len);
 
-	return rte_be_to_cpu_16(ip->total_length) == sizeof(*ip) + bytes && fold(sum_bytes((const uint8_t *)ip, sizeof(*ip))) == 0xffff &&
-	       udp->dgram_cksum && udp_sum(ip, udp, bytes) == 0xffff;
+	return rte_be_to_cpu_16(ip->total_length) == sizeof(*ip) + bytes &&
+	       fold(sum_bytes((const uint8_t *)ip, sizeof(*ip))) == 0xffff && udp->dgram_cksum &&
+	       udp_sum(ip, udp, bytes) == 0xffff;
 }
 
 const struct wire_port_stats *wire_port_stats(const struct wire_port *p)
@@ -361,8 +365,8 @@ static int meet(struct wire_port *p, unsigned wait_s, char *error_text)
 	}
 	while (!p->peer_known && !p->config.echo && now < end) {
 		if (now >= again)
-			arp_send(p, RTE_ARP_OP_REQUEST, &(struct rte_ether_addr){ { 255, 255, 255, 255, 255, 255 } }, (p->config.mine & NET_MASK) | 0xfefe,
-				 p->config.us);
+			arp_send(p, RTE_ARP_OP_REQUEST, &(struct rte_ether_addr){ { 255, 255, 255, 255, 255, 255 } },
+				 (p->config.mine & NET_MASK) | 0xfefe, p->config.us);
 		again = now >= again ? now + rte_get_tsc_hz() / 10 : again;
 		wire_port_release(arrivals, wire_port_receive(p, arrivals));
 		now = rte_rdtsc();

@@ -6,8 +6,8 @@
 
 struct rte_mbuf;
 
-/* The generator's end of the wire: one DPDK port, one queue; UDP over IPv4. The addresses of callers and targets have no kernel behind them: this
- * answers ARP for all of them. */
+/* The generator's end of the wire: one DPDK port, one queue; UDP over IPv4. The addresses of callers and targets have no kernel
+ * behind them: this answers ARP for all of them. */
 
 struct datagram_way {
 	uint32_t from_ip, to_ip; /* host order */
@@ -31,7 +31,8 @@ struct wire_port_config {
 	bool echo;     /* frames come back with their MACs swapped: nobody to ask for an address */
 };
 
-/* Starts EAL, pins this thread, opens the port, waits for its link and for the device's answer to ARP, at most wait_s. NULL: error_text (256). */
+/* Starts EAL, pins this thread, opens the port, waits for its link and for the device's answer to ARP, at most wait_s. NULL:
+ * error_text (256). */
 struct wire_port *wire_port_open(const struct wire_port_config *config, unsigned wait_s, char *error_text);
 void wire_port_close(struct wire_port *p);
 
@@ -52,6 +53,7 @@ void wire_port_release(struct arrival *arrivals, unsigned n);
 bool wire_port_intact(const struct arrival *a);
 
 struct wire_port_stats {
-	uint64_t sent, received, full, other, bytes_sent, bytes_received; /* full: turns in which the driver took less than was there */
+	uint64_t sent, received, full, other, bytes_sent,
+		bytes_received; /* full: turns in which the driver took less than was there */
 };
 const struct wire_port_stats *wire_port_stats(const struct wire_port *p);

@@ -46,7 +46,7 @@ struct load {
 	struct {
 		uint64_t due;
 		uint32_t slot;
-	} *held;
+	} * held;
 	uint64_t held_first, held_next, hold;
 	struct view view[BURST];
 	uint8_t scratch[4096];
@@ -55,7 +55,7 @@ struct load {
 uint32_t call_address(const struct load *l, enum side side, const struct call *c);
 void call_send_request(struct load *l, struct call *c, struct identity *who, enum kind kind, enum side side, uint64_t now);
 /* What side `asked_by` asked is answered by the other. */
-void call_send_response(struct load *l, struct call *c, struct identity *who, const struct view *request, enum side asked_by, enum answer answer,
-			uint64_t now);
+void call_send_response(struct load *l, struct call *c, struct identity *who, const struct view *request, enum side asked_by,
+			enum answer answer, uint64_t now);
 /* It is hung up when it is time. */
 void call_hold(struct load *l, struct call *c, uint64_t now);

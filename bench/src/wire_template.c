@@ -9,16 +9,17 @@ static const struct {
 	const char *name;
 	uint8_t width; /* 0: the sender's own */
 } slots[SLOT_COUNT] = {
-	[SLOT_ID] = { "id", 16 },	  [SLOT_ID8] = { "id8", 8 },	[SLOT_FTAG] = { "ftag", 16 },
-	[SLOT_TTAG] = { "ttag", 16 },	  [SLOT_BRANCH] = { "branch", 16 }, [SLOT_CSEQ] = { "cseq", 0 },
-	[SLOT_CALLER] = { "caller", 6 },  [SLOT_CALLEE] = { "callee", 4 },	[SLOT_FROM] = { "from", 3 },
-	[SLOT_AT] = { "at", 3 },	  [SLOT_SESSION] = { "session", 8 },
+	[SLOT_ID] = { "id", 16 },	 [SLOT_ID8] = { "id8", 8 },	    [SLOT_FTAG] = { "ftag", 16 },
+	[SLOT_TTAG] = { "ttag", 16 },	 [SLOT_BRANCH] = { "branch", 16 },  [SLOT_CSEQ] = { "cseq", 0 },
+	[SLOT_CALLER] = { "caller", 6 }, [SLOT_CALLEE] = { "callee", 4 },   [SLOT_FROM] = { "from", 3 },
+	[SLOT_AT] = { "at", 3 },	 [SLOT_SESSION] = { "session", 8 },
 };
 
-static const char hex[513] = "000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
-			     "404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f"
-			     "808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
-			     "c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
+static const char hex[513] =
+	"000102030405060708090a0b0c0d0e0f101112131415161718191a1b1c1d1e1f202122232425262728292a2b2c2d2e2f303132333435363738393a3b3c3d3e3f"
+	"404142434445464748494a4b4c4d4e4f505152535455565758595a5b5c5d5e5f606162636465666768696a6b6c6d6e6f707172737475767778797a7b7c7d7e7f"
+	"808182838485868788898a8b8c8d8e8f909192939495969798999a9b9c9d9e9fa0a1a2a3a4a5a6a7a8a9aaabacadaeafb0b1b2b3b4b5b6b7b8b9babbbcbdbebf"
+	"c0c1c2c3c4c5c6c7c8c9cacbcccdcecfd0d1d2d3d4d5d6d7d8d9dadbdcdddedfe0e1e2e3e4e5e6e7e8e9eaebecedeeeff0f1f2f3f4f5f6f7f8f9fafbfcfdfeff";
 
 static void put_hex8(uint8_t *out, uint32_t value)
 {
@@ -147,7 +148,8 @@ void template_done(struct template *t)
 	t->text = NULL;
 }
 
-uint32_t template_write(const struct template *t, const uint64_t value[SLOT_COUNT], const void *block, uint32_t block_len, uint8_t *out)
+uint32_t template_write(const struct template *t, const uint64_t value[SLOT_COUNT], const void *block, uint32_t block_len,
+			uint8_t *out)
 {
 	uint8_t *tail = out + block_len;
 

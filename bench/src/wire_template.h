@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A message as text with {names} in it, made ready so that writing one is two copies and a few stores: every name but {block} has a fixed
- * width, so it always stands at the same place of what is before or behind the block. */
+/* A message as text with {names} in it, made ready so that writing one is two copies and a few stores: every name but {block} has
+ * a fixed width, so it always stands at the same place of what is before or behind the block. */
 
 enum slot {
 	SLOT_ID,      /* {id}: 16 hex digits, the call's identity, with which every Call-ID begins */
@@ -24,8 +24,9 @@ enum slot {
 
 #define TEMPLATE_SLOTS_MAX 32
 
-struct template {
-	char *text; /* without the block */
+struct template
+{
+	char *text;	    /* without the block */
 	uint16_t len, head; /* all of it; what stands before the block */
 	uint16_t slots;
 	struct {
@@ -34,12 +35,14 @@ struct template {
 	} slot[TEMPLATE_SLOTS_MAX];
 };
 
-/* Reads the text; {length} becomes the length of what follows the empty line. false: no memory, an unknown name, or too many of them. */
+/* Reads the text; {length} becomes the length of what follows the empty line. false: no memory, an unknown name, or too many of
+ * them. */
 bool template_init(struct template *t, const char *text, unsigned cseq_digits);
 void template_done(struct template *t);
 
 /* Writes the message with its values and the block's bytes; its length. out needs template.len + block_len bytes. */
-uint32_t template_write(const struct template *t, const uint64_t value[SLOT_COUNT], const void *block, uint32_t block_len, uint8_t *out);
+uint32_t template_write(const struct template *t, const uint64_t value[SLOT_COUNT], const void *block, uint32_t block_len,
+			uint8_t *out);
 
 /* 16 lower-case hex digits. */
 void put_hex16(uint8_t *out, uint64_t value);

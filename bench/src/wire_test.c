@@ -20,8 +20,8 @@ static struct histogram h;
 /* Every value lies in its bucket, above the bucket before, and the bucket is narrower than 1/64 of it. */
 static void test_buckets(void **state)
 {
-	static const uint64_t around[] = { 0, 1, 63, 64, 127, 128, 129, 255, 256, 1000, 4095, 4096, 65535, 65536, 1000000, 123456789, 1ull << 40,
-					   (1ull << 42) - 1 };
+	static const uint64_t around[] = { 0,	 1,    63,   64,    127,   128,	    129,       255,	   256,
+					   1000, 4095, 4096, 65535, 65536, 1000000, 123456789, 1ull << 40, (1ull << 42) - 1 };
 
 	for (unsigned i = 0; i < sizeof(around) / sizeof(around[0]); i++) {
 		uint64_t v = around[i];
@@ -106,7 +106,12 @@ static void test_template(void **state)
 		{ "{unknown}", "", NULL },
 	};
 	static const uint64_t value[SLOT_COUNT] = {
-		[SLOT_ID] = 0x0123456789abcdef, [SLOT_ID8] = 0xf00dcafe, [SLOT_CSEQ] = 1234, [SLOT_CALLEE] = 42, [SLOT_FROM] = 101, [SLOT_AT] = 109,
+		[SLOT_ID] = 0x0123456789abcdef,
+		[SLOT_ID8] = 0xf00dcafe,
+		[SLOT_CSEQ] = 1234,
+		[SLOT_CALLEE] = 42,
+		[SLOT_FROM] = 101,
+		[SLOT_AT] = 109,
 	};
 
 	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
@@ -139,7 +144,7 @@ static void test_hex(void **state)
 		assert_string_equal((char *)text, expected);
 		assert_true(read_hex16(text, &got));
 		assert_int_equal(got, v);
-		text[rand() % 16] = (uint8_t)"gG A:/@`"[rand() % 8];
+		text[rand() % 16] = (uint8_t) "gG A:/@`"[rand() % 8];
 		assert_false(read_hex16(text, &got));
 	}
 }
@@ -196,7 +201,8 @@ static void test_requests(void **state)
 					continue;
 				identity_make(messages, 1, serial, &who);
 				cseq = message_first_cseq(side, side == CALLER ? who.caller : target) + 7;
-				n = message_request(messages, &who, kind, side, target, cseq, route, first ? 0 : sizeof(route) - 1, out);
+				n = message_request(messages, &who, kind, side, target, cseq, route,
+						    first ? 0 : sizeof(route) - 1, out);
 				assert_true(n < MESSAGE_MAX);
 				assert_true(view_read(&v, out, n, false));
 				assert_int_equal(v.status, 0);
@@ -239,7 +245,8 @@ static void test_check_request(void **state)
 		{ "rport not filled in", LINE OURS VIA HOPS OTHERS "Subject: x\r\n\r\nbody", true },
 		{ "received before the branch", LINE OURS VIA3 HOPS OTHERS "Subject: x\r\n\r\nbody", true },
 		{ "another branch", LINE OURS VIA4 HOPS OTHERS "Subject: x\r\n\r\nbody", false },
-		{ "Record-Route and Max-Breadth added", LINE OURS "Record-Route: <sip:t@h;lr>\r\nMax-Breadth: 60\r\n" VIA2 HOPS OTHERS "Subject: x\r\n\r\nbody", true },
+		{ "Record-Route and Max-Breadth added",
+		  LINE OURS "Record-Route: <sip:t@h;lr>\r\nMax-Breadth: 60\r\n" VIA2 HOPS OTHERS "Subject: x\r\n\r\nbody", true },
 		{ "no Via added", LINE VIA2 HOPS OTHERS "Subject: x\r\n\r\nbody", false },
 		{ "two Vias added", LINE OURS OURS VIA2 HOPS OTHERS "Subject: x\r\n\r\nbody", false },
 		{ "Route left", LINE OURS VIA2 ROUTE HOPS OTHERS "Subject: x\r\n\r\nbody", false },
@@ -310,8 +317,14 @@ static void test_check_response(void **state)
 static void test_view_refuses(void **state)
 {
 	static const char *const rows[] = {
-		"", "INFO", "INFO sip:a@b SIP/2.0\r\n", "SIP/2.0 2x0 OK\r\n" OURS OTHERS "\r\n", "HELLO WORLD, HOW ARE YOU\r\n\r\n",
-		LINE VIA OTHERS, LINE OTHERS "\r\n", LINE VIA "From: x\r\n\r\n",
+		"",
+		"INFO",
+		"INFO sip:a@b SIP/2.0\r\n",
+		"SIP/2.0 2x0 OK\r\n" OURS OTHERS "\r\n",
+		"HELLO WORLD, HOW ARE YOU\r\n\r\n",
+		LINE VIA OTHERS,
+		LINE OTHERS "\r\n",
+		LINE VIA "From: x\r\n\r\n",
 	};
 	struct view v;
 
@@ -328,18 +341,12 @@ static void test_view_refuses(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_buckets),
-		cmocka_unit_test(test_quantiles),
-		cmocka_unit_test(test_single),
-		cmocka_unit_test(test_merge),
-		cmocka_unit_test(test_template),
-		cmocka_unit_test(test_hex),
-		cmocka_unit_test(test_identities),
-		cmocka_unit_test(test_requests),
-		cmocka_unit_test(test_check_request),
-		cmocka_unit_test(test_branch_behind_received),
-		cmocka_unit_test(test_check_response),
-		cmocka_unit_test(test_view_refuses),
+		cmocka_unit_test(test_buckets),	       cmocka_unit_test(test_quantiles),
+		cmocka_unit_test(test_single),	       cmocka_unit_test(test_merge),
+		cmocka_unit_test(test_template),       cmocka_unit_test(test_hex),
+		cmocka_unit_test(test_identities),     cmocka_unit_test(test_requests),
+		cmocka_unit_test(test_check_request),  cmocka_unit_test(test_branch_behind_received),
+		cmocka_unit_test(test_check_response), cmocka_unit_test(test_view_refuses),
 	};
 
 	return cmocka_run_group_tests(tests, make_messages, drop_messages);

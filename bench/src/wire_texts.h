@@ -11,7 +11,8 @@ struct make {
 	const char *session;  /* the session timer's */
 	const char *info_type, *info_body;
 	const char *media; /* the SDP behind t= */
-	/* V Via, R routes, M Max-Forwards, F From, T To, I Call-ID, C CSeq, K Contact, U agent, A Allow, S Supported, P asserted, E session, Y body's */
+	/* V Via, R routes, M Max-Forwards, F From, T To, I Call-ID, C CSeq, K Contact, U agent, A Allow, S Supported, P asserted,
+	 * E session, Y body's */
 	const char *order;
 	unsigned cseq_digits;
 };

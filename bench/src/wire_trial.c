@@ -88,21 +88,25 @@ void trial_run(struct load *l, struct wire_port *port, const struct trial *t, st
 		work += load_hang_up(l, now);
 		work += wire_port_flush(port);
 		pace.full = wire_port_waiting(port);
-		if (ended && ((!load_outstanding(l) && counts->done >= counts->started) || now - (came > ended ? came : ended) > drain))
+		if (ended &&
+		    ((!load_outstanding(l) && counts->done >= counts->started) || now - (came > ended ? came : ended) > drain))
 			break;
 		if (work)
 			busy += rte_rdtsc() - now;
 	}
 	ret->seconds = (double)(ended - start) / hz;
 	/* What was still on its way at the end counts with the time that it took. */
-	ret->rate = (double)(counts->requests + counts->responses) / ((came > ended && !load_hold_ms(l) ? (double)(came - start) : (double)(ended - start)) / hz);
+	ret->rate = (double)(counts->requests + counts->responses) /
+		    ((came > ended && !load_hold_ms(l) ? (double)(came - start) : (double)(ended - start)) / hz);
 	ret->lost = load_write_off(l);
 	ret->skipped = pace.skipped;
 	ret->held_back = pace.held_back;
 	ret->full = after->full - before.full;
 	ret->busy = (double)busy / (double)(now - start);
 	ret->longest_gap_us = (double)gap / hz * 1e6;
-	ret->bytes = after->sent > before.sent ? (double)(after->bytes_sent - before.bytes_sent) / (double)(after->sent - before.sent) : 0;
+	ret->bytes = after->sent > before.sent
+			     ? (double)(after->bytes_sent - before.bytes_sent) / (double)(after->sent - before.sent)
+			     : 0;
 	ret->drained_us = came > ended ? (uint64_t)((double)(came - ended) / hz * 1e6) : 0;
 }
 

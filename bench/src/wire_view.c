@@ -19,7 +19,9 @@ static uint64_t feeds(const uint8_t *p, uint32_t n)
 		const __m128i feed = _mm_set1_epi8('\n');
 
 		for (unsigned i = 0; i < 4; i++)
-			bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)), feed)) << 16 * i;
+			bits |= (uint64_t)(uint32_t)_mm_movemask_epi8(
+					_mm_cmpeq_epi8(_mm_loadu_si128((const __m128i *)(p + 16 * i)), feed))
+				<< 16 * i;
 		return bits;
 	}
 #endif
@@ -103,7 +105,8 @@ static bool add_line(struct view *v, uint32_t at, uint32_t end)
 /* What tells whose it is; of a request also what its responses repeat. */
 static bool enough(const struct view *v)
 {
-	return v->vias && v->first[LINE_CALL_ID] != 255 && (v->status || (v->first[LINE_FROM] != 255 && v->first[LINE_TO] != 255 && v->first[LINE_CSEQ] != 255));
+	return v->vias && v->first[LINE_CALL_ID] != 255 &&
+	       (v->status || (v->first[LINE_FROM] != 255 && v->first[LINE_TO] != 255 && v->first[LINE_CSEQ] != 255));
 }
 
 bool view_read(struct view *v, const uint8_t *data, uint32_t len, bool quick)
@@ -126,7 +129,8 @@ bool view_read(struct view *v, const uint8_t *data, uint32_t len, bool quick)
 					return false;
 			} else if (end - begin == 2) {
 				v->body = end;
-				return data[begin] == '\r' && v->first[LINE_CALL_ID] != 255 && v->first[LINE_CSEQ] != 255 && v->vias;
+				return data[begin] == '\r' && v->first[LINE_CALL_ID] != 255 && v->first[LINE_CSEQ] != 255 &&
+				       v->vias;
 			} else if (!add_line(v, begin, end)) {
 				return false;
 			}
@@ -157,7 +161,8 @@ bool view_branch(const struct view *v, unsigned n, uint64_t *ret_branch)
 		p = memchr(v->data + l->value, ';', (size_t)(l->at + l->len - l->value));
 		if (p && p + 31 <= v->data + l->at + l->len && memcmp(p, ";branch=z9hG4bK", 15) != 0)
 			p = memmem(p, (size_t)(v->data + l->at + l->len - p), ";branch=z9hG4bK", 15);
-		return p && p + 31 <= v->data + l->at + l->len && !memcmp(p, ";branch=z9hG4bK", 15) && read_hex16(p + 15, ret_branch);
+		return p && p + 31 <= v->data + l->at + l->len && !memcmp(p, ";branch=z9hG4bK", 15) &&
+		       read_hex16(p + 15, ret_branch);
 	}
 	return false;
 }

@@ -4,10 +4,22 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* A look at a message that came back: its start line and the places of the headers that tell what it belongs to. A reader of the bench's own, since
- * what measures a parser must not share its mistakes. */
+/* A look at a message that came back: its start line and the places of the headers that tell what it belongs to. A reader of the
+ * bench's own, since what measures a parser must not share its mistakes. */
 
-enum line_kind { LINE_OTHER, LINE_VIA, LINE_RECORD_ROUTE, LINE_ROUTE, LINE_FROM, LINE_TO, LINE_CALL_ID, LINE_CSEQ, LINE_MAX_FORWARDS, LINE_MAX_BREADTH, LINE_KINDS };
+enum line_kind {
+	LINE_OTHER,
+	LINE_VIA,
+	LINE_RECORD_ROUTE,
+	LINE_ROUTE,
+	LINE_FROM,
+	LINE_TO,
+	LINE_CALL_ID,
+	LINE_CSEQ,
+	LINE_MAX_FORWARDS,
+	LINE_MAX_BREADTH,
+	LINE_KINDS
+};
 
 #define VIEW_LINES_MAX 48
 
@@ -28,7 +40,8 @@ struct view {
 	struct view_line line[VIEW_LINES_MAX];
 };
 
-/* Reads all header lines; quick: stops soon after Via and Call-ID, and a request's From, To and CSeq, were seen. false: not a SIP message. */
+/* Reads all header lines; quick: stops soon after Via and Call-ID, and a request's From, To and CSeq, were seen. false: not a SIP
+ * message. */
 bool view_read(struct view *v, const uint8_t *data, uint32_t len, bool quick);
 
 static inline const struct view_line *view_first(const struct view *v, enum line_kind kind)
