@@ -70,6 +70,14 @@ static int read_routes(const struct proxy *p, struct way *w)
 	return 0;
 }
 
+/* A Route as we wrote its Record-Route, "sip:TOKEN@...": once the token is verified nothing else in it matters. */
+static int own_token(struct proxy *p, struct span uri, struct way *w)
+{
+	const uint8_t *at = uri.n > 4 && !memcmp(uri.p, "sip:", 4) ? memchr(uri.p + 4, '@', uri.n - 4) : NULL;
+
+	return at ? token_from(p, span_of(uri.p + 4, (uint32_t)(at - uri.p - 4)), w) : -ERR_NOT_FOUND;
+}
+
 int way_read_token(struct proxy *p, struct way *w)
 {
 	const struct sip_uri *request = NULL;
@@ -81,10 +89,14 @@ int way_read_token(struct proxy *p, struct way *w)
 	w->strict_before = w->top_is_ours = false;
 	w->count = 0;
 	w->rest = rest = sip_first(p->in, SIP_H_ROUTE);
-	if (rest.p && name_addr_next(&rest, &top) == 1 && uri_read(top.uri, &uri)) {
-		note_route(w, &top, p->in->first[SIP_H_ROUTE]);
-		w->rest = rest;
-		rc = token_from(p, uri.user, w);
+	if (rest.p && name_addr_next(&rest, &top) == 1) {
+		rc = own_token(p, top.uri, w);
+		if (rc == 0 || uri_read(top.uri, &uri)) {
+			note_route(w, &top, p->in->first[SIP_H_ROUTE]);
+			w->rest = rest;
+		}
+		if (rc == -ERR_NOT_FOUND && w->count)
+			rc = token_from(p, uri.user, w);
 	}
 	w->top_is_ours = rc == 0;
 	if (rc == 0)

@@ -3,9 +3,11 @@
 
 #include <stdatomic.h>
 #include <stdbool.h>
+#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/cpu.h"
 #include "base/pages.h"
 
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
@@ -19,7 +21,7 @@
  * floor at or below what it copied knows that the copy is whole.
  *
  * Nobody reads what is written here but now and then, so it must not push what the worker needs out of its caches, nor wait for the lines that it
- * overwrites: whole lines are streamed past the cache. That costs a fence before readers may look (once a turn), and one before a part of the ring
+ * overwrites: whole lines are streamed past the cache where the CPU can. That costs a fence before readers may look (once a turn), and one before a part of the ring
  * is given up: a segment at once. No entry is larger than a segment, so the first entry of each is known without reading old ones. */
 #define LINE	  64
 #define SEGMENTS  8
@@ -78,21 +80,76 @@ static uint8_t *place(const struct trace *t, uint64_t at)
 	return t->ring + (at & (t->size - 1));
 }
 
-/* Whole lines. Where ThreadSanitizer watches word by word, since the race with a reader is meant, and settled by floor. */
-static void write_lines(uint8_t *to, const uint8_t *from, uint32_t count)
-{
+/* An entry's head and its message, in whole lines; what is left of the last one is zeros. */
 #if STREAMS
-	for (; count; count--, to += LINE, from += LINE)
-		for (unsigned i = 0; i < LINE; i += 16)
-			_mm_stream_si128((__m128i *)(to + i), _mm_loadu_si128((const __m128i *)(from + i)));
-#else
-	for (uint32_t i = 0; i < count * LINE; i += 8) {
-		uint64_t word;
+/* The last `bytes` of a line (less than 16 of them): the 16 that end there, shifted; nothing is read that is not the message's. */
+TARGET_AVX2 static __m128i last_piece(const uint8_t *end, uint32_t bytes)
+{
+	static const uint8_t shift[32] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 128, 128, 128, 128, 128, 128, 128, 128,
+					   128, 128, 128, 128, 128, 128, 128, 128 };
 
-		memcpy(&word, from + i, 8);
+	return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(end - 16)), _mm_loadu_si128((const __m128i *)(shift + 16 - bytes)));
+}
+
+/* kept >= 16; flow: as in *e. Everything goes from registers: a vector loaded from bytes just stored waits, and a store into the cache in between would wait for
+ * its line and hold up all that follow. */
+TARGET_AVX2 static void write_avx2(uint8_t *to, const struct trace_entry *e, const struct flow *from, const uint8_t *message, uint32_t kept)
+{
+	const uint8_t *flow = (const uint8_t *)from;
+	uint32_t rest = kept % LINE, done = 0;
+	uint64_t word;
+	uint16_t half;
+
+	memcpy(&word, flow + 32, 8);
+	memcpy(&half, flow + 40, 2);
+	_mm_stream_si128((__m128i *)to, _mm_loadu_si128((const __m128i *)flow));
+	_mm_stream_si128((__m128i *)(to + 16), _mm_loadu_si128((const __m128i *)(flow + 16)));
+	_mm_stream_si128((__m128i *)(to + 32), _mm_set_epi64x((long long)(half | (uint64_t)e->kept << 16 | (uint64_t)e->len << 32 |
+									   (uint64_t)e->direction << 48), (long long)word));
+	_mm_stream_si128((__m128i *)(to + 48), _mm_set_epi64x((long long)e->call, (long long)e->time_ms));
+	for (to += LINE; done + LINE <= kept; done += LINE, to += LINE) {
+		_mm256_stream_si256((__m256i *)to, _mm256_loadu_si256((const __m256i *)(message + done)));
+		_mm256_stream_si256((__m256i *)(to + 32), _mm256_loadu_si256((const __m256i *)(message + done + 32)));
+	}
+	if (!rest)
+		return;
+	for (uint32_t i = 0; i < LINE; i += 16) {
+		__m128i v = _mm_setzero_si128();
+
+		if (i + 16 <= rest)
+			v = _mm_loadu_si128((const __m128i *)(message + done + i));
+		else if (i < rest)
+			v = last_piece(message + kept, rest - i);
+		_mm_stream_si128((__m128i *)(to + i), v);
+	}
+}
+
+_Static_assert(sizeof(struct flow) == 42 && offsetof(struct trace_entry, kept) == 42 && offsetof(struct trace_entry, len) == 44 &&
+	       offsetof(struct trace_entry, direction) == 46 && offsetof(struct trace_entry, time_ms) == 48 &&
+	       offsetof(struct trace_entry, call) == 56, "write_avx2 puts it together");
+#endif
+
+/* Word by word where ThreadSanitizer watches, since the race with a reader is meant, and settled by floor. */
+static void write_words(uint8_t *to, const void *from, uint32_t bytes)
+{
+	for (uint32_t i = 0; i < bytes; i += 8) {
+		uint64_t word = 0;
+
+		memcpy(&word, (const uint8_t *)from + i, bytes - i < 8 ? bytes - i : 8);
 		__atomic_store_n((uint64_t *)(to + i), word, __ATOMIC_RELAXED);
 	}
+}
+
+static inline void write_entry(uint8_t *to, const struct trace_entry *e, const struct flow *flow, const uint8_t *message, uint32_t kept)
+{
+#if STREAMS
+	if (cpu_level >= CPU_AVX2 && kept >= 16) {
+		write_avx2(to, e, flow, message, kept);
+		return;
+	}
 #endif
+	write_words(to, e, sizeof(*e));
+	write_words(to + LINE, message, kept);
 }
 
 static void read_lines(uint8_t *to, const uint8_t *from, uint32_t count)
@@ -135,25 +192,16 @@ static uint8_t *begin(struct trace *t, uint32_t bytes)
 void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms, uint64_t call, const struct flow *flow,
 	       const uint8_t *message, uint32_t len)
 {
-	uint32_t kept = len < TRACE_MESSAGE_MAX ? len : TRACE_MESSAGE_MAX, bytes = entry_bytes(kept), rest = kept % LINE;
+	uint32_t kept = len < TRACE_MESSAGE_MAX ? len : TRACE_MESSAGE_MAX, bytes = entry_bytes(kept);
 	uint32_t to_end = (uint32_t)(t->size - (t->next & (t->size - 1)));
 	struct trace_entry e = { *flow, (uint16_t)kept, (uint16_t)len, (uint8_t)direction, time_ms, call };
-	uint8_t last[LINE];
-	uint8_t *at;
 
 	if (to_end < bytes) { /* an entry lies in one piece: the rest of the ring becomes an empty one */
 		struct trace_entry pad = { .kept = (uint16_t)(to_end - LINE), .direction = TRACE_PAD };
 
-		write_lines(begin(t, to_end), (const uint8_t *)&pad, 1);
+		write_words(begin(t, to_end), &pad, sizeof(pad));
 	}
-	at = begin(t, bytes);
-	write_lines(at, (const uint8_t *)&e, 1);
-	write_lines(at + LINE, message, kept / LINE);
-	if (rest) {
-		memcpy(last, message + kept - rest, rest);
-		memset(last + rest, 0, LINE - rest);
-		write_lines(at + LINE + kept - rest, last, 1);
-	}
+	write_entry(begin(t, bytes), &e, flow, message, kept);
 }
 
 void trace_flush(struct trace *t)
