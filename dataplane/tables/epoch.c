@@ -116,8 +116,7 @@ void epoch_retire(struct epoch *e, void *object, void (*release)(void *object))
 		(struct retired){ .object = object, .release = release, .token = rte_rcu_qsbr_start(e->qsbr) };
 }
 
-/* rte_hash's own queue may have found a grace period over before we ask; check then answers from a cached token. The order towards the
- * readers was made inside a library that no sanitizer looks into: make it here as well, where it can be seen. */
+/* check may answer from a token that it keeps; the order towards the readers is made here as well, where a sanitizer sees it. */
 static bool period_over(struct epoch *e, uint64_t token)
 {
 	if (rte_rcu_qsbr_check(e->qsbr, token, false) != 1)
@@ -140,9 +139,4 @@ uint32_t epoch_reclaim(struct epoch *e)
 		r.release(r.object);
 	}
 	return e->count;
-}
-
-struct rte_rcu_qsbr *epoch_qsbr(struct epoch *e)
-{
-	return e->qsbr;
 }

@@ -8,7 +8,6 @@
  * the control thread. Nothing here blocks: a grace period is started, and later asked after. */
 
 struct epoch;
-struct rte_rcu_qsbr;
 
 /* NULL: no memory. control-only */
 struct epoch *epoch_new(unsigned workers);
@@ -30,6 +29,3 @@ uint32_t epoch_reclaim(struct epoch *e);
 /* Takes every worker offline and releases everything retired, for tables that are about to be freed; the workers have stopped.
  * control-only */
 void epoch_flush(struct epoch *e);
-
-/* For tables that need the raw variable (rte_hash). control-only */
-struct rte_rcu_qsbr *epoch_qsbr(struct epoch *e);

@@ -1,14 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tables/routes.h"
 
+#include <endian.h>
 #include <stdatomic.h>
-#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/pages.h"
+#include "base/random.h"
+#include "base/siphash.h"
 #include "tables/epoch.h"
-#include "tables/hash.h"
+#include "tables/word_table.h"
 
 struct hop {
 	struct ip_addr gateway;
@@ -21,19 +24,25 @@ struct route_list {
 	struct hop hops[];
 };
 
+/* One published neighbour. Where it is and whose it is stay until no reader can have been on the way to it. */
+struct neighbour {
+	struct routes *owner;
+	_Atomic(uint64_t) mac; /* six bytes, the first one lowest */
+	struct ip_addr ip;
+	uint16_t port;
+	uint32_t next_free; /* index + 1 */
+};
+
+#define NEIGHBOUR_SLOTS (NEIGHBOURS_MAX + 4096) /* some wait for the readers */
+
 struct routes {
 	struct epoch *epoch;
 	_Atomic(struct route_list *) list;
 	_Atomic(uint32_t) version;
-	struct hash_table neighbours; /* value: MAC_PRESENT and the six bytes, the first one lowest */
-};
-
-#define MAC_PRESENT (1ULL << 48)
-
-struct neighbour_key {
-	uint16_t port;
-	uint8_t family, zero;
-	uint8_t ip[16];
+	struct hash_key secret; /* of IPv6 neighbours' keys, so that nobody on the link makes two alike */
+	struct word_table by_address; /* value: index into neighbours */
+	struct neighbour *neighbours;
+	uint32_t fresh, free; /* never used from there on; given back last, index + 1 */
 };
 
 static void list_free(void *object)
@@ -93,19 +102,21 @@ struct routes *routes_new(struct epoch *e)
 {
 	struct routes *r = calloc(1, sizeof(*r));
 	struct route_list *empty = list_build(NULL, 0);
-	char name[40];
 
 	if (!r || !empty)
 		goto fail;
 	r->epoch = e;
 	atomic_init(&r->list, empty);
-	snprintf(name, sizeof(name), "neighbours/%p", (void *)r);
-	if (hash_table_init(&r->neighbours, name, NEIGHBOURS_MAX, sizeof(struct neighbour_key), e))
+	random_secret(&r->secret, sizeof(r->secret));
+	r->neighbours = pages_new(NEIGHBOUR_SLOTS * sizeof(r->neighbours[0]));
+	if (!r->neighbours || word_table_init(&r->by_address, NEIGHBOURS_MAX))
 		goto fail;
 	return r;
 
 fail:
 	list_free(empty);
+	if (r)
+		pages_free(r->neighbours, NEIGHBOUR_SLOTS * sizeof(r->neighbours[0]));
 	free(r);
 	return NULL;
 }
@@ -115,7 +126,8 @@ void routes_free(struct routes *r)
 	if (!r)
 		return;
 	epoch_flush(r->epoch);
-	hash_table_done(&r->neighbours);
+	word_table_done(&r->by_address);
+	pages_free(r->neighbours, NEIGHBOUR_SLOTS * sizeof(r->neighbours[0]));
 	list_free(atomic_load(&r->list));
 	free(r);
 }
@@ -146,32 +158,96 @@ int routes_publish(struct routes *r, const struct route *list, size_t count)
 	return 0;
 }
 
-static struct neighbour_key key_of(uint16_t port, const struct ip_addr *ip)
+static uint64_t key_of(const struct routes *r, uint16_t port, const struct ip_addr *ip)
 {
-	struct neighbour_key key = { .port = port, .family = ip->family };
+	struct hash_key key = { r->secret.k0, r->secret.k1 ^ port };
+	uint32_t v4;
 
-	memcpy(key.ip, ip->bytes, sizeof(key.ip));
-	return key;
+	if (ip->family != IP_V4)
+		return siphash24(&key, ip->bytes, sizeof(ip->bytes)) | 1ULL << 63;
+	memcpy(&v4, ip->bytes, sizeof(v4));
+	return 1ULL << 62 | (uint64_t)port << 32 | v4;
+}
+
+/* NULL: none. */
+static struct neighbour *neighbour_find(const struct routes *r, uint64_t key, uint16_t port, const struct ip_addr *ip)
+{
+	struct neighbour *n;
+	uint32_t i;
+
+	if (!word_table_get(&r->by_address, key, &i))
+		return NULL;
+	n = &r->neighbours[i];
+	return n->port == port && ip_eq(&n->ip, ip) ? n : NULL;
+}
+
+static void neighbour_release(void *object)
+{
+	struct neighbour *n = object;
+	struct routes *r = n->owner;
+
+	n->next_free = r->free;
+	r->free = (uint32_t)(n - r->neighbours) + 1;
+}
+
+/* NULL: none is left. */
+static struct neighbour *neighbour_take(struct routes *r)
+{
+	struct neighbour *n;
+
+	if (!r->free && r->fresh == NEIGHBOUR_SLOTS)
+		(void)epoch_reclaim(r->epoch);
+	if (r->free) {
+		n = &r->neighbours[r->free - 1];
+		r->free = n->next_free;
+		return n;
+	}
+	return r->fresh < NEIGHBOUR_SLOTS ? &r->neighbours[r->fresh++] : NULL;
+}
+
+static int neighbour_add(struct routes *r, uint64_t key, uint16_t port, const struct ip_addr *ip, uint64_t mac)
+{
+	struct neighbour *n = neighbour_take(r);
+	int err;
+
+	if (!n)
+		return -ERR_FULL;
+	n->owner = r;
+	n->port = port;
+	n->ip = *ip;
+	atomic_store_explicit(&n->mac, mac, memory_order_relaxed);
+	err = word_table_set(&r->by_address, key, (uint32_t)(n - r->neighbours));
+	if (err)
+		neighbour_release(n); /* nobody has seen it */
+	return err;
 }
 
 int routes_neighbour_set(struct routes *r, uint16_t port, const struct ip_addr *ip, const uint8_t mac[6])
 {
-	struct neighbour_key key = key_of(port, ip);
-	uint64_t word = MAC_PRESENT;
-	int err;
+	uint64_t key = key_of(r, port, ip), word = 0;
+	struct neighbour *n = neighbour_find(r, key, port, ip);
+	int err = 0;
 
 	for (unsigned i = 0; i < 6; i++)
 		word |= (uint64_t)mac[i] << (8 * i);
-	err = hash_table_set(&r->neighbours, &key, word);
+	if (n)
+		atomic_store_explicit(&n->mac, word, memory_order_release);
+	else
+		err = neighbour_add(r, key, port, ip, word);
 	changed(r);
 	return err;
 }
 
 void routes_neighbour_delete(struct routes *r, uint16_t port, const struct ip_addr *ip)
 {
-	struct neighbour_key key = key_of(port, ip);
+	uint64_t key = key_of(r, port, ip);
+	struct neighbour *n = neighbour_find(r, key, port, ip);
 
-	(void)hash_table_delete(&r->neighbours, &key);
+	if (!n)
+		return;
+	(void)word_table_delete(&r->by_address, key);
+	/* Workers may be on the way to it. */
+	epoch_retire(r->epoch, n, neighbour_release);
 	changed(r);
 }
 
@@ -179,18 +255,20 @@ enum route_verdict routes_lookup(const struct routes *r, const struct ip_addr *d
 {
 	const struct route_list *l = atomic_load_explicit(&r->list, memory_order_acquire);
 	uint32_t i = ranges_lookup(l->ranges, destination);
-	struct neighbour_key key;
+	const struct neighbour *n;
+	const struct ip_addr *ip;
 	const struct hop *hop;
-	uint64_t word;
+	uint64_t mac;
 
 	if (i == RANGES_NONE)
 		return ROUTE_NONE;
 	hop = &l->hops[i];
 	ret->port = hop->port;
-	key = key_of(hop->port, hop->gateway.family == IP_NONE ? destination : &hop->gateway);
-	if (!hash_table_get(&r->neighbours, &key, &word))
+	ip = hop->gateway.family == IP_NONE ? destination : &hop->gateway;
+	n = neighbour_find(r, key_of(r, hop->port, ip), hop->port, ip);
+	if (!n)
 		return ROUTE_NO_NEIGHBOUR;
-	for (unsigned k = 0; k < 6; k++)
-		ret->mac[k] = (uint8_t)(word >> (8 * k));
+	mac = htole64(atomic_load_explicit(&n->mac, memory_order_relaxed));
+	memcpy(ret->mac, &mac, sizeof(ret->mac));
 	return ROUTE_OK;
 }
