@@ -27,7 +27,7 @@ class Plan:
     def __init__(self, options):
         quick = options.quick
         self.rounds = options.rounds or (1 if quick else 2)
-        self.search = {"seconds": 0.5, "precision": 0.4, "rise": 1.4, "tries": 1} if quick else {"seconds": 3, "precision": 0.04, "tries": 3}
+        self.search = {"seconds": 0.4, "precision": 0.5, "rise": 1.5, "tries": 1} if quick else {"seconds": 3, "precision": 0.04, "tries": 3}
         self.long = {} if quick else {"long_seconds": 46, "warmup": 35}
         self.low = {"seconds": 2.4, "warmup": 0.2} if quick else {"seconds": 46, "warmup": 35}
         self.low_at_once = quick  # with the proxies of the search, not with fresh ones
@@ -62,22 +62,22 @@ def low_sessions(bed, plan, children):
     return sessions
 
 
-FIRST_GUESS = {"kamailio": 12000, "kamailio_default_allocator": 10000, "strowger": 36000, "strowger_af_packet": 20000}
+FIRST_GUESS = {"kamailio": 16000, "kamailio_default_allocator": 12000, "strowger": 40000, "strowger_af_packet": 20000}
 
 
 def rates(plan, sessions, low=None):
     """{name: [outcome of the best run of each round, with its trials]}, A B A B. sessions: {name: how to open one}. low: where the outcomes of runs
-    at LOW_RATE are put, {name: list}; none where there is no such list."""
+    at LOW_RATE are put first, {name: list}; none where there is no such list."""
     found = {name: [] for name in sessions}
     for _ in range(plan.rounds):
         for name, session in sessions.items():
             guess = found[name][-1]["offered"] if found[name] else FIRST_GUESS[name]
             with session() as opened:
                 search = Search(opened, **plan.search, **plan.long)
-                best = search.run(guess)
                 if low is not None:
                     search.ready()
                     low.setdefault(name, []).append(opened.run(LOW_RATE, **plan.low))
+                best = search.run(guess)
             best["trials"] = search.trials
             found[name].append(best)
             say(f"versus: {name}: {best['rate']:.0f} INVITE/s, {best['cpu']['us']:.1f} us a forwarded message, "

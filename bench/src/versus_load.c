@@ -13,7 +13,7 @@
 #define BATCH		64
 #define SEND_AT_ONCE	16 /* INVITEs that leave together at most: a pace, not a wave */
 #define RECEIVE_BUFFER	(64 << 20)
-#define PATIENCE_NS	1500000000
+#define PATIENCE	3 /* times the delay that is late: how long nothing comes before the rest is taken for lost */
 #define DEBT_S		0.002 /* after a stop of this process so much is made up for, and the rest left out: a wave would measure queues */
 
 enum { SAW_INVITE = 1, SAW_TRYING = 2, SAW_ANSWER = 4 };
@@ -276,7 +276,7 @@ static int loop(struct load *l, load_moment *moment)
 
 	l->sending = true;
 	l->begin_ns = l->now_ns = l->progress_ns = before = clock_ns();
-	while (l->sending || (l->r->answered < l->r->sent && l->now_ns - l->progress_ns < PATIENCE_NS)) {
+	while (l->sending || (l->r->answered < l->r->sent && l->now_ns - l->progress_ns < PATIENCE * 1000ULL * l->config->late_us)) {
 		int work;
 
 		if (!measuring && l->now_ns - l->begin_ns >= warmup) {
