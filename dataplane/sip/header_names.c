@@ -60,6 +60,8 @@ const struct header_slot header_slots[HEADER_SLOTS] = {
 	NAME("path", 'p', 'h', SIP_H_PATH),
 };
 
+const uint8_t header_letter_bits[16] __attribute__((aligned(16))) = { 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64 };
+
 enum sip_header_id sip_header_lookup(struct span name)
 {
 	const struct header_slot *slot;

@@ -19,7 +19,10 @@ struct header_slot {
 
 extern const struct header_slot header_slots[HEADER_SLOTS];
 
-static inline const struct header_slot *header_slot_of(const uint8_t *name, uint32_t n)
+/* Bit 6 of sixteen bytes: of all ASCII it has letters and little else. In memory, where a loop that calls others finds it again. */
+extern const uint8_t header_letter_bits[16];
+
+static inline const struct header_slot *header_slot_of(const uint8_t *name, uint64_t n)
 {
 	return &header_slots[HEADER_SLOT_OF(n, name[0] | 0x20u, name[n - 1] | 0x20u)];
 }

@@ -63,6 +63,7 @@ static inline int header_line(const uint8_t *data, uint32_t len, const struct sc
 }
 
 #define MESSAGE_BEGINS start_line_plausible
+#define MESSAGE_SCAN   scan_lines_scalar
 #define MESSAGE_START  start_line_read
 #define MESSAGE_LINE   header_line
 #define MESSAGE_VIA    via_next_careful

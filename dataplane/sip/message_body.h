@@ -1,21 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* How a message is read: included once for each level, which says by what (MESSAGE_BEGINS, MESSAGE_START, MESSAGE_LINE, MESSAGE_VIA,
- * MESSAGE_PARTY). */
+/* How a message is read: included once for each level, which says by what (MESSAGE_BEGINS, MESSAGE_SCAN, MESSAGE_START, MESSAGE_LINE,
+ * MESSAGE_VIA, MESSAGE_PARTY). */
 
 #include "sip/header_line.h"
 #include "sip/level.h"
 #include "sip/lex.h"
 #include "sip/scan_walk.h"
 #include "sip/start_line.h"
-
-#define BIT(id)	  (1ULL << (id))
-#define MANDATORY (BIT(SIP_H_VIA) | BIT(SIP_H_FROM) | BIT(SIP_H_TO) | BIT(SIP_H_CALL_ID) | BIT(SIP_H_CSEQ))
-#define SINGLE                                                                                                         \
-	(BIT(SIP_H_FROM) | BIT(SIP_H_TO) | BIT(SIP_H_CALL_ID) | BIT(SIP_H_CSEQ) | BIT(SIP_H_MAX_FORWARDS) |            \
-	 BIT(SIP_H_CONTENT_LENGTH))
-_Static_assert(SIP_HEADER_IDS <= 64, "one bit a header");
 
 #define CSEQ_MAX 0x7fffffffu /* RFC 3261 §8.1.1.5 */
 
@@ -46,27 +39,20 @@ static void reset(struct sip_message *m, const uint8_t *data, uint32_t len)
 	memset(m->last, 0xff, sizeof(m->last));
 }
 
-/* Which known headers were met, and which more than once. */
-struct met {
-	uint64_t once, again;
-};
-
 /* Lines of the head into headers[], and these into chains of their kind. */
-static inline __attribute__((always_inline)) struct met index_headers(struct sip_message *m, const struct scan_line *line,
-								       const struct scan_line *end)
+static __attribute__((noinline)) uint32_t index_headers(struct sip_message *m, const struct scan_line *line, const struct scan_line *end)
 {
-	struct met met = { 0, 0 };
+	const uint8_t *data = m->data;
 	struct sip_header *h = m->headers;
+	uint32_t len = m->len;
 	int16_t k = 0;
 
 	for (; line < end; line++) {
-		int id = MESSAGE_LINE(m->data, m->len, line, h);
+		int id = MESSAGE_LINE(data, len, line, h);
 
 		if (id > SIP_H_OTHER) {
 			int16_t last = m->last[id];
 
-			met.again |= met.once & BIT(id);
-			met.once |= BIT(id);
 			m->last[id] = k;
 			if (last < 0)
 				m->first[id] = k;
@@ -76,26 +62,24 @@ static inline __attribute__((always_inline)) struct met index_headers(struct sip
 		if (id >= SIP_H_OTHER)
 			h++, k++;
 	}
-	m->header_count = (uint16_t)k;
-	return met;
+	return (uint32_t)k;
 }
 
 /* Lines into headers[]; the start line into its fields. */
-static inline struct met index_lines(struct sip_message *m)
+static inline void index_lines(struct sip_message *m)
 {
 	struct scan_line lines[SIP_LINES_MAX + 1];
-	struct met met = { 0, 0 };
 	uint32_t count, head;
-	enum scan_end end = scan_list(m->data, m->len, lines, SIP_LINES_MAX + 1, &count, &head);
+	enum scan_end end = MESSAGE_SCAN(m->data, m->len, lines, SIP_LINES_MAX + 1, &count, &head);
 
 	if (!count) {
 		blame(m, MESSAGE_START(span_of(m->data, m->len), m));
 		blame(m, SIP_FAULT_HEAD);
-		return met;
+		return;
 	}
 	m->start_line_end = lines[0].end;
 	blame(m, MESSAGE_START(span_of(m->data, lines[0].end), m));
-	met = index_headers(m, lines + 1, lines + count);
+	m->header_count = (uint16_t)index_headers(m, lines + 1, lines + count);
 	if (m->header_count != count - 1)
 		blame(m, SIP_FAULT_HEAD);
 	if (end == SCAN_COMPLETE) {
@@ -104,7 +88,23 @@ static inline struct met index_lines(struct sip_message *m)
 	} else {
 		blame(m, end == SCAN_TOO_MANY ? SIP_FAULT_TOO_MANY_LINES : SIP_FAULT_HEAD);
 	}
-	return met;
+}
+
+/* Absent headers have -1 for their first line. */
+static inline bool has_mandatory(const struct sip_message *m)
+{
+	return (m->first[SIP_H_VIA] | m->first[SIP_H_FROM] | m->first[SIP_H_TO] | m->first[SIP_H_CALL_ID] | m->first[SIP_H_CSEQ]) >= 0;
+}
+
+static inline bool repeats(const struct sip_message *m, enum sip_header_id id)
+{
+	return m->first[id] != m->last[id];
+}
+
+static inline bool has_repeated(const struct sip_message *m)
+{
+	return repeats(m, SIP_H_FROM) | repeats(m, SIP_H_TO) | repeats(m, SIP_H_CALL_ID) | repeats(m, SIP_H_CSEQ) |
+	       repeats(m, SIP_H_MAX_FORWARDS) | repeats(m, SIP_H_CONTENT_LENGTH);
 }
 
 /* The whole first line is read: a proxy takes its own value off it and sends the rest on. */
@@ -182,13 +182,13 @@ static void read_numbers(struct sip_message *m)
 	}
 }
 
-static void read_headers(struct sip_message *m, const struct met *met)
+static void read_headers(struct sip_message *m)
 {
 	struct span from = sip_first(m, SIP_H_FROM), to = sip_first(m, SIP_H_TO);
 
-	if ((met->once & MANDATORY) != MANDATORY)
+	if (!has_mandatory(m))
 		blame(m, SIP_FAULT_MISSING);
-	if (met->again & SINGLE)
+	if (has_repeated(m))
 		blame(m, SIP_FAULT_REPEATED);
 	read_via(m);
 	if (from.p && !read_party(from, &m->from_tag))
@@ -205,7 +205,6 @@ static void read_headers(struct sip_message *m, const struct met *met)
 static enum sip_verdict message_read(const uint8_t *data, uint32_t len, struct sip_message *m)
 {
 	uint32_t skip = 0, noise;
-	struct met met;
 
 	while (skip < len && (data[skip] == '\r' || data[skip] == '\n'))
 		skip++;
@@ -216,7 +215,7 @@ static enum sip_verdict message_read(const uint8_t *data, uint32_t len, struct s
 		return SIP_KEEPALIVE;
 	if (!MESSAGE_BEGINS(m->data, m->len))
 		return SIP_NOT_SIP;
-	met = index_lines(m);
-	read_headers(m, &met);
+	index_lines(m);
+	read_headers(m);
 	return m->fault == SIP_FINE ? SIP_OK : SIP_BAD;
 }

@@ -41,6 +41,37 @@ static inline uint64_t name_word(const uint8_t *end, uint32_t n)
 	return (load_64(end - 8) | LETTERS_8) >> (64 - 8 * n);
 }
 
+/* Zeros, in wide stores; n >= 32. */
+static inline __attribute__((always_inline)) void clear(void *p, uint32_t n)
+{
+	__m256i zero = _mm256_setzero_si256();
+	uint8_t *to = p;
+
+	__asm__("" : "+x"(zero)); /* or they become narrow ones */
+	for (uint32_t i = 0; i + 32 <= n; i += 32)
+		_mm256_storeu_si256((__m256i *)(to + i), zero);
+	if (n % 32)
+		_mm256_storeu_si256((__m256i *)(to + n - 32), zero);
+}
+
+/* As port_read; four digits are what most ports have. */
+static inline const uint8_t *port_look(const uint8_t *p, const uint8_t *end, uint16_t *port)
+{
+	uint32_t digits;
+
+	if (end - p < 4 || (end - p > 4 && (uint8_t)(p[4] - '0') < 10))
+		return port_read(p, end, port);
+	digits = load_32(p) ^ 0x30303030;
+	if ((digits | (digits + 0x06060606)) & 0xf0f0f0f0)
+		return port_read(p, end, port);
+	digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff;
+	digits = (digits * 100 + (digits >> 16)) & 0xffff;
+	if (!digits)
+		return NULL;
+	*port = (uint16_t)digits;
+	return p + 4;
+}
+
 /* ";name=value" runs in which nothing is quoted and nothing stands apart: places count from `at`. */
 struct params {
 	const uint8_t *at;
@@ -168,7 +199,7 @@ static inline int via_next_quick(struct span *rest, struct via *ret_via)
 		p++;
 	if (end - p < 16 || !via_transport(p, &transport))
 		goto careful;
-	memset(v, 0, sizeof(*v));
+	clear(v, sizeof(*v));
 	v->whole.p = p;
 	v->transport = transport;
 	v->transport_name = span_of(p + 8, 3);
@@ -178,7 +209,7 @@ static inline int via_next_quick(struct span *rest, struct via *ret_via)
 		goto careful;
 	v->host.n = (uint32_t)(p - v->host.p);
 	if (p < end && *p == ':') {
-		p = port_read(p + 1, end, &v->port);
+		p = port_look(p + 1, end, &v->port);
 		if (!p)
 			goto careful;
 	}
@@ -307,10 +338,13 @@ static inline bool uri_look(const uint8_t *p, uint32_t n, struct uri_marks *ret)
 
 static inline int uri_parse_quick(struct span text, struct sip_uri *ret_uri)
 {
-	const uint8_t *p, *end, *host;
+	struct span user = { 0, 0 }, password = { 0, 0 };
+	const uint8_t *p, *end, *host, *host_end;
 	uint32_t n = text.n - 4;
 	struct uri_marks marks;
-	struct sip_uri uri = { .text = text };
+	enum host_kind kind;
+	struct ip_addr ip = { 0 };
+	uint16_t port = 0;
 
 	if (text.n < 5 || n > 128)
 		goto careful;
@@ -319,27 +353,36 @@ static inline int uri_parse_quick(struct span text, struct sip_uri *ret_uri)
 	if ((load_32(text.p) | 0x202020) != WORD_4('s', 'i', 'p', ':') || !uri_look(p, n, &marks))
 		goto careful;
 	if (marks.at < n) {
-		uri.user = span_of(p, marks.colon < marks.at ? marks.colon : marks.at);
-		if (!uri.user.n)
+		user = span_of(p, marks.colon < marks.at ? marks.colon : marks.at);
+		if (!user.n)
 			goto careful;
 		if (marks.colon < marks.at)
-			uri.password = span_of(p + marks.colon + 1, marks.at - marks.colon - 1);
+			password = span_of(p + marks.colon + 1, marks.at - marks.colon - 1);
 		host = p + marks.at + 1;
 	}
-	p = host_look(host, end, &uri.host_kind, &uri.ip);
+	host_end = p = host_look(host, end, &kind, &ip);
 	if (!p)
 		goto careful;
-	uri.host = lex_span(host, p);
 	if (p < end && *p == ':') {
-		p = port_read(p + 1, end, &uri.port);
+		p = port_look(p + 1, end, &port);
 		if (!p)
 			goto careful;
 	}
-	uri.hostport = lex_span(host, p);
 	if (p < end && *p != ';')
 		goto careful;
-	uri.params = lex_span(p, end);
-	*ret_uri = uri;
+	/* field by field: a copy of the whole would wait for each of these stores */
+	ret_uri->scheme = URI_SIP;
+	ret_uri->text = text;
+	ret_uri->user = user;
+	ret_uri->password = password;
+	ret_uri->host = lex_span(host, host_end);
+	ret_uri->host_kind = kind;
+	ret_uri->port = port;
+	ret_uri->hostport = lex_span(host, p);
+	ret_uri->params = lex_span(p, end);
+	ret_uri->headers = (struct span){ 0, 0 };
+	ret_uri->ip.family = ip.family;
+	memcpy(ret_uri->ip.bytes, ip.bytes, 16);
 	return 0;
 
 careful:
