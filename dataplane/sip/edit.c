@@ -2,6 +2,7 @@
 #include "sip/edit.h"
 
 #include "base/err.h"
+#include "base/partial.h"
 #include "sip/value.h"
 
 void edit_replace(struct edit_list *l, uint32_t offset, uint32_t removed, struct span inserted)
@@ -10,7 +11,7 @@ void edit_replace(struct edit_list *l, uint32_t offset, uint32_t removed, struct
 		l->error = -ERR_FULL;
 		return;
 	}
-	l->edits[l->count] = (struct edit){ offset, removed, inserted, l->count };
+	l->edits[l->count] = (struct edit){ offset, removed, inserted };
 	l->count++;
 }
 
@@ -54,8 +55,7 @@ static bool is_removed(const struct edit_list *l, uint32_t n, uint32_t from, uin
 	return false;
 }
 
-/* Takes those of the first n edits out that only take bytes of [from, to) away. Edits at one offset stand in the list by age,
- * sorted or not, so that places will do as ages. */
+/* Takes those of the first n edits out that only take bytes of [from, to) away. */
 static void drop_removals(struct edit_list *l, uint32_t n, uint32_t from, uint32_t to)
 {
 	uint32_t kept = 0;
@@ -65,9 +65,7 @@ static void drop_removals(struct edit_list *l, uint32_t n, uint32_t from, uint32
 
 		if (i < n && e->removed && !e->inserted.n && e->offset >= from && e->offset + e->removed <= to)
 			continue;
-		l->edits[kept] = *e;
-		l->edits[kept].order = kept;
-		kept++;
+		l->edits[kept++] = *e;
 	}
 	l->count = kept;
 }
@@ -111,72 +109,126 @@ uint32_t edit_size(const struct edit_list *l, const struct sip_message *m)
 	return size;
 }
 
-/* By offset, then by age. Lists are short and nearly sorted: insertion sort. */
-static void sort_edits(struct edit_list *l)
+/* Keys of the edits, by offset, then by age: which is the place in the list, below the offset. Lists are short and nearly sorted: insertion
+ * sort. */
+static inline void sort_edits(const struct edit_list *l, uint64_t key[EDITS_MAX + 1])
 {
-	for (uint32_t i = 1; i < l->count; i++) {
-		struct edit e = l->edits[i];
-		uint32_t j = i;
+	key[0] = 0; /* stops the search: nothing is smaller */
+	for (uint32_t i = 0; i < l->count; i++) {
+		uint64_t k = (uint64_t)l->edits[i].offset << 32 | i, *place = &key[i + 1];
 
-		for (; j && (l->edits[j - 1].offset > e.offset ||
-			     (l->edits[j - 1].offset == e.offset && l->edits[j - 1].order > e.order)); j--)
-			l->edits[j] = l->edits[j - 1];
-		l->edits[j] = e;
+		for (; place[-1] > k; place--)
+			place[0] = place[-1];
+		*place = k;
 	}
 }
 
-/* Sorted edits lie inside the message and take no byte twice. Several may stand at one offset, one of them removing. */
-static bool is_applicable(const struct edit_list *l, uint32_t len)
+/* memcpy of what is mostly short, in two overlapping pieces; where it ends. */
+static inline uint8_t *copy(uint8_t *to, const uint8_t *from, uint32_t n)
 {
-	uint32_t taken = 0, at = UINT32_MAX;
-	bool removes = false;
+	if (n > 64) {
+		memcpy(to, from, n);
+	} else if (n >= 32) {
+		uint8_t low[32], high[32];
 
-	for (uint32_t i = 0; i < l->count; i++) {
-		const struct edit *e = &l->edits[i];
+		memcpy(low, from, 32);
+		memcpy(high, from + n - 32, 32);
+		memcpy(to, low, 32);
+		memcpy(to + n - 32, high, 32);
+	} else if (n >= 16) {
+		uint8_t low[16], high[16];
 
-		if (e->offset > len || e->removed > len - e->offset)
-			return false;
-		if (e->offset != at) {
-			if (e->offset < taken)
-				return false;
-			at = e->offset;
-			removes = false;
-		}
-		if (e->removed) {
-			if (removes)
-				return false;
-			removes = true;
-			taken = e->offset + e->removed;
-		}
+		memcpy(low, from, 16);
+		memcpy(high, from + n - 16, 16);
+		memcpy(to, low, 16);
+		memcpy(to + n - 16, high, 16);
+	} else if (n >= 8) {
+		uint64_t low = load_64(from), high = load_64(from + n - 8);
+
+		memcpy(to, &low, 8);
+		memcpy(to + n - 8, &high, 8);
+	} else if (n >= 4) {
+		uint32_t low = load_32(from), high = load_32(from + n - 4);
+
+		memcpy(to, &low, 4);
+		memcpy(to + n - 4, &high, 4);
+	} else if (n) {
+		uint8_t first = from[0], middle = from[n / 2], last = from[n - 1];
+
+		to[0] = first;
+		to[n / 2] = middle;
+		to[n - 1] = last;
 	}
+	return to + n;
+}
+
+/* What the next edits are held against: sorted, they lie inside the message and take no byte twice. Several may stand at one offset, one of them
+ * removing. */
+struct taken {
+	uint32_t upto; /* bytes of the message that are written or removed */
+	uint32_t at;   /* where the last edit stood */
+	bool removes;  /* and whether one there removes */
+};
+
+static inline bool take(struct taken *t, const struct edit *e, uint32_t len)
+{
+	if (e->offset > len || e->removed > len - e->offset)
+		return false;
+	if (e->offset != t->at) {
+		if (e->offset < t->upto)
+			return false;
+		t->at = e->offset;
+		t->removes = false;
+	}
+	if (!e->removed)
+		return true;
+	if (t->removes)
+		return false;
+	t->removes = true;
+	t->upto = e->offset + e->removed;
 	return true;
+}
+
+/* No room; but that is told of lists alone that could be applied. */
+static __attribute__((noinline, cold)) int refuse(const struct edit_list *l, const uint64_t *key, uint32_t len)
+{
+	struct taken t = { .at = UINT32_MAX };
+
+	for (uint32_t i = 0; i < l->count; i++)
+		if (!take(&t, &l->edits[(uint32_t)key[i]], len))
+			return -ERR_INVALID;
+	return -ERR_FULL;
 }
 
 int edit_compose(struct edit_list *l, const struct sip_message *m, uint8_t *out, uint32_t cap)
 {
-	uint32_t read = 0, written = 0;
+	uint64_t keys[EDITS_MAX + 1], *key = keys + 1;
+	struct taken t = { .at = UINT32_MAX };
+	uint8_t *to = out, *end = out + cap;
+	uint32_t read = 0;
 
 	if (l->error)
 		return l->error;
-	sort_edits(l);
-	if (!is_applicable(l, m->len))
-		return -ERR_INVALID;
-	if (edit_size(l, m) > cap)
-		return -ERR_FULL;
+	sort_edits(l, keys);
 	for (uint32_t i = 0; i < l->count; i++) {
-		const struct edit *e = &l->edits[i];
+		const struct edit *e = &l->edits[(uint32_t)key[i]];
 
+		if (!take(&t, e, m->len))
+			return -ERR_INVALID;
 		if (e->offset > read) {
-			memcpy(out + written, m->data + read, e->offset - read);
-			written += e->offset - read;
+			if (e->offset - read > end - to)
+				return refuse(l, key, m->len);
+			to = copy(to, m->data + read, e->offset - read);
 			read = e->offset;
 		}
-		if (e->inserted.n)
-			memcpy(out + written, e->inserted.p, e->inserted.n);
-		written += e->inserted.n;
+		if (e->inserted.n > end - to)
+			return refuse(l, key, m->len);
+		to = copy(to, e->inserted.p, e->inserted.n);
 		if (e->removed)
 			read = e->offset + e->removed;
 	}
-	memcpy(out + written, m->data + read, m->len - read);
-	return (int)(written + m->len - read);
+	if (m->len - read > end - to)
+		return -ERR_FULL;
+	memcpy(to, m->data + read, m->len - read);
+	return (int)(to - out + (m->len - read));
 }

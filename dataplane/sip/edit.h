@@ -11,12 +11,11 @@
 #define EDITS_MAX	48
 #define EDIT_TEXT_BYTES 2048
 
-/* Replace `removed` bytes at `offset` by inserted. */
+/* Replace `removed` bytes at `offset` by inserted. Edits at one offset keep the order in which they were added. */
 struct edit {
 	uint32_t offset;
 	uint32_t removed;
 	struct span inserted;
-	uint32_t order; /* edits at one offset keep the order in which they were added */
 };
 
 struct edit_list {
@@ -59,5 +58,5 @@ void edit_remove_value(struct edit_list *l, const struct sip_message *m, int lin
 uint32_t edit_size(const struct edit_list *l, const struct sip_message *m);
 
 /* Writes the edited message to out. Bytes written, or -ERR_FULL (cap too small), -ERR_INVALID (overlapping edits), or the sticky
- * error. Sorts the list in place; may be called again. worker-only */
+ * error. May be called again. worker-only */
 int edit_compose(struct edit_list *l, const struct sip_message *m, uint8_t *out, uint32_t cap);
