@@ -3,6 +3,8 @@
 
 import contextlib
 import re
+import signal
+import sys
 
 COUNT = "/proc/sys/vm/nr_hugepages"
 
@@ -17,6 +19,7 @@ def hugepages(count):
     if missing > 0:
         _set(pages.get("Total", 0) + missing)  # surplus pages are turned into lasting ones first
     added = _number() - before
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))  # they are given back then, too
     try:
         yield
     finally:

@@ -359,6 +359,24 @@ static void off_the_wire(struct traffic *t, bool check)
 		}
 }
 
+/* The first few calls for which something did not come. */
+static _Noreturn void say_missing(const struct traffic *t)
+{
+	unsigned shown = 0;
+
+	for (uint32_t i = 0; i < t->slots && shown < 3; i++) {
+		const struct call *c = &t->calls[i];
+
+		if (!c->expect)
+			continue;
+		shown++;
+		fprintf(stderr, "bench: call %u waits for %#x after step %u:\n%.*s\n", i, c->expect, c->step, (int)t->inputs[c->input].len,
+			(const char *)t->inputs[c->input].text);
+	}
+	fprintf(stderr, "bench: %u of a batch of %u did not come out\n", t->missing, t->batch);
+	exit(1);
+}
+
 uint64_t traffic_go(struct traffic *t, uint64_t advance_ns, bool timed)
 {
 	uint64_t cycles;
@@ -370,13 +388,8 @@ uint64_t traffic_go(struct traffic *t, uint64_t advance_ns, bool timed)
 	else
 		cycles = t->world->config.workers == 1 ? run_one(t, advance_ns, timed ? turn_measured : turn_run) : run_two(t, advance_ns);
 	off_the_wire(t, !t->runner);
-	if (t->missing && !t->runner) {
-		for (uint32_t i = 0; i < t->slots; i++)
-			if (t->calls[i].expect)
-				fprintf(stderr, "bench: call %u waits for %#x after step %u\n%.*s\n", i, t->calls[i].expect, t->calls[i].step,
-					(int)t->inputs[t->calls[i].input].len, (const char *)t->inputs[t->calls[i].input].text);
-		stop("not every message came out");
-	}
+	if (t->missing && !t->runner)
+		say_missing(t);
 	t->batch = 0;
 	if (timed)
 		t->cycles += cycles;
@@ -396,8 +409,10 @@ void traffic_wait(struct traffic *t, uint64_t ms, uint64_t step_ms, bool timed)
 
 void traffic_populate(struct traffic *t, uint32_t count, uint32_t per_second)
 {
-	uint32_t slots[512], n, most = RTE_MIN(RTE_MIN(512, t->batch_max), per_second / 4 + 1); /* answered before T1 has passed */
+	uint32_t slots[512], n, most = per_second / 4 + 1; /* answered before T1 has passed */
 
+	most = RTE_MIN(most, t->batch_max);
+	most = RTE_MIN(most, 512u);
 	for (uint32_t done = 0; done < count; done += n) {
 		n = RTE_MIN(count - done, most);
 		for (uint32_t i = 0; i < n; i++)
