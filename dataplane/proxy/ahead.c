@@ -26,26 +26,47 @@ const struct txn_key *transaction_key(struct proxy *p)
 	return &p->look->key;
 }
 
-/* Pass one: the message, and where its transaction is found. */
-static void read_message(struct proxy *p, const struct datagram *d, struct sip_message *m, struct look *l)
+static void read_request(struct proxy *p, const struct flow *from)
 {
-	l->uri_read = l->from_hashed = l->keyed = false;
-	l->call_hash = 0;
-	l->verdict = (uint8_t)sip_parse(d->data, d->len, m);
-	if (l->verdict != SIP_OK)
-		return;
-	l->call_hash = siphash24(&p->config.call_key, m->call_id.p, m->call_id.n);
-	if (!m->is_request) {
-		l->branch_error = branch_decode(&p->config.branch_key, m->top_via.branch, &l->branch);
-		if (!l->branch_error && l->branch.kind == BRANCH_TRANSACTION)
-			transactions_prefetch_slot(p->transactions, l->branch.slot);
-		return;
+	const struct sip_message *m = p->in;
+	struct look *l = p->look;
+
+	if (m->to_tag.p && m->first[SIP_H_ROUTE] >= 0) {
+		route_look(p);
+		if (!l->token_error && l->token.node == p->config.node && l->token.boot == p->config.boot && l->token.worker == p->config.worker)
+			calls_prefetch(p->calls, l->token.slot);
 	}
-	/* A mid-dialog request is looked up by its token first; an ACK may be for a transaction's end. */
+	/* Another mid-dialog request than an ACK, which may be for a transaction's end, belongs to no transaction of ours. */
 	if (m->to_tag.p && m->method != SIP_ACK)
 		return;
 	read_key(p, m, l);
 	transactions_prefetch_key(p->transactions, &l->key);
+	if (m->to_tag.p || m->method == SIP_CANCEL)
+		return;
+	number_look(p, from);
+	if (m->method == SIP_INVITE)
+		calls_prefetch_open(p->calls, l->call_hash, from_tag_hash(p));
+}
+
+/* Pass one: the message, and where its transaction is found. */
+static void read_message(struct proxy *p, const struct datagram *d)
+{
+	struct sip_message *m = p->in;
+	struct look *l = p->look;
+
+	l->from_hashed = l->sourced = l->numbered = l->routed = l->keyed = false;
+	l->call_hash = p->call_hash = 0;
+	l->verdict = (uint8_t)sip_parse(d->data, d->len, m);
+	if (l->verdict != SIP_OK)
+		return;
+	l->call_hash = p->call_hash = siphash24(&p->config.call_key, m->call_id.p, m->call_id.n);
+	if (m->is_request) {
+		read_request(p, &d->from);
+		return;
+	}
+	l->branch_error = branch_decode(&p->config.branch_key, m->top_via.branch, &l->branch);
+	if (!l->branch_error && l->branch.kind == BRANCH_TRANSACTION)
+		transactions_prefetch_slot(p->transactions, l->branch.slot);
 }
 
 /* Pass two: the objects that those lead to. */
@@ -77,8 +98,11 @@ static void prefetch_context(struct proxy *p, const struct sip_message *m, const
 
 void read_ahead(struct proxy *p, const struct datagram *datagrams, unsigned n)
 {
-	for (unsigned i = 0; i < n; i++)
-		read_message(p, &datagrams[i], &p->views[i], &p->looks[i]);
+	for (unsigned i = 0; i < n; i++) {
+		p->in = &p->views[i];
+		p->look = &p->looks[i];
+		read_message(p, &datagrams[i]);
+	}
 	for (unsigned i = 0; i < n; i++)
 		prefetch_object(p, &p->views[i], &p->looks[i]);
 	for (unsigned i = 0; i < n; i++)

@@ -180,18 +180,13 @@ static void edit_request_uri(struct proxy *p, const struct attempt *a, const str
 	const struct trunk *trunk = trunks_get(p->tables->trunks, a->trunk_slot);
 	const struct ip_port *to = &a->txn.to.remote;
 	char host[IP_PORT_TEXT_MAX];
-	struct sip_uri again;
-	const struct sip_uri *uri = &again;
+	const struct sip_uri *uri = request_uri(m);
 	struct span text;
 
 	if (trunk && (trunk->id != a->trunk_id))
 		trunk = NULL;
 	if (trunk && trunk->request_uri == TRUNK_URI_KEEP)
 		return;
-	if (m == p->in)
-		uri = request_uri(p);
-	else if (!uri_read(m->request_uri, &again))
-		uri = NULL;
 	if (!uri)
 		return;
 	if (trunk && trunk->host[0])

@@ -12,6 +12,7 @@
 #include "proxy/state.h"
 #include "base/err.h"
 #include "sip/quick.h"
+#include "tables/access.h"
 #include "tables/endpoints.h"
 
 #define CONTAINER(ptr, type, member) ((type *)((char *)(ptr)-offsetof(type, member)))
@@ -131,15 +132,15 @@ bool host_is_us(const struct proxy *p, struct span host, uint16_t port)
 	return ip_parse(host, &addr.ip) == 0 && listener_at(p, &addr) >= 0;
 }
 
-const struct sip_uri *request_uri(struct proxy *p)
+uint32_t source_trunk(struct proxy *p, const struct flow *from)
 {
 	struct look *l = p->look;
 
-	if (!l->uri_read) {
-		l->uri_read = true;
-		l->uri_good = uri_read(p->in->request_uri, &l->uri);
+	if (!l->sourced) {
+		l->sourced = true;
+		l->trunk = access_lookup(p->tables->access, &from->remote.ip);
 	}
-	return l->uri_good ? &l->uri : NULL;
+	return l->trunk;
 }
 
 uint64_t from_tag_hash(struct proxy *p)

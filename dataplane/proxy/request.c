@@ -166,7 +166,7 @@ static bool foreign_route(const struct proxy *p)
 /* An OPTIONS for the proxy itself (no user part, our own address): how peers probe us. */
 static bool options_for_us(struct proxy *p)
 {
-	const struct sip_uri *uri = p->in->method == SIP_OPTIONS ? request_uri(p) : NULL;
+	const struct sip_uri *uri = p->in->method == SIP_OPTIONS ? request_uri(p->in) : NULL;
 
 	return uri && uri->scheme != URI_TEL && !uri->user.p && host_is_us(p, uri->host, uri->port);
 }
@@ -184,7 +184,7 @@ static uint8_t max_breadth(const struct sip_message *m)
 /* The checks in front of everything that costs memory. The trunk that the source belongs to, or TRUNK_NONE: refused and answered. */
 static uint32_t admit(struct proxy *p, const struct flow *from)
 {
-	uint32_t trunk = access_lookup(p->tables->access, &from->remote.ip);
+	uint32_t trunk = source_trunk(p, from);
 
 	if (trunk == TRUNK_NONE) {
 		refuse_stranger(p, from);
@@ -257,7 +257,7 @@ static bool open_call(struct proxy *p, struct context *c, e164 number)
 	c->call_generation = call->generation;
 	if (behind_nat(p->in, &c->from))
 		call_natted(p->calls, call, &c->from.remote);
-	record_open(p, c, call, user_of(sip_first(p->in, SIP_H_FROM)), request_uri(p)->user);
+	record_open(p, c, call, user_of(sip_first(p->in, SIP_H_FROM)), request_uri(p->in)->user);
 	record_number(call, number);
 	return true;
 }

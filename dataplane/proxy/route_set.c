@@ -71,42 +71,55 @@ static int read_routes(const struct proxy *p, struct way *w)
 }
 
 /* A Route as we wrote its Record-Route, "sip:TOKEN@...": once the token is verified nothing else in it matters. */
-static int own_token(struct proxy *p, struct span uri, struct way *w)
+static struct span own_user(struct span uri)
 {
 	const uint8_t *at = uri.n > 4 && !memcmp(uri.p, "sip:", 4) ? memchr(uri.p + 4, '@', uri.n - 4) : NULL;
 
-	return at ? token_from(p, span_of(uri.p + 4, (uint32_t)(at - uri.p - 4)), w) : -ERR_NOT_FOUND;
+	return at ? span_of(uri.p + 4, (uint32_t)(at - uri.p - 4)) : (struct span){ 0, 0 };
+}
+
+void route_look(struct proxy *p)
+{
+	struct look *l = p->look;
+	struct sip_uri uri;
+
+	l->routed = true;
+	l->route_good = false;
+	l->token_error = -ERR_NOT_FOUND;
+	l->route_rest = sip_first(p->in, SIP_H_ROUTE);
+	if (!l->route_rest.p || name_addr_next(&l->route_rest, &l->route) != 1)
+		return;
+	l->token_error = decode(p, own_user(l->route.uri), &l->token, &l->side);
+	l->route_good = l->token_error == 0 || uri_read(l->route.uri, &uri);
+	if (l->token_error == -ERR_NOT_FOUND && l->route_good)
+		l->token_error = decode(p, uri.user, &l->token, &l->side);
 }
 
 int way_read_token(struct proxy *p, struct way *w)
 {
-	const struct sip_uri *request = NULL;
-	struct name_addr top;
-	struct sip_uri uri;
-	struct span rest;
-	int rc = -ERR_NOT_FOUND;
+	const struct sip_uri *request = request_uri(p->in);
+	struct look *l = p->look;
 
-	w->strict_before = w->top_is_ours = false;
+	if (!l->routed)
+		route_look(p);
+	w->strict_before = false;
 	w->count = 0;
-	w->rest = rest = sip_first(p->in, SIP_H_ROUTE);
-	if (rest.p && name_addr_next(&rest, &top) == 1) {
-		rc = own_token(p, top.uri, w);
-		if (rc == 0 || uri_read(top.uri, &uri)) {
-			note_route(w, &top, p->in->first[SIP_H_ROUTE]);
-			w->rest = rest;
-		}
-		if (rc == -ERR_NOT_FOUND && w->count)
-			rc = token_from(p, uri.user, w);
+	w->rest = sip_first(p->in, SIP_H_ROUTE);
+	if (l->route_good) {
+		note_route(w, &l->route, p->in->first[SIP_H_ROUTE]);
+		w->rest = l->route_rest;
 	}
-	w->top_is_ours = rc == 0;
-	if (rc == 0)
+	w->top_is_ours = l->token_error == 0;
+	if (w->top_is_ours) {
+		w->token = l->token;
+		w->side = l->side;
 		return 0;
-	request = request_uri(p);
+	}
 	if (request && request->scheme == URI_SIP && token_from(p, request->user, w) == 0) {
 		w->strict_before = true;
 		return 0;
 	}
-	return rc;
+	return l->token_error;
 }
 
 /* A Route's URI on its way to the request line, where headers are not allowed (§19.1.1). */
@@ -139,7 +152,7 @@ int way_follow(struct proxy *p, struct way *w)
 	w->own = w->first;
 	w->hop_is_route = w->first < w->count;
 	if (!w->hop_is_route && !w->strict_before)
-		w->hop = request_uri(p);
+		w->hop = request_uri(p->in);
 	else if (!uri_read(w->hop_is_route ? w->routes[w->first].uri : w->request_uri, &w->hop_read))
 		return -ERR_INVALID;
 	if (!w->hop)

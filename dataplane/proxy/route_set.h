@@ -2,7 +2,6 @@
 #pragma once
 
 #include "proxy/state.h"
-#include "sip/name_addr.h"
 
 /* The way of a mid-dialog request as it says itself: its Route set and request URI, and the token of ours among them
  * (RFC 3261 §16.4, §16.6(6), §16.12). All of it is p->in's. */

@@ -6,19 +6,31 @@
 #include "tables/numbers.h"
 #include "tables/trunks.h"
 
-static uint32_t by_number(const struct tables *t, const struct sip_uri *uri, const struct number_plan *plan, e164 *ret_number)
+static e164 dialled(const struct sip_message *m, const struct trunk *trunk)
 {
-	if (number_from_uri(uri, plan, ret_number) < 0) {
-		*ret_number = 0;
-		return PROFILE_NONE;
-	}
-	return numbers_lookup(t->numbers, *ret_number).profile_slot;
+	const struct sip_uri *uri = request_uri(m);
+	e164 number;
+
+	return uri && number_from_uri(uri, &trunk->plan, &number) == 0 ? number : 0;
+}
+
+void number_look(struct proxy *p, const struct flow *from)
+{
+	uint32_t slot = source_trunk(p, from);
+	const struct trunk *trunk = slot == TRUNK_NONE ? NULL : trunks_get(p->tables->trunks, slot);
+
+	if (!trunk)
+		return;
+	p->look->number = dialled(p->in, trunk);
+	p->look->numbered = true;
+	if (p->look->number)
+		numbers_prefetch(p->tables->numbers, p->look->number);
 }
 
 void route_request(struct proxy *p, uint32_t trunk_slot, struct routing *ret)
 {
 	const struct trunk *trunk = trunks_get(p->tables->trunks, trunk_slot);
-	const struct sip_uri *uri = request_uri(p);
+	const struct sip_uri *uri = request_uri(p->in);
 	uint32_t slot = PROFILE_NONE;
 
 	*ret = (struct routing){ .profile_slot = PROFILE_NONE };
@@ -30,7 +42,9 @@ void route_request(struct proxy *p, uint32_t trunk_slot, struct routing *ret)
 		ret->status = 416;
 		return;
 	}
-	slot = by_number(p->tables, uri, &trunk->plan, &ret->number);
+	ret->number = p->look->numbered ? p->look->number : dialled(p->in, trunk);
+	if (ret->number)
+		slot = numbers_lookup(p->tables->numbers, ret->number).profile_slot;
 	if (slot == PROFILE_NONE && uri->scheme != URI_TEL)
 		slot = domains_lookup(domain_table_get(p->tables->domains), uri->host);
 	if (slot == PROFILE_NONE)

@@ -11,6 +11,7 @@
 #include "sip/branch.h"
 #include "sip/edit.h"
 #include "sip/message.h"
+#include "sip/name_addr.h"
 #include "sip/number.h"
 #include "sip/uri.h"
 #include "sip/via.h"
@@ -138,14 +139,22 @@ struct listener {
 /* What has been worked out of a message beyond its parse, each once. */
 struct look {
 	uint8_t verdict; /* enum sip_verdict */
-	bool uri_read, uri_good;
 	bool from_hashed;
+	bool sourced, numbered; /* requests: trunk, number are there */
+	bool routed;		/* requests with a Route: what follows is there */
+	bool route_good;	/* the first Route value could be read */
 	bool keyed;	   /* requests: key is there */
 	int branch_error;  /* responses: branch_decode's verdict on our Via */
 	struct branch branch;
 	struct txn_key key; /* of its server transaction; an ACK's or CANCEL's: of the INVITE */
 	uint64_t call_hash, from_hash;
-	struct sip_uri uri;
+	uint32_t trunk; /* of the source; TRUNK_NONE: a stranger */
+	e164 number;	/* that the request URI dials, by the trunk's plan; 0: none */
+	struct name_addr route;	 /* first Route value */
+	struct span route_rest;	 /* of its line */
+	int token_error;	 /* of the token in it: token_decode's verdict */
+	enum token_side side;
+	struct token token;
 };
 
 struct proxy {
@@ -210,8 +219,13 @@ static inline bool uri_read(struct span text, struct sip_uri *ret_uri)
 {
 	return uri_parse(text, ret_uri) == 0 && ret_uri->scheme != URI_OTHER;
 }
-/* The request URI of p->in; NULL: no URI that has parts (uri_read). */
-const struct sip_uri *request_uri(struct proxy *p);
+/* A request's URI; NULL: none that has parts (uri_read). */
+static inline const struct sip_uri *request_uri(const struct sip_message *m)
+{
+	return m->uri.text.p && m->uri.scheme != URI_OTHER ? &m->uri : NULL;
+}
+/* The trunk that the source of p->in belongs to, or TRUNK_NONE. */
+uint32_t source_trunk(struct proxy *p, const struct flow *from);
 /* Keyed hash of the From tag of p->in. */
 uint64_t from_tag_hash(struct proxy *p);
 /* The call was answered by its only attempt: what lingers of it takes a fraction of the memory. */
@@ -243,6 +257,8 @@ struct routing {
 	const struct profile *profile;
 	e164 number; /* what it dials; 0: no number */
 };
+/* Reads what number p->in dials, and asks the memory for where that leads. */
+void number_look(struct proxy *p, const struct flow *from);
 /* p->in. */
 void route_request(struct proxy *p, uint32_t trunk_slot, struct routing *ret);
 
@@ -340,6 +356,10 @@ uint32_t retry_after(const struct sip_message *m);
 void response_in(struct proxy *p, const struct flow *from);
 /* Carries out what a client transaction's event left to do; where the event is a response, it is p->in. May release the attempt. */
 void client_event(struct proxy *p, struct attempt *a, enum txn_event event);
+
+/* ---- route_set.c */
+/* Reads the first Route of p->in and the token in it. */
+void route_look(struct proxy *p);
 
 /* ---- in_dialog.c */
 /* The request carries our Record-Route (top Route, or the request URI behind a strict router): forwards or refuses it. false: it does not. */
