@@ -48,7 +48,8 @@ class Rules(unittest.TestCase):
         self.assertIn("loss", why(trial(1, lost=1, device_busy=0.99)))
         self.assertIn("device 99%", why(trial(1, lost=1, device_busy=0.99)))
         self.assertIn("device takes no more", why(trial(10, held_back=5)))
-        self.assertIn("generator makes no more", why(trial(10, skipped=5)))
+        self.assertIn("generator makes no more", why(trial(10, skipped=5, busy=0.99)))
+        self.assertIn("kept from its core", why(trial(10, skipped=5, busy=0.4)))
 
 
 class Searches(unittest.TestCase):

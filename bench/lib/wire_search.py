@@ -43,6 +43,8 @@ def why(trial):
         return f"loss; {ends}"
     if trial["held_back"] > trial["skipped"]:
         return f"the device takes no more; {ends}"
+    if trial["busy"] < SLACK:
+        return f"the generator was kept from its core; {ends}"
     return f"the generator makes no more; {ends}"
 
 
