@@ -29,7 +29,9 @@ class Rules(unittest.TestCase):
             ("one came twice", trial(1000, repeated=1), False),
             ("one of the trial before came now", trial(1000, late=1), True),
             ("the host stopped the generator a little", trial(1000, rate=900, skipped=100), True),
-            ("the generator cannot make so many", trial(1000, rate=700, skipped=300), False),
+            ("the host stopped the generator often", trial(1000, rate=500, skipped=500), True),
+            ("the host hardly let it run", trial(1000, rate=300, skipped=700), False),
+            ("the generator cannot make so many", trial(1000, rate=700, skipped=300, busy=0.99), False),
             ("the device takes less than is offered", trial(1000, rate=900, started=900, held_back=100), False),
             ("the wire was full for a moment", trial(1000, rate=990, started=990, held_back=10), True),
         ]

@@ -55,10 +55,11 @@ def stolen_us(core):
 
 
 class Process:
-    """Started here, ended here; its words go to a file."""
+    """Started here, ended here, or when this program is killed: a worker that spins must not stay behind. Its words go to a file."""
 
     def __init__(self, bed, argv, log, **kwargs):
         self.log = log
+        argv = ["setpriv", "--pdeathsig", "KILL", *argv]
         bed.processes.append(self)
         with open(log, "ab") as file:
             self.child = subprocess.Popen(argv, stdout=kwargs.pop("stdout", file), stderr=file, start_new_session=True, **kwargs)
@@ -101,7 +102,8 @@ class Process:
 class Bed:
     """A directory, two namespaces, and how the two ends are named there. way: memif, af_xdp or af_packet."""
 
-    def __init__(self, way, name="wire"):
+    def __init__(self, way, name=None):
+        name = name or f"wire{os.getpid()}"
         self.way, self.name = way, name
         self.directory = tempfile.mkdtemp(prefix=f"strowger-{name}-")
         self.device_space, self.wire_space = f"{name}-dut", f"{name}-gen"

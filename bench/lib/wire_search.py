@@ -8,7 +8,8 @@ and the trial is made again, some times. The search widens until a trial fails, 
 a run that lasts must confirm it, each time a little lower until one passes."""
 
 HELD_BACK = 0.03  # of all starts
-SLACK = 0.8  # of the offered rate: below that the generator cannot make it, or the host does not let it
+SLACK = 0.8  # of the offered rate, and of the generator's time
+LEAST_SHARE = 0.4
 VOIDS_MAX_LONG = 2
 WIDEN = 1.5
 LOWER = 0.95
@@ -20,8 +21,13 @@ def wrong(trial):
     return trial["wrong"] + trial["repeated"]
 
 
+def offered_enough(trial):
+    """A generator that was let run too little still offered what it could; one that was busy all the time has come to its own end."""
+    return trial["rate"] >= (LEAST_SHARE if trial["busy"] < SLACK else SLACK) * trial["offered"]
+
+
 def passed(trial):
-    return (not trial["lost"] and not wrong(trial) and trial["rate"] >= SLACK * trial["offered"] and
+    return (not trial["lost"] and not wrong(trial) and offered_enough(trial) and
             trial["held_back"] <= HELD_BACK * (trial["started"] + trial["held_back"]))
 
 
