@@ -30,7 +30,7 @@ LIMITS = {"in-dialog": {"transactions": 1 << 21, "calls": 1 << 21, "message_mb":
           "stateful": {"transactions": (1 << 23) - 1, "calls": (1 << 23) - 1, "call_age_s": 4, "message_mb": 2048}}
 FIRST = {"memif": 400e3, "af_xdp": 150e3, "af_packet": 60e3}
 HELD = {"memif": 1 << RINGS, "af_xdp": 2048, "af_packet": 2048}
-PAUSES_US = 50
+PAUSES_US, ADDED_US = 50, 10
 PARTS = ("memif", "veth_afxdp", "veth_afpacket")
 LOADS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
@@ -222,7 +222,8 @@ class Delays:
         quantiles, loads = ("p50", "p99", "p999"), self.plan.loads
         added = {q: self.at("strowger", 0.5, q) - self.at("testpmd", 0.5, q) for q in ("p50", "p90", "p99", "p999")}
         worst = max(("p99", "p999"), key=added.get)
-        pairs = [a[0.5][worst] - b[0.5][worst] for a, b in zip(self.runs["strowger"], self.runs["testpmd"])]
+        rounds = list(zip(self.runs["strowger"], self.runs["testpmd"]))
+        pairs = [a[0.5][worst] - b[0.5][worst] for a, b in rounds]
         series = {f"{device} {q}": [[self.at(device, load, "offered"), self.at(device, load, q)] for load in loads]
                   for device in self.runs for q in quantiles}
         beside = {f"{device} {q}": self.at(device, 0.5, q) for device in self.runs for q in quantiles}
@@ -232,9 +233,11 @@ class Delays:
         if pauses > PAUSES_US:
             note = (f"the host stops an empty loop for {pauses:.0f} us at p99, more than the device could add: p99 and p99.9 compare the "
                     "host's pauses in two runs, p50 and p90 the devices")
-        results.add("delay", added[worst], "us", target="<= 10", spread=spread(pairs), beside=beside,
-                    detail={"load_msgs_s": self.at("strowger", 0.5, "offered"), "added_us": added, "note": note, "runs": self.runs, "empty_loop_us": self.gaps,
-                            "series": series})
+        # Pauses of the host fall now on one, now on the other: what holds in each round is no luck.
+        reached = all(a[0.5][q] - b[0.5][q] <= ADDED_US for a, b in rounds for q in ("p99", "p999"))
+        results.add("delay", added[worst], "us", target=f"<= {ADDED_US}", reached=reached, spread=spread(pairs), beside=beside,
+                    detail={"load_msgs_s": self.at("strowger", 0.5, "offered"), "added_us": added, "note": note, "runs": self.runs,
+                            "empty_loop_us": self.gaps, "series": series})
 
 
 def add_options(parser):
