@@ -17,6 +17,7 @@
 #include "proxy/stats.h"
 #include "proxy/trace.h"
 #include "records.h"
+#include "sip/dialog_hash.h"
 #include "sip/via.h"
 #include "worker.h"
 
@@ -357,7 +358,7 @@ void dataplane_target_stats_reset(struct dataplane *d, uint32_t target_slot)
 
 uint64_t dataplane_call_hash(const struct dataplane *d, const void *call_id, size_t bytes)
 {
-	return siphash24(&d->shared.call_key, call_id, bytes);
+	return call_id_hash(&d->shared.call_key, span_of(call_id, (uint32_t)bytes));
 }
 
 /* ---- calls */

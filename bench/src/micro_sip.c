@@ -13,7 +13,7 @@
 #include "sip/number.h"
 #include "sip/quick.h"
 #include "sip/scan.h"
-#include "sip/tag_hash.h"
+#include "sip/dialog_hash.h"
 #include "sip/token.h"
 #include "sip/uri.h"
 #include "sip/via.h"
@@ -55,7 +55,7 @@ static int parse_all(void)
 		uris[i] = views[i].request_uri;
 		ips[i] = views[i].top_via.host;
 		branch_encode(&key, &b, branches[i]);
-		call_hashes[i] = siphash24(&key, views[i].call_id.p, views[i].call_id.n);
+		call_hashes[i] = call_id_hash(&key, views[i].call_id);
 		tag_hashes[i] = tag_hash(&key, views[i].from_tag);
 		token_bytes[i] = token_encode(&token_keys, &t, call_hashes[i], tag_hashes[i], tokens[i]);
 	}
@@ -168,7 +168,7 @@ static uint64_t hash_call_id(uint32_t i)
 {
 	struct span id = views[i % CORPUS_MESSAGES].call_id;
 
-	return siphash24(&key, id.p, id.n) | 1;
+	return call_id_hash(&key, id) | 1;
 }
 
 static uint64_t branch_make(uint32_t i)

@@ -59,7 +59,7 @@ static void read_message(struct proxy *p, const struct datagram *d)
 	l->verdict = (uint8_t)sip_parse(d->data, d->len, m);
 	if (l->verdict != SIP_OK)
 		return;
-	l->call_hash = p->call_hash = siphash24(&p->config.call_key, m->call_id.p, m->call_id.n);
+	l->call_hash = p->call_hash = call_id_hash(&p->config.call_key, m->call_id);
 	if (m->is_request) {
 		read_request(p, &d->from);
 		return;

@@ -9,7 +9,6 @@
 #include "base/pages.h"
 #include "base/poison.h"
 
-#define TAG_BYTES_MAX 128 /* of a tag, folded at once */
 /* What stays readable of a free slot. */
 #define KEPT_BYTES offsetof(struct live_call, call_id)
 
@@ -28,7 +27,6 @@ struct calls {
 	struct ip_port *flows;	/* by slot, of those that are natted */
 	uint32_t *buckets;	/* slot + 1 of the newest call; 0: none */
 	struct wheel *wheel;
-	struct hash_key key;
 	uint32_t max, fresh; /* slots from here on were never taken */
 	uint32_t free;	     /* slot + 1 of the one given back last */
 	uint32_t max_age_ms, mask, open, live;
@@ -44,8 +42,7 @@ static size_t due_bytes(const struct calls *c)
 	return sizeof(c->due_s[0]) * (size_t)c->max;
 }
 
-struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, const struct hash_key *key, struct wheel *wheel,
-			uint32_t age_kind, const struct token *own)
+struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, struct wheel *wheel, uint32_t age_kind, const struct token *own)
 {
 	struct calls *c = calloc(1, sizeof(*c));
 	uint32_t n = 64;
@@ -58,7 +55,6 @@ struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, const struct ha
 	c->max = max_calls;
 	c->max_age_ms = max_age_ms;
 	c->look.kind = age_kind;
-	c->key = *key;
 	c->wheel = wheel;
 	c->node = own->node;
 	c->boot = own->boot;
@@ -87,28 +83,6 @@ void calls_free(struct calls *c)
 	pages_free(c->flows, sizeof(c->flows[0]) * (size_t)c->max);
 	pages_free(c->buckets, sizeof(c->buckets[0]) * ((size_t)c->mask + 1));
 	free(c);
-}
-
-/* Of the characters of a token only letters differ from another one in this bit alone. */
-static uint64_t hash_folded(const struct hash_key *key, const uint8_t *p, uint32_t n)
-{
-	uint8_t low[TAG_BYTES_MAX];
-
-	for (uint32_t i = 0; i < n; i++)
-		low[i] = p[i] | 0x20;
-	return siphash24(key, low, n);
-}
-
-uint64_t call_tag_hash(const struct calls *c, struct span tag)
-{
-	uint64_t h = 0;
-	uint32_t n;
-
-	for (; tag.n > TAG_BYTES_MAX; tag.p += TAG_BYTES_MAX, tag.n -= TAG_BYTES_MAX)
-		h = mix64(h + hash_folded(&c->key, tag.p, TAG_BYTES_MAX));
-	n = tag.n;
-	h += hash_folded(&c->key, tag.p, n);
-	return h ? h : 1;
 }
 
 /* By Call-ID and the caller's tag: nobody makes a long chain with one Call-ID. */

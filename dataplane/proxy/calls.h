@@ -30,16 +30,12 @@ struct live_call {
 
 struct calls;
 
-/* age_kind: wheel_timer.kind of the timer at which calls_expired is to be asked. own: node, boot and worker of the tokens of these calls. key: of Call-ID and tags, the one that
- * the hashes given to the functions below are made with. NULL: no memory. control-only */
-struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, const struct hash_key *key, struct wheel *wheel,
-			uint32_t age_kind, const struct token *own);
+/* age_kind: wheel_timer.kind of the timer at which calls_expired is to be asked. own: node, boot and worker of the tokens of these calls.
+ * NULL: no memory. control-only */
+struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, struct wheel *wheel, uint32_t age_kind, const struct token *own);
 void calls_free(struct calls *c);
 
-/* worker-only, all of these */
-/* A tag's hash, the same whatever its case (tags are tokens); never 0. Call-IDs compare with case (RFC 3261 §20.8): theirs is siphash24. */
-uint64_t call_tag_hash(const struct calls *c, struct span tag);
-
+/* worker-only, all of these. Call-IDs and tags are given as their hashes (dialog_hash.h), by one key. */
 /* A call that is being set up. NULL: full. */
 struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_tag, uint32_t setup_s, uint32_t caller_trunk);
 void call_close(struct calls *c, struct live_call *call);

@@ -16,10 +16,10 @@ uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t 
 	} in = { .call = call_hash, .from = from_hash, .cseq = m->cseq };
 	struct span route = sip_first(m, SIP_H_ROUTE);
 
-	in.uri = siphash24(&p->config.branch_key, m->request_uri.p, m->request_uri.n);
+	in.uri = siphash13(&p->config.branch_key, m->request_uri.p, m->request_uri.n);
 	if (route.n)
-		in.route = siphash24(&p->config.branch_key, route.p, route.n);
-	return (uint32_t)siphash24(&p->config.branch_key, &in, sizeof(in));
+		in.route = siphash13(&p->config.branch_key, route.p, route.n);
+	return (uint32_t)siphash13(&p->config.branch_key, &in, sizeof(in));
 }
 
 uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch *b, char *out)

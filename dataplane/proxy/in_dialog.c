@@ -32,7 +32,7 @@ static bool from_live_calls(struct proxy *p, const struct flow *from, struct way
 
 	if (!p->in->to_tag.p || access_lookup(p->tables->access, &from->remote.ip) == TRUNK_NONE)
 		return false;
-	call = call_find(p->calls, p->call_hash, from_tag_hash(p), call_tag_hash(p->calls, p->in->to_tag), NULL, &w->side);
+	call = call_find(p->calls, p->call_hash, from_tag_hash(p), tag_hash(&p->config.call_key, p->in->to_tag), NULL, &w->side);
 	if (!call)
 		return false;
 	call_token(p->calls, call, &w->token);
@@ -135,14 +135,14 @@ static uint64_t stateless_digest(struct proxy *p, const struct ip_port *reply_to
 
 	memcpy(in.ip, reply_to->ip.bytes, sizeof(in.ip));
 	if (branch.n > BRANCH_HASHED) {
-		uint64_t h = siphash24(&p->config.branch_key, branch.p, branch.n);
+		uint64_t h = siphash13(&p->config.branch_key, branch.p, branch.n);
 
 		bytes = sizeof(h);
 		memcpy(in.branch, &h, bytes);
 	} else if (branch.n) {
 		memcpy(in.branch, branch.p, bytes);
 	}
-	return siphash24(&p->config.branch_key, &in, offsetof(__typeof__(in), branch) + bytes) & 0xffffffffffULL;
+	return siphash13(&p->config.branch_key, &in, offsetof(__typeof__(in), branch) + bytes) & 0xffffffffffULL;
 }
 
 /* The record of just this dialog: where two legs answered, the token of both names it, but only one is counted. */
@@ -150,7 +150,7 @@ static struct live_call *live_call_of(struct proxy *p, const struct way *w)
 {
 	enum token_side side;
 
-	return call_find(p->calls, p->call_hash, from_tag_hash(p), call_tag_hash(p->calls, p->in->to_tag), &w->token, &side);
+	return call_find(p->calls, p->call_hash, from_tag_hash(p), tag_hash(&p->config.call_key, p->in->to_tag), &w->token, &side);
 }
 
 static void end_call(struct proxy *p, const struct way *w)

@@ -68,7 +68,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	p->contexts = pool_new(config->max_transactions, sizeof(struct context));
 	if (p->wheel && p->slab && p->contexts) {
 		p->transactions = transactions_new(&tc);
-		p->calls = calls_new(config->max_calls, config->max_call_age_ms, &config->call_key, p->wheel, TIMER_CALL_AGE,
+		p->calls = calls_new(config->max_calls, config->max_call_age_ms, p->wheel, TIMER_CALL_AGE,
 				     &(struct token){ .node = config->node, .boot = config->boot, .worker = config->worker });
 	}
 	p->challenges = challenges_new();
@@ -149,7 +149,7 @@ uint64_t from_tag_hash(struct proxy *p)
 
 	if (!l->from_hashed) {
 		l->from_hashed = true;
-		l->from_hash = call_tag_hash(p->calls, p->in->from_tag);
+		l->from_hash = tag_hash(&p->config.call_key, p->in->from_tag);
 	}
 	return l->from_hash;
 }
@@ -466,7 +466,7 @@ unsigned proxy_owner(const struct hash_key *call_key, const struct hash_key *bra
 		return b.worker;
 	if (look.kind == QUICK_NONE || !look.call_id.p)
 		return self;
-	return (unsigned)(siphash24(call_key, look.call_id.p, look.call_id.n) % workers);
+	return (unsigned)(call_id_hash(call_key, look.call_id) % workers);
 }
 
 unsigned proxy_owner_quoted(const struct hash_key *branch_key, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len)

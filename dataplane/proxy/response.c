@@ -36,7 +36,7 @@ static void call_answered(struct proxy *p, struct context *c, struct attempt *a,
 	call->target_trunk = a->trunk_id;
 	call->endpoint = a->endpoint_id;
 	call_session(call, session_expires(p->in));
-	call_answer(p->calls, call, call_tag_hash(p->calls, p->in->to_tag), p->now_ms);
+	call_answer(p->calls, call, tag_hash(&p->config.call_key, p->in->to_tag), p->now_ms);
 	target_add(p->config.targets, a->target_slot, TARGET_LIVE, 1);
 	record_answer(p, c, call, p->in->status);
 }

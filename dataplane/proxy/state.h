@@ -9,6 +9,7 @@
 #include "proxy/stats.h"
 #include "proxy/trace.h"
 #include "sip/branch.h"
+#include "sip/dialog_hash.h"
 #include "sip/edit.h"
 #include "sip/message.h"
 #include "sip/name_addr.h"

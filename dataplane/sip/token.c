@@ -4,7 +4,7 @@
 #include "base/base32.h"
 #include "base/err.h"
 #include "base/partial.h"
-#include "sip/tag_hash.h"
+#include "sip/dialog_hash.h"
 
 /* Bytes, big-endian, in base32: key id 1, node 2, boot 2, worker 1, slot 3, generation 2, setup 4, caller trunk 4, target trunk 4,
  * endpoint 4, family 1 and, where that is 4 or 6, address and port; then 8 of MAC. */
@@ -172,7 +172,7 @@ int token_decode(const struct token_keys *keys, struct span text, const struct t
 	key = &keys->key[bytes[0] % TOKEN_KEYS_MAX];
 	if (bytes[0] % TOKEN_KEYS_MAX != keys->signing % TOKEN_KEYS_MAX) {
 		by = token_dialog_key(keys, bytes[0]);
-		call_hash = siphash24(&by, dialog->call_id.p, dialog->call_id.n);
+		call_hash = call_id_hash(&by, dialog->call_id);
 		from_hash = tag_hash(&by, dialog->from_tag);
 	}
 	mac = get_64(bytes + n);

@@ -41,7 +41,7 @@ struct token_keys {
  * for its own tables serves for its tokens too. any */
 struct hash_key token_dialog_key(const struct token_keys *keys, uint8_t key_id);
 
-/* What a token is bound to. The hashes (siphash24 of the Call-ID, tag_hash) are by `key`, the dialog key of the signing key; a token that another
+/* What a token is bound to. The hashes (dialog_hash.h) are by `key`, the dialog key of the signing key; a token that another
  * key signed is verified by the texts. */
 struct token_dialog {
 	const struct hash_key *key;

@@ -123,7 +123,7 @@ static void test_call(void **state)
 	wait_ms(&h, 500); /* the INVITE again: a timer's work belongs to the call too */
 	answer(&h, s, 486, "t", NULL);
 	trace_flush(t);
-	trace_read(t, siphash24(&h.config.call_key, "mine", 4), note_line, text);
+	trace_read(t, call_id_hash(&h.config.call_key, SPAN_LIT("mine")), note_line, text);
 	assert_string_equal(text, "<INV >100 >INV >INV <486 >ACK >486 ");
 	harness_end(&h);
 	trace_free(t);

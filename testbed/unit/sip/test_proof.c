@@ -3,7 +3,7 @@
 #include "base/err.h"
 #include "exact.h"
 #include "sip/branch.h"
-#include "sip/tag_hash.h"
+#include "sip/dialog_hash.h"
 #include "sip/token.h"
 #include "sip/via.h"
 
@@ -74,7 +74,7 @@ static int decode(const struct token_keys *keys, struct span text, struct span c
 		  enum token_side *ret_side)
 {
 	struct hash_key by = token_dialog_key(keys, keys->signing);
-	struct token_dialog d = { &by, siphash24(&by, call_id.p, call_id.n), tag_hash(&by, from), call_id, from, to };
+	struct token_dialog d = { &by, call_id_hash(&by, call_id), tag_hash(&by, from), call_id, from, to };
 
 	return token_decode(keys, text, &d, ret_token, ret_side);
 }
@@ -83,7 +83,7 @@ static uint32_t encode(const struct token_keys *keys, const struct token *t, str
 {
 	struct hash_key by = token_dialog_key(keys, keys->signing);
 
-	return token_encode(keys, t, siphash24(&by, call_id.p, call_id.n), tag_hash(&by, tag), out);
+	return token_encode(keys, t, call_id_hash(&by, call_id), tag_hash(&by, tag), out);
 }
 
 static void tokens(void **state)

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sip/tag_hash.h"
+#include "sip/dialog_hash.h"
 
 #include <string.h>
 
@@ -20,7 +20,7 @@ static uint64_t hash_folded(const struct hash_key *key, const uint8_t *p, uint32
 		word |= fold;
 		memcpy(low + i, &word, 8);
 	}
-	return siphash24(key, low, n);
+	return siphash13(key, low, n);
 }
 
 uint64_t tag_hash(const struct hash_key *key, struct span tag)
