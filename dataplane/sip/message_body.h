@@ -96,7 +96,7 @@ static inline bool has_mandatory(const struct sip_message *m)
 	return (m->first[SIP_H_VIA] | m->first[SIP_H_FROM] | m->first[SIP_H_TO] | m->first[SIP_H_CALL_ID] | m->first[SIP_H_CSEQ]) >= 0;
 }
 
-static inline bool repeats(const struct sip_message *m, enum sip_header_id id)
+static inline unsigned repeats(const struct sip_message *m, enum sip_header_id id)
 {
 	return m->first[id] != m->last[id];
 }
