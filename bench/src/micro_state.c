@@ -137,7 +137,7 @@ static int calls_ready(void)
 		return live != NULL;
 	if (!wheel_ready())
 		return 0;
-	calls = calls_new(CALLS + 16, 3600 * 1000, &key, wheel, 1, &own);
+	calls = calls_new(CALLS + 16, 3600 * 1000, wheel, 1, &own);
 	live = calloc(CALLS, sizeof(*live));
 	for (uint32_t i = 0; calls && live && i < CALLS; i++) {
 		live[i] = call_open(calls, mix64(i), mix64(i + 1) | 1, 1000, 7);
