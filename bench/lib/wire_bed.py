@@ -166,7 +166,7 @@ class Bed:
             return f"net_af_xdp0,iface={interface},start_queue=0,queue_count=1"
         if interface == "gen0":
             return f"net_af_packet0,iface={interface},qpairs=1,framesz=2048,blocksz=65536,framecnt=8192,qdisc_bypass=1"
-        return f"net_af_packet0,iface={interface},qpairs=1,framesz=8192,blocksz=8192,framecnt=256,qdisc_bypass=0"
+        return f"net_af_packet0,iface={interface},qpairs=1,framesz=8192,blocksz=65536,framecnt=2048,qdisc_bypass=0"
 
 
 # ---- the generator

@@ -130,7 +130,6 @@ static uint64_t mailbox_cycle(uint32_t i)
 
 static int calls_ready(void)
 {
-	static const struct hash_key key = { 1, 2 };
 	static const struct token own = { .node = 1, .boot = 1 };
 
 	if (calls)

@@ -114,7 +114,7 @@ static void everything(void **state)
 	assert_string_equal(c->dataplane.ports[0].devices[0], "0000:00:05.0");
 	assert_int_equal(c->dataplane.ports[0].vlan, 12);
 	assert_string_equal(c->dataplane.ports[1].devices[0], 
-			    "net_af_packet1,iface=eth1,qpairs=2,framesz=8192,blocksz=8192,framecnt=256,qdisc_bypass=0");
+			    "net_af_packet1,iface=eth1,qpairs=2,framesz=8192,blocksz=65536,framecnt=2048,qdisc_bypass=0");
 	assert_int_equal(c->dataplane.listeners[0].addr.port, 5062);
 	assert_int_equal(c->dataplane.limits.fragments, 3);
 	assert_int_equal(c->dataplane.limits.tables.endpoints, 18);
