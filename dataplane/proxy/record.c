@@ -18,33 +18,36 @@ struct kept_record {
 	uint8_t kind, end, worker;
 	uint8_t call_id_len, from_len, to_len, profile_len;
 	uint8_t attempt_count;
-	char text[]; /* Call-ID, from, to, profile; then, aligned, the attempts */
+	/* In the same two lines as the first of them, while the call is set up. Call-ID, from, to and profile lie at the buffer's end. */
+	struct attempt_record attempts[];
 };
-
-#define KEPT_BYTES_MAX                                                                                                            \
-	(sizeof(struct kept_record) + RECORD_CALL_ID_MAX + 2 * RECORD_USER_MAX + PROFILE_NAME_MAX + 4 +                           \
-	 ATTEMPTS_MAX * sizeof(struct attempt_record))
 
 struct waiting_record {
 	struct waiting_record *next;
 	struct kept_record k;
 };
 
-static uint32_t attempts_at(const struct kept_record *k)
+static uint32_t text_bytes(const struct kept_record *k)
 {
-	uint32_t end = (uint32_t)offsetof(struct kept_record, text) + k->call_id_len + k->from_len + k->to_len + k->profile_len;
-
-	return (end + 3) & ~3u;
+	return (uint32_t)k->call_id_len + k->from_len + k->to_len + k->profile_len;
 }
 
-static struct attempt_record *attempts_of(struct kept_record *k)
+static char *text_of(struct kept_record *k)
 {
-	return (struct attempt_record *)((uint8_t *)k + attempts_at(k));
+	return (char *)k + k->bytes - text_bytes(k);
 }
 
-static uint32_t bytes_with(const struct kept_record *k, unsigned attempts)
+static uint32_t front_bytes(unsigned attempts)
 {
-	return attempts_at(k) + attempts * (uint32_t)sizeof(struct attempt_record);
+	return (uint32_t)(sizeof(struct kept_record) + attempts * sizeof(struct attempt_record));
+}
+
+/* Into a buffer of `bytes`, which are enough. */
+static void copy_kept(struct kept_record *to, struct kept_record *from, uint32_t bytes)
+{
+	memcpy(to, from, front_bytes(from->attempt_count));
+	to->bytes = (uint16_t)bytes;
+	memcpy(text_of(to), text_of(from), text_bytes(from));
 }
 
 static struct kept_record *record_of(const struct proxy *p, const struct context *c)
@@ -73,7 +76,7 @@ static const char *take_text(char *out, const char *text, uint8_t n)
 static const struct call_record *whole(struct proxy *p, struct kept_record *k)
 {
 	struct call_record *r = &p->posting;
-	const char *text = k->text;
+	const char *text = text_of(k);
 
 	r->id = k->id;
 	r->kind = k->kind;
@@ -98,20 +101,20 @@ static const struct call_record *whole(struct proxy *p, struct kept_record *k)
 	text = take_text(r->to, text, k->to_len);
 	take_text(r->profile, text, k->profile_len);
 	r->profile[k->profile_len] = '\0';
-	memcpy(r->attempts, attempts_of(k), k->attempt_count * sizeof(r->attempts[0]));
+	memcpy(r->attempts, k->attempts, k->attempt_count * sizeof(r->attempts[0]));
 	return r;
 }
 
-static void wait_for_room(struct proxy *p, const struct kept_record *k)
+static void wait_for_room(struct proxy *p, struct kept_record *k)
 {
-	uint32_t bytes = bytes_with(k, k->attempt_count);
+	uint32_t bytes = front_bytes(k->attempt_count) + text_bytes(k);
 	struct waiting_record *w = slab_get(p->slab, (uint32_t)offsetof(struct waiting_record, k) + bytes);
 
 	if (!w) {
 		count(p, COUNTER_records_lost);
 		return;
 	}
-	memcpy(&w->k, k, bytes);
+	copy_kept(&w->k, k, bytes);
 	w->next = NULL;
 	*p->unposted_end = w;
 	p->unposted_end = &w->next;
@@ -161,7 +164,7 @@ static char *put_text(char *out, struct span text, uint8_t n)
 
 static void start(struct proxy *p, struct kept_record *k)
 {
-	memset(k, 0, offsetof(struct kept_record, text));
+	memset(k, 0, sizeof(*k));
 	k->id = (uint64_t)p->config.boot << 48 | (uint64_t)p->config.worker << 40 | (++p->record_sequence & 0xffffffffffULL);
 	k->node = p->config.node;
 	k->worker = p->config.worker;
@@ -174,11 +177,10 @@ static struct kept_record *keep(struct proxy *p, const struct context *c, struct
 	struct span name = profile ? span_str(profile->name) : (struct span){ 0, 0 };
 	uint8_t id_len = text_len(p->in->call_id, RECORD_CALL_ID_MAX), name_len = text_len(name, PROFILE_NAME_MAX - 1);
 	uint8_t from_len = text_len(from_user, RECORD_USER_MAX), to_len = text_len(to_user, RECORD_USER_MAX);
-	uint32_t bytes = (uint32_t)(sizeof(struct kept_record) + id_len + from_len + to_len + name_len + 3 + sizeof(struct attempt_record));
+	uint32_t bytes = slab_room(p->slab, front_bytes(1) + id_len + from_len + to_len + name_len);
 	struct kept_record *k;
 	char *text;
 
-	bytes = slab_room(p->slab, bytes);
 	k = slab_get(p->slab, bytes);
 	if (!k) {
 		count(p, COUNTER_records_lost);
@@ -194,7 +196,7 @@ static struct kept_record *keep(struct proxy *p, const struct context *c, struct
 	k->from_len = from_len;
 	k->to_len = to_len;
 	k->profile_len = name_len;
-	text = put_text(k->text, p->in->call_id, id_len);
+	text = put_text(text_of(k), p->in->call_id, id_len);
 	text = put_text(text, from_user, from_len);
 	text = put_text(text, to_user, to_len);
 	put_text(text, name, name_len);
@@ -215,13 +217,12 @@ void record_number(struct live_call *call, e164 number)
 /* Room for one attempt more. NULL: no memory. */
 static struct kept_record *grow(struct proxy *p, struct context *c, struct kept_record *k)
 {
-	uint32_t bytes = slab_room(p->slab, bytes_with(k, k->attempt_count + 1u));
+	uint32_t bytes = slab_room(p->slab, front_bytes(k->attempt_count + 1u) + text_bytes(k));
 	struct kept_record *larger = slab_get(p->slab, bytes);
 
 	if (!larger)
 		return NULL;
-	memcpy(larger, k, bytes_with(k, k->attempt_count));
-	larger->bytes = (uint16_t)bytes;
+	copy_kept(larger, k, bytes);
 	slab_put(p->slab, k);
 	call_at(p->calls, c->call_slot, c->call_generation)->record = larger;
 	return larger;
@@ -234,14 +235,14 @@ void record_attempt(struct proxy *p, struct attempt *a)
 	a->record = -1;
 	if (!k || k->attempt_count >= ATTEMPTS_MAX)
 		return;
-	if (bytes_with(k, k->attempt_count + 1u) > k->bytes)
+	if (front_bytes(k->attempt_count + 1u) + text_bytes(k) > k->bytes)
 		k = grow(p, a->context, k);
 	if (!k) {
 		count(p, COUNTER_records_lost); /* a part of one */
 		return;
 	}
 	a->record = (int8_t)k->attempt_count;
-	attempts_of(k)[k->attempt_count++] = (struct attempt_record){
+	k->attempts[k->attempt_count++] = (struct attempt_record){
 		.trunk_id = a->trunk_id,
 		.endpoint = a->txn.to.remote,
 		.started_ms = (uint32_t)(p->now_ms - a->context->arrived_ms),
@@ -255,7 +256,7 @@ void record_result(struct proxy *p, struct attempt *a, enum record_attempt_resul
 
 	if (!k || a->record < 0)
 		return;
-	r = &attempts_of(k)[a->record];
+	r = &k->attempts[a->record];
 	if (code)
 		r->code = code;
 	if (r->result != ATTEMPT_RECORD_PENDING && result != ATTEMPT_RECORD_ANSWERED)
@@ -311,10 +312,11 @@ void record_end(struct proxy *p, struct live_call *call, enum record_end end)
 
 void record_foreign_end(struct proxy *p, const struct token *t, enum token_side side)
 {
-	_Alignas(struct kept_record) uint8_t memory[KEPT_BYTES_MAX];
+	_Alignas(struct kept_record) uint8_t memory[sizeof(struct kept_record) + sizeof(struct attempt_record) + RECORD_CALL_ID_MAX];
 	struct kept_record *k = (struct kept_record *)memory;
 
 	start(p, k);
+	k->bytes = sizeof(memory);
 	k->kind = RECORD_FOREIGN_END;
 	k->end = side == TOKEN_FROM_CALLER ? RECORD_ENDED_BY_CALLER : RECORD_ENDED_BY_TARGET;
 	k->node = t->node;
@@ -323,9 +325,9 @@ void record_foreign_end(struct proxy *p, const struct token *t, enum token_side 
 	k->ended_ms = since(p, k);
 	k->source_trunk_id = t->caller_trunk;
 	k->call_id_len = text_len(p->in->call_id, RECORD_CALL_ID_MAX);
-	put_text(k->text, p->in->call_id, k->call_id_len);
+	put_text(text_of(k), p->in->call_id, k->call_id_len);
 	k->attempt_count = 1;
-	*attempts_of(k) = (struct attempt_record){ .trunk_id = t->target_trunk, .result = ATTEMPT_RECORD_ANSWERED };
+	k->attempts[0] = (struct attempt_record){ .trunk_id = t->target_trunk, .result = ATTEMPT_RECORD_ANSWERED };
 	post(p, k);
 }
 
