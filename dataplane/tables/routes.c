@@ -26,14 +26,21 @@ struct route_list {
 
 /* One published neighbour. Where it is and whose it is stay until no reader can have been on the way to it. */
 struct neighbour {
-	struct routes *owner;
 	_Atomic(uint64_t) mac; /* six bytes, the first one lowest */
 	struct ip_addr ip;
 	uint16_t port;
-	uint32_t next_free; /* index + 1 */
+	uint32_t link; /* its own index; of a free one, the next free one's */
 };
 
-#define NEIGHBOUR_SLOTS (NEIGHBOURS_MAX + 4096) /* some wait for the readers */
+_Static_assert(sizeof(struct neighbour) == 32, "two in a cache line");
+
+/* The first one is none, and tells whose they are. */
+union neighbours_head {
+	struct routes *owner;
+	struct neighbour none;
+};
+
+#define NEIGHBOUR_SLOTS (1 + NEIGHBOURS_MAX + 4096) /* some wait for the readers */
 
 struct routes {
 	struct epoch *epoch;
@@ -42,7 +49,7 @@ struct routes {
 	struct hash_key secret; /* of IPv6 neighbours' keys, so that nobody on the link makes two alike */
 	struct word_table by_address; /* value: index into neighbours */
 	struct neighbour *neighbours;
-	uint32_t fresh, free; /* never used from there on; given back last, index + 1 */
+	uint32_t fresh, free; /* never used from there on; given back last, or 0 */
 };
 
 static void list_free(void *object)
@@ -111,6 +118,8 @@ struct routes *routes_new(struct epoch *e)
 	r->neighbours = pages_new(NEIGHBOUR_SLOTS * sizeof(r->neighbours[0]));
 	if (!r->neighbours || word_table_init(&r->by_address, NEIGHBOURS_MAX))
 		goto fail;
+	((union neighbours_head *)r->neighbours)->owner = r;
+	r->fresh = 1;
 	return r;
 
 fail:
@@ -184,25 +193,29 @@ static struct neighbour *neighbour_find(const struct routes *r, uint64_t key, ui
 static void neighbour_release(void *object)
 {
 	struct neighbour *n = object;
-	struct routes *r = n->owner;
+	struct routes *r = ((union neighbours_head *)(n - n->link))->owner;
+	uint32_t index = n->link;
 
-	n->next_free = r->free;
-	r->free = (uint32_t)(n - r->neighbours) + 1;
+	n->link = r->free;
+	r->free = index;
 }
 
 /* NULL: none is left. */
 static struct neighbour *neighbour_take(struct routes *r)
 {
-	struct neighbour *n;
+	uint32_t index;
 
 	if (!r->free && r->fresh == NEIGHBOUR_SLOTS)
 		(void)epoch_reclaim(r->epoch);
-	if (r->free) {
-		n = &r->neighbours[r->free - 1];
-		r->free = n->next_free;
-		return n;
-	}
-	return r->fresh < NEIGHBOUR_SLOTS ? &r->neighbours[r->fresh++] : NULL;
+	index = r->free;
+	if (index)
+		r->free = r->neighbours[index].link;
+	else if (r->fresh < NEIGHBOUR_SLOTS)
+		index = r->fresh++;
+	else
+		return NULL;
+	r->neighbours[index].link = index;
+	return &r->neighbours[index];
 }
 
 static int neighbour_add(struct routes *r, uint64_t key, uint16_t port, const struct ip_addr *ip, uint64_t mac)
@@ -212,11 +225,10 @@ static int neighbour_add(struct routes *r, uint64_t key, uint16_t port, const st
 
 	if (!n)
 		return -ERR_FULL;
-	n->owner = r;
 	n->port = port;
 	n->ip = *ip;
 	atomic_store_explicit(&n->mac, mac, memory_order_relaxed);
-	err = word_table_set(&r->by_address, key, (uint32_t)(n - r->neighbours));
+	err = word_table_set(&r->by_address, key, n->link);
 	if (err)
 		neighbour_release(n); /* nobody has seen it */
 	return err;
