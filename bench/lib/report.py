@@ -131,8 +131,10 @@ def about_machine(results):
         return []
     def shown(value):
         if isinstance(value, dict):
-            return ", ".join(f"{name} {each}" for name, each in value.items())
-        return ", ".join(map(str, value)) if isinstance(value, list) else str(value)
+            return ", ".join(f"{name} {each}" for name, each in value.items() if each)
+        if isinstance(value, bool):
+            return "yes" if value else "no"
+        return ", ".join(map(str, value)) if isinstance(value, list) else figure(value)
     return ["## The machine", "", *table(["", ""], [[words(name), shown(value)] for name, value in about.items()]), ""]
 
 
@@ -154,7 +156,7 @@ def lines_of_plots(results):
             line, _, against = name.rpartition(" against ")
             if not line:
                 line, against = name, f"{key} load"
-            if points:
+            if len(points) > 1:  # one is no line
                 found.setdefault(against, []).append((line, points, entry))
     return found
 

@@ -68,6 +68,14 @@ def test_notes_are_kept_and_the_rest_is_made_anew(tmp_path):
     assert page_of(tmp_path) == page
 
 
+def test_one_point_is_no_plot(tmp_path):
+    some = copy.deepcopy(RESULTS)
+    some["delay"]["detail"]["series"] = {"strowger p99": [[850000, 12]]}
+    page = page_of(tmp_path, some)
+    assert "delay-load.svg" not in page
+    assert not os.path.exists(tmp_path / "performance" / "delay-load.svg")
+
+
 def test_figures_may_be_missing(tmp_path):
     some = {key: copy.deepcopy(RESULTS[key]) for key in ("stateful", "versus_rate")}
     del some["versus_rate"]["detail"]["parts"]
