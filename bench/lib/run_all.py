@@ -17,6 +17,7 @@ from programs import built
 from result import Results, arguments
 
 PROGRAMS = ("micro", "pipeline", "wire", "versus")
+TARGETS = ["strowgerd", "strowgerctl", *(f"bench/strowger-{name}" for name in ("bench", "pipeline", "wire", "versus"))]
 
 
 def one(name, options, folder):
@@ -46,7 +47,7 @@ def more(parser):
 def main():
     options = arguments("bench/all", __doc__, more)
     if not options.no_build:
-        built()
+        built(*TARGETS)
     entries, failed = {}, []
     with tempfile.TemporaryDirectory(prefix="strowger-bench-") as folder:
         for name in options.only or PROGRAMS:

@@ -12,7 +12,7 @@ from hugepages import hugepages
 from programs import built
 from result import Results, arguments, median, spread
 from versus_bed import Bed, Kamailio, Strowger
-from versus_load import Session
+from versus_load import LoadError, Session
 from versus_search import Search, held
 from versus_sipp import highest
 
@@ -225,4 +225,7 @@ def main():
 
 
 if __name__ == "__main__":
-    main()
+    try:
+        main()
+    except (LoadError, versus_dpdk.wire_bed.BedError, RuntimeError) as error:
+        sys.exit(f"bench/versus: {error}")

@@ -24,7 +24,8 @@ def late_ms(seconds):
 def generator_argv(rate, seconds, warmup):
     targets = [word for target in TARGETS for word in ("--target", target)]
     return ["strowger-versus", "--proxy", US, "--caller", CALLER, *targets, "--port", str(PORT), "--numbers", str(NUMBERS),
-            "--rate", f"{rate:.0f}", "--seconds", str(seconds), "--warmup", str(warmup), "--late-ms", str(late_ms(seconds)), "--seed", str(time.time_ns())]
+            "--rate", f"{rate:.0f}", "--seconds", str(seconds), "--warmup", str(warmup), "--late-ms", str(late_ms(seconds)),
+            "--seed", str(time.time_ns())]
 
 
 class Sampler:

@@ -2,8 +2,8 @@
 """The highest rate at which not one INVITE of a run stays without its 200 in time.
 
 Short runs bracket it; then a long run, which pays for transactions that linger, must hold too, else it is tried again lower. A run that loses
-is repeated, since a stop of the whole machine is not the proxy's doing; and the proxy is started anew, since it goes on sending what was lost for half a
-minute. All runs are kept."""
+is repeated, since a stop of the whole machine is not the proxy's doing; and the proxy is started anew, since it goes on sending what was lost for
+half a minute. All runs are kept."""
 
 from versus_load import LoadError
 
