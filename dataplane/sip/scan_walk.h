@@ -21,7 +21,7 @@ static inline enum scan_end scan_list(const uint8_t *data, uint32_t len, struct 
 				      uint32_t *ret_head)
 {
 	/* of the line being read: its first byte; the first colon from there on, or the block to come */
-	uint32_t start = 0, colon = 0, head = scan_blank(data, len, 0);
+	uint32_t start = 0, colon = 0, last = 0, head = scan_blank(data, len, 0);
 	struct scan_line *line = lines, *room = lines + max_lines;
 	enum scan_end end = head ? SCAN_COMPLETE : SCAN_PARTIAL;
 
@@ -42,28 +42,30 @@ static inline enum scan_end scan_list(const uint8_t *data, uint32_t len, struct 
 				if (data[next] == ' ' || data[next] == '\t')
 					continue;
 				head = scan_blank(data, len, next);
+				if (head) {
+					end = SCAN_COMPLETE;
+					last = next;
+					goto done;
+				}
 			}
 			if (line == room) {
 				end = SCAN_TOO_MANY;
 				goto done;
 			}
 			*line++ = (struct scan_line){ start, colon < next ? colon : UINT32_MAX, next };
-			if (__builtin_expect(head != 0, 0)) {
-				end = SCAN_COMPLETE;
-				goto done;
-			}
 			start = next;
 			colons &= ~(feeds ^ (feeds - 1));
 			colon = base + first_bit(colons);
 		}
 	}
-	if (!head && len && data[len - 1] == '\n') {
-		if (line == room)
-			end = SCAN_TOO_MANY;
-		else
-			*line++ = (struct scan_line){ start, colon < len ? colon : UINT32_MAX, len };
-	}
+	if (!head && len && data[len - 1] == '\n')
+		last = len;
 done:
+	/* the line before the blank one, or before the end of what there is */
+	if (last && line == room)
+		end = SCAN_TOO_MANY;
+	else if (last)
+		*line++ = (struct scan_line){ start, colon < last ? colon : UINT32_MAX, last };
 	*ret_count = (uint32_t)(line - lines);
 	*ret_head = head;
 	return end;
