@@ -51,7 +51,8 @@ FIGURES = {
         "CPU per forwarded message beside Kamailio",
         "Time on a CPU of all threads and processes of a proxy, the kernel's work in their name included, from `/proc/PID/task/*/schedstat`, divided by "
         "the INVITEs and 200s that it forwarded; at the rate of `versus_rate` and at 6,000 INVITE/s. A worker that spins takes all of its core whatever it "
-        "does, so at 6,000 INVITE/s the cycles of turns with work in them count, kernel included; beside them, CPU time of a worker that sleeps when idle.",
+        "does, so at 6,000 INVITE/s (and at the highest rate, where it still spun for a tenth of its time or more) the cycles of turns with work in them "
+        "count, kernel included; beside them, CPU time of a worker that sleeps when idle. Both by the DPDK generator.",
         "Interrupts that the kernel serves on the other core are in nobody's figure; `core_us` in the JSON is all of the core's busy time, whoever had it."),
     "versus_sipp": (
         "Complete SIPp calls per second",
