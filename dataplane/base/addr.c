@@ -93,7 +93,7 @@ static bool parse_v6(const uint8_t *p, uint32_t n, uint8_t out[16])
 TARGET_AVX2 static bool parse_v4_avx2(struct span text, uint8_t out[16])
 {
 	uint64_t low, high;
-	uint32_t octets;
+	uint32_t octets = 0;
 
 	load_pair(text.p, text.n, &low, &high);
 	if (ip4_read(_mm_set_epi64x((long long)high, (long long)low), &octets) != text.n)
