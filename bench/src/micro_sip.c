@@ -3,17 +3,16 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/base32.h"
 #include "base/siphash.h"
 #include "micro.h"
 #include "peers.h"
 #include "sip/branch.h"
+#include "sip/dialog_hash.h"
 #include "sip/edit.h"
 #include "sip/message.h"
 #include "sip/number.h"
 #include "sip/quick.h"
 #include "sip/scan.h"
-#include "sip/dialog_hash.h"
 #include "sip/token.h"
 #include "sip/uri.h"
 #include "sip/via.h"
@@ -171,6 +170,11 @@ static uint64_t hash_call_id(uint32_t i)
 	return call_id_hash(&key, id) | 1;
 }
 
+static uint64_t hash_tag(uint32_t i)
+{
+	return tag_hash(&key, views[i % CORPUS_MESSAGES].from_tag);
+}
+
 static uint64_t branch_make(uint32_t i)
 {
 	struct branch b = { .kind = BRANCH_TRANSACTION, .slot = i & 0xffffff, .generation = 7, .loop = i * 77 };
@@ -243,6 +247,7 @@ const struct micro_step sip_steps[] = {
 	{ .name = "sip/ip", .run = ip, .prepare = best_and_parsed },
 	{ .name = "sip/uri_and_number", .run = number, .prepare = best_and_parsed },
 	{ .name = "sip/hash_call_id", .run = hash_call_id, .prepare = best_and_parsed },
+	{ .name = "sip/hash_tag", .run = hash_tag, .prepare = best_and_parsed },
 	{ .name = "sip/branch_encode", .run = branch_make, .prepare = best_and_parsed },
 	{ .name = "sip/branch_decode", .run = branch_read, .prepare = best_and_parsed },
 	{ .name = "sip/token_encode", .run = token_make, .prepare = best_and_parsed },
