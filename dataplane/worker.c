@@ -25,6 +25,8 @@
 #define IDLE_TURNS	64 /* empty turns before a nap */
 #define NAP_MAX_MS	50
 #define EXPIRE_EVERY_MS 500
+#define RECORDS_TOLD_AT 256 /* records: the control thread is woken for so many, */
+#define RECORDS_TOLD_MS 10  /* or once in so long: waking it for each would cost more than the call did */
 
 uint64_t worker_now_ms(void)
 {
@@ -89,7 +91,7 @@ bool worker_outbox_record(void *ctx, const struct call_record *record)
 		counter_add(w->counters, COUNTER_records_waited, 1);
 		return false;
 	}
-	w->control_due = true;
+	w->records_untold++;
 	return true;
 }
 
@@ -326,6 +328,11 @@ static unsigned turn(struct worker *w)
 		w->next_expire_ms = w->now_ms + EXPIRE_EVERY_MS;
 	}
 	output_flush(w->output);
+	if (w->records_untold && (w->records_untold >= RECORDS_TOLD_AT || w->now_ms >= w->records_told_ms + RECORDS_TOLD_MS)) {
+		w->control_due = true;
+		w->records_untold = 0;
+		w->records_told_ms = w->now_ms;
+	}
 	if (w->control_due)
 		tell_control(w);
 	for (unsigned i = 0; i < w->shared->workers; i++) {
@@ -354,7 +361,8 @@ static bool rings_empty(const struct worker *w)
 static void nap(struct worker *w)
 {
 	uint64_t due = proxy_next_due(w->proxy), now = worker_now_ms(), drained;
-	int wait = due <= now ? 0 : due - now < NAP_MAX_MS ? (int)(due - now) : NAP_MAX_MS;
+	int longest = w->records_untold ? RECORDS_TOLD_MS : NAP_MAX_MS;
+	int wait = due <= now ? 0 : due - now < (unsigned)longest ? (int)(due - now) : longest;
 	struct timespec t = { .tv_nsec = (long)wait * 1000000 };
 
 	if (!wait)

@@ -57,6 +57,8 @@ struct worker {
 	struct waiting waiting;
 	struct worker_published published;
 	struct mailbox *records; /* call records to the control thread */
+	uint32_t records_untold; /* that it was not woken for yet */
+	uint64_t records_told_ms;
 	struct mailbox *probes, *probe_results; /* from and to the control thread */
 	struct probe_request probe;		/* scratch */
 	struct trace *trace;
