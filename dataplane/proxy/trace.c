@@ -130,14 +130,15 @@ _Static_assert(sizeof(struct flow) == 42 && offsetof(struct trace_entry, kept) =
 #endif
 
 /* Word by word where ThreadSanitizer watches, since the race with a reader is meant, and settled by floor. */
-static void write_words(uint8_t *to, const void *from, uint32_t bytes)
+static void write_plain(uint8_t *to, const void *from, uint32_t bytes)
 {
-	for (uint32_t i = 0; i < bytes; i += 8) {
-		uint64_t word = 0;
-
-		memcpy(&word, (const uint8_t *)from + i, bytes - i < 8 ? bytes - i : 8);
-		__atomic_store_n((uint64_t *)(to + i), word, __ATOMIC_RELAXED);
-	}
+#ifdef __SANITIZE_THREAD__
+	for (uint32_t i = 0; i < bytes; i++)
+		__atomic_store_n(to + i, ((const uint8_t *)from)[i], __ATOMIC_RELAXED);
+#else
+	if (bytes)
+		memcpy(to, from, bytes);
+#endif
 }
 
 static inline void write_entry(uint8_t *to, const struct trace_entry *e, const struct flow *flow, const uint8_t *message, uint32_t kept)
@@ -148,8 +149,8 @@ static inline void write_entry(uint8_t *to, const struct trace_entry *e, const s
 		return;
 	}
 #endif
-	write_words(to, e, sizeof(*e));
-	write_words(to + LINE, message, kept);
+	write_plain(to, e, sizeof(*e));
+	write_plain(to + LINE, message, kept);
 }
 
 static void read_lines(uint8_t *to, const uint8_t *from, uint32_t count)
@@ -199,7 +200,7 @@ void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms
 	if (to_end < bytes) { /* an entry lies in one piece: the rest of the ring becomes an empty one */
 		struct trace_entry pad = { .kept = (uint16_t)(to_end - LINE), .direction = TRACE_PAD };
 
-		write_words(begin(t, to_end), &pad, sizeof(pad));
+		write_plain(begin(t, to_end), &pad, sizeof(pad));
 	}
 	write_entry(begin(t, bytes), &e, flow, message, kept);
 }
