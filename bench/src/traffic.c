@@ -80,7 +80,10 @@ struct traffic *traffic_new(struct world *w, uint32_t slots, uint32_t batch_max,
 	t->frames = malloc(batch_max * sizeof(struct rte_mbuf *));
 	if (!t->calls || !t->idle || !t->live || !t->inputs || !t->frames)
 		return NULL;
-	memset(t->calls, 0, slots * sizeof(*t->calls)); /* touched now: it must not count as the data plane's memory */
+	/* Touched now, by what no compiler makes a calloc of: it must not count as the data plane's memory. */
+	explicit_bzero(t->calls, slots * sizeof(*t->calls));
+	explicit_bzero(t->idle, slots * sizeof(*t->idle));
+	explicit_bzero(t->live, slots * sizeof(*t->live));
 	memset(t->live, 0, slots * sizeof(*t->live));
 	while (t->idle_count < slots) {
 		t->idle[t->idle_count] = slots - 1 - t->idle_count;
