@@ -95,8 +95,9 @@ def large_case(results, quick, small):
 
 
 def two_workers(results, quick):
-    """Batches as long as the ring between the workers allows: what is handed over always fits, though one of them may be kept from its core."""
-    common = {"calls": 20000, "numbers": 10000, "endpoints": 10, "batch": 4096, "rate": 8000, "messages": 100000 if quick else 500000}
+    """Batches as long as the ring between the workers allows: what is handed over always fits, though one of them may be kept from its core; and calls
+    so many that a batch is well within timer A."""
+    common = {"calls": 20000, "numbers": 10000, "endpoints": 10, "batch": 4096, "rate": 20000, "messages": 100000 if quick else 500000}
     cases = {f"{mode} {workers}": lambda mode=mode, workers=workers: measure(mode, **common, workers=workers)
              for mode in (("in_dialog",) if quick else ("in_dialog", "stateful")) for workers in (1, 2)}
     cases["hop"] = lambda: measure("hop", **{**common, "messages": 200000})
