@@ -209,6 +209,7 @@ fail:
 
 int worker_start(struct worker *w)
 {
+	proxy_touch(w->proxy);
 	if (pthread_create(&w->thread, NULL, worker_loop, w) != 0)
 		return -ERR_IO;
 	w->started = true;

@@ -91,3 +91,11 @@ void pages_free(void *p, size_t bytes)
 	unpoison_region(p, rounded(bytes)); /* whoever gets these addresses next knows nothing of it */
 	(void)munmap(p, rounded(bytes));
 }
+
+void pages_touch(void *p, size_t bytes)
+{
+#ifdef MADV_POPULATE_WRITE
+	if (p)
+		(void)madvise(p, rounded(bytes), MADV_POPULATE_WRITE);
+#endif
+}

@@ -8,3 +8,6 @@
 void *pages_new(size_t bytes);
 /* NULL is ignored; bytes as given to pages_new. control-only */
 void pages_free(void *p, size_t bytes);
+/* Touches all of it now, its content staying what it is, so that nobody waits for the kernel to clear a page later. Where the kernel cannot
+ * (before Linux 5.14, no memory) the pages are touched when first used. control-only */
+void pages_touch(void *p, size_t bytes);

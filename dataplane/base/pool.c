@@ -74,6 +74,12 @@ void pool_free(struct pool *p)
 	free(p);
 }
 
+void pool_touch(struct pool *p)
+{
+	pages_touch(p->objects, p->stride * p->count);
+	pages_touch(p->stack, sizeof(*p->stack) * (size_t)p->count);
+}
+
 void *pool_get(struct pool *p)
 {
 	uint32_t index;

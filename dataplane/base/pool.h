@@ -13,6 +13,8 @@ struct pool;
  * NULL: no memory. Pages are touched when first used. control-only */
 struct pool *pool_new(uint32_t count, size_t bytes);
 void pool_free(struct pool *p);
+/* Touches its pages (pages.h). control-only */
+void pool_touch(struct pool *p);
 
 /* An object with undefined content; NULL when none is left. Last freed, first used. worker-only */
 void *pool_get(struct pool *p);

@@ -243,3 +243,8 @@ void slab_store(struct slab *s, unsigned class)
 {
 	shelf_clear(s, class, SHELF_HALF);
 }
+
+void slab_touch(struct slab *s)
+{
+	pages_touch(s->memory, (size_t)s->stock->chunk_count << SLAB_CHUNK_SHIFT);
+}

@@ -34,6 +34,8 @@ struct slab {
 /* total_bytes is shared by the classes: 1/2 for up to 2 KiB, 1/4 for up to 8 KiB, 1/4 beyond. NULL: no memory. control-only */
 struct slab *slab_new(uint64_t total_bytes);
 void slab_free(struct slab *s);
+/* Touches its pages (pages.h). control-only */
+void slab_touch(struct slab *s);
 
 /* slab.c: nothing on the shelf; no room on it. */
 void *slab_restock(struct slab *s, uint32_t bytes);

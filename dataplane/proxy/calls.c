@@ -85,6 +85,13 @@ void calls_free(struct calls *c)
 	free(c);
 }
 
+void calls_touch(struct calls *c)
+{
+	pages_touch(c->at, sizeof(c->at[0]) * (size_t)c->max);
+	pages_touch(c->due_s, due_bytes(c));
+	pages_touch(c->buckets, sizeof(c->buckets[0]) * ((size_t)c->mask + 1));
+}
+
 /* By Call-ID and the caller's tag: nobody makes a long chain with one Call-ID. */
 static uint32_t *bucket(const struct calls *c, uint64_t call_id, uint64_t caller_tag)
 {

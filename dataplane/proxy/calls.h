@@ -34,6 +34,8 @@ struct calls;
  * NULL: no memory. control-only */
 struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, struct wheel *wheel, uint32_t age_kind, const struct token *own);
 void calls_free(struct calls *c);
+/* Touches their memory (pages.h). control-only */
+void calls_touch(struct calls *c);
 
 /* worker-only, all of these. Call-IDs and tags are given as their hashes (dialog_hash.h), by one key. */
 /* A call that is being set up. NULL: full. */

@@ -82,6 +82,14 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	return p;
 }
 
+void proxy_touch(struct proxy *p)
+{
+	transactions_touch(p->transactions);
+	calls_touch(p->calls);
+	pool_touch(p->contexts);
+	slab_touch(p->slab);
+}
+
 void proxy_free(struct proxy *p)
 {
 	if (!p)

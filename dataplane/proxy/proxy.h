@@ -62,6 +62,8 @@ struct proxy;
 /* NULL: no memory. control-only */
 struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms);
 void proxy_free(struct proxy *p);
+/* Touches all its memory, so that the first calls wait for no page. control-only, before the worker starts */
+void proxy_touch(struct proxy *p);
 
 struct datagram {
 	const uint8_t *data;

@@ -85,6 +85,15 @@ void transactions_free(struct transactions *t)
 	free(t);
 }
 
+void transactions_touch(struct transactions *t)
+{
+	pool_touch(t->servers);
+	pool_touch(t->clients);
+	pool_touch(t->lingering);
+	pages_touch(t->buckets, (t->mask + 1ULL) * sizeof(t->buckets[0]));
+	pages_touch(t->slots, t->max_slots * sizeof(t->slots[0]));
+}
+
 /* Eight letters to lower case at once; other bytes stay. */
 static inline uint64_t lower8(uint64_t x)
 {

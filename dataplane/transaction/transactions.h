@@ -82,6 +82,8 @@ struct transactions_config {
 /* NULL: no memory. control-only */
 struct transactions *transactions_new(const struct transactions_config *config);
 void transactions_free(struct transactions *t);
+/* Touches their memory (pages.h). control-only */
+void transactions_touch(struct transactions *t);
 
 /* The key of the server transaction that a request belongs to. method: INVITE for an ACK, and for a CANCEL when the INVITE it cancels
  * is sought. RFC 2543 branches (without the cookie) match by request URI, From tag, Call-ID, CSeq number and the whole top Via. worker-only */

@@ -4,6 +4,7 @@
 #include <stddef.h>
 #include <stdint.h>
 #include <stdlib.h>
+#include <sys/mman.h>
 #include <string.h>
 
 #include <cmocka.h>
@@ -88,10 +89,32 @@ static void test_poison(void **state)
 }
 #endif
 
+/* Nothing is left for the kernel to do when an object is first used. */
+static void touched_pages_are_there(void **state)
+{
+	const size_t bytes = 8 << 20, page = 4096;
+	unsigned char there[(8 << 20) / 4096];
+	struct pool *p = pool_new((uint32_t)(bytes / 64), 64);
+	uint8_t *first;
+
+	assert_non_null(p);
+	first = pool_at(p, 0);
+	assert_int_equal(mincore((void *)((uintptr_t)first & ~(page - 1)), bytes, there), 0);
+	assert_false(there[sizeof(there) - 2] & 1);
+	pool_touch(p);
+	assert_int_equal(mincore((void *)((uintptr_t)first & ~(page - 1)), bytes, there), 0);
+	for (size_t i = 0; i < sizeof(there); i++)
+		assert_true(there[i] & 1);
+	assert_ptr_equal(pool_get(p), first);
+	pool_free(p);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(touched_pages_are_there),
 		cmocka_unit_test(test_fill_and_empty),
+		cmocka_unit_test(touched_pages_are_there),
 		cmocka_unit_test(test_last_freed_first_used),
 		cmocka_unit_test(test_refusals),
 #ifdef POISON_ACTIVE
