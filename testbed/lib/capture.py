@@ -136,6 +136,7 @@ class Capture:
     """tcpdump on one interface of one node, listening before the constructor returns."""
 
     BUFFER_KIB = 32768
+    FRAME_BYTES = 4096  # more than a frame here; by default the kernel keeps room for 256 KiB each, and a buffer holds few
 
     def __init__(self, lab, node="switch", interface="br0", name=None, rule="udp or ip[6:2] & 0x3fff != 0 or ip6[6] == 44"):
         name = name or f"capture-{node}"
@@ -146,7 +147,7 @@ class Capture:
             os.unlink(self.path)
         with open(self.log, "w", encoding="utf-8") as log:
             lab.processes.start(name, lab.network.argv(node, [
-                "tcpdump", "-i", interface, "-U", "-n", "-s", "0", "-B", str(self.BUFFER_KIB), "--immediate-mode",
+                "tcpdump", "-i", interface, "-U", "-n", "-s", str(self.FRAME_BYTES), "-B", str(self.BUFFER_KIB), "--immediate-mode",
                 "-Z", "root", "-w", self.path, rule]), stdout=subprocess.DEVNULL, stderr=log)
         if not wait_for(self._listens, 10):
             raise RuntimeError(f"tcpdump does not listen: {self._words()}")
