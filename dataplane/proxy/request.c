@@ -1,12 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Requests that come in: RFC 3261 §16.3 (validation), §16.4, §16.5 (targets), §16.10 (CANCEL), and who may call at all. */
-#include <stdio.h>
 #include <string.h>
 
 #include "base/pool.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
 #include "sip/uri.h"
+#include "sip/writer.h"
 #include "tables/access.h"
 #include "tables/trunks.h"
 
@@ -93,24 +93,26 @@ static void cancel_in(struct proxy *p, const struct flow *from)
 bool extensions_refused(struct proxy *p, const struct flow *from)
 {
 	struct sip_list_cursor cursor = { 0 };
+	uint8_t header[512];
+	struct writer w = { header, sizeof(header), 0, false };
 	struct span option;
-	char header[512];
-	int n = snprintf(header, sizeof(header), "Unsupported: ");
-	int empty = n;
-	bool any = false;
+	bool any = false, named = false;
 
 	if (p->in->first[SIP_H_PROXY_REQUIRE] < 0)
 		return false;
 	while (sip_list_next(p->in, SIP_H_PROXY_REQUIRE, &cursor, &option)) {
 		any = true;
-		if (n + option.n + 4 < sizeof(header))
-			n += snprintf(header + n, sizeof(header) - (size_t)n, "%s%.*s", n == empty ? "" : ", ", (int)option.n,
-				      (const char *)option.p);
+		if (w.n + option.n + sizeof("Unsupported: ") + 2 > sizeof(header))
+			continue; /* too long to be named: refused all the same */
+		put_str(&w, named ? ", " : "Unsupported: ");
+		put(&w, option);
+		named = true;
 	}
 	if (!any)
 		return false;
-	n = n == empty ? 0 : n + snprintf(header + n, sizeof(header) - (size_t)n, "\r\n"); /* too long to be named: refused all the same */
-	refuse(p, from, COUNTER_refused_extension, 420, NULL, span_of(header, (uint32_t)n));
+	if (named)
+		PUT(&w, "\r\n");
+	refuse(p, from, COUNTER_refused_extension, 420, NULL, span_of(w.out, w.n));
 	return true;
 }
 

@@ -1,13 +1,14 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "proxy/route_set.h"
 
-#include <stdio.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "sip/uri.h"
+#include "sip/writer.h"
 
 #define RECORD_ROUTES_BYTES 512
+#define ROUTES_BYTES	    1024
 
 /* ---- reading */
 
@@ -191,29 +192,27 @@ static void edit_rebuild(struct proxy *p, const struct way *w)
 {
 	const struct sip_message *m = p->in;
 	int first_line = m->first[SIP_H_ROUTE];
-	char *out = (char *)edit_text_begin(&p->edits, 1024);
-	uint32_t n = 0;
+	uint8_t *out = edit_text_begin(&p->edits, ROUTES_BYTES);
+	struct writer line_text = { out, out ? ROUTES_BYTES : 0, 0, false };
 
-	if (!out)
-		return;
-	for (unsigned i = w->first; i <= w->count; i++) {
+	for (unsigned i = w->first; out && i <= w->count; i++) {
 		struct span uri = i < w->count ? w->routes[i].uri : w->tail;
 
 		if (!uri.p)
 			continue;
-		if (n + uri.n + 16 > 1024) { /* no room: rather nothing than a Route set with a gap */
-			p->edits.error = -ERR_FULL;
-			return;
-		}
-		n += (uint32_t)sprintf(out + n, "%s<%.*s>", n ? ", " : "Route: ", (int)uri.n, (const char *)uri.p);
+		put_str(&line_text, line_text.n ? ", <" : "Route: <");
+		put(&line_text, uri);
+		PUT(&line_text, ">");
 	}
-	if (n) {
-		memcpy(out + n, "\r\n", 2);
-		n += 2;
+	if (line_text.n)
+		PUT(&line_text, "\r\n");
+	if (!out || line_text.full) { /* no room: rather nothing than a Route set with a gap */
+		p->edits.error = -ERR_FULL;
+		return;
 	}
 	for (int line = first_line; line >= 0; line = m->headers[line].next)
 		edit_replace(&p->edits, m->headers[line].start, m->headers[line].end - m->headers[line].start,
-			     line == first_line ? edit_text_end(&p->edits, n) : (struct span){ 0, 0 });
+			     line == first_line ? edit_text_end(&p->edits, line_text.n) : (struct span){ 0, 0 });
 	edit_replace_span(&p->edits, m, m->request_uri, w->request_uri);
 }
 
@@ -221,20 +220,22 @@ static void edit_rebuild(struct proxy *p, const struct way *w)
  * Ours are those by which it came, the other way round. */
 static void edit_record_route(struct proxy *p, const struct way *w)
 {
-	char *out = (char *)edit_text_begin(&p->edits, RECORD_ROUTES_BYTES);
+	uint8_t *out = edit_text_begin(&p->edits, RECORD_ROUTES_BYTES);
+	struct writer lines = { out, RECORD_ROUTES_BYTES, 0, false };
 	struct sip_uri uri;
 	struct way scratch;
-	uint32_t n = 0;
 
 	for (unsigned i = w->own; out && i--;) {
 		struct span text = w->routes[i].uri;
 
-		if (n + text.n + 20 > RECORD_ROUTES_BYTES || !uri_read(text, &uri) || token_from(p, uri.user, &scratch) < 0)
+		if (lines.n + text.n + 20 > RECORD_ROUTES_BYTES || !uri_read(text, &uri) || token_from(p, uri.user, &scratch) < 0)
 			continue;
-		n += (uint32_t)sprintf(out + n, "Record-Route: <%.*s>\r\n", (int)text.n, (const char *)text.p);
+		PUT(&lines, "Record-Route: <");
+		put(&lines, text);
+		PUT(&lines, ">\r\n");
 	}
 	if (out)
-		edit_replace(&p->edits, p->in->start_line_end, 0, edit_text_end(&p->edits, n));
+		edit_replace(&p->edits, p->in->start_line_end, 0, edit_text_end(&p->edits, lines.n));
 }
 
 void way_edit(struct proxy *p, const struct way *w)
