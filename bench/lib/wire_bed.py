@@ -98,6 +98,17 @@ class Process:
                 self.child.kill()
         return self.child.wait()
 
+    def end_of_input(self, seconds, last=b""):
+        """Tells it by its input that this is all, and stops it if it does not end by itself."""
+        if self.child.poll() is None:
+            self.child.stdin.write(last)
+            self.child.stdin.close()
+            try:
+                self.child.wait(seconds)
+            except subprocess.TimeoutExpired:
+                pass
+        self.stop(signal.SIGKILL)
+
 
 class Bed:
     """A directory, two namespaces, and how the two ends are named there. way: memif, af_xdp or af_packet."""
@@ -210,13 +221,7 @@ class Generator:
         return self._ask(f"gaps {seconds}", seconds + 30)
 
     def close(self):
-        if self.process.child.poll() is None:
-            self.process.child.stdin.close()
-            try:
-                self.process.child.wait(20)
-            except subprocess.TimeoutExpired:
-                pass
-        self.process.stop(signal.SIGKILL)
+        self.process.end_of_input(20)
 
     def __enter__(self):
         return self
@@ -359,14 +364,7 @@ class Testpmd:
         raise BedError(f"testpmd does not start: {self.process.tail()}")
 
     def stop(self):
-        if self.process.child.poll() is None:
-            self.process.child.stdin.write(b"\n")
-            self.process.child.stdin.close()
-            try:
-                self.process.child.wait(10)
-            except subprocess.TimeoutExpired:
-                pass
-        self.process.stop(signal.SIGKILL)
+        self.process.end_of_input(10, b"\n")
 
     def __enter__(self):
         return self

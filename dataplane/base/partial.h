@@ -22,6 +22,25 @@ static inline uint32_t load_32(const void *p)
 	return v;
 }
 
+/* A word as it lies in memory, with its first byte lowest, or highest; and the other way round. any */
+static inline uint64_t little_endian(uint64_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+	return __builtin_bswap64(v);
+#else
+	return v;
+#endif
+}
+
+static inline uint64_t big_endian(uint64_t v)
+{
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+	return __builtin_bswap64(v);
+#else
+	return v;
+#endif
+}
+
 /* The n < 8 bytes at p, the first of them lowest, zeros above. any */
 static inline uint64_t load_few(const uint8_t *p, uint32_t n)
 {

@@ -3,15 +3,6 @@
 
 #include "base/partial.h"
 
-static inline uint64_t little_endian(uint64_t v)
-{
-#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
-	return __builtin_bswap64(v);
-#else
-	return v;
-#endif
-}
-
 /* The bytes behind the last whole word. */
 static inline uint64_t rest_of(const uint8_t *p, size_t bytes, size_t rest)
 {

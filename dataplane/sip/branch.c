@@ -13,15 +13,6 @@
 #define TEXT   24
 #define BYTES  15
 
-static inline uint64_t big_endian(uint64_t v)
-{
-#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
-	return __builtin_bswap64(v);
-#else
-	return v;
-#endif
-}
-
 /* Over the ten bytes of content and, behind them, the kind. */
 static inline uint64_t mac_of(const struct hash_key *key, uint64_t first, uint64_t second, char kind)
 {

@@ -22,6 +22,13 @@ def lab(request):
         yield lab
 
 
+def test_memory_is_touched_before_the_first_call(lab):
+    with open(f"/proc/{lab.daemon_pid()}/status", encoding="ascii") as status:
+        fields = dict(line.split(":", 1) for line in status)
+    resident = sum(int(fields[name].split()[0]) for name in ("VmRSS", "HugetlbPages"))
+    assert resident >= 2 * 64 * 1024, "kB: both workers' message_mb alone"
+
+
 def test_calls_on_two_workers(lab):
     calls = 600
     with Trial(lab, **{target: "uas_ring" for target in TARGETS}, ring_ms=50) as trial:
