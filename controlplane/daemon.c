@@ -8,6 +8,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "alarms/alarms.h"
 #include "api/control.h"
 #include "api/rpc.h"
 #include "api/server.h"
@@ -31,6 +32,8 @@
 
 #define RECLAIM_MS    5
 #define DRAIN_POLL_MS 50
+#define ALARMS_MAX    4096
+#define EVENTS_MAX    2048 /* the history of alarms */
 #define QUIET_MS      1000 /* after the last BYE: its 200, and a retransmission where that is lost */
 
 struct daemon {
@@ -40,6 +43,7 @@ struct daemon {
 	struct dataplane *dataplane;
 	struct kernel *kernel;
 	struct cdr *cdr;
+	struct alarms *alarms;
 	struct prober *prober;
 	struct routing routing;
 	struct control control;
@@ -220,6 +224,27 @@ static void block_signals(int how)
 	pthread_sigmask(how, &set, NULL);
 }
 
+static void log_alarm(void *ctx, const struct alarm_event *e)
+{
+	static const enum log_level levels[] = { [ALARM_CRITICAL] = LOG_LEVEL_ERROR, [ALARM_MAJOR] = LOG_LEVEL_WARNING,
+						 [ALARM_MINOR] = LOG_LEVEL_WARNING, [ALARM_WARNING] = LOG_LEVEL_NOTICE };
+	const struct alarm_doc *doc = alarm_doc(e->alarm.kind);
+
+	if (e->raised)
+		log_line(levels[doc->severity], "alarm raised: %s %s (%s): %s; %s", doc->word, e->alarm.subject, alarm_severity_name(doc->severity),
+			 e->alarm.text, doc->what_to_do);
+	else
+		log_line(LOG_LEVEL_NOTICE, "alarm cleared: %s %s: %s", doc->word, e->alarm.subject, e->alarm.text);
+}
+
+static int start_alarms(struct daemon *d, char *error)
+{
+	d->alarms = alarms_new(ALARMS_MAX, EVENTS_MAX);
+	if (!d->alarms || alarms_listen(d->alarms, log_alarm, d))
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	return 0;
+}
+
 static int start_dataplane(struct daemon *d, char *error)
 {
 	struct dataplane_config config = d->config->dataplane;
@@ -299,7 +324,7 @@ static char *answer(void *ctx, const char *line, size_t bytes)
 
 static int start_doors(struct daemon *d, const char *version, char *error)
 {
-	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .version = version,
+	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .alarms = d->alarms, .version = version,
 				       .started_ms = dataplane_now_ms(), .changed = on_changed, .ctx = d };
 	return server_new(d->base, d->config->control_socket, d->config->control_group, answer, &d->control, &d->server, error);
 }
@@ -334,7 +359,9 @@ static int start(struct daemon *d, const char *version, char *error)
 	d->base = event_base_new();
 	if (!d->base)
 		return error_set(error, -ERR_NOMEM, "out of memory");
-	err = privileges_seal(error);
+	err = start_alarms(d, error);
+	if (!err)
+		err = privileges_seal(error);
 	if (!err)
 		err = start_dataplane(d, error);
 	if (!err && !dataplane_hugepages(d->dataplane))
@@ -378,6 +405,7 @@ static void stop(struct daemon *d)
 		event_free(d->watchdog);
 	if (d->dataplane)
 		dataplane_stop(d->dataplane);
+	alarms_free(d->alarms);
 	if (d->base)
 		event_base_free(d->base);
 }

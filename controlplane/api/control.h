@@ -6,6 +6,7 @@
 
 #include "dataplane.h"
 
+struct alarms;
 struct cdr;
 struct config;
 struct prober;
@@ -18,6 +19,7 @@ struct control {
 	struct routing *routing;
 	const struct cdr *cdr;
 	const struct prober *prober; /* NULL: nobody probes */
+	struct alarms *alarms;
 	const char *version;
 	uint64_t started_ms; /* dataplane_now_ms() */
 	bool draining;
