@@ -8,6 +8,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include <rte_cycles.h>
 #include <rte_mbuf.h>
 #include <rte_ring.h>
 
@@ -316,6 +317,16 @@ void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges
 	ret->message_bytes = atomic_load_explicit(&p->message_bytes, memory_order_relaxed);
 	ret->busy_permille = total > last->total ? (busy - last->busy) * 1000 / (total - last->total) : 0;
 	*last = (struct gauge_reading){ busy, total };
+}
+
+void dataplane_loop_times(const struct dataplane *d, unsigned worker, struct loop_times *ret)
+{
+	const struct worker_published *p = worker_published(d->shared.worker[worker]);
+
+	ret->cycles_per_s = rte_get_tsc_hz();
+	ret->longest = atomic_load_explicit(&p->longest_turn, memory_order_relaxed);
+	for (unsigned i = 0; i < LOOP_BUCKETS; i++)
+		ret->turns[i] = atomic_load_explicit(&p->turns[i], memory_order_relaxed);
 }
 
 static uint64_t target_sum(const struct dataplane *d, uint32_t slot, enum target_count which)

@@ -98,6 +98,17 @@ struct worker_gauges {
 };
 void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges *ret);
 
+/* How long the turns of a worker's loop took that had work in them, since its start: a histogram of cycles (base/log_linear.h, LOOP_BITS). What the
+ * host or the kernel took of them is in it: nothing else can make a turn wait. */
+#define LOOP_BITS    3
+#define LOOP_BUCKETS 272 /* up to 2^36 cycles; the last holds longer ones too */
+struct loop_times {
+	uint64_t cycles_per_s;
+	uint64_t longest; /* cycles */
+	uint64_t turns[LOOP_BUCKETS];
+};
+void dataplane_loop_times(const struct dataplane *d, unsigned worker, struct loop_times *ret);
+
 /* Per target (profile_target.target_slot), summed over workers. */
 struct target_stats {
 	uint64_t attempts, answered, rejected, failed, timeouts, rescued_away;

@@ -16,6 +16,7 @@
 #include <rte_ring.h>
 
 #include "base/err.h"
+#include "base/log_linear.h"
 #include "base/mailbox.h"
 #include "net/output.h"
 #include "net/reassembly.h"
@@ -390,6 +391,16 @@ static void drop_capabilities(void)
 		fprintf(stderr, "a worker keeps its capabilities: capset was refused\n");
 }
 
+static void count_turn(struct worker_published *p, uint64_t cycles)
+{
+	unsigned bucket = log_linear_bucket(cycles, LOOP_BITS);
+	_Atomic(uint64_t) *count = &p->turns[bucket < LOOP_BUCKETS ? bucket : LOOP_BUCKETS - 1];
+
+	atomic_store_explicit(count, atomic_load_explicit(count, memory_order_relaxed) + 1, memory_order_relaxed);
+	if (cycles > atomic_load_explicit(&p->longest_turn, memory_order_relaxed))
+		atomic_store_explicit(&p->longest_turn, cycles, memory_order_relaxed);
+}
+
 void *worker_loop(void *arg)
 {
 	struct worker *w = arg;
@@ -412,7 +423,10 @@ void *worker_loop(void *arg)
 		unsigned work = turn(w);
 
 		after = rte_rdtsc();
-		busy += work ? after - before : 0;
+		if (work) {
+			busy += after - before;
+			count_turn(&w->published, after - before);
+		}
 		idle = work ? 0 : idle + 1;
 		if (idle >= IDLE_TURNS && w->can_sleep)
 			nap(w);

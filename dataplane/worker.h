@@ -44,6 +44,7 @@ struct worker_shared {
 struct worker_published {
 	_Atomic(uint32_t) server_transactions, client_transactions, live_calls, records_waiting;
 	_Atomic(uint64_t) message_bytes, busy_cycles, total_cycles;
+	_Atomic(uint64_t) longest_turn, turns[LOOP_BUCKETS]; /* cycles; turns with work in them, by how long they took */
 };
 
 struct worker_config {

@@ -10,6 +10,8 @@
 
 static const struct operation_param none[] = { { 0 } };
 
+static const struct operation_param workers[] = { { "loop", PARAM_BOOLEAN, false, "with how long the turns of its loop took" }, { 0 } };
+
 static const struct operation_param target_set[] = {
 	{ "target", PARAM_TEXT, true, "PROFILE/TRUNK" },
 	{ "enabled", PARAM_BOOLEAN, false, "false: no new calls; live ones go on" },
@@ -79,7 +81,7 @@ static const struct operation_param drain[] = { { "on", PARAM_BOOLEAN, true, "tr
 
 static const struct operation table[] = {
 	{ "status", "what runs, since when, and how many calls", false, none, operation_status },
-	{ "workers", "load and gauges of each worker", false, none, operation_workers },
+	{ "workers", "load and gauges of each worker", false, workers, operation_workers },
 	{ "counters", "all counters, in total and by worker", false, none, operation_counters },
 	{ "drain", "refuse new calls, or take them again", true, drain, operation_drain },
 	{ "calls", "calls that ring or are up", false, calls, operation_calls },

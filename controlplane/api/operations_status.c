@@ -4,6 +4,7 @@
 
 #include "api/control.h"
 #include "api/handlers.h"
+#include "base/log_linear.h"
 #include "cdr.h"
 #include "config.h"
 #include "model/number_map.h"
@@ -114,6 +115,38 @@ int operation_status(struct control *c, const json_t *params, json_t **ret_resul
 	return 0;
 }
 
+static double microseconds(const struct loop_times *t, uint64_t cycles)
+{
+	return t->cycles_per_s ? (double)cycles * 1e6 / (double)t->cycles_per_s : 0;
+}
+
+/* The longest turn is known exactly; a bucket only by its ends. */
+static double quantile_us(const struct loop_times *t, uint32_t share)
+{
+	uint64_t cycles = log_linear_quantile(t->turns, LOOP_BUCKETS, LOOP_BITS, share);
+
+	return microseconds(t, cycles < t->longest ? cycles : t->longest);
+}
+
+/* How long its turns took that had work in them; buckets by where they begin, so that two readings can be subtracted. */
+static json_t *loop_json(const struct control *c, unsigned worker)
+{
+	json_t *buckets = json_array();
+	struct loop_times t;
+	uint64_t turns = 0;
+
+	dataplane_loop_times(c->dataplane, worker, &t);
+	for (unsigned i = 0; i < LOOP_BUCKETS; i++) {
+		turns += t.turns[i];
+		if (t.turns[i])
+			json_array_append_new(buckets, json_pack("{s:f, s:I}", "us", microseconds(&t, log_linear_floor(i, LOOP_BITS)), "turns",
+								 (json_int_t)t.turns[i]));
+	}
+	return json_pack("{s:I, s:f, s:f, s:f, s:f, s:f, s:o}", "turns", (json_int_t)turns, "p50_us", quantile_us(&t, 500000), "p99_us",
+			 quantile_us(&t, 990000), "p999_us", quantile_us(&t, 999000), "p9999_us", quantile_us(&t, 999900), "longest_us",
+			 microseconds(&t, t.longest), "buckets", buckets);
+}
+
 int operation_workers(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
 	const struct dataplane_config *d = dataplane_configuration(c->dataplane);
@@ -123,12 +156,15 @@ int operation_workers(struct control *c, const json_t *params, json_t **ret_resu
 	for (unsigned w = 0; w < d->workers; w++) {
 		const struct worker_gauges *g = &c->gauges[w];
 
-		json_array_append_new(list, json_pack("{s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "worker", (int)w, "core", d->cores[w],
-						      "busy_percent", (double)g->busy_permille / 10, "live_calls", (json_int_t)g->live_calls,
-						      "server_transactions", (json_int_t)g->server_transactions, "client_transactions",
-						      (json_int_t)g->client_transactions, "message_bytes", (json_int_t)g->message_bytes,
-						      "calls_started",
-						      (json_int_t)counter_read(dataplane_counters(c->dataplane, w), COUNTER_calls_started)));
+		json_t *one = json_pack("{s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "worker", (int)w, "core", d->cores[w], "busy_percent",
+					(double)g->busy_permille / 10, "live_calls", (json_int_t)g->live_calls, "server_transactions",
+					(json_int_t)g->server_transactions, "client_transactions", (json_int_t)g->client_transactions,
+					"message_bytes", (json_int_t)g->message_bytes, "calls_started",
+					(json_int_t)counter_read(dataplane_counters(c->dataplane, w), COUNTER_calls_started));
+
+		if (json_is_true(json_object_get(params, "loop")))
+			json_object_set_new(one, "loop", loop_json(c, w));
+		json_array_append_new(list, one);
 	}
 	*ret_result = list;
 	return 0;

@@ -64,13 +64,13 @@ int command_status(const struct invocation *i, struct client *c)
 }
 
 /* A list of objects as a table. */
-static int show_list(const struct invocation *i, struct client *c, const char *method, const char *headings, const char *keys,
+static int show_list(const struct invocation *i, struct client *c, const char *method, json_t *params, const char *headings, const char *keys,
 		     const char *nothing)
 {
 	struct table *t;
 	json_t *result, *row;
 	size_t k;
-	int status = command_ask(i, c, method, NULL, &result);
+	int status = command_ask(i, c, method, params, &result);
 
 	if (status != CTL_OK || !result)
 		return status;
@@ -82,9 +82,19 @@ static int show_list(const struct invocation *i, struct client *c, const char *m
 	return status;
 }
 
+/* How long the turns took that had work in them. */
+static int show_loop(const struct invocation *i, struct client *c)
+{
+	return show_list(i, c, "workers", json_pack("{s:b}", "loop", 1),
+			 ">worker|>busy %|>turns|>p50 us|>p99 us|>p99.9 us|>p99.99 us|>longest us",
+			 "worker|busy_percent|loop.turns|loop.p50_us|loop.p99_us|loop.p999_us|loop.p9999_us|loop.longest_us", "no workers");
+}
+
 int command_workers(const struct invocation *i, struct client *c)
 {
-	return show_list(i, c, "workers", ">worker|>core|>busy %|>live calls|>server tx|>client tx|>message bytes|>calls started",
+	if (i->loop)
+		return show_loop(i, c);
+	return show_list(i, c, "workers", NULL, ">worker|>core|>busy %|>live calls|>server tx|>client tx|>message bytes|>calls started",
 			 "worker|core|busy_percent|live_calls|server_transactions|client_transactions|message_bytes|calls_started", "no workers");
 }
 

@@ -12,7 +12,8 @@
 
 static const struct command table[] = {
 	{ "status", "", "what runs, since when, and how many calls", "strowgerctl status", 0, 0, 0, command_status },
-	{ "workers", "", "load and gauges of each worker", "strowgerctl workers", 0, 0, 0, command_workers },
+	{ "workers", "[--loop]", "load and gauges of each worker; or how long the turns of its loop took that had work in them",
+	  "strowgerctl workers --loop", 0, 0, OPTION_LOOP, command_workers },
 	{ "calls", "[--limit N]", "calls that ring or are up, the oldest first, at most N (100)", "strowgerctl calls --limit 20", 0, 0,
 	  OPTION_LIMIT, command_calls },
 	{ "trace", "CALL-ID [--limit N] [--pcap FILE]", "the messages of a live or recent call as a ladder, or into a pcap file (-: stdout)",
@@ -94,14 +95,14 @@ static const struct command *find(int argc, char **argv, int *ret_words)
 
 static int read_options(int argc, char **argv, struct invocation *ret)
 {
-	enum { JSON = 256, DRY, SOURCE, CALL_ID, LIMIT, ONCE, PCAP, SOCKET };
+	enum { JSON = 256, DRY, SOURCE, CALL_ID, LIMIT, ONCE, PCAP, SOCKET, LOOP };
 	static const struct option options[] = {
 		{ "socket", required_argument, NULL, SOCKET },	 { "json", no_argument, NULL, JSON },
 		{ "file", required_argument, NULL, 'f' },	 { "dry-run", no_argument, NULL, DRY },
 		{ "source", required_argument, NULL, SOURCE },	 { "call-id", required_argument, NULL, CALL_ID },
 		{ "limit", required_argument, NULL, LIMIT },	 { "once", no_argument, NULL, ONCE },
 		{ "help", no_argument, NULL, 'h' },		 { "version", no_argument, NULL, 'V' },
-		{ "pcap", required_argument, NULL, PCAP },
+		{ "pcap", required_argument, NULL, PCAP },	 { "loop", no_argument, NULL, LOOP },
 		{ 0 },
 	};
 	const struct {
@@ -114,7 +115,7 @@ static int read_options(int argc, char **argv, struct invocation *ret)
 		{ 'f', OPTION_FILE, &ret->file, NULL },	    { DRY, OPTION_DRY_RUN, NULL, &ret->dry_run },
 		{ SOURCE, OPTION_SOURCE, &ret->source, NULL }, { CALL_ID, OPTION_CALL_ID, &ret->call_id, NULL },
 		{ LIMIT, OPTION_LIMIT, &ret->limit, NULL }, { ONCE, OPTION_ONCE, NULL, &ret->once },
-		{ PCAP, OPTION_PCAP, &ret->pcap, NULL },
+		{ PCAP, OPTION_PCAP, &ret->pcap, NULL },	    { LOOP, OPTION_LOOP, NULL, &ret->loop },
 		{ 'h', 0, NULL, &ret->help },		    { 'V', 0, NULL, &ret->version },
 	};
 	int letter;

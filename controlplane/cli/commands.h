@@ -17,6 +17,7 @@ enum ctl_option {
 	OPTION_LIMIT = 16,
 	OPTION_ONCE = 32,
 	OPTION_PCAP = 64,
+	OPTION_LOOP = 128,
 };
 
 struct invocation {
@@ -24,7 +25,7 @@ struct invocation {
 	int argc; /* words behind the command's own */
 	char **argv;
 	const char *socket, *file, *source, *call_id, *limit, *pcap;
-	bool json, dry_run, once, help, version;
+	bool json, dry_run, once, loop, help, version;
 	unsigned options; /* those given, of enum ctl_option */
 };
 

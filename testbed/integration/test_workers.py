@@ -7,6 +7,7 @@
 # Two workers: a call's packets reach the worker that owns its Call-ID, whichever queue they came in on. AF_XDP (an
 # ethdev per queue) and AF_PACKET.
 
+import re
 from collections import Counter
 
 import pytest
@@ -54,6 +55,11 @@ def test_rescue_on_two_workers(lab):
 
 def test_the_workers_are_shown(lab):
     assert [worker["worker"] for worker in lab.ctl("workers")] == [0, 1]
+    for worker in lab.ctl("workers", "--loop"):
+        loop = worker["loop"]
+        assert loop["turns"] == sum(bucket["turns"] for bucket in loop["buckets"]) > 0
+        assert 0 < loop["p50_us"] <= loop["p99_us"] <= loop["p999_us"] <= loop["p9999_us"] <= loop["longest_us"]
+    assert re.search(r"^ *worker +busy % +turns +p50 us +p99 us .*\n +0 +\d", lab.ctl("workers", "--loop", text=True).stdout)
 
 
 def test_the_kernel_is_still_there(lab):

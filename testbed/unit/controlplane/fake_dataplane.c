@@ -121,6 +121,11 @@ void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges
 	*ret = d->fake.gauges[worker];
 }
 
+void dataplane_loop_times(const struct dataplane *d, unsigned worker, struct loop_times *ret)
+{
+	*ret = d->fake.loop[worker];
+}
+
 void dataplane_target_stats(const struct dataplane *d, uint32_t target_slot, struct target_stats *ret)
 {
 	*ret = d->fake.targets[target_slot];

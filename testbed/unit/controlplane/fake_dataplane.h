@@ -20,6 +20,7 @@ struct fake_dataplane {
 	struct tables *tables;
 	struct counters counters[2];
 	struct worker_gauges gauges[2];
+	struct loop_times loop[2];
 	struct target_stats targets[64];
 	unsigned resets[64];
 	bool draining;

@@ -11,6 +11,7 @@
 #include <sys/un.h>
 
 #include "api/server.h"
+#include "base/log_linear.h"
 
 static char directory[64], path[96];
 
@@ -29,6 +30,13 @@ static void looks(void **state)
 	       "'ports':[{'name':'sip0','mtu':1500}],'calls':{'started':7,'answered':0,'live':2},'trunks':3,'profiles':4,'numbers':2,"
 	       "'prefixes':1,'domains':1}");
 	expect(b, "workers", "{}", "[{'worker':0,'core':-1,'calls_started':3},{'worker':1,'live_calls':2,'calls_started':4}]");
+	fake->loop[1] = (struct loop_times){ .cycles_per_s = 2000000000, .longest = 90000 };
+	fake->loop[1].turns[log_linear_bucket(2000, LOOP_BITS)] = 998;
+	fake->loop[1].turns[log_linear_bucket(90000, LOOP_BITS)] = 2;
+	expect(b, "workers", "{'loop':true}",
+	       "[{'worker':0,'loop':{'turns':0,'p50_us':0.0,'longest_us':0.0,'buckets':[]}},"
+	       "{'worker':1,'loop':{'turns':1000,'p50_us':1.0235,'p99_us':1.0235,'p999_us':45.0,'longest_us':45.0,"
+	       "'buckets':[{'us':0.96,'turns':998},{'us':40.96,'turns':2}]}}]");
 	expect(b, "counters", "{}", "{'total':{'calls_started':7},'workers':[{'calls_started':3},{'calls_started':4}]}");
 	expect(b, "targets", "{}",
 	       "[{'target':'in/a','profile':'in','trunk':'a','position':0,'weight':100,'enabled':true,'state':'up','attempts':5,'answered':4,"
