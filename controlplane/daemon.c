@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "alarms/alarms.h"
+#include "alarms/alarms_json.h"
 #include "api/control.h"
 #include "api/rpc.h"
 #include "api/server.h"
@@ -237,10 +238,20 @@ static void log_alarm(void *ctx, const struct alarm_event *e)
 		log_line(LOG_LEVEL_NOTICE, "alarm cleared: %s %s: %s", doc->word, e->alarm.subject, e->alarm.text);
 }
 
+static void tell_alarm(void *ctx, const struct alarm_event *e)
+{
+	const struct daemon *d = ctx;
+	char *line = alarm_event_line(e);
+
+	if (line)
+		server_tell(d->server, line);
+	free(line);
+}
+
 static int start_alarms(struct daemon *d, char *error)
 {
 	d->alarms = alarms_new(ALARMS_MAX, EVENTS_MAX);
-	if (!d->alarms || alarms_listen(d->alarms, log_alarm, d))
+	if (!d->alarms || alarms_listen(d->alarms, log_alarm, d) || alarms_listen(d->alarms, tell_alarm, d))
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	return 0;
 }
@@ -317,16 +328,33 @@ static int start_kernel(struct daemon *d, char *error)
 	return 0;
 }
 
-static char *answer(void *ctx, const char *line, size_t bytes)
+static char *answer(void *ctx, struct server_client *from, const char *line, size_t bytes)
 {
-	return rpc_answer(ctx, line, bytes);
+	struct daemon *d = ctx;
+	char *text;
+
+	d->control.client = from;
+	text = rpc_answer(&d->control, line, bytes);
+	d->control.client = NULL;
+	return text;
+}
+
+static void settle(void *ctx)
+{
+	struct daemon *d = ctx;
+	char error[ERROR_TEXT_MAX];
+
+	if (routing_settle(&d->routing, error))
+		alarm_raise(d->alarms, ALARM_STATE, d->config->state_file, "changes of numbers are in force, but a power cut may take them: %s", error);
 }
 
 static int start_doors(struct daemon *d, const char *version, char *error)
 {
+	const struct server_door door = { answer, settle, d };
+
 	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .alarms = d->alarms, .version = version,
 				       .started_ms = dataplane_now_ms(), .changed = on_changed, .ctx = d };
-	return server_new(d->base, d->config->control_socket, d->config->control_group, answer, &d->control, &d->server, error);
+	return server_new(d->base, d->config->control_socket, d->config->control_group, &door, &d->server, error);
 }
 
 static int start_events(struct daemon *d, char *error)
@@ -384,6 +412,7 @@ static int start(struct daemon *d, const char *version, char *error)
 static void stop(struct daemon *d)
 {
 	server_free(d->server);
+	d->server = NULL; /* alarms may still be cleared */
 	if (d->doorbell)
 		event_free(d->doorbell);
 	if (d->more)

@@ -171,3 +171,8 @@ fail_store:
 	change_map(map, number, was);
 	return err;
 }
+
+int routing_settle(struct routing *r, char *error)
+{
+	return r->state ? state_settle(r->state, error) : 0;
+}

@@ -33,5 +33,10 @@ int routing_commit(struct routing *r, struct model *candidate, char *error);
 /* The same where only the profile of that id differs: cheaper on disk. */
 int routing_commit_profile(struct routing *r, struct model *candidate, uint32_t profile_id, char *error);
 
-/* One number or prefix; profile NULL deletes. 0; -ERR_NOT_FOUND (profile or number), -ERR_FULL, -ERR_NOMEM, -ERR_IO. */
+/* One number or prefix; profile NULL deletes. 0; -ERR_NOT_FOUND (profile or number), -ERR_FULL, -ERR_NOMEM, -ERR_IO. In force at once, and
+ * safe against the end of the process; against a power cut after routing_settle. */
 int routing_set_number(struct routing *r, e164 number, bool prefix, const char *profile, char *error);
+
+/* Makes changes of numbers durable, all since the last time at once. 0; -ERR_IO with an error: they are in force, but may not outlive a
+ * power cut. */
+int routing_settle(struct routing *r, char *error);

@@ -11,6 +11,7 @@ struct cdr;
 struct config;
 struct prober;
 struct routing;
+struct server_client;
 
 /* What operations work on: the running appliance as its operators see it. */
 struct control {
@@ -20,6 +21,7 @@ struct control {
 	const struct cdr *cdr;
 	const struct prober *prober; /* NULL: nobody probes */
 	struct alarms *alarms;
+	struct server_client *client; /* whose request is being answered; NULL: nobody's */
 	const char *version;
 	uint64_t started_ms; /* dataplane_now_ms() */
 	bool draining;

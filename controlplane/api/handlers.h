@@ -13,6 +13,10 @@ int operation_counters(struct control *c, const json_t *params, json_t **ret_res
 int operation_drain(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_list(struct control *c, const json_t *params, json_t **ret_result, char *error);
 
+int operation_alarms(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_alarms_history(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_alarms_follow(struct control *c, const json_t *params, json_t **ret_result, char *error);
+
 int operation_calls(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_trace(struct control *c, const json_t *params, json_t **ret_result, char *error);
 

@@ -71,6 +71,8 @@ static const struct operation_param route[] = {
 
 static const struct operation_param calls[] = { { "limit", PARAM_INTEGER, false, "at most so many, 1..10000 (100)" }, { 0 } };
 
+static const struct operation_param history[] = { { "limit", PARAM_INTEGER, false, "at most so many of the last, 1..10000 (100)" }, { 0 } };
+
 static const struct operation_param trace[] = {
 	{ "call_id", PARAM_TEXT, true, "the call's Call-ID" },
 	{ "limit", PARAM_INTEGER, false, "at most so many messages, 1..10000 (1000)" },
@@ -84,6 +86,9 @@ static const struct operation table[] = {
 	{ "workers", "load and gauges of each worker", false, workers, operation_workers },
 	{ "counters", "all counters, in total and by worker", false, none, operation_counters },
 	{ "drain", "refuse new calls, or take them again", true, drain, operation_drain },
+	{ "alarms", "what is wrong now", false, none, operation_alarms },
+	{ "alarms.history", "alarms raised and cleared, the oldest first", false, history, operation_alarms_history },
+	{ "alarms.follow", "what is wrong now, then a notification \"alarm\" for each event on this connection", false, none, operation_alarms_follow },
 	{ "calls", "calls that ring or are up", false, calls, operation_calls },
 	{ "trace", "the messages of a call that are still kept", false, trace, operation_trace },
 	{ "targets", "targets with their state and statistics", false, none, operation_targets },

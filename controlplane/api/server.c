@@ -8,7 +8,9 @@
 #include <event2/listener.h>
 #include <grp.h>
 #include <libgen.h>
+#include <pwd.h>
 #include <stdbool.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
@@ -23,13 +25,18 @@
 /* While so much waits to be written, nothing more is read from that client. */
 #define PENDING_MAX (1u << 20)
 #define READ_AT_ONCE (256u << 10)
+/* A follower that has so much to read still gets no further lines. */
+#define FOLLOW_PENDING_MAX (256u << 10)
 
-struct client {
+struct server_client {
 	struct server *server;
 	struct bufferevent *stream;
-	struct client *next, **prev_next;
+	struct server_client *next, **prev_next;
 	size_t searched; /* bytes at the front of the input that hold no newline */
 	bool closing;	 /* once everything is written */
+	bool follows;
+	uint64_t lost;	 /* lines that it was not given since the last "lost" */
+	char name[SERVER_NAME_MAX]; /* empty: not looked up yet */
 };
 
 struct server {
@@ -38,13 +45,12 @@ struct server {
 	char *path;
 	gid_t group;
 	bool has_group;
-	server_answer *answer;
-	void *ctx;
-	struct client *clients;
+	struct server_door door;
+	struct server_client *clients;
 	unsigned client_count;
 };
 
-static void client_free(struct client *c)
+static void client_free(struct server_client *c)
 {
 	*c->prev_next = c->next;
 	if (c->next)
@@ -54,13 +60,13 @@ static void client_free(struct client *c)
 	free(c);
 }
 
-static void send_text(struct client *c, const char *text)
+static void send_text(struct server_client *c, const char *text)
 {
 	bufferevent_write(c->stream, text, strlen(text));
 }
 
 /* The next whole line, or NULL; n is its length without newline, *ret_bytes with it. */
-static const char *next_line(struct client *c, size_t *ret_bytes)
+static const char *next_line(struct server_client *c, size_t *ret_bytes)
 {
 	struct evbuffer *in = bufferevent_get_input(c->stream);
 	struct evbuffer_ptr from, at;
@@ -76,14 +82,14 @@ static const char *next_line(struct client *c, size_t *ret_bytes)
 	return (const char *)evbuffer_pullup(in, (ev_ssize_t)*ret_bytes);
 }
 
-static void refuse_size(struct client *c)
+static void refuse_size(struct server_client *c)
 {
 	send_text(c, "{\"jsonrpc\":\"2.0\",\"error\":{\"code\":-32600,\"message\":\"request: longer than 16 MiB\"},\"id\":null}\n");
 	c->closing = true;
 	bufferevent_disable(c->stream, EV_READ);
 }
 
-static void serve(struct client *c)
+static void serve_lines(struct server_client *c)
 {
 	struct evbuffer *in = bufferevent_get_input(c->stream), *out = bufferevent_get_output(c->stream);
 	const char *line;
@@ -97,7 +103,7 @@ static void serve(struct client *c)
 			refuse_size(c);
 			return;
 		}
-		answer = blank ? NULL : c->server->answer(c->server->ctx, line, bytes - 1);
+		answer = blank ? NULL : c->server->door.answer(c->server->door.ctx, c, line, bytes - 1);
 		evbuffer_drain(in, bytes);
 		c->searched = 0;
 		if (answer)
@@ -110,27 +116,47 @@ static void serve(struct client *c)
 		refuse_size(c);
 }
 
+/* Answers wait in the buffer until the loop's next turn: whatever they promise is made true before. */
+static void serve(struct server_client *c)
+{
+	serve_lines(c);
+	if (c->server->door.settle)
+		c->server->door.settle(c->server->door.ctx);
+}
+
 static void on_read(struct bufferevent *stream, void *ctx)
 {
 	serve(ctx);
 }
 
+static void tell_lost(struct server_client *c)
+{
+	char text[96];
+
+	if (!c->lost)
+		return;
+	snprintf(text, sizeof(text), "{\"jsonrpc\":\"2.0\",\"method\":\"lost\",\"params\":{\"events\":%llu}}\n", (unsigned long long)c->lost);
+	c->lost = 0;
+	send_text(c, text);
+}
+
 /* Everything has been written: read on. */
 static void on_written(struct bufferevent *stream, void *ctx)
 {
-	struct client *c = ctx;
+	struct server_client *c = ctx;
 
 	if (c->closing) {
 		client_free(c);
 		return;
 	}
+	tell_lost(c);
 	bufferevent_enable(stream, EV_READ);
 	serve(c);
 }
 
 static void on_end(struct bufferevent *stream, short what, void *ctx)
 {
-	struct client *c = ctx;
+	struct server_client *c = ctx;
 
 	/* A client that sent its request and closed its side still gets the answer. */
 	if ((what & BEV_EVENT_EOF) && evbuffer_get_length(bufferevent_get_output(stream))) {
@@ -143,7 +169,7 @@ static void on_end(struct bufferevent *stream, short what, void *ctx)
 
 int server_adopt(struct server *s, int fd)
 {
-	struct client *c = calloc(1, sizeof(*c));
+	struct server_client *c = calloc(1, sizeof(*c));
 
 	if (!c || s->client_count >= SERVER_CLIENTS_MAX) {
 		int err = c ? -ERR_FULL : -ERR_NOMEM;
@@ -171,6 +197,45 @@ int server_adopt(struct server *s, int fd)
 	s->clients = c;
 	s->client_count++;
 	return 0;
+}
+
+const char *server_client_name(struct server_client *c)
+{
+	struct ucred peer;
+	socklen_t n = sizeof(peer);
+	const struct passwd *user;
+
+	if (c->name[0])
+		return c->name;
+	if (getsockopt(bufferevent_getfd(c->stream), SOL_SOCKET, SO_PEERCRED, &peer, &n)) {
+		strcpy(c->name, "?");
+		return c->name;
+	}
+	user = getpwuid(peer.uid);
+	if (user && user->pw_name[0])
+		snprintf(c->name, sizeof(c->name), "%s", user->pw_name);
+	else
+		snprintf(c->name, sizeof(c->name), "uid %u", (unsigned)peer.uid);
+	return c->name;
+}
+
+void server_follow(struct server_client *c)
+{
+	c->follows = true;
+}
+
+void server_tell(struct server *s, const char *line)
+{
+	for (struct server_client *c = s ? s->clients : NULL; c; c = c->next) {
+		if (!c->follows || c->closing)
+			continue;
+		if (evbuffer_get_length(bufferevent_get_output(c->stream)) > FOLLOW_PENDING_MAX) {
+			c->lost++;
+			continue;
+		}
+		tell_lost(c);
+		send_text(c, line);
+	}
 }
 
 /* Root, the daemon's own user, or a member of the socket's group: the file mode says the same, but a file's mode can be changed. */
@@ -281,7 +346,7 @@ static int listen_on(const struct server *s, const char *path, int *ret_fd, char
 	return 0;
 }
 
-int server_new(struct event_base *base, const char *path, const char *group, server_answer *answer, void *ctx, struct server **ret_server,
+int server_new(struct event_base *base, const char *path, const char *group, const struct server_door *door, struct server **ret_server,
 	       char *error)
 {
 	struct server *s = calloc(1, sizeof(*s));
@@ -290,8 +355,7 @@ int server_new(struct event_base *base, const char *path, const char *group, ser
 	if (!s)
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	s->base = base;
-	s->answer = answer;
-	s->ctx = ctx;
+	s->door = *door;
 	err = find_group(s, group, error);
 	if (!err)
 		err = listen_on(s, path, &fd, error);

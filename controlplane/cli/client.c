@@ -112,3 +112,15 @@ int client_call(struct client *c, const char *method, json_t *params, json_t **r
 	json_decref(answer);
 	return status;
 }
+
+int client_next(struct client *c, json_t **ret_notification)
+{
+	const struct timeval endless = { 0, 0 };
+
+	setsockopt(c->fd, SOL_SOCKET, SO_RCVTIMEO, &endless, sizeof(endless));
+	*ret_notification = read_answer(c);
+	if (*ret_notification)
+		return CTL_OK;
+	fprintf(stderr, "strowgerctl: strowgerd closed the connection\n");
+	return CTL_UNREACHABLE;
+}

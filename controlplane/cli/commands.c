@@ -2,6 +2,7 @@
 #include "cli/commands.h"
 
 #include <getopt.h>
+#include <stddef.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,6 +15,8 @@ static const struct command table[] = {
 	{ "status", "", "what runs, since when, and how many calls", "strowgerctl status", 0, 0, 0, command_status },
 	{ "workers", "[--loop]", "load and gauges of each worker; or how long the turns of its loop took that had work in them",
 	  "strowgerctl workers --loop", 0, 0, OPTION_LOOP, command_workers },
+	{ "alarms", "[--follow | --history [--limit N]]", "what is wrong now and what to do; --follow: each event as it comes (--json: a line each)",
+	  "strowgerctl alarms --follow --json", 0, 0, OPTION_FOLLOW | OPTION_HISTORY | OPTION_LIMIT, command_alarms },
 	{ "calls", "[--limit N]", "calls that ring or are up, the oldest first, at most N (100)", "strowgerctl calls --limit 20", 0, 0,
 	  OPTION_LIMIT, command_calls },
 	{ "trace", "CALL-ID [--limit N] [--pcap FILE]", "the messages of a live or recent call as a ladder, or into a pcap file (-: stdout)",
@@ -93,46 +96,59 @@ static const struct command *find(int argc, char **argv, int *ret_words)
 	return NULL;
 }
 
+/* One row each: what getopt, --help and the invocation know of it. */
+static const struct option_row {
+	const char *name;
+	char letter;	 /* 0: the long form only */
+	unsigned option; /* which commands take it; 0: all */
+	size_t text;	 /* where its argument goes in struct invocation; or else */
+	size_t flag;	 /* where it is noted */
+} option_rows[] = {
+#define TEXT(member) .text = offsetof(struct invocation, member)
+#define FLAG(member) .flag = offsetof(struct invocation, member)
+	{ "socket", 0, 0, TEXT(socket) },
+	{ "json", 0, 0, FLAG(json) },
+	{ "help", 'h', 0, FLAG(help) },
+	{ "version", 'V', 0, FLAG(version) },
+	{ "file", 'f', OPTION_FILE, TEXT(file) },
+	{ "dry-run", 0, OPTION_DRY_RUN, FLAG(dry_run) },
+	{ "source", 0, OPTION_SOURCE, TEXT(source) },
+	{ "call-id", 0, OPTION_CALL_ID, TEXT(call_id) },
+	{ "limit", 0, OPTION_LIMIT, TEXT(limit) },
+	{ "once", 0, OPTION_ONCE, FLAG(once) },
+	{ "pcap", 0, OPTION_PCAP, TEXT(pcap) },
+	{ "loop", 0, OPTION_LOOP, FLAG(loop) },
+	{ "follow", 0, OPTION_FOLLOW, FLAG(follow) },
+	{ "history", 0, OPTION_HISTORY, FLAG(history) },
+#undef TEXT
+#undef FLAG
+};
+
+#define OPTION_ROWS (sizeof(option_rows) / sizeof(option_rows[0]))
+
 static int read_options(int argc, char **argv, struct invocation *ret)
 {
-	enum { JSON = 256, DRY, SOURCE, CALL_ID, LIMIT, ONCE, PCAP, SOCKET, LOOP };
-	static const struct option options[] = {
-		{ "socket", required_argument, NULL, SOCKET },	 { "json", no_argument, NULL, JSON },
-		{ "file", required_argument, NULL, 'f' },	 { "dry-run", no_argument, NULL, DRY },
-		{ "source", required_argument, NULL, SOURCE },	 { "call-id", required_argument, NULL, CALL_ID },
-		{ "limit", required_argument, NULL, LIMIT },	 { "once", no_argument, NULL, ONCE },
-		{ "help", no_argument, NULL, 'h' },		 { "version", no_argument, NULL, 'V' },
-		{ "pcap", required_argument, NULL, PCAP },	 { "loop", no_argument, NULL, LOOP },
-		{ 0 },
-	};
-	const struct {
-		int letter;
-		unsigned option;
-		const char **text;
-		bool *flag;
-	} actions[] = {
-		{ SOCKET, 0, &ret->socket, NULL },	    { JSON, 0, NULL, &ret->json },
-		{ 'f', OPTION_FILE, &ret->file, NULL },	    { DRY, OPTION_DRY_RUN, NULL, &ret->dry_run },
-		{ SOURCE, OPTION_SOURCE, &ret->source, NULL }, { CALL_ID, OPTION_CALL_ID, &ret->call_id, NULL },
-		{ LIMIT, OPTION_LIMIT, &ret->limit, NULL }, { ONCE, OPTION_ONCE, NULL, &ret->once },
-		{ PCAP, OPTION_PCAP, &ret->pcap, NULL },	    { LOOP, OPTION_LOOP, NULL, &ret->loop },
-		{ 'h', 0, NULL, &ret->help },		    { 'V', 0, NULL, &ret->version },
-	};
+	struct option options[OPTION_ROWS + 1] = { { 0 } };
 	int letter;
 
+	for (unsigned k = 0; k < OPTION_ROWS; k++)
+		options[k] = (struct option){ option_rows[k].name, option_rows[k].text ? required_argument : no_argument, NULL,
+					      option_rows[k].letter ? option_rows[k].letter : (int)(256 + k) };
 	optind = 0; /* a fresh scan, also in tests */
 	while ((letter = getopt_long(argc, argv, "f:hV", options, NULL)) != -1) {
+		const struct option_row *row;
 		unsigned k = 0;
 
-		while (k < sizeof(actions) / sizeof(actions[0]) && actions[k].letter != letter)
+		while (k < OPTION_ROWS && options[k].val != letter)
 			k++;
-		if (k == sizeof(actions) / sizeof(actions[0]))
+		if (k == OPTION_ROWS)
 			return -1;
-		ret->options |= actions[k].option;
-		if (actions[k].text)
-			*actions[k].text = optarg;
+		row = &option_rows[k];
+		ret->options |= row->option;
+		if (row->text)
+			*(const char **)((char *)ret + row->text) = optarg;
 		else
-			*actions[k].flag = true;
+			*(bool *)((char *)ret + row->flag) = true;
 	}
 	return 0;
 }

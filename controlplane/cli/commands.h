@@ -18,6 +18,8 @@ enum ctl_option {
 	OPTION_ONCE = 32,
 	OPTION_PCAP = 64,
 	OPTION_LOOP = 128,
+	OPTION_FOLLOW = 256,
+	OPTION_HISTORY = 512,
 };
 
 struct invocation {
@@ -25,7 +27,7 @@ struct invocation {
 	int argc; /* words behind the command's own */
 	char **argv;
 	const char *socket, *file, *source, *call_id, *limit, *pcap;
-	bool json, dry_run, once, loop, help, version;
+	bool json, dry_run, once, loop, follow, history, help, version;
 	unsigned options; /* those given, of enum ctl_option */
 };
 
@@ -51,6 +53,7 @@ int command_status(const struct invocation *i, struct client *c);
 int command_workers(const struct invocation *i, struct client *c);
 int command_counters(const struct invocation *i, struct client *c);
 int command_drain(const struct invocation *i, struct client *c);
+int command_alarms(const struct invocation *i, struct client *c);
 int command_calls(const struct invocation *i, struct client *c);
 int command_trace(const struct invocation *i, struct client *c);
 int command_targets(const struct invocation *i, struct client *c);

@@ -18,13 +18,15 @@
 #include "model/number_map.h"
 #include "model/state_read.h"
 
-#define APPENDED_MAX 10000
+#define APPENDED_MAX 10000 /* or as many as the file has numbers, so that rewriting it whole stays a small part of the work */
 
 struct state {
 	char *path, *temporary;
 	int fd;	      /* of the file, for appending; -1: not open */
 	off_t length; /* of what counts in it */
-	uint32_t appended;
+	uint32_t appended, appended_max;
+	bool torn;     /* there may be something behind length */
+	bool unsynced; /* lines were appended that a power cut may still take */
 	enum { STATE_IDLE, STATE_MODEL, STATE_LINE } begun;
 	off_t grown; /* STATE_LINE: length with the new line */
 };
@@ -36,6 +38,7 @@ struct state *state_new(const char *path)
 	if (!s)
 		return NULL;
 	s->fd = -1;
+	s->appended_max = APPENDED_MAX;
 	s->path = strdup(path);
 	if (!s->path || asprintf(&s->temporary, "%s.new", path) < 0) {
 		s->temporary = NULL;
@@ -61,6 +64,13 @@ static int io_error(char *error, const char *path)
 	return error_set(error, -ERR_IO, "%s: %s", path, strerror(errno));
 }
 
+static void bound_appending(struct state *s, const struct model *m)
+{
+	uint32_t numbers = number_map_count(m->numbers) + number_map_count(m->prefixes);
+
+	s->appended_max = numbers > APPENDED_MAX ? numbers : APPENDED_MAX;
+}
+
 int state_load(struct state *s, const struct model_limits *limits, struct model **ret_model, char *error)
 {
 	uint64_t length;
@@ -69,7 +79,9 @@ int state_load(struct state *s, const struct model_limits *limits, struct model 
 	if (err)
 		return err;
 	s->length = (off_t)length;
+	s->torn = true;
 	s->fd = open(s->path, O_WRONLY | O_CLOEXEC);
+	bound_appending(s, *ret_model);
 	return 0;
 }
 
@@ -141,41 +153,75 @@ int state_begin_model(struct state *s, const struct model *m, char *error)
 		unlink(s->temporary);
 	else
 		s->begun = STATE_MODEL;
+	bound_appending(s, m);
 	return err;
 }
 
-static int append(struct state *s, json_t *line, char *error)
+/* One line with its newline, in the page cache: a SIGKILL does not take it, a power cut may until it is synced. */
+static int append(struct state *s, const char *text, size_t n, char *error)
 {
-	char *text = line ? json_dumps(line, JSON_COMPACT) : NULL;
-	size_t n;
-	int err = 0;
-
-	json_decref(line);
-	if (!text)
-		return error_set(error, -ERR_NOMEM, "out of memory");
-	n = strlen(text);
-	text[n++] = '\n'; /* in place of the NUL */
 	/* Whatever a torn append left behind goes first. */
-	if (s->fd < 0 || ftruncate(s->fd, s->length) || pwrite(s->fd, text, n, s->length) != (ssize_t)n || fdatasync(s->fd)) {
-		err = io_error(error, s->path);
+	if (s->fd < 0 || (s->torn && ftruncate(s->fd, s->length)) || pwrite(s->fd, text, n, s->length) != (ssize_t)n) {
+		int err = io_error(error, s->path);
+
+		s->torn = true;
 		if (s->fd >= 0 && ftruncate(s->fd, s->length))
-			s->appended = APPENDED_MAX; /* what is there is in doubt: write it whole next time */
-	} else {
-		s->begun = STATE_LINE;
-		s->grown = s->length + (off_t)n;
+			s->appended = s->appended_max; /* what is there is in doubt: write it whole next time */
+		return err;
 	}
-	free(text);
-	return err;
+	s->torn = false;
+	s->begun = STATE_LINE;
+	s->grown = s->length + (off_t)n;
+	return 0;
 }
 
+/* Written by hand: there may be ten thousand a second. Names and numbers hold nothing that JSON escapes. */
 int state_begin_number(struct state *s, e164 number, bool prefix, const char *profile, char *error)
 {
-	return append(s, model_number_json(number, prefix, profile), error);
+	const char *kind = prefix ? "prefix" : "number";
+	char text[E164_TEXT_MAX], line[64 + E164_TEXT_MAX + PROFILE_NAME_MAX];
+	int n, err;
+
+	e164_format(number, text);
+	if (profile)
+		n = snprintf(line, sizeof(line), "{\"%s\":\"%s\",\"profile\":\"%s\"}\n", kind, text, profile);
+	else
+		n = snprintf(line, sizeof(line), "{\"%s\":\"%s\",\"profile\":null}\n", kind, text);
+	err = append(s, line, (size_t)n, error);
+	s->unsynced |= !err;
+	return err;
 }
 
 int state_begin_profile(struct state *s, const struct model_profile *profile, char *error)
 {
-	return append(s, json_pack("{s:o}", "profile", model_profile_json(profile)), error);
+	json_t *json = json_pack("{s:o}", "profile", model_profile_json(profile));
+	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
+	size_t n;
+	int err;
+
+	json_decref(json);
+	if (!text)
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	n = strlen(text);
+	text[n++] = '\n'; /* in place of the NUL */
+	err = append(s, text, n, error);
+	free(text);
+	if (!err && fdatasync(s->fd)) {
+		err = io_error(error, s->path);
+		state_forget(s);
+	}
+	return err;
+}
+
+int state_settle(struct state *s, char *error)
+{
+	if (!s->unsynced)
+		return 0;
+	s->unsynced = false;
+	if (s->fd >= 0 && fdatasync(s->fd) == 0)
+		return 0;
+	s->appended = s->appended_max; /* nobody knows what reached the disk: write it whole next time */
+	return io_error(error, s->path);
 }
 
 /* The rename itself must survive a power cut too. */
@@ -202,6 +248,7 @@ static int keep_model(struct state *s, char *error)
 		close(s->fd);
 	s->fd = open(s->path, O_WRONLY | O_CLOEXEC);
 	s->appended = 0;
+	s->torn = s->unsynced = false;
 	s->length = s->fd >= 0 && fstat(s->fd, &st) == 0 ? st.st_size : 0;
 	return 0;
 }
@@ -228,10 +275,12 @@ void state_forget(struct state *s)
 		unlink(s->temporary);
 	else if (s->begun == STATE_LINE && ftruncate(s->fd, s->length) == 0)
 		fdatasync(s->fd);
+	else
+		s->torn = true;
 	s->begun = STATE_IDLE;
 }
 
 bool state_wants_model(const struct state *s)
 {
-	return s->fd < 0 || s->appended >= APPENDED_MAX;
+	return s->fd < 0 || s->appended >= s->appended_max;
 }

@@ -25,11 +25,16 @@ int state_load(struct state *s, const struct model_limits *limits, struct model 
 /* A change is stored in two steps, so that it can be published in between: begin makes it durable where nobody reads it yet (or appends
  * it), then either keep or forget. 0; -ERR_IO, -ERR_NOMEM with an error (then nothing is begun). control-only */
 int state_begin_model(struct state *s, const struct model *m, char *error);
-/* profile: its name, NULL: the number goes. */
+/* profile: its name, NULL: the number goes. Durable against the end of the process at once, against a power cut after state_settle: many
+ * changes of numbers share one sync. */
 int state_begin_number(struct state *s, e164 number, bool prefix, const char *profile, char *error);
 int state_begin_profile(struct state *s, const struct model_profile *profile, char *error);
 int state_keep(struct state *s, char *error);
 void state_forget(struct state *s);
+
+/* Waits until the changes of numbers that were kept are on the disk; nothing where none was since the last time. 0; -ERR_IO with an error:
+ * they are in force, but a power cut may take them back; the next change writes everything anew. control-only */
+int state_settle(struct state *s, char *error);
 
 /* So many lines were appended (or there is no file yet) that the next change should be a whole model. control-only */
 bool state_wants_model(const struct state *s);

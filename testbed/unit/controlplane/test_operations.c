@@ -10,6 +10,8 @@
 #include <sys/stat.h>
 #include <sys/un.h>
 
+#include "alarms/alarms.h"
+#include "alarms/alarms_json.h"
 #include "api/server.h"
 #include "base/log_linear.h"
 
@@ -226,9 +228,15 @@ static void table_is_whole(void **state)
 	json_decref(listed);
 }
 
-static char *answer(void *ctx, const char *line, size_t bytes)
+static char *answer(void *ctx, struct server_client *from, const char *line, size_t bytes)
 {
-	return rpc_answer(ctx, line, bytes);
+	struct control *c = ctx;
+	char *text;
+
+	c->client = from;
+	text = rpc_answer(c, line, bytes);
+	c->client = NULL;
+	return text;
 }
 
 /* Runs the loop until fd has a whole line, and reads it. */
@@ -266,11 +274,11 @@ static void serves_sockets(void **state)
 	int pair[2], fd;
 
 	strcpy(address.sun_path, path);
-	assert_int_equal(server_new(base, path, "", answer, &b->control, &s, error), 0);
+	assert_int_equal(server_new(base, path, "", &(struct server_door){ answer, NULL, &b->control }, &s, error), 0);
 	assert_int_equal(stat(path, &st), 0);
 	assert_int_equal(st.st_mode & 0777, 0660);
-	assert_int_equal(server_new(base, path, "", answer, &b->control, &second, error), -ERR_EXISTS);
-	assert_int_equal(server_new(base, "/tmp/x/y/z", "no-such-group-here", answer, &b->control, &second, error), -ERR_NOT_FOUND);
+	assert_int_equal(server_new(base, path, "", &(struct server_door){ answer, NULL, &b->control }, &second, error), -ERR_EXISTS);
+	assert_int_equal(server_new(base, "/tmp/x/y/z", "no-such-group-here", &(struct server_door){ answer, NULL, &b->control }, &second, error), -ERR_NOT_FOUND);
 	/* a real client, by the listener and its check of credentials */
 	fd = socket(AF_UNIX, SOCK_STREAM, 0);
 	assert_int_equal(connect(fd, (struct sockaddr *)&address, sizeof(address)), 0);
@@ -306,7 +314,7 @@ static void slow_readers_do_not_block(void **state)
 	int slow[2], quick[2];
 	struct server *s;
 
-	assert_int_equal(server_new(base, path, "", answer, &b->control, &s, error), 0);
+	assert_int_equal(server_new(base, path, "", &(struct server_door){ answer, NULL, &b->control }, &s, error), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, slow), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, quick), 0);
 	assert_int_equal(server_adopt(s, slow[1]), 0);
@@ -329,6 +337,125 @@ static void slow_readers_do_not_block(void **state)
 	event_base_free(base);
 }
 
+static void hear(void *ctx, const struct alarm_event *e)
+{
+	char *line = alarm_event_line(e);
+
+	server_tell(ctx, line);
+	free(line);
+}
+
+#define FOLLOW "{\"jsonrpc\":\"2.0\",\"id\":7,\"method\":\"alarms.follow\"}\n"
+
+/* What was raised before is in the answer, what comes after is told; others hear nothing. */
+static void alarms_are_told(void **state)
+{
+	struct bench *b = *state;
+	struct event_base *base = event_base_new();
+	char error[ERROR_TEXT_MAX] = "", buffer[2048];
+	struct pollfd p = { .events = POLLIN };
+	int pair[2], other[2];
+	struct server *s;
+
+	assert_int_equal(server_new(base, path, "", &(struct server_door){ answer, NULL, &b->control }, &s, error), 0);
+	b->control.alarms = alarms_new(16, 16);
+	assert_int_equal(alarms_listen(b->control.alarms, hear, s), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, other), 0);
+	assert_int_equal(server_adopt(s, pair[1]), 0);
+	assert_int_equal(server_adopt(s, other[1]), 0);
+	alarm_raise(b->control.alarms, ALARM_LIMIT, "in/a", "10 of 10");
+	assert_int_equal(write(pair[0], FOLLOW, sizeof(FOLLOW) - 1), sizeof(FOLLOW) - 1);
+	read_line(base, pair[0], buffer, sizeof(buffer));
+	assert_non_null(strstr(buffer, "\"subject\":\"in/a\""));
+	assert_non_null(strstr(buffer, "\"id\":7"));
+	alarm_raise(b->control.alarms, ALARM_ALL_DOWN, "in", "no \xff target");
+	alarm_clear(b->control.alarms, ALARM_LIMIT, "in/a", "9 of 10");
+	read_line(base, pair[0], buffer, sizeof(buffer));
+	assert_non_null(strstr(buffer, "\"method\":\"alarm\""));
+	assert_non_null(strstr(buffer, "\"sequence\":2,\"event\":\"raised\""));
+	assert_non_null(strstr(buffer, "\"severity\":\"critical\",\"subject\":\"in\",\"text\":\"no ÿ target\""));
+	read_line(base, pair[0], buffer, sizeof(buffer));
+	assert_non_null(strstr(buffer, "\"sequence\":3,\"event\":\"cleared\""));
+	p.fd = other[0];
+	assert_int_equal(poll(&p, 1, 0), 0);
+	close(pair[0]);
+	close(other[0]);
+	event_base_loop(base, EVLOOP_NONBLOCK);
+	alarm_raise(b->control.alarms, ALARM_LIMIT, "in/a", "nobody is there to hear it");
+	server_free(s);
+	alarms_free(b->control.alarms);
+	event_base_free(base);
+}
+
+/* A follower that does not read costs a bounded amount of memory, and learns how much it missed. */
+static void deaf_followers_lose_events(void **state)
+{
+	struct bench *b = *state;
+	struct event_base *base = event_base_new();
+	char error[ERROR_TEXT_MAX] = "", buffer[4096], *at;
+	unsigned long long heard = 0, lost = 0, some, total = 20000;
+	struct server *s;
+	int pair[2];
+
+	assert_int_equal(server_new(base, path, "", &(struct server_door){ answer, NULL, &b->control }, &s, error), 0);
+	b->control.alarms = alarms_new(16, 16);
+	assert_int_equal(alarms_listen(b->control.alarms, hear, s), 0);
+	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM, 0, pair), 0);
+	assert_int_equal(server_adopt(s, pair[1]), 0);
+	assert_int_equal(write(pair[0], FOLLOW, sizeof(FOLLOW) - 1), sizeof(FOLLOW) - 1);
+	read_line(base, pair[0], buffer, sizeof(buffer));
+	for (unsigned long long i = 0; i < total; i += 2) {
+		alarm_raise(b->control.alarms, ALARM_LIMIT, "in/a", "x");
+		alarm_clear(b->control.alarms, ALARM_LIMIT, "in/a", "x");
+		if (i % 1000 == 0)
+			event_base_loop(base, EVLOOP_NONBLOCK);
+	}
+	while (heard + lost < total) {
+		read_line(base, pair[0], buffer, sizeof(buffer));
+		at = strstr(buffer, "\"method\":\"lost\"");
+		if (at) {
+			assert_int_equal(sscanf(strstr(at, "\"events\":"), "\"events\":%llu", &some), 1);
+			assert_true(some > 0);
+			lost += some;
+		} else {
+			assert_non_null(strstr(buffer, "\"method\":\"alarm\""));
+			heard++;
+		}
+	}
+	assert_true(heard > 100 && lost > 1000);
+	alarm_raise(b->control.alarms, ALARM_LIMIT, "in/a", "heard again");
+	read_line(base, pair[0], buffer, sizeof(buffer));
+	assert_non_null(strstr(buffer, "heard again"));
+	close(pair[0]);
+	server_free(s);
+	alarms_free(b->control.alarms);
+	event_base_free(base);
+}
+
+static void alarms_are_listed(void **state)
+{
+	struct bench *b = *state;
+
+	b->control.alarms = alarms_new(16, 4);
+	expect(b, "alarms", "{}", "{'raised':[],'sequence':0,'forgotten':0}");
+	alarm_raise(b->control.alarms, ALARM_LIMIT, "in/a", "10 of 10");
+	alarm_raise(b->control.alarms, ALARM_DRAINING, "node", "since now");
+	alarm_raise(b->control.alarms, ALARM_ALL_DOWN, "in", "none");
+	alarm_clear(b->control.alarms, ALARM_LIMIT, "in/a", "9 of 10");
+	alarm_raise(b->control.alarms, ALARM_LIMIT, "in/a", "10 of 10");
+	expect(b, "alarms", "{}",
+	       "{'raised':[{'kind':'all-down','severity':'critical'},{'kind':'limit','severity':'minor','subject':'in/a','text':'10 of 10','count':1},"
+	       "{'kind':'draining','severity':'warning'}],'sequence':5}");
+	expect(b, "alarms.history", "{'limit':2}", "{'events':[{'event':'cleared','sequence':4},{'event':'raised','sequence':5}]}");
+	expect(b, "alarms.history", "{}", "{'events':[{'sequence':2},{'sequence':3},{'sequence':4},{'sequence':5}]}");
+	expect_refusal(b, "alarms.history", "{'limit':0}", "limit: 0 is not in 1..10000");
+	expect_refusal(b, "alarms.follow", "{}", "alarms.follow: only over a connection that stays");
+	alarms_free(b->control.alarms);
+	b->control.alarms = NULL;
+	expect(b, "alarms", "{}", "{'raised':[]}");
+}
+
 static void requests_are_bounded(void **state)
 {
 	struct bench *b = *state;
@@ -339,7 +466,7 @@ static void requests_are_bounded(void **state)
 	int pair[2];
 
 	memset(chunk, 'x', 1 << 20);
-	assert_int_equal(server_new(base, path, "", answer, &b->control, &s, error), 0);
+	assert_int_equal(server_new(base, path, "", &(struct server_door){ answer, NULL, &b->control }, &s, error), 0);
 	assert_int_equal(socketpair(AF_UNIX, SOCK_STREAM | SOCK_NONBLOCK, 0, pair), 0);
 	assert_int_equal(server_adopt(s, pair[1]), 0);
 	p.fd = pair[0];
@@ -364,7 +491,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		WITH_BENCH(looks),	     WITH_BENCH(changes),	 WITH_BENCH(applies),	     WITH_BENCH(refuses),
 		WITH_BENCH(explains_routes), WITH_BENCH(speaks_json_rpc), WITH_BENCH(table_is_whole), WITH_BENCH(serves_sockets),
-		WITH_BENCH(slow_readers_do_not_block), WITH_BENCH(requests_are_bounded),
+		WITH_BENCH(slow_readers_do_not_block), WITH_BENCH(requests_are_bounded), WITH_BENCH(alarms_are_listed),
+		WITH_BENCH(alarms_are_told), WITH_BENCH(deaf_followers_lose_events),
 	};
 	int failed;
 
