@@ -184,12 +184,18 @@ static int load_ejection(const struct raw_config *raw, struct config *c, char *e
 	static const struct raw_ejection none;
 	const struct raw_ejection *r = raw->ejection ? raw->ejection : &none;
 	struct ejection_config *e = &c->dataplane.ejection;
-	uint32_t first_s = e->first_ms / 1000, max_s = e->max_ms / 1000;
+	uint32_t first_s = e->first_ms / 1000, max_s = e->max_ms / 1000, window_s = e->window_ms / 1000, ramp_s = e->ramp_ms / 1000;
 	const struct number_row rows[] = {
 		{ "after", r->after, 0, 100, &e->after },
+		{ "after_failures", r->after_failures, 0, 100, &e->after_failures },
+		{ "numbers", r->numbers, 1, 32, &e->numbers },
+		{ "window_s", r->window_s, 0, 3600, &window_s },
+		{ "window_percent", r->window_percent, 1, 100, &e->window_percent },
+		{ "window_calls", r->window_calls, 1, 10000, &e->window_calls },
 		{ "first_s", r->first_s, 1, 3600, &first_s },
 		{ "max_s", r->max_s, 1, 86400, &max_s },
 		{ "share_percent", r->share_percent, 0, 100, &e->share_percent },
+		{ "ramp_s", r->ramp_s, 0, 3600, &ramp_s },
 	};
 	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "ejection", error);
 
@@ -197,6 +203,10 @@ static int load_ejection(const struct raw_config *raw, struct config *c, char *e
 		err = error_set(error, -ERR_INVALID, "ejection.max_s: less than first_s (%u < %u)", max_s, first_s);
 	e->first_ms = first_s * 1000;
 	e->max_ms = max_s * 1000;
+	e->window_ms = window_s * 1000;
+	e->ramp_ms = ramp_s * 1000;
+	if (r->last_resort)
+		e->last_resort = *r->last_resort;
 	return err;
 }
 

@@ -62,9 +62,16 @@ static const cyaml_schema_field_t timers_fields[] = {
 
 static const cyaml_schema_field_t ejection_fields[] = {
 	CYAML_FIELD_INT_PTR("after", OPTIONAL, struct raw_ejection, after),
+	CYAML_FIELD_INT_PTR("after_failures", OPTIONAL, struct raw_ejection, after_failures),
+	CYAML_FIELD_INT_PTR("numbers", OPTIONAL, struct raw_ejection, numbers),
+	CYAML_FIELD_INT_PTR("window_s", OPTIONAL, struct raw_ejection, window_s),
+	CYAML_FIELD_INT_PTR("window_percent", OPTIONAL, struct raw_ejection, window_percent),
+	CYAML_FIELD_INT_PTR("window_calls", OPTIONAL, struct raw_ejection, window_calls),
 	CYAML_FIELD_INT_PTR("first_s", OPTIONAL, struct raw_ejection, first_s),
 	CYAML_FIELD_INT_PTR("max_s", OPTIONAL, struct raw_ejection, max_s),
 	CYAML_FIELD_INT_PTR("share_percent", OPTIONAL, struct raw_ejection, share_percent),
+	CYAML_FIELD_INT_PTR("ramp_s", OPTIONAL, struct raw_ejection, ramp_s),
+	CYAML_FIELD_BOOL_PTR("last_resort", OPTIONAL, struct raw_ejection, last_resort),
 	CYAML_FIELD_END,
 };
 

@@ -38,7 +38,9 @@ struct raw_timers {
 };
 
 struct raw_ejection {
-	int64_t *after, *first_s, *max_s, *share_percent;
+	int64_t *after, *after_failures, *numbers, *window_s, *window_percent, *window_calls;
+	int64_t *first_s, *max_s, *share_percent, *ramp_s;
+	bool *last_resort;
 };
 
 struct raw_access {

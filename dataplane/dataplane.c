@@ -57,7 +57,8 @@ void dataplane_config_default(struct dataplane_config *config)
 			.mbufs = 16384,
 			.tables = { .numbers = 1000000, .prefixes = 10000, .profiles = 1000, .trunks = 1000, .endpoints = 10000 },
 		},
-		.ejection = { .after = 3, .first_ms = 10000, .max_ms = 300000, .share_percent = 50 },
+		.ejection = { .after = 3, .after_failures = 5, .numbers = 3, .window_ms = 10000, .window_percent = 50, .window_calls = 20,
+			      .first_ms = 10000, .max_ms = 300000, .share_percent = 50, .ramp_ms = 30000, .last_resort = true },
 		.timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .timer_c = 185000 },
 		.server_name = "Strowger",
 		.node = 1,
@@ -106,8 +107,10 @@ static int start_tables(struct dataplane *d, char *error_text)
 	d->shared.tables = tables_new(&limits);
 	d->baseline = calloc(TARGET_SLOTS_MAX, sizeof(d->baseline[0]));
 	d->linear = malloc(PACKET_LINEAR);
-	if (d->shared.tables && d->baseline && d->linear)
+	if (d->shared.tables && d->baseline && d->linear) {
+		endpoints_set_ramp(d->shared.tables->endpoints, d->config.ejection.ramp_ms);
 		return 0;
+	}
 	snprintf(error_text, 256, "tables: not enough memory for limits.numbers = %u; lower it", limits.numbers);
 	return -ERR_NOMEM;
 }

@@ -115,9 +115,9 @@ static const struct endpoint_config *config_of(const struct prober *p, const str
 	return config && config->id == e->endpoint_id ? config : NULL;
 }
 
-static void write_health(const struct prober *p, const struct probed *e)
+static void write_health(const struct prober *p, const struct probed *e, uint64_t now_ms)
 {
-	atomic_store_explicit(&endpoints_live(p->endpoints, slot_of(p, e))->health, e->health.state, memory_order_relaxed);
+	endpoint_set_health(p->endpoints, slot_of(p, e), (enum endpoint_health)e->health.state, now_ms);
 }
 
 /* ---- results */
@@ -157,7 +157,7 @@ static void conclude(struct prober *p, struct probed *e, const struct probe_resu
 		e->rtt_us = e->rtt_us ? (uint32_t)((7ull * e->rtt_us + r->rtt_us) / 8) : r->rtt_us;
 	if (!health_take(&e->health, &e->settings, r, now_ms))
 		return;
-	write_health(p, e);
+	write_health(p, e, now_ms);
 	if (e->health.state == ENDPOINT_DOWN)
 		dataplane_release_endpoint(p->dataplane, slot_of(p, e));
 	tell(p, e, config, was);
@@ -280,7 +280,7 @@ static void keep(struct prober *p, struct probed *e, const struct probe_settings
 
 	e->round = p->round;
 	e->settings = *s;
-	write_health(p, e);
+	write_health(p, e, now_ms);
 	if (other_pace && !e->out)
 		arm_first(p, e, now_ms);
 }
@@ -293,16 +293,16 @@ static void begin(struct prober *p, struct probed *e, uint32_t trunk, uint32_t e
 		p->used[p->used_count++] = slot_of(p, e);
 	*e = (struct probed){ .settings = *s, .trunk_id = trunk, .endpoint_id = endpoint, .round = p->round };
 	health_start(&e->health, now_ms);
-	write_health(p, e);
+	write_health(p, e, now_ms);
 	arm_first(p, e, now_ms);
 }
 
-static void forget(struct prober *p, struct probed *e)
+static void forget(struct prober *p, struct probed *e, uint64_t now_ms)
 {
 	wheel_cancel(&e->timer);
 	/* It stays but is probed no more: nothing is known of it. */
 	if (config_of(p, e))
-		atomic_store_explicit(&endpoints_live(p->endpoints, slot_of(p, e))->health, ENDPOINT_UNKNOWN, memory_order_relaxed);
+		endpoint_set_health(p->endpoints, slot_of(p, e), ENDPOINT_UNKNOWN, now_ms);
 	e->round = 0;
 	e->out = 0;
 }
@@ -342,7 +342,7 @@ void prober_follow(struct prober *p, const struct routing *r)
 			i++;
 			continue;
 		}
-		forget(p, e);
+		forget(p, e, now_ms);
 		p->used[i] = p->used[--p->used_count];
 	}
 	set_timer(p, now_ms);

@@ -7,9 +7,8 @@
 #include "tables/endpoints.h"
 #include "tables/trunks.h"
 
-/* A host that answers "nobody listens there" is believed for this long, since hosts rate-limit such answers: without it every further call
- * would wait for its response timeout. */
-#define REFUSED_EJECT_MS 2000
+/* Ejections that end within so long of each other are equally bad. */
+#define LEAST_BAD_MS 5000
 
 bool attempts_pending(const struct context *c)
 {
@@ -202,16 +201,30 @@ static bool choose_named(struct proxy *p, struct context *c, const struct profil
 	return false;
 }
 
-/* The next endpoint. Where live traffic alone has taken out all there are, a call that has not been tried anywhere is better tried at those
- * than refused: their ejections count as over. */
+/* Where live traffic has taken out all that is left, a call is better tried at the least bad of those than refused: at those that would be
+ * back first, by the profile's strategy, and then at the others. */
+static bool choose_ejected(struct proxy *p, struct context *c, const struct profile *profile, struct selection *ret)
+{
+	const struct endpoints *e = p->tables->endpoints;
+	uint64_t soon;
+
+	if (!p->config.ejection.last_resort)
+		return false;
+	soon = select_first_back(profile, e, &c->selection) + LEAST_BAD_MS;
+	if (select_next(profile, e, soon, &c->selection, ret) && select_next(profile, e, UINT64_MAX, &c->selection, ret))
+		return false;
+	count(p, COUNTER_last_resort);
+	return true;
+}
+
+/* The next endpoint. */
 static bool choose(struct proxy *p, struct context *c, const struct profile *profile, struct selection *ret)
 {
 	if (choose_named(p, c, profile, ret))
 		return true;
 	if (select_next(profile, p->tables->endpoints, p->now_ms, &c->selection, ret) == 0)
 		return true;
-	c->last_resort |= !c->selection.tried_count;
-	return c->last_resort && select_next(profile, p->tables->endpoints, UINT64_MAX, &c->selection, ret) == 0;
+	return choose_ejected(p, c, profile, ret);
 }
 
 static bool start_one(struct proxy *p, struct context *c, const struct profile *profile, const struct sip_message *m)
@@ -363,11 +376,11 @@ void attempt_failed(struct proxy *p, struct attempt *a, enum failure why)
 	count_failure(p, a, why);
 	if (why == FAIL_TRANSPORT && !a->refused) {
 		a->refused = true;
-		endpoint_eject(p->tables->endpoints, a->endpoint, p->now_ms + REFUSED_EJECT_MS);
+		watch_failed(p, a, why);
 		attempts_release(p, a->endpoint); /* who refuses one call has no other ringing */
 	}
-	if (why == FAIL_RESPONSE_TIMEOUT)
-		watch_silent(p, a);
+	if (why == FAIL_RESPONSE_TIMEOUT || why == FAIL_PROGRESS_TIMEOUT || why == FAIL_TRANSACTION_TIMEOUT)
+		watch_failed(p, a, why);
 	if (why != FAIL_CODE && why != FAIL_TRANSPORT)
 		c->timeouts++;
 	if (c->first_failed == UINT32_MAX)

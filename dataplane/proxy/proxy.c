@@ -73,9 +73,8 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	}
 	p->challenges = challenges_new();
 	p->by_endpoint = calloc(endpoints_max(p->tables->endpoints), sizeof(p->by_endpoint[0]));
-	p->watch = calloc(endpoints_max(p->tables->endpoints), sizeof(p->watch[0]));
 	p->unposted_end = &p->unposted;
-	if (!p->transactions || !p->calls || !p->challenges || !p->by_endpoint || !p->watch) {
+	if (!p->transactions || !p->calls || !p->challenges || !p->by_endpoint) {
 		proxy_free(p);
 		return NULL;
 	}
@@ -97,7 +96,6 @@ void proxy_free(struct proxy *p)
 	calls_free(p->calls);
 	challenges_free(p->challenges);
 	free(p->by_endpoint);
-	free(p->watch);
 	transactions_free(p->transactions);
 	pool_free(p->contexts);
 	slab_free(p->slab);

@@ -5,7 +5,6 @@
 #include "proxy/record.h"
 #include "proxy/state.h"
 #include "proxy/watch.h"
-#include "tables/endpoints.h"
 
 uint64_t session_expires(const struct sip_message *m)
 {
@@ -117,7 +116,7 @@ static void eject_on_503(struct proxy *p, const struct attempt *a)
 	uint32_t seconds = retry_after(p->in);
 
 	if (seconds)
-		endpoint_eject(p->tables->endpoints, a->endpoint, p->now_ms + seconds * 1000ULL);
+		watch_pause(p, a, seconds);
 }
 
 /* A 6xx, to all the branches of a simultaneous ring (§16.7(5)), unless the profile says that it speaks for its own target only. */
@@ -271,7 +270,8 @@ void response_in(struct proxy *p, const struct flow *from)
 		return;
 	}
 	a = (struct attempt *)txn;
-	watch_heard(p, a);
+	if (!a->done && p->in->status > 100)
+		watch_response(p, a);
 	if (p->in->method == SIP_CANCEL && a->cancelled) { /* the CANCEL arrived (§9.1): its own transaction ends */
 		if (p->in->status >= 200)
 			wheel_cancel(&a->cancel);

@@ -102,7 +102,6 @@ struct context {
 	bool answered;		/* with a 2xx */
 	bool cancelled;		/* the caller's CANCEL came */
 	bool exhausted;		/* no further attempt: setup budget, or decline */
-	bool last_resort;	/* all endpoints were ejected: they are tried all the same */
 	bool declined;		/* a 6xx ended a simultaneous ring */
 	uint16_t best_status;	/* best real response so far; 0: none */
 	uint8_t *best;		/* it, without our Via, in a slab buffer; may be NULL when memory was short */
@@ -116,13 +115,6 @@ struct context {
 	uint8_t redirect_count;
 	uint32_t redirects[REDIRECTS_MAX]; /* endpoints that a 3xx named, to be tried next */
 	uint32_t first_failed;	/* target slot of the first failed attempt, for rescued_away; UINT32_MAX */
-};
-
-/* What this worker has seen of an endpoint lately (watch.c). */
-struct endpoint_watch {
-	uint32_t id;	   /* whose: endpoint_config.id */
-	uint8_t silent;	   /* attempts in a row without any response */
-	uint8_t ejections; /* since the last response */
 };
 
 struct listener {
@@ -168,7 +160,6 @@ struct proxy {
 	struct pool *contexts;
 	struct calls *calls;
 	struct challenges *challenges;
-	struct endpoint_watch *watch; /* by endpoint slot */
 	struct attempt **by_endpoint; /* unanswered attempts, by endpoint slot */
 	struct waiting_record *unposted, **unposted_end; /* records that wait for room, oldest first */
 	uint32_t unposted_count;

@@ -5,12 +5,35 @@
 
 #include "base/err.h"
 #include "base/siphash.h"
+#include "tables/ramp.h"
 #include "tables/slots.h"
+#include "tables/trouble.h"
 
 struct endpoints {
 	struct slots slots;
 	struct endpoint_live *live;
+	struct trouble *trouble;
+	uint32_t ramp_ms;
+	_Atomic(uint64_t) ejections;
+	atomic_flag deciding;
 };
+
+/* Nothing is known of it. */
+static void clear(struct endpoints *p, uint32_t slot)
+{
+	struct endpoint_live *live = &p->live[slot];
+
+	atomic_store_explicit(&live->health, ENDPOINT_UNKNOWN, memory_order_relaxed);
+	atomic_store_explicit(&live->troubled, 0, memory_order_relaxed);
+	atomic_store_explicit(&live->eject_reason, EJECT_NONE, memory_order_relaxed);
+	atomic_store_explicit(&live->eject_status, 0, memory_order_relaxed);
+	atomic_store_explicit(&live->eject_count, 0, memory_order_relaxed);
+	atomic_store_explicit(&live->ejected_ms, 0, memory_order_relaxed);
+	atomic_store_explicit(&live->ejected_until_ms, 0, memory_order_relaxed);
+	atomic_store_explicit(&live->ramp_until_ms, 0, memory_order_relaxed);
+	atomic_store_explicit(&live->ramp_ms, 0, memory_order_relaxed);
+	trouble_clear(&p->trouble[slot]);
+}
 
 struct endpoints *endpoints_new(uint32_t max_endpoints, struct epoch *e)
 {
@@ -23,13 +46,18 @@ struct endpoints *endpoints_new(uint32_t max_endpoints, struct epoch *e)
 	p->live = aligned_alloc(64, p->slots.max * sizeof(*p->live));
 	if (!p->live)
 		goto fail_live;
+	p->trouble = aligned_alloc(64, p->slots.max * sizeof(*p->trouble));
+	if (!p->trouble)
+		goto fail_trouble;
+	atomic_flag_clear(&p->deciding);
 	for (uint32_t i = 0; i < p->slots.max; i++) {
-		atomic_init(&p->live[i].health, ENDPOINT_UNKNOWN);
-		atomic_init(&p->live[i].ejected_until_ms, 0);
+		clear(p, i);
 		atomic_init(&p->live[i].config, NULL);
 	}
 	return p;
 
+fail_trouble:
+	free(p->live);
 fail_live:
 	slots_done(&p->slots);
 fail_slots:
@@ -43,6 +71,7 @@ void endpoints_free(struct endpoints *e)
 		return;
 	slots_done(&e->slots);
 	free(e->live);
+	free(e->trouble);
 	free(e);
 }
 
@@ -71,8 +100,7 @@ int endpoints_add(struct endpoints *e, const struct endpoint_config *config, uin
 	if (!copy)
 		return -ERR_NOMEM;
 	/* Before the slot is published: what the previous tenant left must not be seen with the new one. */
-	atomic_store_explicit(&e->live[slot].health, ENDPOINT_UNKNOWN, memory_order_relaxed);
-	atomic_store_explicit(&e->live[slot].ejected_until_ms, 0, memory_order_relaxed);
+	clear(e, slot);
 	atomic_store_explicit(&e->live[slot].config, copy, memory_order_release);
 	return slots_add(&e->slots, copy, ret_slot);
 }
@@ -115,7 +143,31 @@ bool endpoint_usable(const struct endpoints *e, uint32_t slot, uint64_t now_ms)
 	       atomic_load_explicit(&e->live[slot].ejected_until_ms, memory_order_relaxed) <= now_ms;
 }
 
-void endpoint_eject(struct endpoints *e, uint32_t slot, uint64_t until_ms)
+bool endpoint_takes(const struct endpoints *e, uint32_t slot, uint64_t call_hash, uint64_t now_ms)
+{
+	const struct endpoint_live *live = endpoints_live(e, slot);
+
+	/* ramp_until_ms is never before ejected_until_ms: in the usual case one compare is enough for both. */
+	if (!live || !atomic_load_explicit(&live->config, memory_order_acquire) ||
+	    atomic_load_explicit(&live->health, memory_order_relaxed) == ENDPOINT_DOWN)
+		return false;
+	return __builtin_expect(atomic_load_explicit(&live->ramp_until_ms, memory_order_relaxed) <= now_ms, 1) ||
+	       (atomic_load_explicit(&live->ejected_until_ms, memory_order_relaxed) <= now_ms &&
+		ramp_admits(live, slot, call_hash, now_ms));
+}
+
+static void ramp_from(struct endpoint_live *live, uint64_t from_ms, uint32_t ramp_ms)
+{
+	uint64_t present = atomic_load_explicit(&live->ramp_until_ms, memory_order_relaxed);
+
+	atomic_store_explicit(&live->ramp_ms, ramp_ms, memory_order_relaxed);
+	while (present < from_ms + ramp_ms &&
+	       !atomic_compare_exchange_weak_explicit(&live->ramp_until_ms, &present, from_ms + ramp_ms, memory_order_relaxed,
+						      memory_order_relaxed))
+		;
+}
+
+void endpoint_eject(struct endpoints *e, uint32_t slot, const struct ejection *x)
 {
 	struct endpoint_live *live = endpoints_live(e, slot);
 	uint64_t present;
@@ -123,10 +175,55 @@ void endpoint_eject(struct endpoints *e, uint32_t slot, uint64_t until_ms)
 	if (!live)
 		return;
 	present = atomic_load_explicit(&live->ejected_until_ms, memory_order_relaxed);
-	while (present < until_ms &&
-	       !atomic_compare_exchange_weak_explicit(&live->ejected_until_ms, &present, until_ms, memory_order_relaxed,
-						      memory_order_relaxed))
-		;
+	do {
+		if (present >= x->until_ms)
+			return;
+		ramp_from(live, x->until_ms, e->ramp_ms); /* before: see endpoint_takes */
+	} while (!atomic_compare_exchange_weak_explicit(&live->ejected_until_ms, &present, x->until_ms, memory_order_relaxed,
+							memory_order_relaxed));
+	/* For people, and for telling attempts from before it: two workers that eject at one instant may mix their words. */
+	atomic_store_explicit(&live->eject_status, x->status, memory_order_relaxed);
+	atomic_store_explicit(&live->eject_count, x->count, memory_order_relaxed);
+	atomic_store_explicit(&live->eject_reason, x->reason, memory_order_relaxed);
+	atomic_store_explicit(&live->ejected_ms, x->now_ms, memory_order_relaxed);
+	atomic_fetch_add_explicit(&e->ejections, 1, memory_order_release);
+}
+
+uint64_t endpoints_ejections(const struct endpoints *e)
+{
+	return atomic_load_explicit(&e->ejections, memory_order_acquire);
+}
+
+void endpoint_set_health(struct endpoints *e, uint32_t slot, enum endpoint_health health, uint64_t now_ms)
+{
+	struct endpoint_live *live = endpoints_live(e, slot);
+
+	if (!live)
+		return;
+	if (health != ENDPOINT_DOWN && atomic_load_explicit(&live->health, memory_order_relaxed) == ENDPOINT_DOWN)
+		ramp_from(live, now_ms, e->ramp_ms);
+	/* The ramp first: nobody sees it up and without one. */
+	atomic_store_explicit(&live->health, (uint8_t)health, memory_order_release);
+}
+
+void endpoints_set_ramp(struct endpoints *e, uint32_t ramp_ms)
+{
+	e->ramp_ms = ramp_ms;
+}
+
+struct trouble *endpoint_trouble(const struct endpoints *e, uint32_t slot)
+{
+	return slot < e->slots.max ? &e->trouble[slot] : NULL;
+}
+
+bool endpoints_decide_begin(struct endpoints *e)
+{
+	return !atomic_flag_test_and_set_explicit(&e->deciding, memory_order_acquire);
+}
+
+void endpoints_decide_end(struct endpoints *e)
+{
+	atomic_flag_clear_explicit(&e->deciding, memory_order_release);
 }
 
 uint32_t endpoint_id(uint32_t trunk_id, const struct ip_port *addr, uint8_t transport)

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <assert.h>
 #include <stdatomic.h>
 #include <stdbool.h>
 #include <stdint.h>
@@ -19,7 +20,7 @@ enum endpoint_health {
 	ENDPOINT_UP,
 	ENDPOINT_SUSPECT, /* a probe failed, not enough for down: used */
 	ENDPOINT_DOWN,	  /* not used */
-	ENDPOINT_EJECTED, /* taken out by live traffic: not used until ejected_until_ms */
+	ENDPOINT_EJECTED, /* taken out by live traffic until ejected_until_ms; a word for people: health itself never has it */
 };
 
 struct endpoint_config {
@@ -31,21 +32,55 @@ struct endpoint_config {
 	uint32_t trunk_slot;
 };
 
-struct endpoint_live {
-	_Alignas(64) _Atomic(uint8_t) health; /* enum endpoint_health; control writes */
-	_Atomic(uint64_t) ejected_until_ms;   /* data-plane clock; used with ENDPOINT_EJECTED and for Retry-After of a 503 */
-	_Atomic(const struct endpoint_config *) config; /* as in the slot, so that one line says whether it is usable; endpoints.c's */
+/* Why live traffic took an endpoint out. */
+enum eject_reason {
+	EJECT_NONE,
+	EJECT_REFUSED,	   /* an ICMP error answered a call */
+	EJECT_RETRY_AFTER, /* a 503 asked for it */
+	EJECT_SILENT,	   /* `count` calls in a row timed out or could not be delivered */
+	EJECT_FAILURES,	   /* `count` calls in a row failed before they rang */
+	EJECT_SHARE,	   /* `count` percent of its calls in the window did */
 };
 
-/* When live traffic takes an endpoint out (of rotation, not out of its calls). */
+struct endpoint_live {
+	_Alignas(64) _Atomic(uint8_t) health; /* enum endpoint_health; control writes */
+	_Atomic(uint8_t) troubled;	      /* calls failed there lately: its struct trouble has something to forget */
+	_Atomic(uint8_t) eject_reason;	      /* enum eject_reason: of the last ejection; so are the next three */
+	_Atomic(uint16_t) eject_status;	      /* the response that brought it; 0: none did */
+	_Atomic(uint32_t) eject_count;
+	_Atomic(uint64_t) ejected_ms;	      /* when; data-plane clock, like all times here */
+	_Atomic(uint64_t) ejected_until_ms;   /* out until then, whatever the health says */
+	_Atomic(const struct endpoint_config *) config; /* as in the slot, so that one line says whether it is usable; endpoints.c's */
+	_Atomic(uint64_t) ramp_until_ms;      /* back, but not for its whole share before then (ramp.h) */
+	_Atomic(uint32_t) ramp_ms;	      /* how long that takes in all */
+};
+static_assert(sizeof(struct endpoint_live) == 64, "one cache line");
+
+/* When live traffic takes an endpoint out (of rotation, not out of its calls), and what comes after. */
 struct ejection_config {
-	uint32_t after;		/* calls in a row that got no response at all; 0: never */
-	uint32_t first_ms;	/* for how long at first; doubled each time it happens again before a response came */
-	uint32_t max_ms;	/* at most */
-	uint32_t share_percent; /* of a profile's endpoints, that may be out at once */
+	uint32_t after;		 /* calls in a row that timed out or could not be delivered; 0: never for that */
+	uint32_t after_failures; /* calls in a row that failed in any way before they rang; 0: never for that */
+	uint32_t numbers;	 /* failures by 408 and 5xx count only when this many called numbers met them */
+	uint32_t window_ms;	 /* over which the share of failures is looked at; 0: it is not */
+	uint32_t window_percent; /* of the calls in it, that may fail */
+	uint32_t window_calls;	 /* a share of fewer calls says nothing */
+	uint32_t first_ms;	 /* for how long at first; doubled each time it happens again before it did well for as long */
+	uint32_t max_ms;	 /* at most */
+	uint32_t share_percent;	 /* of a profile's endpoints, that may be out at once */
+	uint32_t ramp_ms;	 /* a returning endpoint has its whole share after that; 0: at once */
+	bool last_resort;	 /* where live traffic took out all there are, the least bad are tried */
+};
+
+/* One ejection. */
+struct ejection {
+	uint64_t now_ms, until_ms;
+	uint8_t reason; /* enum eject_reason */
+	uint16_t status;
+	uint32_t count;
 };
 
 struct endpoints;
+struct trouble;
 
 /* NULL: no memory. control-only */
 struct endpoints *endpoints_new(uint32_t max_endpoints, struct epoch *e);
@@ -67,8 +102,26 @@ struct endpoint_live *endpoints_live(const struct endpoints *e, uint32_t slot);
 /* May a new call be sent there at now_ms (data-plane clock)? reader, inside a quiescent period */
 bool endpoint_usable(const struct endpoints *e, uint32_t slot, uint64_t now_ms);
 
-/* Takes the endpoint out until the later of its present ejection and until_ms. any */
-void endpoint_eject(struct endpoints *e, uint32_t slot, uint64_t until_ms);
+/* The same for one call, by its hash: one that has just come back is not for every call yet (ramp.h). reader, inside a quiescent period */
+bool endpoint_takes(const struct endpoints *e, uint32_t slot, uint64_t call_hash, uint64_t now_ms);
+
+/* Takes the endpoint out until the later of its present ejection and x->until_ms; a ramp follows. any */
+void endpoint_eject(struct endpoints *e, uint32_t slot, const struct ejection *x);
+/* How many there were, of all endpoints: who follows them need look only when it moved. any */
+uint64_t endpoints_ejections(const struct endpoints *e);
+
+/* What probes say of it from now on. One that comes back from down has a ramp. control-only */
+void endpoint_set_health(struct endpoints *e, uint32_t slot, enum endpoint_health health, uint64_t now_ms);
+
+/* How long a ramp takes that begins from now on; 0 (the default): none. control-only */
+void endpoints_set_ramp(struct endpoints *e, uint32_t ramp_ms);
+
+/* What calls have met there lately (trouble.h). Never NULL for slot < max. any */
+struct trouble *endpoint_trouble(const struct endpoints *e, uint32_t slot);
+/* One at a time may decide about ejections, so that the share that may be out holds. false: another does so just now. Nobody waits: the
+ * next failure asks again. any */
+bool endpoints_decide_begin(struct endpoints *e);
+void endpoints_decide_end(struct endpoints *e);
 
 /* Hash of trunk id, address, port and transport. any */
 uint32_t endpoint_id(uint32_t trunk_id, const struct ip_port *addr, uint8_t transport);

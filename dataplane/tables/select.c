@@ -6,20 +6,29 @@
 
 #define GOLDEN 0x9e3779b97f4a7c15ULL
 
-/* What one call of select_next looks at. */
-struct choice {
-	const struct profile *profile;
-	const struct endpoints *endpoints;
-	uint64_t now_ms;
-	struct selection_state *state;
-};
-
 static bool tried(const struct selection_state *s, uint32_t endpoint)
 {
 	for (unsigned i = 0; i < s->tried_count && i < ATTEMPTS_MAX; i++)
 		if (s->tried[i] == endpoint)
 			return true;
 	return false;
+}
+
+/* What one call of select_next looks at. */
+struct choice {
+	const struct profile *profile;
+	const struct endpoints *endpoints;
+	uint64_t now_ms;
+	struct selection_state *state;
+	bool whole; /* endpoints on their ramps may have every call: there is no other to send it to */
+};
+
+/* May the call go there now? */
+static bool usable(const struct choice *c, uint32_t endpoint)
+{
+	return (c->whole ? endpoint_usable(c->endpoints, endpoint, c->now_ms)
+			 : endpoint_takes(c->endpoints, endpoint, c->state->hash, c->now_ms)) &&
+	       !tried(c->state, endpoint);
 }
 
 /* The configuration alone lets it take calls. */
@@ -35,7 +44,7 @@ static bool target_usable(const struct choice *c, unsigned target)
 	if (!target_open(t))
 		return false;
 	for (unsigned i = 0; i < t->endpoint_count; i++)
-		if (endpoint_usable(c->endpoints, t->endpoints[i], c->now_ms) && !tried(c->state, t->endpoints[i]))
+		if (usable(c, t->endpoints[i]))
 			return true;
 	return false;
 }
@@ -49,7 +58,7 @@ static uint64_t endpoint_group(const struct choice *c, const struct profile_targ
 	for (unsigned i = 0; i < t->endpoint_count; i++) {
 		if (group && t->priorities[i] != t->priorities[first])
 			break;
-		if (!endpoint_usable(c->endpoints, t->endpoints[i], c->now_ms) || tried(c->state, t->endpoints[i]))
+		if (!usable(c, t->endpoints[i]))
 			continue;
 		if (!group)
 			first = i;
@@ -203,21 +212,49 @@ static bool next_ring(const struct choice *c, struct selection *ret)
 	return false;
 }
 
+static bool next(const struct choice *c, struct selection *ret)
+{
+	const struct selection_state *s = c->state;
+
+	if (c->profile->strategy == STRATEGY_SIMULTANEOUS_RING)
+		return next_ring(c, ret);
+	/* The profile may have been published anew since the last attempt, with fewer targets. */
+	if (s->current >= 0 && s->current < c->profile->target_count && take(c, (unsigned)s->current, ret))
+		return true;
+	if ((unsigned)__builtin_popcount(s->targets_tried) > c->profile->knobs.max_retries)
+		return false;
+	return next_target(c, ret);
+}
+
 int select_next(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		struct selection *ret)
 {
-	struct choice c = { p, endpoints, now_ms, s };
+	struct choice c = { p, endpoints, now_ms, s, false };
 
 	if (s->tried_count >= ATTEMPTS_MAX || s->tried_count >= p->knobs.max_attempts)
 		return -ERR_NOT_FOUND;
-	if (p->strategy == STRATEGY_SIMULTANEOUS_RING)
-		return next_ring(&c, ret) ? 0 : -ERR_NOT_FOUND;
-	/* The profile may have been published anew since the last attempt, with fewer targets. */
-	if (s->current >= 0 && s->current < p->target_count && take(&c, (unsigned)s->current, ret))
+	if (next(&c, ret))
 		return 0;
-	if ((unsigned)__builtin_popcount(s->targets_tried) > p->knobs.max_retries)
-		return -ERR_NOT_FOUND;
-	return next_target(&c, ret) ? 0 : -ERR_NOT_FOUND;
+	c.whole = true;
+	return next(&c, ret) ? 0 : -ERR_NOT_FOUND;
+}
+
+uint64_t select_first_back(const struct profile *p, const struct endpoints *endpoints, const struct selection_state *s)
+{
+	uint64_t first = UINT64_MAX / 2;
+
+	for (unsigned i = 0; i < p->target_count; i++) {
+		const struct profile_target *t = &p->targets[i];
+
+		for (unsigned k = 0; target_open(t) && k < t->endpoint_count; k++) {
+			const struct endpoint_live *live = endpoints_live(endpoints, t->endpoints[k]);
+			uint64_t until = atomic_load_explicit(&live->ejected_until_ms, memory_order_relaxed);
+
+			if (until < first && !tried(s, t->endpoints[k]) && endpoint_usable(endpoints, t->endpoints[k], UINT64_MAX))
+				first = until;
+		}
+	}
+	return first;
 }
 
 int select_prefer(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
@@ -242,7 +279,7 @@ int select_prefer(const struct profile *p, const struct endpoints *endpoints, ui
 const char *select_refusal(const struct profile *p, unsigned target, const struct endpoints *endpoints, uint64_t now_ms)
 {
 	struct selection_state fresh = { .current = -1 };
-	struct choice c = { p, endpoints, now_ms, &fresh };
+	struct choice c = { p, endpoints, now_ms, &fresh, true };
 	const struct profile_target *t = &p->targets[target];
 
 	if (!t->enabled)

@@ -35,9 +35,14 @@ static inline void selection_start(struct selection_state *s, uint64_t hash)
  * going round; weighted by table[hash], then by re-hashing to the next distinct target, then any with weight left in table order.
  * Simultaneous ring walks all targets by position, an endpoint each, before any second endpoint; max_retries does not bound it.
  * Disabled targets, weight 0 (all strategies), targets without a usable endpoint, and more targets than 1 + max_retries or attempts
- * than max_attempts are refused. 0; -ERR_NOT_FOUND: nothing is left. reader, inside a quiescent period */
+ * than max_attempts are refused. An endpoint on its ramp (ramp.h) is passed over for the calls that are not for it yet, unless nothing else
+ * is left. 0; -ERR_NOT_FOUND: nothing is left. reader, inside a quiescent period */
 int select_next(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		struct selection *ret);
+
+/* When the first of the untried endpoints that calls may go to is no longer ejected (those that are down do not count); far in the future
+ * where there is none. reader, inside a quiescent period */
+uint64_t select_first_back(const struct profile *p, const struct endpoints *endpoints, const struct selection_state *s);
 
 /* That very endpoint as the next attempt, whatever the strategy says: it challenged the caller, or a redirect names it. 0; -ERR_NOT_FOUND: it is
  * no endpoint of an enabled target of the profile, is not usable, was tried, or max_attempts is used up.

@@ -16,7 +16,7 @@ OUT = 2
 
 
 def configure(config):
-    config["ejection"] = {"after": 3, "first_s": OUT, "max_s": OUT}
+    config["ejection"] = {"after": 3, "first_s": OUT, "max_s": OUT, "ramp_s": 0}
     add_profile(config, "pair", NUMBER, targets=("target1", "target2"), response_timeout_ms=500)
     add_profile(config, "alone", ALONE, targets=("target1",), response_timeout_ms=500, max_retries=0)
 

@@ -78,7 +78,7 @@ def configuration(lab, driver="af_packet", workers=1, strategy="round_robin", **
         "token_key_file": os.path.join(lab.directory, "token.key"),
         "drain_timeout_s": 10,
         "probe": {"enabled": False},
-        "ejection": {"after": 0},
+        "ejection": {"after": 0, "after_failures": 0, "window_s": 0, "ramp_s": 0},
         **routing(strategy, **knobs),
     }
 

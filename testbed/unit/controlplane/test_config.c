@@ -194,7 +194,7 @@ static const struct {
 	{ "timers: {t1_ms: 5}\n", "5: timers.t1_ms: 5 is not in 10..10000" },
 	{ "ejection: {after: 101}\n", "5: ejection.after: 101 is not in 0..100" },
 	{ "ejection: {first_s: 20, max_s: 10}\n", "5: ejection.max_s: less than first_s (10 < 20)" },
-	{ "ejection: {share: 3}\n", "5: ejection.share: unknown key (known here: after first_s max_s share_percent)" },
+	{ "ejection: {share: 3}\n", "5: ejection.share: unknown key (known here: after after_failures numbers window_s window_percent window_calls first_s max_s share_percent ramp_s last_resort)" },
 	{ "timers: {t1_ms: 500, t2_ms: 400}\n", "5: timers.t2_ms: less than t1_ms (400 < 500)" },
 	{ "access: {unknown_source: drop}\n", "5: access.unknown_source: 'drop' is none of reject, silent" },
 	{ "number_plan: {country_code: '+44'}\n", "5: number_plan.country_code: '+44' has other characters than digits" },

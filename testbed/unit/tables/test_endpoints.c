@@ -49,13 +49,13 @@ static void test_eject(void **state)
 	uint32_t slot;
 
 	assert_int_equal(endpoints_add(p, &c, &slot), 0);
-	endpoint_eject(p, slot, 500);
-	endpoint_eject(p, slot, 300); /* the later one holds */
+	endpoint_eject(p, slot, &(struct ejection){ .until_ms = 500 });
+	endpoint_eject(p, slot, &(struct ejection){ .until_ms = 300 }); /* the later one holds */
 	assert_false(endpoint_usable(p, slot, 499));
 	assert_true(endpoint_usable(p, slot, 500));
-	endpoint_eject(p, slot, 700);
+	endpoint_eject(p, slot, &(struct ejection){ .until_ms = 700 });
 	assert_false(endpoint_usable(p, slot, 699));
-	endpoint_eject(p, 99, 700);
+	endpoint_eject(p, 99, &(struct ejection){ .until_ms = 700 });
 	endpoints_free(p);
 	epoch_free(e);
 }

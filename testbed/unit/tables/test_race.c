@@ -172,7 +172,7 @@ static void change_slots(struct race *r, unsigned k, uint16_t stamp)
 	assert_int_equal(endpoints_update(t->endpoints, r->endpoint_slots[k % ENDPOINTS], &c), 0);
 	atomic_store_explicit(&endpoints_live(t->endpoints, r->endpoint_slots[k % ENDPOINTS])->health,
 			      (uint8_t)(random_next() % 5), memory_order_relaxed);
-	endpoint_eject(t->endpoints, r->endpoint_slots[k % ENDPOINTS], k);
+	endpoint_eject(t->endpoints, r->endpoint_slots[k % ENDPOINTS], &(struct ejection){ .until_ms = k });
 	/* Trunks come, go and change names; the table is full until readers have let go of a removed one. */
 	trunk_stamp(&trunk, stamp);
 	if (!trunks_get(t->trunks, slot))

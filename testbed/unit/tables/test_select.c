@@ -105,7 +105,7 @@ static void test_ejected(void **state)
 	struct bench b;
 
 	bench_start(&b, F, &knobs, lines, 3);
-	endpoint_eject(b.endpoints, b.slots[0][0], 1000);
+	endpoint_eject(b.endpoints, b.slots[0][0], &(struct ejection){ .until_ms = 1000 });
 	selection_start(&s, 1);
 	assert_int_equal(select_next(b.profile, b.endpoints, 999, &s, &got), 0);
 	assert_int_equal(got.target, 1);
