@@ -331,9 +331,13 @@ static int load_probe(const struct raw_config *raw, struct config *c, char *erro
 	struct probe_settings given;
 	int err = probe_settings_load(raw->probe, "probe", &given, error);
 
-	if (!err)
-		c->probe = probe_settings_over(&given, &otherwise);
-	return err;
+	if (err)
+		return err;
+	c->probe = probe_settings_over(&given, &otherwise);
+	_Static_assert(sizeof(c->probe.user_agent) == sizeof(c->dataplane.server_name), "as the server calls itself");
+	if (!(given.given & PROBE_USER_AGENT))
+		memcpy(c->probe.user_agent, c->dataplane.server_name, sizeof(c->probe.user_agent));
+	return 0;
 }
 
 static int check(const struct raw_config *raw, struct config *c, char *error)

@@ -100,11 +100,13 @@ bool worker_outbox_record(void *ctx, const struct call_record *record)
 void worker_outbox_probe_done(void *ctx, const struct probe_result *result, uint64_t started)
 {
 	struct worker *w = ctx;
-	struct probe_result r = *result;
+	uint32_t bytes = (uint32_t)offsetof(struct probe_result, answer) + result->answer_len;
+	struct probe_result r;
 
+	memcpy(&r, result, bytes);
 	if (r.status)
 		r.rtt_us = (uint32_t)((rte_rdtsc() - started) * 1000000 / rte_get_tsc_hz());
-	if (mailbox_post(w->probe_results, &r))
+	if (mailbox_post_part(w->probe_results, &r, bytes))
 		w->control_due = true;
 	else
 		counter_add(w->counters, COUNTER_probe_results_dropped, 1);

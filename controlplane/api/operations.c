@@ -16,6 +16,7 @@ static const struct operation_param target_set[] = {
 	{ "target", PARAM_TEXT, true, "PROFILE/TRUNK" },
 	{ "enabled", PARAM_BOOLEAN, false, "false: no new calls; live ones go on" },
 	{ "weight", PARAM_INTEGER, false, "share of calls, 0..65535; 0 drains" },
+	{ "probe", PARAM_OBJECT, false, "how its endpoints are probed, over what profile and trunk say; {}: as those say" },
 	{ 0 },
 };
 
@@ -35,7 +36,8 @@ static const struct operation_param profile_set[] = {
 	{ "decline_scope", PARAM_TEXT, false, "all: a 6xx ends every branch of a simultaneous ring; target: its own only" },
 	{ "follow_redirects", PARAM_BOOLEAN, false, "Contacts of a 3xx that are endpoints of this profile are tried next" },
 	{ "retry_codes", PARAM_OBJECT, false, "{add: [codes], remove: [codes]} against the default 408 and 5xx" },
-	{ "targets", PARAM_LIST, false, "[{trunk, position, weight, enabled}]" },
+	{ "probe", PARAM_OBJECT, false, "how endpoints that it uses are probed, over what their trunks say; {}: as those say" },
+	{ "targets", PARAM_LIST, false, "[{trunk, position, weight, enabled, probe}]" },
 	{ 0 },
 };
 

@@ -26,6 +26,18 @@ static json_t *since_json(uint64_t ms)
 	return json_string(text);
 }
 
+static json_t *ms_json(uint32_t us)
+{
+	return us ? json_real((double)us / 1000) : json_null();
+}
+
+/* Round trips of its probes: the moving average, and quantiles of the last thousand or so. */
+static json_t *rtt_json(const struct rtt *r)
+{
+	return json_pack("{s:o, s:o, s:o, s:o}", "mean_ms", ms_json(r->mean_us), "p50_ms", ms_json(rtt_quantile_us(r, 500000)), "p90_ms",
+			 ms_json(rtt_quantile_us(r, 900000)), "p99_ms", ms_json(rtt_quantile_us(r, 990000)));
+}
+
 /* Its health, since when, why, and what probes have seen. */
 static json_t *endpoint_json(const struct control *c, const struct model_endpoint *e, uint32_t slot)
 {
@@ -38,10 +50,11 @@ static json_t *endpoint_json(const struct control *c, const struct model_endpoin
 	if (probed)
 		health_text(&s.health, reason);
 	ip_port_format(&e->addr, address);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:I, s:I, s:i, s:i}", "address", address, "transport", "udp", "health",
+	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:i}", "address", address, "transport", "udp", "health",
 			 endpoint_health_name((enum endpoint_health)health), "reason", reason, "since",
 			 probed ? since_json(s.health.since_ms) : json_null(), "rtt_ms",
-			 s.rtt_us ? json_real((double)s.rtt_us / 1000) : json_null(), "probes_sent", (json_int_t)s.sent, "probes_failed",
+			 ms_json(s.rtt.mean_us), "rtt", rtt_json(&s.rtt), "probe_interval_ms",
+			 probed ? json_integer(s.interval_ms) : json_null(), "probes_sent", (json_int_t)s.sent, "probes_failed",
 			 (json_int_t)s.failed, "priority", e->priority, "weight", e->weight);
 }
 
@@ -133,6 +146,7 @@ static struct model_target *find_target(const struct model *m, const char *name,
 int operation_target_set(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
 	json_int_t weight = param_integer(params, "weight", 0);
+	struct probe_settings probe = { .given = 0 };
 	struct model_profile *profile;
 	struct model_target *target;
 	struct model *candidate;
@@ -141,8 +155,11 @@ int operation_target_set(struct control *c, const json_t *params, json_t **ret_r
 
 	if (weight < 0 || weight > 65535)
 		return error_set(error, -ERR_INVALID, "weight: %lld is not in 0..65535", (long long)weight);
-	if (!param_given(params, "enabled") && !param_given(params, "weight"))
-		return error_set(error, -ERR_INVALID, "target.set: needs enabled or weight");
+	if (!param_given(params, "enabled") && !param_given(params, "weight") && !param_given(params, "probe"))
+		return error_set(error, -ERR_INVALID, "target.set: needs enabled, weight or probe");
+	err = param_given(params, "probe") ? probe_settings_read(json_object_get(params, "probe"), "probe", &probe, error) : 0;
+	if (err)
+		return err;
 	if (!find_target(c->routing->model, param_text(params, "target"), &profile, error))
 		return -ERR_NOT_FOUND;
 	candidate = model_copy(c->routing->model);
@@ -153,6 +170,8 @@ int operation_target_set(struct control *c, const json_t *params, json_t **ret_r
 		target->enabled = json_is_true(json_object_get(params, "enabled"));
 	if (param_given(params, "weight"))
 		target->weight = (uint16_t)weight;
+	if (param_given(params, "probe"))
+		target->probe = probe;
 	id = profile->id;
 	err = change_commit(c, candidate, id, false, ret_result, error);
 	if (!err) {

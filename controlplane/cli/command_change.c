@@ -97,22 +97,42 @@ static json_t *value_of(const char *key, const char *text)
 	return value ? value : json_string(text);
 }
 
-int command_profile_set(const struct invocation *i, struct client *c)
+/* KEY=VALUE from the second word on, into params. */
+static int read_settings(const struct invocation *i, json_t *params)
 {
-	json_t *params = json_pack("{s:s}", "name", i->argv[0]);
-
 	for (int k = 1; k < i->argc; k++) {
 		const char *equals = strchr(i->argv[k], '=');
 		char key[64];
 
-		if (!equals || equals == i->argv[k] || (size_t)(equals - i->argv[k]) >= sizeof(key)) {
-			json_decref(params);
+		if (!equals || equals == i->argv[k] || (size_t)(equals - i->argv[k]) >= sizeof(key))
 			return usage(i, "settings are written KEY=VALUE");
-		}
 		snprintf(key, sizeof(key), "%.*s", (int)(equals - i->argv[k]), i->argv[k]);
 		json_object_set_new(params, key, value_of(key, equals + 1));
 	}
-	return change(i, c, "profile.set", params);
+	return CTL_OK;
+}
+
+int command_profile_set(const struct invocation *i, struct client *c)
+{
+	json_t *params = json_pack("{s:s}", "name", i->argv[0]);
+	int status = read_settings(i, params);
+
+	if (status == CTL_OK)
+		return change(i, c, "profile.set", params);
+	json_decref(params);
+	return status;
+}
+
+/* Replaces what the target said of probes; no KEY=VALUE: it says nothing any more. */
+int command_target_probe(const struct invocation *i, struct client *c)
+{
+	json_t *probe = json_object();
+	int status = read_settings(i, probe);
+
+	if (status == CTL_OK)
+		return change(i, c, "target.set", json_pack("{s:s, s:o}", "target", i->argv[0], "probe", probe));
+	json_decref(probe);
+	return status;
 }
 
 static int set_number(const struct invocation *i, struct client *c, const char *kind, const char *profile)

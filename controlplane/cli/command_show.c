@@ -99,9 +99,9 @@ int command_workers(const struct invocation *i, struct client *c)
 }
 
 /* Each endpoint once, though many profiles may name its trunk. */
-static void print_endpoints(const json_t *targets)
+static void print_endpoints(const json_t *targets, const char *headings, const char *keys)
 {
-	struct table *t = table_new("trunk|endpoint|health|since|reason|>rtt ms|>probes|>failed");
+	struct table *t = table_new(headings);
 	json_t *target, *endpoint, *seen = json_object();
 	size_t k, n;
 
@@ -113,11 +113,10 @@ static void print_endpoints(const json_t *targets)
 		json_object_set_new(seen, trunk, json_true());
 		json_array_foreach(json_object_get(target, "endpoints"), n, endpoint) {
 			json_object_set_new(endpoint, "trunk", json_string(trunk));
-			table_json(t, endpoint, "trunk|address|health|since|reason|rtt_ms|probes_sent|probes_failed");
+			table_json(t, endpoint, keys);
 		}
 	}
 	json_decref(seen);
-	putchar('\n');
 	table_print(t, stdout, "no endpoints");
 }
 
@@ -130,12 +129,21 @@ int command_targets(const struct invocation *i, struct client *c)
 
 	if (status != CTL_OK || !result)
 		return status;
+	if (i->rtt) {
+		print_endpoints(result, "trunk|endpoint|health|>every ms|>mean ms|>p50 ms|>p90 ms|>p99 ms|>probes|>failed",
+				"trunk|address|health|probe_interval_ms|rtt.mean_ms|rtt.p50_ms|rtt.p90_ms|rtt.p99_ms|probes_sent|probes_failed");
+		json_decref(result);
+		return status;
+	}
 	t = table_new("target|state|>position|>weight|>attempts|>answered|>rejected|>failed|>timeouts|>rescued away|>ringing|>live");
 	json_array_foreach(result, k, target)
 		table_json(t, target, "target|state|position|weight|attempts|answered|rejected|failed|timeouts|rescued_away|ringing|live");
 	table_print(t, stdout, "no targets: strowgerctl apply -f FILE brings some");
-	if (json_array_size(result))
-		print_endpoints(result);
+	if (json_array_size(result)) {
+		putchar('\n');
+		print_endpoints(result, "trunk|endpoint|health|since|reason|>rtt ms|>probes|>failed",
+				"trunk|address|health|since|reason|rtt_ms|probes_sent|probes_failed");
+	}
 	json_decref(result);
 	return status;
 }

@@ -20,6 +20,7 @@ enum ctl_option {
 	OPTION_LOOP = 128,
 	OPTION_FOLLOW = 256,
 	OPTION_HISTORY = 512,
+	OPTION_RTT = 1024,
 };
 
 struct invocation {
@@ -27,7 +28,7 @@ struct invocation {
 	int argc; /* words behind the command's own */
 	char **argv;
 	const char *socket, *file, *source, *call_id, *limit, *pcap;
-	bool json, dry_run, once, loop, follow, history, help, version;
+	bool json, dry_run, once, loop, rtt, follow, history, help, version;
 	unsigned options; /* those given, of enum ctl_option */
 };
 
@@ -59,6 +60,7 @@ int command_trace(const struct invocation *i, struct client *c);
 int command_targets(const struct invocation *i, struct client *c);
 int command_target_enable(const struct invocation *i, struct client *c);
 int command_target_disable(const struct invocation *i, struct client *c);
+int command_target_probe(const struct invocation *i, struct client *c);
 int command_target_weight(const struct invocation *i, struct client *c);
 int command_profiles(const struct invocation *i, struct client *c);
 int command_profile_show(const struct invocation *i, struct client *c);

@@ -30,6 +30,7 @@ static bool become(struct health *h, enum endpoint_health state, enum health_rea
 	h->reason = (uint8_t)reason;
 	h->status = status;
 	h->since_ms = now_ms;
+	h->said[0] = 0;
 	return true;
 }
 
@@ -71,7 +72,9 @@ void health_text(const struct health *h, char out[HEALTH_TEXT_MAX])
 	switch ((enum health_reason)h->reason) {
 	case HEALTH_NOT_PROBED: strcpy(out, "not probed yet"); break;
 	case HEALTH_ANSWERED:
-	case HEALTH_STATUS: snprintf(out, HEALTH_TEXT_MAX, "OPTIONS got %u", h->status); break;
+	case HEALTH_STATUS:
+		snprintf(out, HEALTH_TEXT_MAX, "OPTIONS got %u%s%s%s", h->status, h->said[0] ? " (" : "", h->said, h->said[0] ? ")" : "");
+		break;
 	case HEALTH_TIMEOUT: strcpy(out, "OPTIONS got no answer"); break;
 	case HEALTH_REFUSED: strcpy(out, "OPTIONS could not be delivered"); break;
 	}

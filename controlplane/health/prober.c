@@ -32,7 +32,8 @@ struct probed {
 	uint64_t sent_ms;      /* the last one */
 	uint32_t trunk_id, endpoint_id;
 	uint32_t out;	       /* serial of the probe that is out; 0: none */
-	uint32_t rtt_us;
+	bool spread;	       /* its second probe has been placed within its interval */
+	struct rtt rtt;
 	uint32_t round;	       /* of prober.round, when it was last in force; 0: the place is free */
 };
 
@@ -135,10 +136,14 @@ static void tell(const struct prober *p, const struct probed *e, const struct en
 		 trunk ? trunk->name : "?", endpoint_health_name((enum endpoint_health)e->health.state), why);
 }
 
-static uint64_t next_due(struct prober *p, const struct probed *e, uint64_t now_ms)
+/* Whoever came together was asked together, within a second: the second probe comes anywhere in the interval, and from then on they are spread. */
+static uint64_t next_due(struct prober *p, struct probed *e, uint64_t now_ms)
 {
 	uint64_t interval = e->settings.interval_ms, due = e->sent_ms + interval - interval / 10 + roll(p, interval / 5 + 1);
 
+	if (!e->spread && interval > FIRST_MS)
+		due = e->sent_ms + FIRST_MS + roll(p, interval - FIRST_MS + 1);
+	e->spread = true;
 	return due > now_ms ? due : now_ms + 1;
 }
 
@@ -154,9 +159,11 @@ static void conclude(struct prober *p, struct probed *e, const struct probe_resu
 	if (!health_alive(&e->settings, r))
 		e->failed++;
 	if (r->status)
-		e->rtt_us = e->rtt_us ? (uint32_t)((7ull * e->rtt_us + r->rtt_us) / 8) : r->rtt_us;
+		rtt_add(&e->rtt, r->rtt_us);
 	if (!health_take(&e->health, &e->settings, r, now_ms))
 		return;
+	if (r->answer_len)
+		options_said(r->answer, r->answer_len, e->health.said, sizeof(e->health.said));
 	write_health(p, e, now_ms);
 	if (e->health.state == ENDPOINT_DOWN)
 		dataplane_release_endpoint(p->dataplane, slot_of(p, e));
@@ -197,11 +204,19 @@ static void own_uri(const struct prober *p, uint8_t family, char *out, size_t by
 	snprintf(out, bytes, "sip:%s", text);
 }
 
+/* What the settings leave open. */
+static const char *text_or(const char *given, const char *otherwise)
+{
+	return given[0] ? given : otherwise;
+}
+
 static int write_request(struct prober *p, const struct probed *e, const struct endpoint_config *config, struct probe_request *r)
 {
 	const struct trunk *trunk = trunks_get(dataplane_tables(p->dataplane)->trunks, config->trunk_slot);
+	const struct probe_settings *s = &e->settings;
 	char uri[300], own[IP_PORT_TEXT_MAX + 8], address[IP_PORT_TEXT_MAX], tag[24], call_id[40];
-	const struct options_request o = { uri, own, tag, call_id, dataplane_configuration(p->dataplane)->server_name };
+	struct options_request o = { .uri = uri, .own = own, .from = text_or(s->from, own), .to = text_or(s->to, uri), .tag = tag, .call_id = call_id,
+				     .user_agent = s->user_agent, .max_forwards = s->max_forwards };
 	bool named = trunk && trunk->host[0] && trunk->request_uri == TRUNK_URI_ENDPOINT;
 
 	ip_port_format(&config->addr, address);
@@ -213,10 +228,12 @@ static int write_request(struct prober *p, const struct probed *e, const struct 
 	r->id = (uint64_t)p->serial << 32 | slot_of(p, e);
 	r->to = config->addr;
 	r->transport = config->transport;
-	r->timeout_ms = e->settings.timeout_ms;
+	r->timeout_ms = s->timeout_ms;
 	r->len = (uint16_t)options_write(&o, r->message, sizeof(r->message));
-	if (!r->len && named) { /* a host that libosip2 does not take */
+	if (!r->len) { /* a host or an address of record that libosip2 does not take */
 		snprintf(uri, sizeof(uri), "sip:%s", address);
+		o.from = own;
+		o.to = uri;
 		r->len = (uint16_t)options_write(&o, r->message, sizeof(r->message));
 	}
 	return r->len ? 0 : -ERR_INVALID;
@@ -278,6 +295,7 @@ static void keep(struct prober *p, struct probed *e, const struct probe_settings
 {
 	bool other_pace = e->settings.interval_ms != s->interval_ms;
 
+	e->spread = e->spread && !other_pace;
 	e->round = p->round;
 	e->settings = *s;
 	write_health(p, e, now_ms);
@@ -307,11 +325,33 @@ static void forget(struct prober *p, struct probed *e, uint64_t now_ms)
 	e->out = 0;
 }
 
-static void follow_trunk(struct prober *p, const struct routing *r, const struct model_trunk *t, uint64_t now_ms)
+/* What the users of each trunk want, by its place in the model: targets over their profiles over the trunk, the strictest of them. NULL: no memory. */
+static struct probe_settings *wanted(const struct prober *p, const struct model *m)
 {
-	const struct probe_settings s = probe_settings_over(&t->probe, &p->otherwise);
+	struct probe_settings *all = calloc(m->trunk_count + 1, sizeof(*all));
 
-	for (unsigned i = 0; s.enabled && i < t->endpoint_count; i++) {
+	for (uint32_t i = 0; all && i < m->profile_count; i++) {
+		const struct model_profile *profile = &m->profiles[i];
+
+		for (unsigned k = 0; k < profile->target_count; k++) {
+			const struct model_trunk *t = model_trunk_by_id(m, profile->targets[k].trunk_id);
+			struct probe_settings s = probe_settings_over(&t->probe, &p->otherwise), *best = &all[t - m->trunks];
+
+			s = probe_settings_over(&profile->probe, &s);
+			s = probe_settings_over(&profile->targets[k].probe, &s);
+			if (!best->given || probe_settings_stricter(&s, best))
+				*best = s;
+		}
+	}
+	for (uint32_t i = 0; all && i < m->trunk_count; i++)
+		if (!all[i].given) /* nobody uses it */
+			all[i] = probe_settings_over(&m->trunks[i].probe, &p->otherwise);
+	return all;
+}
+
+static void follow_trunk(struct prober *p, const struct routing *r, const struct model_trunk *t, const struct probe_settings *s, uint64_t now_ms)
+{
+	for (unsigned i = 0; s->enabled && i < t->endpoint_count; i++) {
 		uint32_t id = t->endpoints[i].id, slot = publish_endpoint_slot(r->publisher, t->id, id);
 		struct probed *e;
 
@@ -319,9 +359,9 @@ static void follow_trunk(struct prober *p, const struct routing *r, const struct
 			continue;
 		e = &p->probed[slot];
 		if (e->round && e->trunk_id == t->id && e->endpoint_id == id)
-			keep(p, e, &s, now_ms);
+			keep(p, e, s, now_ms);
 		else
-			begin(p, e, t->id, id, &s, now_ms);
+			begin(p, e, t->id, id, s, now_ms);
 	}
 }
 
@@ -329,12 +369,18 @@ void prober_follow(struct prober *p, const struct routing *r)
 {
 	uint64_t now_ms = dataplane_now_ms();
 
+	struct probe_settings *settings;
+
 	if (p->generation == r->generation)
+		return;
+	settings = wanted(p, r->model);
+	if (!settings) /* tried again within a second */
 		return;
 	p->generation = r->generation;
 	p->round += p->round == UINT32_MAX ? 2 : 1; /* never 0 */
 	for (uint32_t i = 0; i < r->model->trunk_count; i++)
-		follow_trunk(p, r, &r->model->trunks[i], now_ms);
+		follow_trunk(p, r, &r->model->trunks[i], &settings[i], now_ms);
+	free(settings);
 	for (uint32_t i = 0; i < p->used_count;) {
 		struct probed *e = &p->probed[p->used[i]];
 
@@ -355,6 +401,7 @@ bool prober_status(const struct prober *p, uint32_t slot, struct prober_status *
 	if (!p || slot >= endpoints_max(p->endpoints) || !p->probed[slot].round)
 		return false;
 	e = &p->probed[slot];
-	*ret = (struct prober_status){ .health = e->health, .rtt_us = e->rtt_us, .sent = e->sent, .failed = e->failed };
+	*ret = (struct prober_status){ .health = e->health, .rtt = e->rtt, .sent = e->sent, .failed = e->failed,
+				       .interval_ms = e->settings.interval_ms };
 	return true;
 }

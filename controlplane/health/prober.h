@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "health/health.h"
+#include "health/rtt.h"
 
 struct dataplane;
 struct event_base;
@@ -20,7 +21,7 @@ struct prober *prober_new(struct event_base *base, struct dataplane *d, const st
 void prober_free(struct prober *p);
 
 /* Takes over what is in force: endpoints that came are probed within their interval (1 s at most), those that stayed go on, those that went
- * are forgotten. Cheap when no other model was put in force since the last call. control-only */
+ * are forgotten. Where the targets that use an endpoint want different things, the strictest has its way (probe_settings_stricter). Cheap when no other model was put in force since the last call. control-only */
 void prober_follow(struct prober *p, const struct routing *r);
 
 /* Sends what is due at now_ms (data-plane clock). control-only */
@@ -31,8 +32,9 @@ bool prober_take(struct prober *p, uint64_t now_ms);
 
 struct prober_status {
 	struct health health;
-	uint32_t rtt_us; /* moving average, 1/8 of each answer; 0: none came yet */
+	struct rtt rtt;
 	uint64_t sent, failed;
+	uint32_t interval_ms;
 };
 
 /* Of the endpoint in that slot. false: it is not probed (or p is NULL). control-only */

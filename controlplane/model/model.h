@@ -43,6 +43,7 @@ struct model_target {
 	uint32_t trunk_id;
 	uint16_t position, weight;
 	bool enabled;
+	struct probe_settings probe; /* what it gives, over the profile's */
 };
 
 struct model_profile {
@@ -50,6 +51,7 @@ struct model_profile {
 	char name[PROFILE_NAME_MAX];
 	enum strategy strategy;
 	struct profile_knobs knobs;
+	struct probe_settings probe; /* what it gives, over each trunk's */
 	uint16_t target_count;
 	struct model_target targets[PROFILE_TARGETS_MAX];
 };

@@ -51,17 +51,17 @@ json_t *model_profile_json(const struct model_profile *p)
 	json_t *targets = json_array();
 
 	for (unsigned i = 0; i < p->target_count; i++)
-		json_array_append_new(targets, json_pack("{s:s, s:i, s:i, s:b}", "trunk", p->targets[i].trunk, "position",
+		json_array_append_new(targets, json_pack("{s:s, s:i, s:i, s:b, s:o*}", "trunk", p->targets[i].trunk, "position",
 							 p->targets[i].position, "weight", p->targets[i].weight, "enabled",
-							 p->targets[i].enabled));
-	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s, s:b, s:{s:o, s:o}, s:o}", "name", p->name, "strategy",
+							 p->targets[i].enabled, "probe", probe_settings_json(&p->targets[i].probe)));
+	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s, s:b, s:{s:o, s:o}, s:o*, s:o}", "name", p->name, "strategy",
 			 strategy_name(p->strategy), "response_timeout_ms", (int)k->response_timeout_ms, "progress_timeout_ms",
 			 (int)k->progress_timeout_ms, "ring_timeout_s", (int)(k->ring_timeout_ms / 1000), "setup_budget_s",
 			 (int)(k->setup_budget_ms / 1000), "max_retries", k->max_retries, "max_attempts", k->max_attempts,
 			 "exhausted_code", k->exhausted_code, "retry_after_progress", k->retry_after_progress,
 			 "decline_scope", k->decline_ends_target ? "target" : "all", "follow_redirects", k->follow_redirects, "retry_codes", "add",
 			 codes_json(&k->retry_codes, &plain.retry_codes), "remove", codes_json(&plain.retry_codes, &k->retry_codes),
-			 "targets", targets);
+			 "probe", probe_settings_json(&p->probe), "targets", targets);
 }
 
 json_t *model_domain_json(const struct model *m, const struct model_domain *d)

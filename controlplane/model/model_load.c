@@ -221,6 +221,10 @@ static int load_targets(const struct raw_profile *raw, const char *path, struct 
 		t->position = (uint16_t)position;
 		t->weight = (uint16_t)weight;
 		t->enabled = !from->enabled || *from->enabled;
+		strcat(where, ".probe");
+		err = probe_settings_load(from->probe, where, &t->probe, error);
+		if (err)
+			return err;
 		p->target_count++;
 	}
 	return 0;
@@ -228,6 +232,7 @@ static int load_targets(const struct raw_profile *raw, const char *path, struct 
 
 int model_load_profile(const struct raw_profile *raw, const char *path, struct model_profile *ret, char *error)
 {
+	char where[96];
 	int err;
 
 	memset(ret, 0, sizeof(*ret));
@@ -241,6 +246,9 @@ int model_load_profile(const struct raw_profile *raw, const char *path, struct m
 				 "%s.strategy: '%.64s' is none of failover, round_robin, weighted_lb, simultaneous_ring", path, raw->strategy);
 	ret->knobs = profile_knobs_default();
 	err = load_knobs(raw, path, &ret->knobs, error);
+	snprintf(where, sizeof(where), "%s.probe", path);
+	if (!err)
+		err = probe_settings_load(raw->probe, where, &ret->probe, error);
 	return err ? err : load_targets(raw, path, ret, error);
 }
 

@@ -30,6 +30,10 @@ const cyaml_schema_field_t routing_probe_fields[] = {
 	CYAML_FIELD_INT_PTR("down_after", OPTIONAL, struct raw_probe, down_after),
 	CYAML_FIELD_INT_PTR("up_after", OPTIONAL, struct raw_probe, up_after),
 	CYAML_FIELD_SEQUENCE("accept", OPTIONAL, struct raw_probe, accept, &schema_integer, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("from", OPTIONAL, struct raw_probe, from, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("to", OPTIONAL, struct raw_probe, to, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("user_agent", OPTIONAL, struct raw_probe, user_agent, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_INT_PTR("max_forwards", OPTIONAL, struct raw_probe, max_forwards),
 	CYAML_FIELD_END,
 };
 
@@ -52,6 +56,7 @@ static const cyaml_schema_field_t target_fields[] = {
 	CYAML_FIELD_INT_PTR("position", OPTIONAL, struct raw_target, position),
 	CYAML_FIELD_INT_PTR("weight", OPTIONAL, struct raw_target, weight),
 	CYAML_FIELD_BOOL_PTR("enabled", OPTIONAL, struct raw_target, enabled),
+	CYAML_FIELD_MAPPING_PTR("probe", OPTIONAL, struct raw_target, probe, routing_probe_fields),
 	CYAML_FIELD_END,
 };
 
@@ -77,6 +82,7 @@ static const cyaml_schema_field_t profile_fields[] = {
 	CYAML_FIELD_STRING_PTR("decline_scope", OPTIONAL, struct raw_profile, decline_scope, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_BOOL_PTR("follow_redirects", OPTIONAL, struct raw_profile, follow_redirects),
 	CYAML_FIELD_MAPPING_PTR("retry_codes", OPTIONAL, struct raw_profile, retry_codes, codes_fields),
+	CYAML_FIELD_MAPPING_PTR("probe", OPTIONAL, struct raw_profile, probe, routing_probe_fields),
 	CYAML_FIELD_SEQUENCE("targets", OPTIONAL, struct raw_profile, targets, &target_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END,
 };

@@ -20,8 +20,9 @@ struct raw_plan {
 
 struct raw_probe {
 	bool *enabled;
-	int64_t *interval_ms, *timeout_ms, *down_after, *up_after, *accept;
+	int64_t *interval_ms, *timeout_ms, *down_after, *up_after, *max_forwards, *accept;
 	uint32_t accept_count;
+	char *from, *to, *user_agent;
 };
 
 struct raw_trunk {
@@ -38,6 +39,7 @@ struct raw_target {
 	char *trunk;
 	int64_t *position, *weight;
 	bool *enabled;
+	struct raw_probe *probe;
 };
 
 struct raw_codes {
@@ -54,6 +56,7 @@ struct raw_profile {
 	struct raw_codes *retry_codes;
 	struct raw_target *targets;
 	uint32_t targets_count;
+	struct raw_probe *probe;
 };
 
 struct raw_number {

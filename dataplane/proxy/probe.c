@@ -7,6 +7,8 @@
 
 #include "base/err.h"
 #include "proxy/state.h"
+#include "tables/access.h"
+#include "tables/trunks.h"
 
 _Static_assert(sizeof(struct probe) <= sizeof(struct attempt), "probes and attempts share a pool");
 
@@ -107,13 +109,48 @@ refuse:
 		release(p, b);
 }
 
+/* Its head, for the control plane to say why: whole lines. */
+static void keep_head(struct probe_result *r, const struct sip_message *m)
+{
+	uint32_t n = m->head_end;
+
+	if (n > PROBE_ANSWER_MAX) {
+		const uint8_t *newline = memrchr(m->data, '\n', PROBE_ANSWER_MAX);
+
+		n = newline ? (uint32_t)(newline + 1 - m->data) : 0;
+	}
+	memcpy(r->answer, m->data, n);
+	r->answer_len = (uint16_t)n;
+}
+
 static void answered(struct proxy *p, struct probe *b)
 {
 	struct probe_result r = { .status = p->in->status };
 
 	r.retry_after_s = retry_after(p->in);
 	r.retry_after = r.retry_after_s > 0;
+	if (r.status >= 300)
+		keep_head(&r, p->in);
 	finish(p, b, &r);
+}
+
+/* The peer's own address, or another that its trunk calls from. */
+static bool comes_from_peer(const struct proxy *p, const struct probe *b, const struct ip_addr *from)
+{
+	uint32_t trunk;
+
+	if (ip_eq(from, &b->txn.to.remote.ip))
+		return true;
+	trunk = access_lookup(p->tables->access, from);
+	return trunk != TRUNK_NONE && trunk == access_lookup(p->tables->access, &b->txn.to.remote.ip);
+}
+
+void probe_response(struct proxy *p, struct probe *b, const struct flow *from, enum txn_event event)
+{
+	if (p->in->method == b->txn.method && comes_from_peer(p, b, &from->remote.ip))
+		probe_event(p, b, event);
+	else
+		count(p, COUNTER_responses_stray);
 }
 
 void probe_event(struct proxy *p, struct probe *b, enum txn_event event)

@@ -15,6 +15,9 @@ struct probe {
 	uint32_t len;
 };
 
+/* A response whose branch is its own (p->in), from there: it counts where CSeq's method and the sender are right, else it is stray. May release it.
+ * worker-only */
+void probe_response(struct proxy *p, struct probe *b, const struct flow *from, enum txn_event event);
 /* An event of its transaction; may release it. worker-only */
 void probe_event(struct proxy *p, struct probe *b, enum txn_event event);
 /* Its time is up: releases it. worker-only */

@@ -265,8 +265,7 @@ void response_in(struct proxy *p, const struct flow *from)
 		return;
 	}
 	if (txn->user == CLIENT_TXN_PROBE) {
-		if (p->in->method == txn->method)
-			probe_event(p, (struct probe *)txn, event);
+		probe_response(p, (struct probe *)txn, from, event);
 		return;
 	}
 	a = (struct attempt *)txn;

@@ -9,6 +9,7 @@
 /* Requests of the control plane's own (OPTIONS), which the workers send through the ports and transactions that calls use. */
 
 #define PROBE_MESSAGE_MAX 1000
+#define PROBE_ANSWER_MAX  512
 
 struct probe_request {
 	uint64_t id; /* the caller's: comes back with the result */
@@ -29,4 +30,7 @@ struct probe_result {
 	bool retry_after;   /* a 503 that asked for a pause: retry_after_s */
 	uint32_t retry_after_s;
 	uint32_t rtt_us;    /* from the first sending to the answer; 0 without one */
+	uint16_t answer_len;
+	/* Of an answer other than 2xx: status line and header lines, whole lines, as many as there is room for. What lies behind them is not written. */
+	char answer[PROBE_ANSWER_MAX];
 };

@@ -191,13 +191,13 @@ def test_calls_that_wait_move_on_when_their_endpoint_goes_down(lab, targets):
 def test_503_and_other_codes(lab, targets):
     targets["target1"].options = 503
     wait_health(lab, "target1", "down")
-    assert endpoint(lab, "target1")["reason"] == "OPTIONS got 503"
+    assert endpoint(lab, "target1")["reason"] == "OPTIONS got 503 (Test)"
     before = attempts(lab, "target1")
     call(lab, times=6)
     assert attempts(lab, "target1") == before
     targets["target1"].options = 404
     wait_health(lab, "target1", "up")
-    assert endpoint(lab, "target1")["reason"] == "OPTIONS got 404"
+    assert endpoint(lab, "target1")["reason"] == "OPTIONS got 404 (Test)"
     targets["target1"].extra = ("Retry-After: 5",)
     targets["target1"].options = 503
     wait_health(lab, "target1", "down")

@@ -61,6 +61,10 @@ static void defaults(void **state)
 	assert_int_equal(c->probe.down_after, 2);
 	assert_int_equal(c->probe.up_after, 1);
 	assert_int_equal(c->probe.accept_count, 0);
+	assert_string_equal(c->probe.from, "");
+	assert_string_equal(c->probe.to, "");
+	assert_string_equal(c->probe.user_agent, "Strowger");
+	assert_int_equal(c->probe.max_forwards, 70);
 	config_free(c);
 }
 
@@ -81,7 +85,8 @@ static void everything(void **state)
 		"ejection: {after: 0, first_s: 5, max_s: 7, share_percent: 100}\n"
 		"access: {unknown_source: silent}\n"
 		"number_plan: {country_code: '44', international_prefix: '00', national_prefix: '0'}\n"
-		"probe: {enabled: false, interval_ms: 100, timeout_ms: 50, down_after: 3, up_after: 4, accept: [200, 404]}\n"
+		"probe: {enabled: false, interval_ms: 100, timeout_ms: 50, down_after: 3, up_after: 4, accept: [200, 404], "
+		"from: 'sip:q@pop.example', to: 'sip:ping@x', user_agent: '', max_forwards: 0}\n"
 		"server_name: ''\n"
 		"names: [SIP.Example.com., b]\n"
 		"cdr: {file: /var/log/x/cdr.jsonl, rotate_mb: 0, keep: 3}\n"
@@ -134,6 +139,10 @@ static void everything(void **state)
 	assert_false(c->probe.enabled);
 	assert_int_equal(c->probe.interval_ms, 100);
 	assert_int_equal(c->probe.accept[1], 404);
+	assert_string_equal(c->probe.from, "sip:q@pop.example");
+	assert_string_equal(c->probe.to, "sip:ping@x");
+	assert_string_equal(c->probe.user_agent, "");
+	assert_int_equal(c->probe.max_forwards, 0);
 	s = probe_settings_over(&c->routing->trunks[0].probe, &c->probe);
 	assert_true(s.enabled);
 	assert_int_equal(s.timeout_ms, 50);
@@ -207,9 +216,17 @@ static const struct {
 	{ "probe: {accept: [200, 200]}\n", "5: probe.accept[1]: 200 is listed twice" },
 	{ "probe: {accept: 200}\n", "5: probe.accept: expected a list" },
 	{ "probe: {interval: 5}\n",
-	  "5: probe.interval: unknown key (known here: enabled interval_ms timeout_ms down_after up_after accept)" },
+	  "5: probe.interval: unknown key (known here: enabled interval_ms timeout_ms down_after up_after accept from to user_agent max_forwards)" },
 	{ "probe: {accept: [200, 201, 202, 203, 204, 205, 206, 207, 208, 209, 210, 211, 212, 213, 214, 215, 216]}\n",
 	  "5: probe.accept: more than 16" },
+	{ "probe: {from: 'tel:+1'}\n", "5: probe.from: 'tel:+1' is not a SIP URI (sip:probe@example.com)" },
+	{ "probe: {to: 'sip:a b'}\n", "5: probe.to: 'sip:a b' is not a SIP URI (sip:probe@example.com)" },
+	{ "probe: {from: ''}\n", "5: probe.from: '' is not a SIP URI (sip:probe@example.com)" },
+	{ "probe: {max_forwards: 256}\n", "5: probe.max_forwards: 256 is not in 0..255" },
+	{ "probe: {user_agent: \"a\\r\\nVia: x\"}\n", "5: probe.user_agent: has other characters than printable ASCII" },
+	{ "profiles:\n  - {name: p, probe: {interval_ms: 10}}\n", "6: profiles[0].probe.interval_ms: 10 is not in 100..3600000" },
+	{ "trunks: [{name: a}]\nprofiles:\n  - name: p\n    targets:\n      - {trunk: a, probe: {timeout_ms: 9}}\n",
+	  "9: profiles[0].targets[0].probe.timeout_ms: 9 is not in 50..32000" },
 	{ "trunks:\n  - {name: a, probe: {interval_ms: 10}}\n", "6: trunks[0].probe.interval_ms: 10 is not in 100..3600000" },
 	{ "state_file: routing.json\n", "5: state_file: 'routing.json' is not an absolute path" },
 	{ "limits: {call_age_s: 4000001}\n", "5: limits.call_age_s: 4000001 is not in 1..4000000" },

@@ -104,7 +104,7 @@ static void refuses(void **state)
 		{ "status", "{'x':1}", -32602, "x: status has no such parameter" },
 		{ "status", "[]", -32602, "params: expected an object" },
 		{ "target.set", "{}", -32602, "target: is missing" },
-		{ "target.set", "{'target':'in/a'}", -32602, "target.set: needs enabled or weight" },
+		{ "target.set", "{'target':'in/a'}", -32602, "target.set: needs enabled, weight or probe" },
 		{ "target.set", "{'target':'in/a','weight':'5'}", -32602, "weight: expected a whole number" },
 		{ "target.set", "{'target':'in/a','weight':65536}", -32602, "weight: 65536 is not in 0..65535" },
 		{ "target.set", "{'target':'in/x','weight':1}", -32004, "target: profile in has no target x" },

@@ -76,6 +76,63 @@ static void test_answered(void **state)
 	}
 }
 
+/* Who did not get the request cannot answer it, though he may have seen it: another address, unless it is one that the peer's trunk calls from; another
+ * method in CSeq; a message that is none. Each leaves the probe waiting. */
+static void test_hostile(void **state)
+{
+	const struct sent *s;
+	struct harness h;
+	char text[2000];
+
+	start(&h);
+	probe(&h, A, HEAD REST, 2000);
+	s = expect_request(&h, "OPTIONS", A);
+	send_text(&h, "192.0.2.66:5060", answer_text(s, 200, "t", NULL));
+	assert_int_equal(results, 0);
+	assert_int_equal(counter_of(&h, COUNTER_responses_stray), 1);
+	snprintf(text, sizeof(text), "%s", answer_text(s, 200, "t", NULL));
+	memcpy(strstr(text, "1 OPTIONS"), "1 OPTIONZ", 9);
+	send_text(&h, A, text);
+	assert_int_equal(results, 0);
+	assert_int_equal(counter_of(&h, COUNTER_responses_stray), 2);
+	snprintf(text, sizeof(text), "%s", answer_text(s, 200, "t", NULL));
+	memcpy(strstr(text, "CSeq"), "XXXX", 4);
+	send_text(&h, A, text);
+	assert_int_equal(results, 0);
+	send_text(&h, A, answer_text(s, 200, "t", NULL));
+	assert_int_equal(results, 1);
+	assert_int_equal(result.status, 200);
+	harness_end(&h);
+}
+
+/* What the control plane gets of an answer that is no 2xx: its head, in whole lines, as much as there is room for. */
+static void test_answer_is_kept(void **state)
+{
+	const struct sent *s;
+	struct harness h;
+	char text[2000];
+
+	start(&h);
+	probe(&h, A, HEAD REST, 2000);
+	answer(&h, expect_request(&h, "OPTIONS", A), 200, "t", NULL);
+	assert_int_equal(result.answer_len, 0);
+	probe(&h, A, HEAD REST, 2000);
+	s = expect_request(&h, "OPTIONS", A);
+	answer(&h, s, 503, "t", "Retry-After: 7\r\nWarning: 399 x \"y\"\r\n");
+	assert_true(result.answer_len > 100);
+	assert_memory_equal(result.answer, "SIP/2.0 503 ", 12);
+	assert_non_null(memmem(result.answer, result.answer_len, "\r\nRetry-After: 7\r\n", 18));
+	assert_int_equal(result.answer[result.answer_len - 1], '\n');
+	probe(&h, A, HEAD REST, 2000);
+	s = expect_request(&h, "OPTIONS", A);
+	for (unsigned n = 0; n < 30; n++)
+		snprintf(text + 28 * n, sizeof(text) - 28 * n, "X-Filler: %016u\r\n", n);
+	answer(&h, s, 503, "t", text);
+	assert_in_range(result.answer_len, PROBE_ANSWER_MAX - 28, PROBE_ANSWER_MAX);
+	assert_int_equal(result.answer[result.answer_len - 1], '\n');
+	harness_end(&h);
+}
+
 static void test_unanswered(void **state)
 {
 	struct ip_port a = addr_of(A);
@@ -139,4 +196,4 @@ static void test_refused(void **state)
 	harness_end(&h);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_answered), cmocka_unit_test(test_unanswered), cmocka_unit_test(test_refused))
+HARNESS_MAIN(cmocka_unit_test(test_answered), cmocka_unit_test(test_hostile), cmocka_unit_test(test_answer_is_kept), cmocka_unit_test(test_unanswered), cmocka_unit_test(test_refused))
