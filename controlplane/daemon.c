@@ -19,6 +19,7 @@
 #include "config.h"
 #include "dataplane.h"
 #include "error.h"
+#include "health/ejections.h"
 #include "health/prober.h"
 #include "kernel.h"
 #include "log.h"
@@ -46,6 +47,7 @@ struct daemon {
 	struct cdr *cdr;
 	struct alarms *alarms;
 	struct prober *prober;
+	struct ejections *ejections;
 	struct routing routing;
 	struct control control;
 	struct server *server;
@@ -306,7 +308,8 @@ static int start_routing(struct daemon *d, char *error)
 static int start_probes(struct daemon *d, char *error)
 {
 	d->prober = prober_new(d->base, d->dataplane, &d->config->probe);
-	if (!d->prober)
+	d->ejections = ejections_new(d->base, d->dataplane, d->alarms);
+	if (!d->prober || !d->ejections)
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	prober_follow(d->prober, &d->routing);
 	return 0;
@@ -419,6 +422,7 @@ static void stop(struct daemon *d)
 		event_free(d->more);
 	cdr_free(d->cdr);
 	prober_free(d->prober);
+	ejections_free(d->ejections);
 	kernel_free(d->kernel);
 	routing_done(&d->routing);
 	for (unsigned i = 0; i < 3; i++)

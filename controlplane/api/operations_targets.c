@@ -10,19 +10,28 @@
 #include "base/err.h"
 #include "cdr_line.h"
 #include "error.h"
+#include "health/ejections.h"
 #include "health/prober.h"
 #include "model/publish.h"
 #include "routing.h"
+#include "tables/ramp.h"
 #include "tables/select.h"
 #include "tables/tables.h"
 
-static json_t *since_json(uint64_t ms)
+/* A time of the data plane's clock, past or to come. */
+static uint64_t unix_ms(uint64_t ms)
 {
 	struct timespec now;
-	char text[CDR_TIME_MAX];
 
 	clock_gettime(CLOCK_REALTIME, &now);
-	cdr_time((uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 - (dataplane_now_ms() - ms), text);
+	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + ms - dataplane_now_ms();
+}
+
+static json_t *since_json(uint64_t ms)
+{
+	char text[CDR_TIME_MAX];
+
+	cdr_time(unix_ms(ms), text);
 	return json_string(text);
 }
 
@@ -38,6 +47,31 @@ static json_t *rtt_json(const struct rtt *r)
 			 ms_json(rtt_quantile_us(r, 900000)), "p99_ms", ms_json(rtt_quantile_us(r, 990000)));
 }
 
+static uint64_t relaxed(const _Atomic(uint64_t) *v)
+{
+	return atomic_load_explicit((_Atomic(uint64_t) *)v, memory_order_relaxed);
+}
+
+/* What live traffic says of it, over what probes say: an endpoint that is down is worse than ejected, every other is shown as such. */
+static void add_ejection(json_t *endpoint, const struct endpoint_live *live)
+{
+	uint64_t now = dataplane_now_ms(), until = relaxed(&live->ejected_until_ms);
+	char why[EJECTION_TEXT_MAX], end[CDR_TIME_MAX];
+
+	json_object_set_new(endpoint, "ramp_percent", json_integer(until > now ? 0 : ramp_permille(live, now) / 10));
+	json_object_set_new(endpoint, "ejected_until", json_null());
+	if (until <= now)
+		return;
+	cdr_time(unix_ms(until), end);
+	ejection_text(live, why);
+	json_object_set_new(endpoint, "ejected_until", json_string(end));
+	if (atomic_load_explicit(&live->health, memory_order_relaxed) == ENDPOINT_DOWN)
+		return;
+	json_object_set_new(endpoint, "health", json_string(endpoint_health_name(ENDPOINT_EJECTED)));
+	json_object_set_new(endpoint, "since", since_json(relaxed(&live->ejected_ms)));
+	json_object_set_new(endpoint, "reason", json_sprintf("%s; until %s", why, end));
+}
+
 /* Its health, since when, why, and what probes have seen. */
 static json_t *endpoint_json(const struct control *c, const struct model_endpoint *e, uint32_t slot)
 {
@@ -46,16 +80,20 @@ static json_t *endpoint_json(const struct control *c, const struct model_endpoin
 	char address[IP_PORT_TEXT_MAX], reason[HEALTH_TEXT_MAX] = "not probed";
 	struct prober_status s = { .sent = 0 };
 	bool probed = prober_status(c->prober, slot, &s);
+	json_t *endpoint;
 
 	if (probed)
 		health_text(&s.health, reason);
 	ip_port_format(&e->addr, address);
-	return json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:i}", "address", address, "transport", "udp", "health",
+	endpoint = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:i}", "address", address, "transport", "udp", "health",
 			 endpoint_health_name((enum endpoint_health)health), "reason", reason, "since",
 			 probed ? since_json(s.health.since_ms) : json_null(), "rtt_ms",
 			 ms_json(s.rtt.mean_us), "rtt", rtt_json(&s.rtt), "probe_interval_ms",
 			 probed ? json_integer(s.interval_ms) : json_null(), "probes_sent", (json_int_t)s.sent, "probes_failed",
 			 (json_int_t)s.failed, "priority", e->priority, "weight", e->weight);
+	if (live)
+		add_ejection(endpoint, live);
+	return endpoint;
 }
 
 static json_t *endpoints_json(const struct control *c, const struct model_trunk *t)
@@ -89,6 +127,8 @@ static const char *state_word(const struct control *c, const struct model_profil
 			return "drained";
 		if (strcmp(reason, "no endpoint") == 0)
 			return "empty";
+		if (strcmp(reason, "all endpoints ejected") == 0)
+			return "ejected";
 		return strcmp(reason, "disabled") == 0 ? "disabled" : "down";
 	}
 	return "unknown";

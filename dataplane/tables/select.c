@@ -288,5 +288,8 @@ const char *select_refusal(const struct profile *p, unsigned target, const struc
 		return "weight 0";
 	if (!t->endpoint_count)
 		return "no endpoint";
-	return target_usable(&c, target) ? NULL : "all endpoints down";
+	if (target_usable(&c, target))
+		return NULL;
+	c.now_ms = UINT64_MAX; /* when no ejection holds any more */
+	return target_usable(&c, target) ? "all endpoints ejected" : "all endpoints down";
 }

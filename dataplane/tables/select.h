@@ -50,6 +50,7 @@ uint64_t select_first_back(const struct profile *p, const struct endpoints *endp
 int select_prefer(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		  uint32_t endpoint, struct selection *ret);
 
-/* Why a target would not be chosen now: NULL when it may be; "disabled", "weight 0", "no endpoint", "all endpoints down". Static
+/* Why a target would not be chosen now: NULL when it may be; "disabled", "weight 0", "no endpoint", "all endpoints ejected" (of those that
+ * are not down), "all endpoints down". Static
  * storage. reader, inside a quiescent period */
 const char *select_refusal(const struct profile *p, unsigned target, const struct endpoints *endpoints, uint64_t now_ms);

@@ -206,7 +206,7 @@ class Lab:
 
     def wait_usable(self, seconds=5):
         """Until no endpoint is out because of what happened a moment ago."""
-        return wait_for(lambda: all(target["state"] != "down" for target in self.targets().values()), seconds, every=0.1)
+        return wait_for(lambda: all(target["state"] not in ("down", "ejected") for target in self.targets().values()), seconds, every=0.1)
 
     def wait_counter(self, name, at_least, seconds=10):
         return wait_for(lambda: self.counters()[name] >= at_least, seconds)
