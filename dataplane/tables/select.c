@@ -67,26 +67,35 @@ static uint64_t endpoint_group(const struct choice *c, const struct profile_targ
 	return group;
 }
 
-/* One of the group by weight; those of weight 0 only among themselves. Health was read once, in endpoint_group: what another thread
- * changes meanwhile cannot confuse the sums. */
+static unsigned nth_of(uint64_t set, unsigned n)
+{
+	while (n--)
+		set &= set - 1;
+	return (unsigned)__builtin_ctzll(set);
+}
+
+/* One of the group by weight, as RFC 2782 picks: a number of 0 ... sum, and the first whose running sum reaches it, those of weight 0 in
+ * front; so these share the 0. Where none has weight 0, that number would fall to whichever happens to stand in front: it is one of 1 ... sum
+ * then, and the shares are the weights. Health was read once, in endpoint_group: what another thread changes meanwhile cannot confuse the sums. */
 static unsigned endpoint_by_weight(const struct profile_target *t, uint64_t group, uint64_t hash)
 {
-	bool equal;
-	uint64_t sum = 0;
+	uint64_t sum = 0, empty = 0, number;
 
-	for (uint64_t left = group; left; left &= left - 1)
-		sum += t->weights[__builtin_ctzll(left)];
-	equal = sum == 0;
-	if (equal)
-		sum = (unsigned)__builtin_popcountll(group);
-	hash %= sum;
-	for (uint64_t left = group;; left &= left - 1) {
+	for (uint64_t left = group; left; left &= left - 1) {
 		unsigned i = (unsigned)__builtin_ctzll(left);
-		unsigned weight = equal ? 1 : t->weights[i];
 
-		if (hash < weight)
+		sum += t->weights[i];
+		empty |= (uint64_t)!t->weights[i] << i;
+	}
+	number = empty ? hash % (sum + 1) : hash % sum + 1;
+	if (!number)
+		return nth_of(empty, (unsigned)(hash / (sum + 1) % (unsigned)__builtin_popcountll(empty)));
+	for (uint64_t left = group & ~empty;; left &= left - 1) {
+		unsigned i = (unsigned)__builtin_ctzll(left);
+
+		if (number <= t->weights[i])
 			return i;
-		hash -= weight;
+		number -= t->weights[i];
 	}
 }
 

@@ -43,7 +43,7 @@ static const struct walk walks[] = {
 	  "0.1 0.2 0.0" },
 	{ "a dead endpoint is passed over", F, 5, 6, 0, 2,
 	  { { 1, 1, false, 3, { { 1, 1, ENDPOINT_DOWN }, { 2, 1, 0 }, { 3, 1, ENDPOINT_DOWN } } }, { 2, 1 } }, "0.1 1.0" },
-	{ "weight 0 within a priority comes last", F, 5, 6, 0, 1,
+	{ "weight 0 within a priority comes seldom first", F, 5, 6, 0, 1,
 	  { { 1, 1, false, 4, { { 1, 0, 0 }, { 1, 7, 0 }, { 2, 0, 0 }, { 3, 0, 0 } } } }, "0.1 0.0 0.2 0.3" },
 	{ "round robin, turn 0", RR, 5, 6, 0, 3, { THREE }, "0.0 1.0 2.0" },
 	{ "round robin, turn 1", RR, 5, 6, 1, 3, { THREE }, "1.0 2.0 0.0" },
@@ -228,38 +228,55 @@ static void test_round_robin(void **state)
 	bench_stop(&b);
 }
 
+/* RFC 2782: with records of weight 0 beside others, each weight has its share of sum + 1, and those of weight 0 share the 1. chi-squared
+ * against that, at one in 10,000. */
+static const struct {
+	const char *what;
+	uint16_t weights[4];
+	double share[4]; /* 0: never */
+} weighed[] = {
+	{ "no weight 0", { 60, 30, 10 }, { 0.6, 0.3, 0.1, 0 } },
+	{ "small weights", { 1, 3 }, { 0.25, 0.75, 0, 0 } },
+	{ "one of weight 0", { 60, 30, 10, 0 }, { 60 / 101.0, 30 / 101.0, 10 / 101.0, 1 / 101.0 } },
+	{ "two of weight 0", { 0, 8, 0, 1 }, { 0.05, 0.8, 0.05, 0.1 } },
+	{ "0 beside 1", { 1, 0 }, { 0.5, 0.5, 0, 0 } },
+	{ "all of weight 0", { 0, 0, 0 }, { 1 / 3.0, 1 / 3.0, 1 / 3.0, 0 } },
+	{ "the largest", { 65535, 65535, 65535, 65535 }, { 0.25, 0.25, 0.25, 0.25 } },
+};
+
 static void test_endpoint_weights(void **state)
 {
 	enum { CALLS = 40000 };
-	static const struct target_line lines[] = {
-		{ 1, 1, false, 4, { { 1, 60, 0 }, { 1, 30, 0 }, { 1, 10, 0 }, { 1, 0, 0 } } },
-		{ 2, 1, false, 4, { { 1, 0, 0 }, { 1, 0, 0 }, { 1, 0, 0 }, { 1, 0, ENDPOINT_DOWN } } },
-	};
-	static const double share[2][4] = { { 0.6, 0.3, 0.1, 0 }, { 1 / 3.0, 1 / 3.0, 1 / 3.0, 0 } };
+	static const double limit[] = { 0, 15.14, 18.42, 21.11 }; /* chi-squared by degrees of freedom */
 	struct profile_knobs knobs = profile_knobs_default();
-	struct bench b;
 
-	random_state = 4;
-	bench_start(&b, F, &knobs, lines, 2);
-	for (unsigned target = 0; target < 2; target++) {
-		unsigned got[4] = { 0 };
+	for (unsigned c = 0; c < ARRAY_SIZE(weighed); c++) {
+		struct target_line line = { 1, 1, false, 0 };
+		unsigned got[4] = { 0 }, n = 0;
+		double chi2 = 0;
+		struct bench b;
 
+		for (unsigned e = 0; e < 4 && weighed[c].share[e] > 0; e++, n++) {
+			line.endpoints[e].priority = 1;
+			line.endpoints[e].weight = weighed[c].weights[e];
+		}
+		line.endpoint_count = n;
+		bench_start(&b, F, &knobs, &line, 1);
 		for (unsigned i = 0; i < CALLS; i++) {
 			struct selection_state s;
 			struct selection one;
 
 			selection_start(&s, i); /* tickets count up: they must be mixed */
 			assert_int_equal(select_next(b.profile, b.endpoints, 0, &s, &one), 0);
-			for (unsigned e = 0; e < 4; e++)
-				got[e] += b.slots[target][e] == one.endpoint;
+			for (unsigned e = 0; e < n; e++)
+				got[e] += b.slots[0][e] == one.endpoint;
 		}
-		for (unsigned e = 0; e < 4; e++)
-			if (fabs(got[e] - CALLS * share[target][e]) > 4 * sqrt(CALLS * 0.25))
-				fail_msg("target %u, endpoint %u: %u of %u", target, e, got[e], CALLS);
-		for (unsigned e = 0; e < 4; e++)
-			bench_health(&b, 0, e, ENDPOINT_DOWN);
+		for (unsigned e = 0; e < n; e++)
+			chi2 += pow(got[e] - CALLS * weighed[c].share[e], 2) / (CALLS * weighed[c].share[e]);
+		if (chi2 > limit[n - 1])
+			fail_msg("%s: %u %u %u %u of %u: chi-squared is %.1f", weighed[c].what, got[0], got[1], got[2], got[3], CALLS, chi2);
+		bench_stop(&b);
 	}
-	bench_stop(&b);
 }
 
 /* A profile published anew between two attempts of a call, with fewer targets: the state's indexes may be beyond it. */
