@@ -7,6 +7,7 @@
 #include "cdr_file.h"
 #include "dataplane.h"
 #include "model/model.h"
+#include "resolve/resolver.h"
 
 /* The configuration file, read and checked whole. */
 
@@ -37,6 +38,7 @@ struct config {
 	char control_socket[108], control_group[64];
 	char state_file[256], token_key_file[256]; /* empty: none */
 	struct cdr_file_config cdr;
+	struct resolver_config resolver;
 	uint32_t drain_timeout_s;
 	struct model_limits limits; /* as written; the tables get room to spare, since what is removed is released late */
 	struct model *routing;

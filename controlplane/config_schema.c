@@ -86,6 +86,15 @@ static const cyaml_schema_field_t control_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t resolver_fields[] = {
+	CYAML_FIELD_SEQUENCE("servers", OPTIONAL, struct raw_resolver, servers, &schema_text, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_INT_PTR("timeout_ms", OPTIONAL, struct raw_resolver, timeout_ms),
+	CYAML_FIELD_INT_PTR("tries", OPTIONAL, struct raw_resolver, tries),
+	CYAML_FIELD_INT_PTR("min_ttl_s", OPTIONAL, struct raw_resolver, min_ttl_s),
+	CYAML_FIELD_INT_PTR("max_ttl_s", OPTIONAL, struct raw_resolver, max_ttl_s),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t cdr_fields[] = {
 	CYAML_FIELD_STRING_PTR("file", REQUIRED, struct raw_cdr, file, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_INT_PTR("rotate_mb", OPTIONAL, struct raw_cdr, rotate_mb),
@@ -111,6 +120,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_STRING_PTR("server_name", OPTIONAL, struct raw_config, server_name, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("names", OPTIONAL, struct raw_config, names, &schema_text, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("control", OPTIONAL, struct raw_config, control, control_fields),
+	CYAML_FIELD_MAPPING_PTR("resolver", OPTIONAL, struct raw_config, resolver, resolver_fields),
 	CYAML_FIELD_MAPPING_PTR("cdr", OPTIONAL, struct raw_config, cdr, cdr_fields),
 	CYAML_FIELD_STRING_PTR("state_file", OPTIONAL, struct raw_config, state_file, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_STRING_PTR("token_key_file", OPTIONAL, struct raw_config, token_key_file, 0, CYAML_UNLIMITED),

@@ -51,6 +51,12 @@ struct raw_control {
 	char *socket, *group;
 };
 
+struct raw_resolver {
+	char **servers;
+	uint32_t servers_count;
+	int64_t *timeout_ms, *tries, *min_ttl_s, *max_ttl_s;
+};
+
 struct raw_cdr {
 	char *file;
 	int64_t *rotate_mb, *keep;
@@ -73,6 +79,7 @@ struct raw_config {
 	uint32_t names_count;
 	struct raw_control *control;
 	struct raw_cdr *cdr;
+	struct raw_resolver *resolver;
 	char *state_file, *token_key_file;
 	int64_t *drain_timeout_s;
 	struct raw_routing routing; /* its four sections stand at the top of the file */

@@ -3,6 +3,7 @@
 
 #include <event2/event.h>
 #include <signal.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
@@ -27,6 +28,8 @@
 #include "model/publish.h"
 #include "model/state.h"
 #include "privileges.h"
+#include "resolve/resolver.h"
+#include "resolve/rfc3263.h"
 #include "routing.h"
 #include "tables/epoch.h"
 #include "tables/tables.h"
@@ -36,6 +39,8 @@
 #define DRAIN_POLL_MS 50
 #define ALARMS_MAX    4096
 #define EVENTS_MAX    2048 /* the history of alarms */
+#define NAMES_WAIT_MS 1000 /* at the start, for names of which nothing is known */
+#define NAMES_AGAIN_MS 1000 /* what names stand for could not be published */
 #define QUIET_MS      1000 /* after the last BYE: its 200, and a retransmission where that is lost */
 
 struct daemon {
@@ -48,6 +53,9 @@ struct daemon {
 	struct alarms *alarms;
 	struct prober *prober;
 	struct ejections *ejections;
+	struct resolver *resolver;
+	struct event *names;
+	uint32_t names_left_out; /* as it was told last */
 	struct routing routing;
 	struct control control;
 	struct server *server;
@@ -75,8 +83,34 @@ static void on_changed(void *ctx)
 {
 	struct daemon *d = ctx;
 
+	resolver_follow(d->resolver, d->routing.model);
 	prober_follow(d->prober, &d->routing);
 	arm(d->reclaim, RECLAIM_MS);
+}
+
+/* Names stand for something else: one publication, however many answers came in this turn of the loop. */
+static void on_names(evutil_socket_t fd, short what, void *ctx)
+{
+	struct daemon *d = ctx;
+	char error[ERROR_TEXT_MAX];
+	bool changed;
+
+	if (routing_refresh(&d->routing, &changed, error)) {
+		log_line(LOG_LEVEL_ERROR, "what names stand for cannot be published, it is tried again: %s", error);
+		arm(d->names, NAMES_AGAIN_MS);
+		return;
+	}
+	if (d->routing.left_out != d->names_left_out && d->routing.left_out)
+		log_line(LOG_LEVEL_WARNING, "%u endpoints that DNS has are left out: a trunk has room for %u, the node for limits.endpoints",
+			 d->routing.left_out, TRUNK_ENDPOINTS_MAX);
+	d->names_left_out = d->routing.left_out;
+	if (changed)
+		on_changed(d);
+}
+
+static void names_changed(void *ctx)
+{
+	arm(((struct daemon *)ctx)->names, 0);
 }
 
 /* The data plane has something for this thread. At a bound the rest is taken in the loop's next turn, so that nobody else is kept waiting. */
@@ -278,6 +312,43 @@ static int start_dataplane(struct daemon *d, char *error)
 	return err;
 }
 
+/* Where names are kept: beside the routing that names them. */
+static int start_names(struct daemon *d, char *error)
+{
+	const struct dataplane_config *config = &d->config->dataplane;
+	char kept[sizeof(d->config->state_file) + 8];
+	struct resolver_setup setup = { .base = d->base, .config = &d->config->resolver, .call_age_s = config->limits.call_age_s,
+					.kept_path = d->config->state_file[0] ? kept : NULL, .alarms = d->alarms, .changed = names_changed, .ctx = d };
+
+	snprintf(kept, sizeof(kept), "%s.names", d->config->state_file);
+	for (unsigned i = 0; i < config->listener_count; i++)
+		setup.families |= config->listeners[i].addr.ip.family == IP_V4 ? LOCATE_IPV4 : LOCATE_IPV6;
+	d->names = event_new(d->base, -1, 0, on_names, d);
+	if (!d->names)
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	d->resolver = resolver_new(&setup, error);
+	return d->resolver ? 0 : -ERR_IO;
+}
+
+static void on_nothing(evutil_socket_t fd, short what, void *ctx)
+{
+}
+
+/* So that a start does not refuse calls while the first answers come; a name that is known from before is not waited for. */
+static void wait_for_names(struct daemon *d)
+{
+	uint64_t by_ms = dataplane_now_ms() + NAMES_WAIT_MS;
+	struct event *alarm = event_new(d->base, -1, 0, on_nothing, NULL);
+
+	if (alarm)
+		arm(alarm, NAMES_WAIT_MS);
+	while (alarm && !d->stopping && !resolver_settled(d->resolver) && dataplane_now_ms() < by_ms)
+		event_base_loop(d->base, EVLOOP_ONCE);
+	if (alarm)
+		event_free(alarm);
+	on_names(-1, 0, d);
+}
+
 static int start_routing(struct daemon *d, char *error)
 {
 	const struct publish_hooks hooks = { target_idle, target_reset, d, TARGET_SLOTS_MAX };
@@ -292,8 +363,12 @@ static int start_routing(struct daemon *d, char *error)
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	}
 	err = routing_init(&d->routing, publisher, state, &d->config->limits, error);
-	if (!err)
+	if (!err) {
+		const struct names names = resolver_names(d->resolver);
+
+		routing_resolve_by(&d->routing, &names);
 		err = routing_begin(&d->routing, d->config->routing, &from_state, error);
+	}
 	if (err)
 		return err;
 	if (from_state)
@@ -355,7 +430,7 @@ static int start_doors(struct daemon *d, const char *version, char *error)
 {
 	const struct server_door door = { answer, settle, d };
 
-	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .alarms = d->alarms, .version = version,
+	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .resolver = d->resolver, .alarms = d->alarms, .version = version,
 				       .started_ms = dataplane_now_ms(), .changed = on_changed, .ctx = d };
 	return server_new(d->base, d->config->control_socket, d->config->control_group, &door, &d->server, error);
 }
@@ -400,6 +475,8 @@ static int start(struct daemon *d, const char *version, char *error)
 	if (!err)
 		err = start_events(d, error);
 	if (!err)
+		err = start_names(d, error);
+	if (!err)
 		err = start_routing(d, error);
 	if (!err)
 		err = cdr_new(d->dataplane, &d->config->cdr, &d->cdr, error);
@@ -409,7 +486,11 @@ static int start(struct daemon *d, const char *version, char *error)
 		err = start_kernel(d, error);
 	if (!err)
 		err = start_doors(d, version, error);
-	return err ? err : privileges_drop(error);
+	if (!err)
+		err = privileges_drop(error);
+	if (!err)
+		wait_for_names(d);
+	return err;
 }
 
 static void stop(struct daemon *d)
@@ -425,6 +506,9 @@ static void stop(struct daemon *d)
 	ejections_free(d->ejections);
 	kernel_free(d->kernel);
 	routing_done(&d->routing);
+	resolver_free(d->resolver);
+	if (d->names)
+		event_free(d->names);
 	for (unsigned i = 0; i < 3; i++)
 		if (d->signals[i])
 			event_free(d->signals[i]);

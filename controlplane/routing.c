@@ -16,28 +16,87 @@ int routing_init(struct routing *r, struct publisher *publisher, struct state *s
 	r->state = state;
 	r->limits = *limits;
 	r->model = model_new();
-	return r->model ? 0 : error_set(error, -ERR_NOMEM, "out of memory");
+	r->expanded = model_new();
+	return r->model && r->expanded ? 0 : error_set(error, -ERR_NOMEM, "out of memory");
 }
 
 void routing_done(struct routing *r)
 {
 	model_free(r->model);
+	model_free(r->expanded);
 	publisher_free(r->publisher);
 	state_free(r->state);
 	memset(r, 0, sizeof(*r));
 }
 
-static int put_in_force(struct routing *r, struct model *candidate, char *error)
+void routing_resolve_by(struct routing *r, const struct names *names)
 {
-	int err = publish_model(r->publisher, r->model, candidate, error);
+	r->names = *names;
+}
+
+/* The tables say `expanded` afterwards, or what they said before. */
+static int publish_expanded(struct routing *r, const struct model *expanded, char *error)
+{
+	int err = publish_model(r->publisher, r->expanded, expanded, error);
 
 	r->generation++;
+	return err;
+}
+
+static struct model *expand(const struct routing *r, const struct model *m, uint32_t *ret_left_out, char *error)
+{
+	struct model *expanded = model_expand(m, r->names.find ? &r->names : NULL, r->limits.endpoints, ret_left_out);
+
+	if (!expanded)
+		error_set(error, -ERR_NOMEM, "out of memory");
+	return expanded;
+}
+
+static void take_over(struct routing *r, struct model *model, struct model *expanded, uint32_t left_out)
+{
+	model_free(r->model);
+	model_free(r->expanded);
+	r->model = model;
+	r->expanded = expanded;
+	r->left_out = left_out;
+}
+
+static int put_in_force(struct routing *r, struct model *candidate, char *error)
+{
+	uint32_t left_out;
+	struct model *expanded = expand(r, candidate, &left_out, error);
+	int err = expanded ? publish_expanded(r, expanded, error) : -ERR_NOMEM;
+
 	if (err) {
 		model_free(candidate);
+		model_free(expanded);
 		return err;
 	}
-	model_free(r->model);
-	r->model = candidate;
+	take_over(r, candidate, expanded, left_out);
+	return 0;
+}
+
+int routing_refresh(struct routing *r, bool *ret_changed, char *error)
+{
+	uint32_t left_out;
+	struct model *expanded = expand(r, r->model, &left_out, error);
+	int err = 0;
+
+	*ret_changed = false;
+	if (!expanded)
+		return -ERR_NOMEM;
+	if (!model_same_trunks(expanded, r->expanded)) {
+		err = publish_expanded(r, expanded, error);
+		*ret_changed = !err;
+	}
+	if (!err)
+		r->left_out = left_out;
+	if (!*ret_changed) {
+		model_free(expanded);
+		return err;
+	}
+	model_free(r->expanded);
+	r->expanded = expanded;
 	return 0;
 }
 
@@ -57,10 +116,11 @@ int routing_begin(struct routing *r, const struct model *written, bool *ret_from
 /* Publishes between the two steps of storing, so that disk and tables agree whatever fails. */
 static int publish_begun(struct routing *r, struct model *candidate, char *error)
 {
-	int err = publish_model(r->publisher, r->model, candidate, error);
+	uint32_t left_out;
+	struct model *expanded = expand(r, candidate, &left_out, error);
+	int err = expanded ? publish_expanded(r, expanded, error) : -ERR_NOMEM;
 	char ignored[ERROR_TEXT_MAX];
 
-	r->generation++;
 	if (err) {
 		if (r->state)
 			state_forget(r->state);
@@ -68,14 +128,14 @@ static int publish_begun(struct routing *r, struct model *candidate, char *error
 	}
 	err = r->state ? state_keep(r->state, error) : 0;
 	if (err) {
-		publish_model(r->publisher, candidate, r->model, ignored);
+		publish_model(r->publisher, expanded, r->expanded, ignored);
 		goto fail;
 	}
-	model_free(r->model);
-	r->model = candidate;
+	take_over(r, candidate, expanded, left_out);
 	return 0;
 fail:
 	model_free(candidate);
+	model_free(expanded);
 	return err;
 }
 

@@ -4,24 +4,32 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "model/expand.h"
 #include "model/model.h"
 
 struct publisher;
 struct state;
 
-/* The routing that is in force: one model, its publication and its copy on disk, which change together or not at all. control-only */
+/* The routing that is in force: one model, its publication and its copy on disk, which change together or not at all. What is published is
+ * the model with its names replaced by where DNS says that they are: that changes by itself, the operator's model does not. control-only */
 
 struct routing {
-	struct model *model;
+	struct model *model;	/* as the operator wants it */
+	struct model *expanded; /* as the tables say it: its trunks have the endpoints that names stand for */
+	struct names names;	/* find NULL: names stand for nothing */
+	uint32_t left_out;	/* endpoints that DNS has and there was no room for */
 	struct publisher *publisher;
 	struct state *state; /* NULL: changes are not kept */
 	struct model_limits limits;
-	uint32_t generation; /* counts publications of a whole model, taken back ones too */
+	uint32_t generation;	/* counts publications of a whole model, taken back ones too */
 };
 
 /* Takes publisher and state over; nothing is in force yet. 0, -ERR_NOMEM. */
 int routing_init(struct routing *r, struct publisher *publisher, struct state *state, const struct model_limits *limits, char *error);
 void routing_done(struct routing *r);
+
+/* From now on names stand for what `names` finds; before the first model is in force. */
+void routing_resolve_by(struct routing *r, const struct names *names);
 
 /* Puts the first model in force: the state file's where there is one (*ret_from_state), else a copy of `written`. 0 or a negative enum err
  * with an error. */
@@ -32,6 +40,10 @@ int routing_commit(struct routing *r, struct model *candidate, char *error);
 
 /* The same where only the profile of that id differs: cheaper on disk. */
 int routing_commit_profile(struct routing *r, struct model *candidate, uint32_t profile_id, char *error);
+
+/* Publishes what names stand for now; nothing where that is as before (*ret_changed says). The operator's model and its copy on disk stay as
+ * they are. 0; -ERR_FULL, -ERR_NOMEM with an error, and everything is as it was: try again. */
+int routing_refresh(struct routing *r, bool *ret_changed, char *error);
 
 /* One number or prefix; profile NULL deletes. 0; -ERR_NOT_FOUND (profile or number), -ERR_FULL, -ERR_NOMEM, -ERR_IO. In force at once, and
  * safe against the end of the process; against a power cut after routing_settle. */

@@ -16,6 +16,7 @@ static const struct alarm_doc docs[ALARM_KINDS] = {
 	[ALARM_TARGET_DOWN] = { "target-down", ALARM_MAJOR, "strowgerctl targets says why; ask the peer, calls go to the other targets meanwhile" },
 	[ALARM_ALL_DOWN] = { "all-down", ALARM_CRITICAL, "no call of this profile can be placed: bring a target back, or lead its numbers elsewhere" },
 	[ALARM_DNS_STALE] = { "dns-stale", ALARM_MAJOR, "the last good answer is in use; check the name servers and the zone" },
+	[ALARM_DNS_EMPTY] = { "dns-empty", ALARM_MAJOR, "trunks that name it have no endpoint from it: check the zone, strowgerctl resolve says what was asked" },
 	[ALARM_ANSWER_RATIO] = { "answer-ratio", ALARM_MAJOR, "the peer is up but fewer calls are answered than usual: ask what lies behind it" },
 	[ALARM_LIMIT] = { "limit", ALARM_MINOR, "calls pass this target over: raise max_calls or max_cps, or buy capacity" },
 	[ALARM_OVERLOAD] = { "overload", ALARM_CRITICAL, "this node is at its bound: move calls away, add workers, or raise limits" },

@@ -14,6 +14,7 @@ enum alarm_kind {
 	ALARM_TARGET_DOWN,     /* subject: PROFILE/TRUNK */
 	ALARM_ALL_DOWN,	       /* the profile */
 	ALARM_DNS_STALE,       /* the name */
+	ALARM_DNS_EMPTY,       /* the name */
 	ALARM_ANSWER_RATIO,    /* PROFILE/TRUNK */
 	ALARM_LIMIT,	       /* PROFILE/TRUNK */
 	ALARM_OVERLOAD,	       /* "worker N" or a table of a worker */

@@ -10,6 +10,7 @@ struct alarms;
 struct cdr;
 struct config;
 struct prober;
+struct resolver;
 struct routing;
 struct server_client;
 
@@ -20,6 +21,7 @@ struct control {
 	struct routing *routing;
 	const struct cdr *cdr;
 	const struct prober *prober; /* NULL: nobody probes */
+	struct resolver *resolver; /* NULL: names are not resolved */
 	struct alarms *alarms;
 	struct server_client *client; /* whose request is being answered; NULL: nobody's */
 	const char *version;

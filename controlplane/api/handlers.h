@@ -30,6 +30,8 @@ int operation_profile_set(struct control *c, const json_t *params, json_t **ret_
 int operation_numbers(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_number_set(struct control *c, const json_t *params, json_t **ret_result, char *error);
 
+int operation_resolve(struct control *c, const json_t *params, json_t **ret_result, char *error);
+
 int operation_apply(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_export(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_route(struct control *c, const json_t *params, json_t **ret_result, char *error);

@@ -81,6 +81,12 @@ static const struct operation_param trace[] = {
 	{ 0 },
 };
 
+static const struct operation_param resolve[] = {
+	{ "name", PARAM_TEXT, false, "only this name" },
+	{ "now", PARAM_BOOLEAN, false, "true: ask anew at once; asking is then true until the answers are there" },
+	{ 0 },
+};
+
 static const struct operation_param drain[] = { { "on", PARAM_BOOLEAN, true, "true: new calls get 503; false: back to work" }, { 0 } };
 
 static const struct operation table[] = {
@@ -103,6 +109,7 @@ static const struct operation table[] = {
 	{ "apply", "replace routing sections; answers the difference", true, apply, operation_apply },
 	{ "export", "trunks, profiles and domains in force, as apply takes them", false, none, operation_export },
 	{ "route", "where a call would go, and why", false, route, operation_route },
+	{ "resolve", "the names that trunks have for endpoints, and what DNS says of them", false, resolve, operation_resolve },
 	{ "operations", "this table", false, none, operation_list },
 };
 

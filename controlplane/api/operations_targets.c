@@ -136,7 +136,7 @@ static const char *state_word(const struct control *c, const struct model_profil
 
 static json_t *target_json(const struct control *c, const struct model_profile *p, const struct model_target *t)
 {
-	const struct model_trunk *trunk = model_trunk_by_id(c->routing->model, t->trunk_id);
+	const struct model_trunk *trunk = model_trunk_by_id(c->routing->expanded, t->trunk_id);
 	char name[PROFILE_NAME_MAX + TRUNK_NAME_MAX];
 	struct target_stats s;
 

@@ -44,6 +44,8 @@ static const struct command table[] = {
 	{ "prefix set", "PREFIX PROFILE", "lead all numbers that begin so to a profile", "strowgerctl prefix set +44 inbound", 2, 2, 0,
 	  command_prefix_set },
 	{ "prefix delete", "PREFIX", "forget a prefix", "strowgerctl prefix delete +44", 1, 1, 0, command_prefix_delete },
+	{ "resolve", "[NAME] [--now]", "the names that trunks have, and what DNS says of them; --now asks anew at once",
+	  "strowgerctl resolve sip.carrier.example --now", 0, 1, OPTION_NOW, command_resolve },
 	{ "apply", "-f FILE [--dry-run]", "make routing as FILE says (YAML or JSON): a section that is there replaces that section whole",
 	  "strowgerctl apply -f routing.yaml --dry-run", 0, 0, OPTION_FILE | OPTION_DRY_RUN, command_apply },
 	{ "export", "", "trunks, profiles and domains in force, in the form that apply takes", "strowgerctl export", 0, 0, 0, command_export },
@@ -125,6 +127,7 @@ static const struct option_row {
 	{ "rtt", 0, OPTION_RTT, FLAG(rtt) },
 	{ "follow", 0, OPTION_FOLLOW, FLAG(follow) },
 	{ "history", 0, OPTION_HISTORY, FLAG(history) },
+	{ "now", 0, OPTION_NOW, FLAG(now) },
 #undef TEXT
 #undef FLAG
 };

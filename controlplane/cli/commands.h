@@ -21,6 +21,7 @@ enum ctl_option {
 	OPTION_FOLLOW = 256,
 	OPTION_HISTORY = 512,
 	OPTION_RTT = 1024,
+	OPTION_NOW = 2048,
 };
 
 struct invocation {
@@ -28,7 +29,7 @@ struct invocation {
 	int argc; /* words behind the command's own */
 	char **argv;
 	const char *socket, *file, *source, *call_id, *limit, *pcap;
-	bool json, dry_run, once, loop, rtt, follow, history, help, version;
+	bool json, dry_run, once, loop, rtt, follow, history, now, help, version;
 	unsigned options; /* those given, of enum ctl_option */
 };
 
@@ -72,5 +73,6 @@ int command_prefix_set(const struct invocation *i, struct client *c);
 int command_prefix_delete(const struct invocation *i, struct client *c);
 int command_apply(const struct invocation *i, struct client *c);
 int command_export(const struct invocation *i, struct client *c);
+int command_resolve(const struct invocation *i, struct client *c);
 int command_route(const struct invocation *i, struct client *c);
 int command_top(const struct invocation *i, struct client *c);

@@ -217,10 +217,11 @@ static int write_request(struct prober *p, const struct probed *e, const struct 
 	char uri[300], own[IP_PORT_TEXT_MAX + 8], address[IP_PORT_TEXT_MAX], tag[24], call_id[40];
 	struct options_request o = { .uri = uri, .own = own, .from = text_or(s->from, own), .to = text_or(s->to, uri), .tag = tag, .call_id = call_id,
 				     .user_agent = s->user_agent, .max_forwards = s->max_forwards };
-	bool named = trunk && trunk->host[0] && trunk->request_uri == TRUNK_URI_ENDPOINT;
+	const char *name = trunk && trunk->host[0] ? trunk->host : config->host;
+	bool named = name[0] && trunk && trunk->request_uri == TRUNK_URI_ENDPOINT;
 
 	ip_port_format(&config->addr, address);
-	snprintf(uri, sizeof(uri), "sip:%s", named ? trunk->host : address);
+	snprintf(uri, sizeof(uri), "sip:%s", named ? name : address);
 	own_uri(p, config->addr.ip.family, own, sizeof(own));
 	snprintf(tag, sizeof(tag), "%016llx", (unsigned long long)mix64(p->dice++));
 	snprintf(call_id, sizeof(call_id), "%016llx%016llx", (unsigned long long)mix64(p->dice), (unsigned long long)mix64(p->dice + 1));
@@ -373,13 +374,13 @@ void prober_follow(struct prober *p, const struct routing *r)
 
 	if (p->generation == r->generation)
 		return;
-	settings = wanted(p, r->model);
+	settings = wanted(p, r->expanded);
 	if (!settings) /* tried again within a second */
 		return;
 	p->generation = r->generation;
 	p->round += p->round == UINT32_MAX ? 2 : 1; /* never 0 */
-	for (uint32_t i = 0; i < r->model->trunk_count; i++)
-		follow_trunk(p, r, &r->model->trunks[i], &settings[i], now_ms);
+	for (uint32_t i = 0; i < r->expanded->trunk_count; i++)
+		follow_trunk(p, r, &r->expanded->trunks[i], &settings[i], now_ms);
 	free(settings);
 	for (uint32_t i = 0; i < p->used_count;) {
 		struct probed *e = &p->probed[p->used[i]];

@@ -93,6 +93,8 @@ void compile_trunk(const struct model *m, const struct model_trunk *t, const str
 		ret->endpoints[i] = slots->endpoint(slots->ctx, t->id, t->endpoints[i].id);
 	ret->prefix_count = t->source_count;
 	memcpy(ret->prefixes, t->sources, sizeof(ret->prefixes));
+	ret->former_count = t->former_count;
+	memcpy(ret->former, t->former, sizeof(ret->former));
 }
 
 int compile_access(const struct model *m, const struct compile_slots *slots, struct range_entry **ret_entries, size_t *ret_count)

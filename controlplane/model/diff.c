@@ -10,6 +10,7 @@
 #include "model/model.h"
 #include "model/model_json.h"
 #include "model/number_map.h"
+#include "sip/via.h"
 
 void diff_init(struct diff *d)
 {
@@ -121,6 +122,50 @@ static void diff_endpoints(struct diff *d, const struct model_trunk *from, const
 	}
 }
 
+static void host_name(const struct model_trunk *t, const struct model_host *h, char *out, size_t bytes)
+{
+	int n = snprintf(out, bytes, "%s/%s", t->name, h->name);
+
+	if (h->port)
+		n += snprintf(out + n, bytes - (size_t)n, ":%u", h->port);
+	if (h->transport != TRANSPORT_UNSAID)
+		snprintf(out + n, bytes - (size_t)n, " (udp)");
+}
+
+static const struct model_host *find_host(const struct model_trunk *t, const struct model_host *like)
+{
+	for (unsigned i = 0; i < t->host_count; i++)
+		if (strcmp(t->hosts[i].name, like->name) == 0 && t->hosts[i].port == like->port && t->hosts[i].transport == like->transport)
+			return &t->hosts[i];
+	return NULL;
+}
+
+/* Endpoints by name are the operator's; where DNS says that they are is no change of his. */
+static void diff_hosts(struct diff *d, const struct model_trunk *from, const struct model_trunk *to)
+{
+	char name[TRUNK_NAME_MAX + DNS_TEXT_MAX + 32], a[32], b[32];
+
+	for (unsigned i = 0; i < to->host_count; i++) {
+		const struct model_host *h = &to->hosts[i], *was = find_host(from, h);
+
+		host_name(to, h, name, sizeof(name));
+		if (!was) {
+			note(d, DIFF_ADD, "endpoint", name, NULL, NULL, NULL);
+			continue;
+		}
+		snprintf(a, sizeof(a), "%u/%u", was->priority, was->weight);
+		snprintf(b, sizeof(b), "%u/%u", h->priority, h->weight);
+		if (strcmp(a, b) != 0)
+			note(d, DIFF_CHANGE, "endpoint", name, "priority/weight", a, b);
+	}
+	for (unsigned i = 0; i < from->host_count; i++) {
+		if (find_host(to, &from->hosts[i]))
+			continue;
+		host_name(from, &from->hosts[i], name, sizeof(name));
+		note(d, DIFF_REMOVE, "endpoint", name, NULL, NULL, NULL);
+	}
+}
+
 static void diff_trunks(struct diff *d, const struct model *from, const struct model *to)
 {
 	for (uint32_t i = 0; i < to->trunk_count; i++) {
@@ -139,6 +184,7 @@ static void diff_trunks(struct diff *d, const struct model *from, const struct m
 		json_decref(a);
 		json_decref(b);
 		diff_endpoints(d, was, t);
+		diff_hosts(d, was, t);
 	}
 	for (uint32_t i = 0; i < from->trunk_count; i++)
 		if (!model_trunk_by_id(to, from->trunks[i].id))

@@ -125,6 +125,28 @@ const char *model_profile_name(const struct model *m, uint32_t id)
 	return p ? p->name : "?";
 }
 
+bool host_name_read(const char *text, char ret[DNS_TEXT_MAX])
+{
+	size_t n = strlen(text), label = 0;
+
+	if (n && text[n - 1] == '.')
+		n--;
+	if (!n || n >= DNS_TEXT_MAX)
+		return false;
+	for (size_t i = 0; i < n; i++) {
+		unsigned char c = (unsigned char)text[i];
+
+		if (c == '.' ? !label : !isalnum(c) && c != '-' && c != '_')
+			return false;
+		label = c == '.' ? 0 : label + 1;
+		if (label > 63)
+			return false;
+		ret[i] = (char)tolower(c);
+	}
+	ret[n] = 0;
+	return label > 0;
+}
+
 bool model_name_valid(const char *name)
 {
 	size_t n = strlen(name);

@@ -20,8 +20,21 @@ struct u64map;
 struct model_endpoint {
 	struct ip_port addr;
 	uint8_t transport; /* enum sip_transport */
+	uint8_t by_host;   /* 0: configured as an address; else it came by hosts[by_host - 1] of its trunk (only in an expanded model) */
 	uint16_t priority, weight;
 	uint32_t id; /* endpoint_id() */
+};
+
+#define TRUNK_HOSTS_MAX	 8
+#define DNS_TEXT_MAX	 254 /* 253 characters (RFC 1035 without the last dot) and NUL */
+#define TRANSPORT_UNSAID 0xff
+
+/* An endpoint that is configured by name: DNS says where it is (RFC 3263), model/expand.h puts that in its place. */
+struct model_host {
+	char name[DNS_TEXT_MAX]; /* lower case, without a last dot */
+	uint16_t port;		  /* 0: SRV records say */
+	uint8_t transport;	  /* enum sip_transport; TRANSPORT_UNSAID: NAPTR and SRV records say */
+	uint16_t priority, weight; /* added to a record's priority; percent of its weight */
 };
 
 struct model_trunk {
@@ -34,8 +47,12 @@ struct model_trunk {
 	struct number_plan plan;
 	struct probe_settings probe; /* what it gives; the rest is the node's default */
 	uint16_t endpoint_count, source_count;
+	uint8_t host_count;
+	uint8_t former_count; /* of an expanded model only */
 	struct model_endpoint endpoints[TRUNK_ENDPOINTS_MAX];
 	struct ip_prefix sources[TRUNK_PREFIXES_MAX];
+	struct model_host hosts[TRUNK_HOSTS_MAX];
+	struct trunk_former former[TRUNK_FORMER_MAX];
 };
 
 struct model_target {
@@ -122,6 +139,9 @@ struct model_target *model_target(struct model_profile *p, const char *trunk);
 
 /* The name of a profile id, or "?" */
 const char *model_profile_name(const struct model *m, uint32_t id);
+
+/* A host name (RFC 1123, and `_`) in lower case without its last dot: labels of 1 to 63 letters, digits, `-`, `_`. */
+bool host_name_read(const char *text, char ret[DNS_TEXT_MAX]);
 
 /* 1 to 63 of A-Z a-z 0-9 . _ - and a letter or digit first. */
 bool model_name_valid(const char *name);

@@ -11,6 +11,17 @@ static json_t *plan_json(const struct number_plan *plan)
 			 "national_prefix", plan->national_prefix);
 }
 
+static json_t *host_json(const struct model_host *h)
+{
+	json_t *json = json_pack("{s:s, s:i, s:i}", "host", h->name, "priority", h->priority, "weight", h->weight);
+
+	if (h->port)
+		json_object_set_new(json, "port", json_integer(h->port));
+	if (h->transport != TRANSPORT_UNSAID)
+		json_object_set_new(json, "transport", json_string("udp"));
+	return json;
+}
+
 json_t *model_trunk_json(const struct model_trunk *t)
 {
 	json_t *endpoints = json_array(), *sources = json_array();
@@ -23,6 +34,8 @@ json_t *model_trunk_json(const struct model_trunk *t)
 		json_array_append_new(endpoints, json_pack("{s:s, s:i, s:s, s:i, s:i}", "address", text, "port", e->addr.port, "transport",
 							   "udp", "priority", e->priority, "weight", e->weight));
 	}
+	for (unsigned i = 0; i < t->host_count; i++)
+		json_array_append_new(endpoints, host_json(&t->hosts[i]));
 	for (unsigned i = 0; i < t->source_count; i++) {
 		uint32_t n = ip_format(&t->sources[i].ip, false, text);
 

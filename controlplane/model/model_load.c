@@ -42,9 +42,36 @@ int model_load_plan(const struct raw_plan *raw, const char *path, struct number_
 	return err;
 }
 
+static const char *const transports[] = { "udp", NULL };
+
+static int load_host(const struct raw_endpoint *raw, const char *path, struct model_host *ret, char *error)
+{
+	int64_t port, priority, weight;
+	struct ip_addr ip;
+	int transport, err;
+
+	if (ip_parse(span_str(raw->host), &ip) == 0)
+		return error_set(error, -ERR_INVALID, "%s.host: '%.64s' is an address: write it as `address`", path, raw->host);
+	if (!host_name_read(raw->host, ret->name))
+		return error_set(error, -ERR_INVALID, "%s.host: '%.64s' is not a host name", path, raw->host);
+	err = field_integer(raw->port, 0, raw->port ? 1 : 0, 65535, path, "port", &port, error);
+	if (!err)
+		err = field_choice(raw->transport, -1, transports, path, "transport", &transport, error);
+	if (!err)
+		err = field_integer(raw->priority, 0, 0, 65535, path, "priority", &priority, error);
+	if (!err)
+		err = field_integer(raw->weight, 100, 0, 65535, path, "weight", &weight, error);
+	if (err)
+		return err;
+	ret->port = (uint16_t)port;
+	ret->transport = transport < 0 ? TRANSPORT_UNSAID : TRANSPORT_UDP;
+	ret->priority = (uint16_t)priority;
+	ret->weight = (uint16_t)weight;
+	return 0;
+}
+
 static int load_endpoint(const struct raw_endpoint *raw, uint32_t trunk, const char *path, struct model_endpoint *ret, char *error)
 {
-	static const char *const transports[] = { "udp", NULL };
 	int64_t port, priority, weight;
 	int transport, err;
 
@@ -67,26 +94,55 @@ static int load_endpoint(const struct raw_endpoint *raw, uint32_t trunk, const c
 	return 0;
 }
 
+static int add_host(const struct raw_endpoint *raw, const char *path, struct model_trunk *t, char *error)
+{
+	struct model_host *h = &t->hosts[t->host_count];
+	int err;
+
+	if (t->host_count == TRUNK_HOSTS_MAX)
+		return error_set(error, -ERR_FULL, "%s.host: a trunk has at most %d host names", path, TRUNK_HOSTS_MAX);
+	err = load_host(raw, path, h, error);
+	for (unsigned j = 0; !err && j < t->host_count; j++)
+		if (strcmp(t->hosts[j].name, h->name) == 0 && t->hosts[j].port == h->port && t->hosts[j].transport == h->transport)
+			err = error_set(error, -ERR_INVALID, "%s.host: %s is listed twice", path, h->name);
+	if (!err)
+		t->host_count++;
+	return err;
+}
+
+static int add_endpoint(const struct raw_endpoint *raw, const char *path, struct model_trunk *t, char *error)
+{
+	struct model_endpoint *e = &t->endpoints[t->endpoint_count];
+	char text[IP_PORT_TEXT_MAX];
+	int err = load_endpoint(raw, t->id, path, e, error);
+
+	for (unsigned j = 0; !err && j < t->endpoint_count; j++)
+		if (t->endpoints[j].id == e->id) {
+			ip_port_format(&e->addr, text);
+			err = error_set(error, -ERR_INVALID, "%s.address: %s is listed twice", path, text);
+		}
+	if (!err)
+		t->endpoint_count++;
+	return err;
+}
+
 static int load_endpoints(const struct raw_trunk *raw, const char *path, struct model_trunk *t, char *error)
 {
-	char where[96], text[IP_PORT_TEXT_MAX];
+	char where[96];
 
 	if (raw->endpoints_count > TRUNK_ENDPOINTS_MAX)
 		return error_set(error, -ERR_FULL, "%s.endpoints: more than %d", path, TRUNK_ENDPOINTS_MAX);
 	for (uint32_t i = 0; i < raw->endpoints_count; i++) {
+		const struct raw_endpoint *e = &raw->endpoints[i];
 		int err;
 
 		snprintf(where, sizeof(where), "%s.endpoints[%u]", path, i);
-		err = load_endpoint(&raw->endpoints[i], t->id, where, &t->endpoints[i], error);
+		if (!e->address == !e->host)
+			return error_set(error, -ERR_INVALID, "%s: needs either address or host", where);
+		err = e->host ? add_host(e, where, t, error) : add_endpoint(e, where, t, error);
 		if (err)
 			return err;
-		for (uint32_t j = 0; j < i; j++)
-			if (t->endpoints[j].id == t->endpoints[i].id) {
-				ip_port_format(&t->endpoints[i].addr, text);
-				return error_set(error, -ERR_INVALID, "%s.address: %s is listed twice", where, text);
-			}
 	}
-	t->endpoint_count = (uint16_t)raw->endpoints_count;
 	return 0;
 }
 

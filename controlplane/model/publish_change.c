@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* One publication: the steps from a model to the next, each of which can be taken back. */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -73,10 +74,26 @@ static int no_room(struct change *c, int err, const char *what, const char *name
 	return error_set(c->error, err, "%s %s: %s", what, name, err_name(err));
 }
 
-static struct endpoint_config endpoint_config(const struct model_endpoint *e, uint32_t trunk_slot)
+/* What stands in the request URI (RFC 3263 §4 keeps the domain there): the name as it was configured, with its port where it has one. */
+static void host_text(const struct model_trunk *t, const struct model_endpoint *e, char out[ENDPOINT_HOST_MAX])
 {
-	return (struct endpoint_config){ .addr = e->addr, .transport = e->transport, .priority = e->priority, .weight = e->weight,
-					 .id = e->id, .trunk_slot = trunk_slot };
+	const struct model_host *h = e->by_host ? &t->hosts[e->by_host - 1] : NULL;
+
+	if (!h)
+		out[0] = 0;
+	else if (h->port)
+		snprintf(out, ENDPOINT_HOST_MAX, "%s:%u", h->name, h->port);
+	else
+		snprintf(out, ENDPOINT_HOST_MAX, "%s", h->name);
+}
+
+static struct endpoint_config endpoint_config(const struct model_trunk *t, const struct model_endpoint *e, uint32_t trunk_slot)
+{
+	struct endpoint_config config = { .addr = e->addr, .transport = e->transport, .priority = e->priority, .weight = e->weight,
+					  .id = e->id, .trunk_slot = trunk_slot };
+
+	host_text(t, e, config.host);
+	return config;
 }
 
 /* New trunks come without endpoints and without a profile at first: both need the trunk's slot or may name it, and no source leads to
@@ -110,16 +127,26 @@ static const struct model_endpoint *endpoint_of(const struct model_trunk *t, uin
 	return NULL;
 }
 
-static int put_endpoint(struct change *c, const struct model_trunk *t, const struct model_endpoint *e, const struct model_endpoint *was)
+static bool same_config(const struct model_trunk *from, const struct model_endpoint *was, const struct endpoint_config *is)
+{
+	char host[ENDPOINT_HOST_MAX];
+
+	host_text(from, was, host);
+	return was->priority == is->priority && was->weight == is->weight && strcmp(host, is->host) == 0;
+}
+
+static int put_endpoint(struct change *c, const struct model_trunk *t, const struct model_endpoint *e)
 {
 	struct publisher *p = c->p;
-	struct endpoint_config config = endpoint_config(e, publish_trunk_slot(p, t->id));
+	const struct model_trunk *from = model_trunk_by_id(c->from, t->id);
+	const struct model_endpoint *was = endpoint_of(from, e->id);
+	struct endpoint_config config = endpoint_config(t, e, publish_trunk_slot(p, t->id));
 	uint64_t key = publish_pair(t->id, e->id);
 	uint32_t slot;
 	int err;
 
 	if (was) {
-		if (was->priority == e->priority && was->weight == e->weight)
+		if (same_config(from, was, &config))
 			return 0;
 		slot = u64map_get(p->endpoints, key);
 		err = endpoints_update(p->tables->endpoints, slot, &config);
@@ -137,7 +164,8 @@ static int put_endpoint(struct change *c, const struct model_trunk *t, const str
 
 static bool same_endpoints(const struct model_trunk *a, const struct model_trunk *b)
 {
-	return a->endpoint_count == b->endpoint_count && memcmp(a->endpoints, b->endpoints, sizeof(a->endpoints)) == 0;
+	return a->endpoint_count == b->endpoint_count && memcmp(a->endpoints, b->endpoints, sizeof(a->endpoints)) == 0 &&
+	       a->host_count == b->host_count && memcmp(a->hosts, b->hosts, sizeof(a->hosts)) == 0;
 }
 
 static bool same_sources(const struct model_trunk *a, const struct model_trunk *b)
@@ -154,7 +182,7 @@ static int add_trunks_and_endpoints(struct change *c)
 		if (!was || !same_sources(was, t))
 			c->access_changed = true;
 		for (unsigned j = 0; !err && (!was || !same_endpoints(was, t)) && j < t->endpoint_count; j++)
-			err = put_endpoint(c, t, &t->endpoints[j], endpoint_of(was, t->endpoints[j].id));
+			err = put_endpoint(c, t, &t->endpoints[j]);
 		if (err)
 			return err;
 	}
@@ -362,7 +390,7 @@ static void step_back(struct change *c, const struct undo *u)
 		u64map_delete(p->endpoints, u->key);
 		break;
 	case UNDO_ENDPOINT_UPDATE:
-		config = endpoint_config(u->was, publish_trunk_slot(p, (uint32_t)(u->key >> 32)));
+		config = endpoint_config(model_trunk_by_id(c->from, (uint32_t)(u->key >> 32)), u->was, publish_trunk_slot(p, (uint32_t)(u->key >> 32)));
 		endpoints_update(p->tables->endpoints, u->slot, &config);
 		break;
 	case UNDO_PROFILE_ADD:

@@ -8,7 +8,8 @@ const cyaml_schema_value_t schema_integer = { CYAML_VALUE_INT(CYAML_FLAG_DEFAULT
 const cyaml_schema_value_t schema_text = { CYAML_VALUE_STRING(CYAML_FLAG_POINTER, char *, 0, CYAML_UNLIMITED) };
 
 static const cyaml_schema_field_t endpoint_fields[] = {
-	CYAML_FIELD_STRING_PTR("address", REQUIRED, struct raw_endpoint, address, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("address", OPTIONAL, struct raw_endpoint, address, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("host", OPTIONAL, struct raw_endpoint, host, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_INT_PTR("port", OPTIONAL, struct raw_endpoint, port),
 	CYAML_FIELD_STRING_PTR("transport", OPTIONAL, struct raw_endpoint, transport, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_INT_PTR("priority", OPTIONAL, struct raw_endpoint, priority),

@@ -10,7 +10,7 @@
  * YAML file, `apply` and the state file. */
 
 struct raw_endpoint {
-	char *address, *transport;
+	char *address, *host, *transport; /* either address or host */
 	int64_t *port, *priority, *weight;
 };
 

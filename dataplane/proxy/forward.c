@@ -178,6 +178,7 @@ static void edit_uri_params(struct edit_list *l, const struct sip_message *m, st
 static void edit_request_uri(struct proxy *p, const struct attempt *a, const struct sip_message *m)
 {
 	const struct trunk *trunk = trunks_get(p->tables->trunks, a->trunk_slot);
+	const struct endpoint_config *named = endpoints_get(p->tables->endpoints, a->endpoint);
 	const struct ip_port *to = &a->txn.to.remote;
 	char host[IP_PORT_TEXT_MAX];
 	const struct sip_uri *uri = request_uri(m);
@@ -191,6 +192,8 @@ static void edit_request_uri(struct proxy *p, const struct attempt *a, const str
 		return;
 	if (trunk && trunk->host[0])
 		text = edit_text(&p->edits, trunk->host, (uint32_t)strlen(trunk->host));
+	else if (named && named->host[0] && named->id == a->endpoint_id)
+		text = edit_text(&p->edits, named->host, (uint32_t)strlen(named->host));
 	else
 		text = edit_text(&p->edits, host, to->port == 5060 ? ip_format(&to->ip, true, host) : ip_port_format(to, host));
 	if (uri->scheme == URI_TEL) { /* RFC 3966 in the form of RFC 3261 §19.1.6 */

@@ -52,6 +52,9 @@ static bool side_lives_at(const struct proxy *p, const struct trunk *t, const st
 	for (unsigned i = 0; i < t->prefix_count; i++)
 		if (ip_prefix_contains(&t->prefixes[i], ip))
 			return true;
+	for (unsigned i = 0; i < t->former_count; i++)
+		if (ip_eq(&t->former[i].addr.ip, ip))
+			return true;
 	return false;
 }
 
@@ -65,6 +68,11 @@ static bool endpoint_by_id(const struct proxy *p, const struct trunk *t, uint32_
 			return true;
 		}
 	}
+	for (unsigned i = 0; i < t->former_count; i++)
+		if (t->former[i].id == id) {
+			*ret_addr = t->former[i].addr;
+			return true;
+		}
 	return false;
 }
 

@@ -13,7 +13,8 @@ struct epoch;
 /* Endpoints: one address, port and transport that calls are sent to. Fixed slots: an immutable configuration behind a pointer,
  * and one cache line of live state. An endpoint belongs to one trunk and is shared by every profile that names the trunk. */
 
-#define ENDPOINT_NONE UINT32_MAX
+#define ENDPOINT_NONE	  UINT32_MAX
+#define ENDPOINT_HOST_MAX 260 /* a name of 253 characters, a port, NUL */
 
 enum endpoint_health {
 	ENDPOINT_UNKNOWN, /* not probed (yet): used */
@@ -30,6 +31,7 @@ struct endpoint_config {
 	uint16_t weight;     /* within its priority */
 	uint32_t id;	     /* stable across nodes and restarts: endpoint_id() */
 	uint32_t trunk_slot;
+	char host[ENDPOINT_HOST_MAX]; /* the name that it came by, for the request URI; empty: its address */
 };
 
 /* Why live traffic took an endpoint out. */

@@ -16,10 +16,17 @@ struct epoch;
 #define TRUNK_NAME_MAX	    64
 #define TRUNK_ENDPOINTS_MAX 64
 #define TRUNK_PREFIXES_MAX  64
+#define TRUNK_FORMER_MAX    32
 
 enum trunk_request_uri {
 	TRUNK_URI_ENDPOINT, /* host and port of the request URI become the trunk's host, or the endpoint's address */
 	TRUNK_URI_KEEP,	    /* the request URI is left as it came */
+};
+
+/* Was an endpoint until DNS forgot it: no new call goes there, but dialogs still live there. */
+struct trunk_former {
+	uint32_t id; /* endpoint_id() */
+	struct ip_port addr;
 };
 
 /* Immutable once published. What every call reads is in front. */
@@ -33,6 +40,8 @@ struct trunk {
 	char host[256]; /* for TRUNK_URI_ENDPOINT; empty: the endpoint's address */
 	uint32_t endpoints[TRUNK_ENDPOINTS_MAX]; /* endpoint slots */
 	struct ip_prefix prefixes[TRUNK_PREFIXES_MAX]; /* its sources; in-dialog requests may be sent there too */
+	uint16_t former_count;
+	struct trunk_former former[TRUNK_FORMER_MAX];
 	char name[TRUNK_NAME_MAX];
 };
 
