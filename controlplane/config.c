@@ -244,6 +244,21 @@ static int load_control(const struct raw_config *raw, struct config *c, char *er
 	return err;
 }
 
+static int load_versions(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const struct raw_versions none;
+	const struct raw_versions *r = raw->versions ? raw->versions : &none;
+	uint32_t keep = 100000, mb = 64;
+	const struct number_row rows[] = {
+		{ "keep", r->keep, 2, 10000000, &keep },
+		{ "mb", r->mb, 1, 4096, &mb },
+	};
+	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "versions", error);
+
+	c->versions = (struct versions_limits){ .keep = keep, .bytes = (uint64_t)mb << 20 };
+	return err;
+}
+
 #define CDR_RECORDS "/.records"
 
 /* The records on their way to the file are mapped from a file beside it, so that both are on the same disk. */
@@ -375,7 +390,7 @@ static int check(const struct raw_config *raw, struct config *c, char *error)
 {
 	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
 		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_ejection, load_small, load_names, load_control, load_cdr,
-		load_probe, load_resolver,
+		load_probe, load_resolver, load_versions,
 	};
 	int err = 0;
 

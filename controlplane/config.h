@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "cdr_file.h"
+#include "versions/versions.h"
 #include "dataplane.h"
 #include "model/model.h"
 #include "resolve/resolver.h"
@@ -39,6 +40,7 @@ struct config {
 	char state_file[256], token_key_file[256]; /* empty: none */
 	struct cdr_file_config cdr;
 	struct resolver_config resolver;
+	struct versions_limits versions;
 	uint32_t drain_timeout_s;
 	struct model_limits limits; /* as written; the tables get room to spare, since what is removed is released late */
 	struct model *routing;

@@ -57,6 +57,10 @@ struct raw_resolver {
 	int64_t *timeout_ms, *tries, *min_ttl_s, *max_ttl_s;
 };
 
+struct raw_versions {
+	int64_t *keep, *mb;
+};
+
 struct raw_cdr {
 	char *file;
 	int64_t *rotate_mb, *keep;
@@ -80,6 +84,7 @@ struct raw_config {
 	struct raw_control *control;
 	struct raw_cdr *cdr;
 	struct raw_resolver *resolver;
+	struct raw_versions *versions;
 	char *state_file, *token_key_file;
 	int64_t *drain_timeout_s;
 	struct raw_routing routing; /* its four sections stand at the top of the file */

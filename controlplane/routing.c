@@ -15,6 +15,7 @@ int routing_init(struct routing *r, struct publisher *publisher, struct state *s
 	r->publisher = publisher;
 	r->state = state;
 	r->limits = *limits;
+	r->origin = (struct origin){ .who = "strowgerd", .operation = "start" };
 	r->model = model_new();
 	r->expanded = model_new();
 	return r->model && r->expanded ? 0 : error_set(error, -ERR_NOMEM, "out of memory");
@@ -26,6 +27,7 @@ void routing_done(struct routing *r)
 	model_free(r->expanded);
 	publisher_free(r->publisher);
 	state_free(r->state);
+	versions_free(r->versions);
 	memset(r, 0, sizeof(*r));
 }
 
@@ -113,6 +115,37 @@ int routing_begin(struct routing *r, const struct model *written, bool *ret_from
 	return err ? err : put_in_force(r, first, error);
 }
 
+uint64_t routing_version(const struct routing *r)
+{
+	return r->versions ? versions_last(r->versions) : 0;
+}
+
+/* The log of versions is written first: where the process ends between the two, it is ahead of the state file, and versions_start drops
+ * what never came into force. What the state file gets from here on is the new version. */
+static int begin_version(struct routing *r, const struct model *candidate, char *error)
+{
+	int err;
+
+	if (!r->versions)
+		return 0;
+	err = versions_begin_model(r->versions, r->model, candidate, &r->origin, error);
+	if (!err && r->state)
+		state_accept(r->state, versions_next(r->versions));
+	return err;
+}
+
+static void keep_version(struct routing *r)
+{
+	if (r->versions)
+		versions_keep(r->versions);
+}
+
+static void forget_version(struct routing *r)
+{
+	if (r->versions)
+		versions_forget(r->versions);
+}
+
 /* Publishes between the two steps of storing, so that disk and tables agree whatever fails. */
 static int publish_begun(struct routing *r, struct model *candidate, char *error)
 {
@@ -131,36 +164,43 @@ static int publish_begun(struct routing *r, struct model *candidate, char *error
 		publish_model(r->publisher, expanded, r->expanded, ignored);
 		goto fail;
 	}
+	keep_version(r);
 	take_over(r, candidate, expanded, left_out);
 	return 0;
 fail:
+	forget_version(r);
 	model_free(candidate);
 	model_free(expanded);
 	return err;
 }
 
-int routing_commit(struct routing *r, struct model *candidate, char *error)
+/* profile NULL: the whole model is stored. */
+static int commit(struct routing *r, struct model *candidate, const struct model_profile *profile, char *error)
 {
-	int err = r->state ? state_begin_model(r->state, candidate, error) : 0;
+	int err = begin_version(r, candidate, error);
 
+	if (err)
+		goto fail;
+	if (r->state)
+		err = profile ? state_begin_profile(r->state, profile, error) : state_begin_model(r->state, candidate, error);
 	if (!err)
 		return publish_begun(r, candidate, error);
+	forget_version(r);
+fail:
 	model_free(candidate);
 	return err;
 }
 
+int routing_commit(struct routing *r, struct model *candidate, char *error)
+{
+	return commit(r, candidate, NULL, error);
+}
+
 int routing_commit_profile(struct routing *r, struct model *candidate, uint32_t profile_id, char *error)
 {
-	const struct model_profile *profile = model_profile_by_id(candidate, profile_id);
-	int err;
+	bool appended = r->state && !state_wants_model(r->state);
 
-	if (!r->state || !profile || state_wants_model(r->state))
-		return routing_commit(r, candidate, error);
-	err = state_begin_profile(r->state, profile, error);
-	if (!err)
-		return publish_begun(r, candidate, error);
-	model_free(candidate);
-	return err;
+	return commit(r, candidate, appended ? model_profile_by_id(candidate, profile_id) : NULL, error);
 }
 
 /* NUMBER_MAP_NONE deletes. */
@@ -170,6 +210,19 @@ static int change_map(struct number_map *map, e164 number, uint32_t profile_id)
 		return number_map_set(map, number, profile_id);
 	number_map_delete(map, number);
 	return 0;
+}
+
+static int begin_number(struct routing *r, e164 number, bool prefix, uint32_t was, uint32_t is, char *error)
+{
+	int err;
+
+	if (!r->versions)
+		return 0;
+	err = versions_begin_number(r->versions, number, prefix, was == NUMBER_MAP_NONE ? NULL : model_profile_name(r->model, was),
+				    is == NUMBER_MAP_NONE ? NULL : model_profile_name(r->model, is), &r->origin, error);
+	if (!err && r->state)
+		state_accept(r->state, versions_next(r->versions));
+	return err;
 }
 
 static int store_number(struct routing *r, e164 number, bool prefix, const char *profile, char *error)
@@ -211,6 +264,9 @@ int routing_set_number(struct routing *r, e164 number, bool prefix, const char *
 		return 0;
 	if (change_map(map, number, id))
 		return error_set(error, -ERR_NOMEM, "out of memory");
+	err = begin_number(r, number, prefix, was, id, error);
+	if (err)
+		goto fail_version;
 	err = store_number(r, number, prefix, profile ? model_profile_name(r->model, id) : NULL, error);
 	if (err)
 		goto fail_store;
@@ -220,19 +276,25 @@ int routing_set_number(struct routing *r, e164 number, bool prefix, const char *
 		goto fail_publish;
 	}
 	err = r->state ? state_keep(r->state, error) : 0;
-	if (!err)
+	if (!err) {
+		keep_version(r);
 		return 0;
+	}
 	publish_number(r->publisher, number, prefix, was);
 	goto fail_store;
 fail_publish:
 	if (r->state)
 		state_forget(r->state);
 fail_store:
+	forget_version(r);
+fail_version:
 	change_map(map, number, was);
 	return err;
 }
 
 int routing_settle(struct routing *r, char *error)
 {
-	return r->state ? state_settle(r->state, error) : 0;
+	int err = r->versions ? versions_settle(r->versions, error) : 0, worse = r->state ? state_settle(r->state, error) : 0;
+
+	return worse ? worse : err;
 }

@@ -6,6 +6,7 @@
 
 #include "model/expand.h"
 #include "model/model.h"
+#include "versions/versions.h"
 
 struct publisher;
 struct state;
@@ -20,11 +21,14 @@ struct routing {
 	uint32_t left_out;	/* endpoints that DNS has and there was no room for */
 	struct publisher *publisher;
 	struct state *state; /* NULL: changes are not kept */
+	struct versions *versions; /* NULL: changes are not numbered */
+	struct origin origin; /* of the change that is being made; the caller's texts */
 	struct model_limits limits;
 	uint32_t generation;	/* counts publications of a whole model, taken back ones too */
 };
 
-/* Takes publisher and state over; nothing is in force yet. 0, -ERR_NOMEM. */
+/* Takes publisher and state over; nothing is in force yet. 0, -ERR_NOMEM. r->versions may be set before routing_begin, and is taken over too;
+ * r->origin says who makes the changes that follow. */
 int routing_init(struct routing *r, struct publisher *publisher, struct state *state, const struct model_limits *limits, char *error);
 void routing_done(struct routing *r);
 
@@ -34,6 +38,9 @@ void routing_resolve_by(struct routing *r, const struct names *names);
 /* Puts the first model in force: the state file's where there is one (*ret_from_state), else a copy of `written`. 0 or a negative enum err
  * with an error. */
 int routing_begin(struct routing *r, const struct model *written, bool *ret_from_state, char *error);
+
+/* The version that is in force; 0: versions are not kept. */
+uint64_t routing_version(const struct routing *r);
 
 /* Puts a validated model in force; takes it over, also on failure. 0, or a negative enum err and everything is as it was. */
 int routing_commit(struct routing *r, struct model *candidate, char *error);

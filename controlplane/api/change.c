@@ -24,7 +24,9 @@ int change_commit(struct control *c, struct model *candidate, uint32_t profile_i
 			err = compile_check(candidate, error);
 		model_free(candidate);
 	} else {
+		r->origin.diff = &diff;
 		err = profile_id ? routing_commit_profile(r, candidate, profile_id, error) : routing_commit(r, candidate, error);
+		r->origin.diff = NULL;
 		if (!err && c->changed)
 			c->changed(c->ctx);
 	}

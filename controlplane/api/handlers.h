@@ -35,3 +35,8 @@ int operation_resolve(struct control *c, const json_t *params, json_t **ret_resu
 int operation_apply(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_export(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_route(struct control *c, const json_t *params, json_t **ret_result, char *error);
+
+int operation_config_log(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_config_show(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_config_diff(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_config_rollback(struct control *c, const json_t *params, json_t **ret_result, char *error);

@@ -4,9 +4,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/control.h"
 #include "api/handlers.h"
+#include "api/server.h"
 #include "base/err.h"
 #include "error.h"
+#include "routing.h"
+
+#define COMMENT_MAX 500
 
 static const struct operation_param none[] = { { 0 } };
 
@@ -87,30 +92,61 @@ static const struct operation_param resolve[] = {
 	{ 0 },
 };
 
+static const struct operation_param config_log[] = {
+	{ "limit", PARAM_INTEGER, false, "at most so many, 1..10000 (20)" },
+	{ "before", PARAM_INTEGER, false, "only versions before this one" },
+	{ 0 },
+};
+
+static const struct operation_param config_show[] = { { "version", PARAM_INTEGER, true, "its number" }, { 0 } };
+
+static const struct operation_param config_diff[] = {
+	{ "from", PARAM_INTEGER, true, "a version" },
+	{ "to", PARAM_INTEGER, false, "another; without it what is in force" },
+	{ 0 },
+};
+
+static const struct operation_param config_rollback[] = {
+	{ "version", PARAM_INTEGER, true, "the routing becomes what it was then; drains of targets stay" },
+	{ "dry_run", PARAM_BOOLEAN, false, "only say what would change" },
+	{ 0 },
+};
+
+/* What every operation that changes routing takes beside its own. */
+static const struct operation_param versioned[] = {
+	{ "comment", PARAM_TEXT, false, "why, for config.log; at most 500 bytes" },
+	{ "if_version", PARAM_INTEGER, false, "refuse when another version than this one is in force" },
+	{ 0 },
+};
+
 static const struct operation_param drain[] = { { "on", PARAM_BOOLEAN, true, "true: new calls get 503; false: back to work" }, { 0 } };
 
 static const struct operation table[] = {
-	{ "status", "what runs, since when, and how many calls", false, none, operation_status },
-	{ "workers", "load and gauges of each worker", false, workers, operation_workers },
-	{ "counters", "all counters, in total and by worker", false, none, operation_counters },
-	{ "drain", "refuse new calls, or take them again", true, drain, operation_drain },
-	{ "alarms", "what is wrong now", false, none, operation_alarms },
-	{ "alarms.history", "alarms raised and cleared, the oldest first", false, history, operation_alarms_history },
-	{ "alarms.follow", "what is wrong now, then a notification \"alarm\" for each event on this connection", false, none, operation_alarms_follow },
-	{ "calls", "calls that ring or are up", false, calls, operation_calls },
-	{ "trace", "the messages of a call that are still kept", false, trace, operation_trace },
-	{ "targets", "targets with their state and statistics", false, none, operation_targets },
-	{ "target.set", "enable, disable or weigh a target", true, target_set, operation_target_set },
-	{ "profiles", "all profiles", false, none, operation_profiles },
-	{ "profile.get", "one profile", false, profile_get, operation_profile_get },
-	{ "profile.set", "change knobs, strategy or targets of a profile", true, profile_set, operation_profile_set },
-	{ "numbers", "numbers and prefixes", false, numbers, operation_numbers },
-	{ "number.set", "lead a number or prefix to a profile, or remove it", true, number_set, operation_number_set },
-	{ "apply", "replace routing sections; answers the difference", true, apply, operation_apply },
-	{ "export", "trunks, profiles and domains in force, as apply takes them", false, none, operation_export },
-	{ "route", "where a call would go, and why", false, route, operation_route },
-	{ "resolve", "the names that trunks have for endpoints, and what DNS says of them", false, resolve, operation_resolve },
-	{ "operations", "this table", false, none, operation_list },
+	{ "status", "what runs, since when, and how many calls", OPERATION_LOOKS, none, operation_status },
+	{ "workers", "load and gauges of each worker", OPERATION_LOOKS, workers, operation_workers },
+	{ "counters", "all counters, in total and by worker", OPERATION_LOOKS, none, operation_counters },
+	{ "drain", "refuse new calls, or take them again", OPERATION_ACTS, drain, operation_drain },
+	{ "alarms", "what is wrong now", OPERATION_LOOKS, none, operation_alarms },
+	{ "alarms.history", "alarms raised and cleared, the oldest first", OPERATION_LOOKS, history, operation_alarms_history },
+	{ "alarms.follow", "what is wrong now, then a notification \"alarm\" for each event on this connection", OPERATION_LOOKS, none, operation_alarms_follow },
+	{ "calls", "calls that ring or are up", OPERATION_LOOKS, calls, operation_calls },
+	{ "trace", "the messages of a call that are still kept", OPERATION_LOOKS, trace, operation_trace },
+	{ "targets", "targets with their state and statistics", OPERATION_LOOKS, none, operation_targets },
+	{ "target.set", "enable, disable or weigh a target", OPERATION_CHANGES, target_set, operation_target_set },
+	{ "profiles", "all profiles", OPERATION_LOOKS, none, operation_profiles },
+	{ "profile.get", "one profile", OPERATION_LOOKS, profile_get, operation_profile_get },
+	{ "profile.set", "change knobs, strategy or targets of a profile", OPERATION_CHANGES, profile_set, operation_profile_set },
+	{ "numbers", "numbers and prefixes", OPERATION_LOOKS, numbers, operation_numbers },
+	{ "number.set", "lead a number or prefix to a profile, or remove it", OPERATION_CHANGES, number_set, operation_number_set },
+	{ "apply", "replace routing sections; answers the difference", OPERATION_CHANGES, apply, operation_apply },
+	{ "export", "trunks, profiles and domains in force, as apply takes them", OPERATION_LOOKS, none, operation_export },
+	{ "route", "where a call would go, and why", OPERATION_LOOKS, route, operation_route },
+	{ "config.log", "versions of the routing, the last first", OPERATION_LOOKS, config_log, operation_config_log },
+	{ "config.show", "one version: who, when, what changed", OPERATION_LOOKS, config_show, operation_config_show },
+	{ "config.diff", "what differs between two versions, or a version and now", OPERATION_LOOKS, config_diff, operation_config_diff },
+	{ "config.rollback", "make the routing as it was at a version", OPERATION_CHANGES, config_rollback, operation_config_rollback },
+	{ "resolve", "the names that trunks have for endpoints, and what DNS says of them", OPERATION_LOOKS, resolve, operation_resolve },
+	{ "operations", "this table", OPERATION_LOOKS, none, operation_list },
 };
 
 const struct operation *operations_all(size_t *ret_count)
@@ -151,6 +187,14 @@ static bool type_matches(enum param_type type, const json_t *value)
 	return false;
 }
 
+static const struct operation_param *find_param(const struct operation_param *list, const char *name)
+{
+	for (; list->name; list++)
+		if (strcmp(list->name, name) == 0)
+			return list;
+	return NULL;
+}
+
 static int check_params(const struct operation *op, const json_t *params, char *error)
 {
 	const char *key;
@@ -159,11 +203,11 @@ static int check_params(const struct operation *op, const json_t *params, char *
 	if (params && !json_is_object(params))
 		return error_set(error, -ERR_INVALID, "params: expected an object");
 	json_object_foreach((json_t *)params, key, value) {
-		const struct operation_param *p = op->params;
+		const struct operation_param *p = find_param(op->params, key);
 
-		while (p->name && strcmp(p->name, key) != 0)
-			p++;
-		if (!p->name)
+		if (!p && op->effect == OPERATION_CHANGES)
+			p = find_param(versioned, key);
+		if (!p)
 			return error_set(error, -ERR_INVALID, "%.64s: %s has no such parameter", key, op->name);
 		if (!type_matches(p->type, value))
 			return error_set(error, -ERR_INVALID, "%s: expected %s", key, type_words[p->type]);
@@ -174,6 +218,37 @@ static int check_params(const struct operation *op, const json_t *params, char *
 	return 0;
 }
 
+static int check_version(const struct control *c, const json_t *params, char *error)
+{
+	json_int_t version = (json_int_t)routing_version(c->routing), wanted = param_integer(params, "if_version", version);
+
+	if (param_given(params, "comment") && strlen(param_text(params, "comment")) > COMMENT_MAX)
+		return error_set(error, -ERR_INVALID, "comment: longer than %d bytes", COMMENT_MAX);
+	if (wanted == version)
+		return 0;
+	return error_set(error, -ERR_CHANGED, "if_version: version %lld is in force, not %lld: somebody changed something meanwhile (config log says who)",
+			 (long long)version, (long long)wanted);
+}
+
+/* Says who makes the next version, and hands on the operation's own parameters. */
+static int run_change(const struct operation *op, struct control *c, const json_t *params, json_t **ret_result, char *error)
+{
+	json_t *own = json_copy((json_t *)params);
+	int err = check_version(c, params, error);
+
+	for (const struct operation_param *p = versioned; own && p->name; p++)
+		json_object_del(own, p->name);
+	c->routing->origin = (struct origin){ .who = c->client ? server_client_name(c->client) : "strowgerd", .operation = op->name,
+					      .comment = param_text(params, "comment") };
+	if (!err)
+		err = op->run(c, own, ret_result, error);
+	if (!err && json_is_object(*ret_result))
+		json_object_set_new(*ret_result, "version", json_integer((json_int_t)routing_version(c->routing)));
+	c->routing->origin = (struct origin){ .who = "strowgerd", .operation = op->name };
+	json_decref(own);
+	return err;
+}
+
 int operation_run(const struct operation *op, struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
 	int err = check_params(op, params, error);
@@ -181,7 +256,7 @@ int operation_run(const struct operation *op, struct control *c, const json_t *p
 	if (err)
 		return err;
 	*ret_result = NULL;
-	err = op->run(c, params, ret_result, error);
+	err = op->effect == OPERATION_CHANGES ? run_change(op, c, params, ret_result, error) : op->run(c, params, ret_result, error);
 	if (!err && !*ret_result)
 		err = error_set(error, -ERR_NOMEM, "out of memory");
 	return err;
@@ -204,6 +279,13 @@ bool param_given(const json_t *params, const char *name)
 	return json_object_get(params, name) != NULL;
 }
 
+static void list_params(json_t *takes, const struct operation_param *p)
+{
+	for (; p->name; p++)
+		json_array_append_new(takes, json_pack("{s:s, s:s, s:b, s:s}", "name", p->name, "type", type_words[p->type], "required",
+						       p->required, "doc", p->doc));
+}
+
 int operation_list(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
 	json_t *list = json_array();
@@ -211,11 +293,11 @@ int operation_list(struct control *c, const json_t *params, json_t **ret_result,
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		json_t *takes = json_array();
 
-		for (const struct operation_param *p = table[i].params; p->name; p++)
-			json_array_append_new(takes, json_pack("{s:s, s:s, s:b, s:s}", "name", p->name, "type", type_words[p->type],
-							       "required", p->required, "doc", p->doc));
+		list_params(takes, table[i].params);
+		if (table[i].effect == OPERATION_CHANGES)
+			list_params(takes, versioned);
 		json_array_append_new(list, json_pack("{s:s, s:s, s:b, s:o}", "name", table[i].name, "doc", table[i].doc, "changes",
-						      table[i].changes, "params", takes));
+						      table[i].effect != OPERATION_LOOKS, "params", takes));
 	}
 	*ret_result = list;
 	return 0;

@@ -18,9 +18,15 @@ struct operation_param {
 	const char *doc;
 };
 
+enum operation_effect {
+	OPERATION_LOOKS,
+	OPERATION_ACTS,	   /* more than looks */
+	OPERATION_CHANGES, /* routing: a version each; takes comment and if_version as well */
+};
+
 struct operation {
 	const char *name, *doc;
-	bool changes; /* more than looks */
+	enum operation_effect effect;
 	const struct operation_param *params;
 	/* params have been checked against the table. 0 and a result that the caller owns; or a negative enum err and an error that names the
 	 * parameter. control-only */

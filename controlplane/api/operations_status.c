@@ -105,13 +105,13 @@ int operation_status(struct control *c, const json_t *params, json_t **ret_resul
 	const struct model *m = c->routing->model;
 
 	refresh_gauges(c);
-	*ret_result = json_pack("{s:s, s:i, s:s, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i}", "version", c->version, "node",
+	*ret_result = json_pack("{s:s, s:i, s:s, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:I}", "version", c->version, "node",
 				(int)d->node, "name", c->config->node_name, "uptime_s",
 				(json_int_t)((dataplane_now_ms() - c->started_ms) / 1000), "state", c->draining ? "draining" : "running",
 				"hugepages", dataplane_hugepages(c->dataplane), "workers", (int)d->workers, "ports", ports_json(c),
 				"listeners", listeners_json(c), "calls", calls_json(c), "cdr", cdr_json(c), "trunks", (int)m->trunk_count, "profiles",
 				(int)m->profile_count, "numbers", (int)number_map_count(m->numbers), "prefixes",
-				(int)number_map_count(m->prefixes), "domains", (int)m->domain_count);
+				(int)number_map_count(m->prefixes), "domains", (int)m->domain_count, "routing_version", (json_int_t)routing_version(c->routing));
 	return 0;
 }
 

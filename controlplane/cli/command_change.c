@@ -17,7 +17,7 @@ static int usage(const struct invocation *i, const char *what)
 	return CTL_USAGE;
 }
 
-static void print_changes(const json_t *result)
+void command_print_changes(const json_t *result)
 {
 	json_int_t total = json_integer_value(json_object_get(result, "total"));
 	const json_t *changes = json_object_get(result, "changes");
@@ -37,10 +37,15 @@ static void print_changes(const json_t *result)
 static int change(const struct invocation *i, struct client *c, const char *method, json_t *params)
 {
 	json_t *result;
-	int status = command_ask(i, c, method, params, &result);
+	int status;
 
+	if (command_versioned(i, params)) {
+		json_decref(params);
+		return CTL_USAGE;
+	}
+	status = command_ask(i, c, method, params, &result);
 	if (status == CTL_OK && result) {
-		print_changes(result);
+		command_print_changes(result);
 		json_decref(result);
 	}
 	return status;
@@ -137,9 +142,14 @@ int command_target_probe(const struct invocation *i, struct client *c)
 
 static int set_number(const struct invocation *i, struct client *c, const char *kind, const char *profile)
 {
-	json_t *result;
-	int status = command_ask(i, c, "number.set", json_pack("{s:s, s:s?}", kind, i->argv[0], "profile", profile), &result);
+	json_t *params = json_pack("{s:s, s:s?}", kind, i->argv[0], "profile", profile), *result;
+	int status;
 
+	if (command_versioned(i, params)) {
+		json_decref(params);
+		return CTL_USAGE;
+	}
+	status = command_ask(i, c, "number.set", params, &result);
 	if (status == CTL_OK && result) {
 		const char *number = json_string_value(json_object_get(result, kind));
 
@@ -205,7 +215,7 @@ static int send_file(const struct invocation *i, struct client *c, const struct 
 			json_dumpf(result, stdout, JSON_INDENT(2));
 			putchar('\n');
 		} else {
-			print_changes(result);
+			command_print_changes(result);
 		}
 		json_decref(result);
 	}
@@ -221,7 +231,10 @@ int command_apply(const struct invocation *i, struct client *c)
 
 	if (!yaml_file_read(i->file, &y, error))
 		params = yaml_file_json(y, &routing_schema, error);
-	if (params) {
+	if (params && command_versioned(i, params)) {
+		json_decref(params);
+		status = CTL_USAGE;
+	} else if (params) {
 		json_object_set_new(params, "dry_run", json_boolean(i->dry_run));
 		status = send_file(i, c, y, params);
 	} else {

@@ -23,31 +23,38 @@ static const struct command table[] = {
 	  "strowgerctl trace a84b4c76e66710@pc33.example.com --pcap call.pcap", 1, 1, OPTION_LIMIT | OPTION_PCAP, command_trace },
 	{ "targets", "[--rtt]", "targets with their state and statistics, and their endpoints; or how long endpoints take to answer OPTIONS",
 	  "strowgerctl targets --rtt", 0, 0, OPTION_RTT, command_targets },
-	{ "target enable", "PROFILE/TRUNK", "give a target calls again", "strowgerctl target enable inbound/carrier-a", 1, 1, 0,
+	{ "target enable", "PROFILE/TRUNK", "give a target calls again", "strowgerctl target enable inbound/carrier-a", 1, 1, OPTION_VERSIONED,
 	  command_target_enable },
-	{ "target disable", "PROFILE/TRUNK", "no new calls; live ones end normally", "strowgerctl target disable inbound/carrier-a", 1, 1, 0,
+	{ "target disable", "PROFILE/TRUNK", "no new calls; live ones end normally", "strowgerctl target disable inbound/carrier-a", 1, 1, OPTION_VERSIONED,
 	  command_target_disable },
 	{ "target weight", "PROFILE/TRUNK N", "share of calls (weighted_lb), 0..65535; 0 drains it under every strategy",
-	  "strowgerctl target weight inbound/carrier-a 30", 2, 2, 0, command_target_weight },
+	  "strowgerctl target weight inbound/carrier-a 30", 2, 2, OPTION_VERSIONED, command_target_weight },
 	{ "target probe", "PROFILE/TRUNK [KEY=VALUE...]",
 	  "how its endpoints are asked with OPTIONS, over what profile and trunk say; without KEY=VALUE as those say",
-	  "strowgerctl target probe inbound/carrier-a interval_ms=500 timeout_ms=300", 1, -1, 0, command_target_probe },
+	  "strowgerctl target probe inbound/carrier-a interval_ms=500 timeout_ms=300", 1, -1, OPTION_VERSIONED, command_target_probe },
 	{ "profiles", "", "all profiles", "strowgerctl profiles", 0, 0, 0, command_profiles },
 	{ "profile show", "NAME", "one profile with all its knobs", "strowgerctl profile show inbound", 1, 1, 0, command_profile_show },
 	{ "profile set", "NAME KEY=VALUE...", "change knobs or strategy; retry_codes=+480,-501 adds and removes codes",
-	  "strowgerctl profile set inbound strategy=round_robin ring_timeout_s=20", 2, -1, 0, command_profile_set },
+	  "strowgerctl profile set inbound strategy=round_robin ring_timeout_s=20", 2, -1, OPTION_VERSIONED, command_profile_set },
 	{ "numbers", "[PREFIX] [--limit N]", "numbers and prefixes, of which at most N (100) are shown", "strowgerctl numbers +4420", 0, 1,
 	  OPTION_LIMIT, command_numbers },
-	{ "number set", "NUMBER PROFILE", "lead a number to a profile", "strowgerctl number set +442035550100 inbound", 2, 2, 0,
+	{ "number set", "NUMBER PROFILE", "lead a number to a profile", "strowgerctl number set +442035550100 inbound", 2, 2, OPTION_VERSIONED,
 	  command_number_set },
-	{ "number delete", "NUMBER", "forget a number", "strowgerctl number delete +442035550100", 1, 1, 0, command_number_delete },
-	{ "prefix set", "PREFIX PROFILE", "lead all numbers that begin so to a profile", "strowgerctl prefix set +44 inbound", 2, 2, 0,
+	{ "number delete", "NUMBER", "forget a number", "strowgerctl number delete +442035550100", 1, 1, OPTION_VERSIONED, command_number_delete },
+	{ "prefix set", "PREFIX PROFILE", "lead all numbers that begin so to a profile", "strowgerctl prefix set +44 inbound", 2, 2, OPTION_VERSIONED,
 	  command_prefix_set },
-	{ "prefix delete", "PREFIX", "forget a prefix", "strowgerctl prefix delete +44", 1, 1, 0, command_prefix_delete },
+	{ "prefix delete", "PREFIX", "forget a prefix", "strowgerctl prefix delete +44", 1, 1, OPTION_VERSIONED, command_prefix_delete },
 	{ "resolve", "[NAME] [--now]", "the names that trunks have, and what DNS says of them; --now asks anew at once",
 	  "strowgerctl resolve sip.carrier.example --now", 0, 1, OPTION_NOW, command_resolve },
 	{ "apply", "-f FILE [--dry-run]", "make routing as FILE says (YAML or JSON): a section that is there replaces that section whole",
-	  "strowgerctl apply -f routing.yaml --dry-run", 0, 0, OPTION_FILE | OPTION_DRY_RUN, command_apply },
+	  "strowgerctl apply -f routing.yaml --dry-run", 0, 0, OPTION_FILE | OPTION_DRY_RUN | OPTION_VERSIONED, command_apply },
+	{ "config log", "[--limit N] [--before N]", "versions of the routing, the last first: who, when, what", "strowgerctl config log --limit 5", 0, 0,
+	  OPTION_LIMIT | OPTION_BEFORE, command_config_log },
+	{ "config show", "N", "one version with all its changes", "strowgerctl config show 17", 1, 1, 0, command_config_show },
+	{ "config diff", "A [B]", "what changed from version A to version B, or to what is in force", "strowgerctl config diff 15", 1, 2, 0,
+	  command_config_diff },
+	{ "config rollback", "N [--dry-run]", "make the routing as it was at version N; this is a new version", "strowgerctl config rollback 15", 1, 1,
+	  OPTION_DRY_RUN | OPTION_VERSIONED, command_config_rollback },
 	{ "export", "", "trunks, profiles and domains in force, in the form that apply takes", "strowgerctl export", 0, 0, 0, command_export },
 	{ "route", "FROM TO [--source ADDR] [--call-id ID]", "where would this call go, and why? Nothing is sent",
 	  "strowgerctl route +15550100 +442035550100 --source 10.77.1.2", 2, 2, OPTION_SOURCE | OPTION_CALL_ID, command_route },
@@ -78,7 +85,9 @@ void command_help(const struct command *c)
 	}
 	printf("\n  --socket PATH  the control socket (%s, or $STROWGER_SOCKET)\n"
 	       "  --json         print the answer as JSON\n"
-	       "  --help         behind a command: about it, with an example\n\n"
+	       "  --help         behind a command: about it, with an example\n"
+	       "  --comment TEXT, --if-version N\n"
+	       "                 with what changes routing: why, for config log; and only when version N is in force\n\n"
 	       "Exit status: 0 done; 1 refused by strowgerd; 2 wrong usage; 3 strowgerd cannot be reached\n\n"
 	       "Example: strowgerctl status\n",
 	       DEFAULT_SOCKET);
@@ -128,6 +137,9 @@ static const struct option_row {
 	{ "follow", 0, OPTION_FOLLOW, FLAG(follow) },
 	{ "history", 0, OPTION_HISTORY, FLAG(history) },
 	{ "now", 0, OPTION_NOW, FLAG(now) },
+	{ "comment", 0, OPTION_COMMENT, TEXT(comment) },
+	{ "if-version", 0, OPTION_IF_VERSION, TEXT(if_version) },
+	{ "before", 0, OPTION_BEFORE, TEXT(before) },
 #undef TEXT
 #undef FLAG
 };
@@ -223,4 +235,33 @@ int command_ask(const struct invocation *i, struct client *c, const char *method
 		*ret_result = NULL;
 	}
 	return status;
+}
+
+int command_number(const struct invocation *i, const char *text, json_int_t *ret)
+{
+	char *end;
+	long long n = strtoll(text, &end, 10);
+
+	if (end != text && !*end) {
+		*ret = n;
+		return 0;
+	}
+	fprintf(stderr, "strowgerctl: %s: '%.40s' is not a whole number\nstrowgerctl %s --help says how\n", i->command->words, text, i->command->words);
+	return -1;
+}
+
+int command_versioned(const struct invocation *i, json_t *params)
+{
+	json_int_t version;
+
+	if (i->comment && json_object_set_new(params, "comment", json_string(i->comment))) {
+		fprintf(stderr, "strowgerctl: --comment: not UTF-8\n");
+		return -1;
+	}
+	if (!i->if_version)
+		return 0;
+	if (command_number(i, i->if_version, &version))
+		return -1;
+	json_object_set_new(params, "if_version", json_integer(version));
+	return 0;
 }

@@ -22,6 +22,10 @@ enum ctl_option {
 	OPTION_HISTORY = 512,
 	OPTION_RTT = 1024,
 	OPTION_NOW = 2048,
+	OPTION_COMMENT = 4096,
+	OPTION_IF_VERSION = 8192,
+	OPTION_BEFORE = 16384,
+	OPTION_VERSIONED = OPTION_COMMENT | OPTION_IF_VERSION, /* what every change of routing takes */
 };
 
 struct invocation {
@@ -29,6 +33,7 @@ struct invocation {
 	int argc; /* words behind the command's own */
 	char **argv;
 	const char *socket, *file, *source, *call_id, *limit, *pcap;
+	const char *comment, *if_version, *before;
 	bool json, dry_run, once, loop, rtt, follow, history, now, help, version;
 	unsigned options; /* those given, of enum ctl_option */
 };
@@ -51,6 +56,13 @@ void command_help(const struct command *c);
 /* Calls a method. CTL_OK and a result (the caller's), which has been printed already and is NULL with --json; otherwise said on stderr. */
 int command_ask(const struct invocation *i, struct client *c, const char *method, json_t *params, json_t **ret_result);
 
+/* Adds --comment and --if-version to the parameters of a change. 0; -1 with a message on stderr. */
+int command_versioned(const struct invocation *i, json_t *params);
+/* Prints what a change answers: its lines, or that there is none. */
+void command_print_changes(const json_t *result);
+/* A whole number that is an argument of the command. 0; -1 with a message on stderr. */
+int command_number(const struct invocation *i, const char *text, json_int_t *ret);
+
 int command_status(const struct invocation *i, struct client *c);
 int command_workers(const struct invocation *i, struct client *c);
 int command_counters(const struct invocation *i, struct client *c);
@@ -72,6 +84,10 @@ int command_number_delete(const struct invocation *i, struct client *c);
 int command_prefix_set(const struct invocation *i, struct client *c);
 int command_prefix_delete(const struct invocation *i, struct client *c);
 int command_apply(const struct invocation *i, struct client *c);
+int command_config_log(const struct invocation *i, struct client *c);
+int command_config_show(const struct invocation *i, struct client *c);
+int command_config_diff(const struct invocation *i, struct client *c);
+int command_config_rollback(const struct invocation *i, struct client *c);
 int command_export(const struct invocation *i, struct client *c);
 int command_resolve(const struct invocation *i, struct client *c);
 int command_route(const struct invocation *i, struct client *c);

@@ -27,6 +27,7 @@ struct state {
 	uint32_t appended, appended_max;
 	bool torn;     /* there may be something behind length */
 	bool unsynced; /* lines were appended that a power cut may still take */
+	uint64_t accepted; /* the version that the file says, and that the next change will be */
 	enum { STATE_IDLE, STATE_MODEL, STATE_LINE } begun;
 	off_t grown; /* STATE_LINE: length with the new line */
 };
@@ -64,6 +65,16 @@ static int io_error(char *error, const char *path)
 	return error_set(error, -ERR_IO, "%s: %s", path, strerror(errno));
 }
 
+uint64_t state_accepted(const struct state *s)
+{
+	return s->accepted;
+}
+
+void state_accept(struct state *s, uint64_t version)
+{
+	s->accepted = version;
+}
+
 static void bound_appending(struct state *s, const struct model *m)
 {
 	uint32_t numbers = number_map_count(m->numbers) + number_map_count(m->prefixes);
@@ -74,7 +85,7 @@ static void bound_appending(struct state *s, const struct model *m)
 int state_load(struct state *s, const struct model_limits *limits, struct model **ret_model, char *error)
 {
 	uint64_t length;
-	int err = state_read(s->path, limits, ret_model, &length, &s->appended, error);
+	int err = state_read(s->path, limits, ret_model, &length, &s->appended, &s->accepted, error);
 
 	if (err)
 		return err;
@@ -114,9 +125,9 @@ static int write_numbers(FILE *f, const struct model *m, bool prefixes)
 	return 0;
 }
 
-static int write_model(FILE *f, const struct model *m)
+static int write_model(FILE *f, const struct model *m, uint64_t accepted)
 {
-	int err = write_line(f, json_pack("{s:s, s:i}", "strowger", STATE_FORMAT, "version", STATE_VERSION));
+	int err = write_line(f, json_pack("{s:s, s:i, s:I}", "strowger", STATE_FORMAT, "version", STATE_VERSION, "accepted", (json_int_t)accepted));
 
 	for (uint32_t i = 0; !err && i < m->trunk_count; i++)
 		err = write_line(f, json_pack("{s:o}", "trunk", model_trunk_json(&m->trunks[i])));
@@ -142,7 +153,7 @@ int state_begin_model(struct state *s, const struct model *m, char *error)
 		return err;
 	}
 	errno = 0;
-	err = write_model(f, m);
+	err = write_model(f, m, s->accepted);
 	if (!err && (fflush(f) || fsync(fd)))
 		err = -ERR_IO;
 	if (err)
@@ -160,6 +171,7 @@ int state_begin_model(struct state *s, const struct model *m, char *error)
 /* One line with its newline, in the page cache: a SIGKILL does not take it, a power cut may until it is synced. */
 static int append(struct state *s, const char *text, size_t n, char *error)
 {
+	errno = ENOSPC; /* what a write that stops half way means */
 	/* Whatever a torn append left behind goes first. */
 	if (s->fd < 0 || (s->torn && ftruncate(s->fd, s->length)) || pwrite(s->fd, text, n, s->length) != (ssize_t)n) {
 		int err = io_error(error, s->path);
@@ -179,14 +191,15 @@ static int append(struct state *s, const char *text, size_t n, char *error)
 int state_begin_number(struct state *s, e164 number, bool prefix, const char *profile, char *error)
 {
 	const char *kind = prefix ? "prefix" : "number";
-	char text[E164_TEXT_MAX], line[64 + E164_TEXT_MAX + PROFILE_NAME_MAX];
+	char text[E164_TEXT_MAX], line[96 + E164_TEXT_MAX + PROFILE_NAME_MAX];
+	unsigned long long accepted = s->accepted;
 	int n, err;
 
 	e164_format(number, text);
 	if (profile)
-		n = snprintf(line, sizeof(line), "{\"%s\":\"%s\",\"profile\":\"%s\"}\n", kind, text, profile);
+		n = snprintf(line, sizeof(line), "{\"%s\":\"%s\",\"profile\":\"%s\",\"accepted\":%llu}\n", kind, text, profile, accepted);
 	else
-		n = snprintf(line, sizeof(line), "{\"%s\":\"%s\",\"profile\":null}\n", kind, text);
+		n = snprintf(line, sizeof(line), "{\"%s\":\"%s\",\"profile\":null,\"accepted\":%llu}\n", kind, text, accepted);
 	err = append(s, line, (size_t)n, error);
 	s->unsynced |= !err;
 	return err;
@@ -194,7 +207,7 @@ int state_begin_number(struct state *s, e164 number, bool prefix, const char *pr
 
 int state_begin_profile(struct state *s, const struct model_profile *profile, char *error)
 {
-	json_t *json = json_pack("{s:o}", "profile", model_profile_json(profile));
+	json_t *json = json_pack("{s:o, s:I}", "profile", model_profile_json(profile), "accepted", (json_int_t)s->accepted);
 	char *text = json ? json_dumps(json, JSON_COMPACT) : NULL;
 	size_t n;
 	int err;

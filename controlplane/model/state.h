@@ -2,6 +2,7 @@
 #pragma once
 
 #include <stdbool.h>
+#include <stdint.h>
 
 #include "sip/number.h"
 
@@ -21,6 +22,11 @@ void state_free(struct state *s);
 
 /* The model in the file. 0; -ERR_NOT_FOUND: there is no file; -ERR_INVALID with "FILE:LINE: ...", -ERR_IO, -ERR_NOMEM. control-only */
 int state_load(struct state *s, const struct model_limits *limits, struct model **ret_model, char *error);
+
+/* Which version of the routing (versions/versions.h) the file holds, as far as it says so; 0: it does not. And which one the next change
+ * will be. control-only */
+uint64_t state_accepted(const struct state *s);
+void state_accept(struct state *s, uint64_t version);
 
 /* A change is stored in two steps, so that it can be published in between: begin makes it durable where nobody reads it yet (or appends
  * it), then either keep or forget. 0; -ERR_IO, -ERR_NOMEM with an error (then nothing is begun). control-only */

@@ -21,6 +21,7 @@ struct reading {
 	json_t *sections;	 /* {"trunks": [...], "profiles": [...], "domains": [...]} */
 	struct u64map *profiles; /* id -> place in the list: a later line replaces an earlier one */
 	uint32_t repeats;
+	uint64_t accepted;
 	char *error;
 };
 
@@ -109,6 +110,8 @@ static int read_lines(struct reading *r, FILE *f, const char *path, uint64_t *re
 			err = error_set(r->error, -ERR_INVALID, "%s", problem.text);
 		else
 			err = at == 1 ? read_header(r, line) : read_element(r, line);
+		if (json_is_integer(json_object_get(line, "accepted")))
+			r->accepted = (uint64_t)json_integer_value(json_object_get(line, "accepted"));
 		json_decref(line);
 		*ret_length += (uint64_t)n;
 		if (err)
@@ -133,7 +136,7 @@ static int make_model(struct reading *r, const struct model_limits *limits, stru
 }
 
 int state_read(const char *path, const struct model_limits *limits, struct model **ret_model, uint64_t *ret_length, uint32_t *ret_repeats,
-	       char *error)
+	       uint64_t *ret_accepted, char *error)
 {
 	struct reading r = { .error = error };
 	FILE *f = fopen(path, "re");
@@ -151,6 +154,7 @@ int state_read(const char *path, const struct model_limits *limits, struct model
 			error_prefix(error, "%s", path);
 	}
 	*ret_repeats = r.repeats;
+	*ret_accepted = r.accepted;
 	model_free(r.numbers);
 	u64map_free(r.profiles);
 	json_decref(r.sections);

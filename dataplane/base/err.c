@@ -14,6 +14,7 @@ const char *err_name(int err)
 	case ERR_IO: return "i/o error";
 	case ERR_UNREACHABLE: return "unreachable";
 	case ERR_FORGED: return "forged";
+	case ERR_CHANGED: return "changed";
 	}
 	return "unknown error";
 }

@@ -12,6 +12,7 @@ enum err {
 	ERR_IO,		 /* the system refused; errno says why */
 	ERR_UNREACHABLE, /* no route, no neighbour, no listener of that family */
 	ERR_FORGED,	 /* a MAC does not verify */
+	ERR_CHANGED,	 /* somebody else was faster */
 };
 
 /* A short lower-case word for an error code of either sign. Static storage. any */

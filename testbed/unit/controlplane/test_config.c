@@ -90,6 +90,7 @@ static void everything(void **state)
 		"server_name: ''\n"
 		"names: [SIP.Example.com., b]\n"
 		"cdr: {file: /var/log/x/cdr.jsonl, rotate_mb: 0, keep: 3}\n"
+		"versions: {keep: 7, mb: 2}\n"
 		"control: {socket: /tmp/x.sock, group: operators}\n"
 		"state_file: /tmp/state\n"
 		"token_key_file: /tmp/key\n"
@@ -167,6 +168,8 @@ static void everything(void **state)
 	assert_string_equal(c->cdr.path, "/var/log/x/cdr.jsonl");
 	assert_int_equal(c->cdr.rotate_bytes, 0);
 	assert_int_equal(c->cdr.keep, 3);
+	assert_int_equal(c->versions.keep, 7);
+	assert_int_equal(c->versions.bytes, 2 << 20);
 	assert_string_equal(c->dataplane.record_file, "/var/log/x/.records");
 	config_free(c);
 }
@@ -177,7 +180,7 @@ static const struct {
 	/* syntax and schema: lines count from the top of the file */
 	{ "foo: 1\n",
 	  "5: foo: unknown key (known here: node workers ports listeners limits timers ejection access number_plan probe server_name names control "
-	  "resolver cdr state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
+	  "resolver cdr versions state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
 	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
 	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
 	{ "workers: {count: 1.5}\n", "5: workers.count: expected a whole number, not '1.5'" },
@@ -236,6 +239,8 @@ static const struct {
 	{ "names: [a..b]\n", "5: names[0]: 'a..b' is not a host name" },
 	{ "names: ['']\n", "5: names[0]: '' is not a host name" },
 	{ "names: [a, A.]\n", "5: names[1]: a is listed twice" },
+	{ "versions: {keep: 1}\n", "5: versions.keep: 1 is not in 2..10000000" },
+	{ "versions: {mb: 0}\n", "5: versions.mb: 0 is not in 1..4096" },
 	{ "cdr: {keep: 3}\n", "5: cdr: file is missing" },
 	{ "cdr: {file: cdr.jsonl}\n", "5: cdr.file: 'cdr.jsonl' is not an absolute path" },
 	{ "cdr: {file: /var/log/}\n", "5: cdr.file: '/var/log/' cannot be a file of records" },
