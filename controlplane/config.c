@@ -45,6 +45,10 @@ static int load_node(const struct raw_config *raw, struct config *c, char *error
 
 	if (!err)
 		err = field_name(node->name ? node->name : "strowger", "node", "name", c->node_name, error);
+	if (!err && raw->region && !model_name_valid(raw->region))
+		err = error_set(error, -ERR_INVALID, "region: '%.64s' is not a name (as of targets and trunks)", raw->region);
+	if (!err && raw->region)
+		memcpy(c->region, raw->region, strlen(raw->region) + 1);
 	if (!err)
 		c->dataplane.node = (uint16_t)id;
 	return err;

@@ -32,6 +32,7 @@ struct config_port {
 struct config {
 	char *path; /* of the file */
 	char node_name[64];
+	char region[64]; /* the node's own; empty: none */
 	struct dataplane_config dataplane; /* token keys and boot are left to whoever starts it */
 	struct config_port ports[PORTS_MAX]; /* beside dataplane.ports */
 	struct number_plan number_plan;

@@ -114,6 +114,7 @@ static const cyaml_schema_value_t listener_schema = { CYAML_VALUE_MAPPING(CYAML_
 
 static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("node", OPTIONAL, struct raw_config, node, node_fields),
+	CYAML_FIELD_STRING_PTR("region", OPTIONAL, struct raw_config, region, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("workers", OPTIONAL, struct raw_config, workers, workers_fields),
 	CYAML_FIELD_SEQUENCE("ports", OPTIONAL, struct raw_config, ports, &port_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("listeners", OPTIONAL, struct raw_config, listeners, &listener_schema, 0, CYAML_UNLIMITED),

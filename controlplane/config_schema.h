@@ -85,7 +85,7 @@ struct raw_config {
 	struct raw_cdr *cdr;
 	struct raw_resolver *resolver;
 	struct raw_versions *versions;
-	char *state_file, *token_key_file;
+	char *state_file, *token_key_file, *region;
 	int64_t *drain_timeout_s;
 	struct raw_routing routing; /* its four sections stand at the top of the file */
 };

@@ -32,6 +32,7 @@
 #include "resolve/rfc3263.h"
 #include "routing.h"
 #include "tables/epoch.h"
+#include "tables/loads.h"
 #include "tables/tables.h"
 #include "token_keys.h"
 #include "versions/versions.h"
@@ -86,6 +87,7 @@ static void on_changed(void *ctx)
 
 	resolver_follow(d->resolver, d->routing.model);
 	prober_follow(d->prober, &d->routing);
+	dataplane_recount(d->dataplane); /* where that fails the workers do it by themselves, later */
 	arm(d->reclaim, RECLAIM_MS);
 }
 
@@ -241,7 +243,7 @@ static bool target_idle(void *ctx, uint32_t slot)
 	struct target_stats s;
 
 	dataplane_target_stats(d->dataplane, slot, &s);
-	return !s.live && !s.ringing;
+	return !s.live && !s.ringing && !loads_calls(dataplane_tables(d->dataplane)->loads, slot);
 }
 
 static void target_reset(void *ctx, uint32_t slot)
@@ -395,7 +397,7 @@ static int start_versions(struct daemon *d, char *error)
 
 static int start_routing(struct daemon *d, char *error)
 {
-	const struct publish_hooks hooks = { target_idle, target_reset, d, TARGET_SLOTS_MAX };
+	const struct publish_hooks hooks = { target_idle, target_reset, d, TARGET_SLOTS_MAX, d->config->region };
 	struct publisher *publisher = publisher_new(dataplane_tables(d->dataplane), &hooks, &d->config->number_plan);
 	struct state *state = d->config->state_file[0] ? state_new(d->config->state_file) : NULL;
 	bool from_state;

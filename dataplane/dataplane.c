@@ -350,6 +350,9 @@ void dataplane_target_stats(const struct dataplane *d, uint32_t target_slot, str
 		return;
 	for (unsigned i = 0; i < TARGET_COUNTS; i++)
 		v[i] = target_sum(d, target_slot, i) - d->baseline[target_slot][i];
+	/* These two are what is, not what was: workers put them right by themselves. */
+	v[TARGET_LIVE] = target_sum(d, target_slot, TARGET_LIVE);
+	v[TARGET_RINGING] = target_sum(d, target_slot, TARGET_RINGING);
 	*ret = (struct target_stats){
 		.attempts = v[TARGET_ATTEMPTS],
 		.answered = v[TARGET_ANSWERED],
@@ -368,6 +371,26 @@ void dataplane_target_stats_reset(struct dataplane *d, uint32_t target_slot)
 		return;
 	for (unsigned i = 0; i < TARGET_COUNTS; i++)
 		d->baseline[target_slot][i] = target_sum(d, target_slot, i);
+}
+
+bool dataplane_recount(struct dataplane *d)
+{
+	bool all = true;
+
+	for (unsigned i = 0; i < d->shared.workers; i++)
+		all &= worker_recount(d->shared.worker[i]);
+	return all;
+}
+
+void dataplane_retries(const struct dataplane *d, uint32_t profile_slot, uint32_t profile_id, struct retry_stats *ret)
+{
+	*ret = (struct retry_stats){ .window_s = RETRY_WINDOW_S, .floor = RETRY_FLOOR * d->shared.workers };
+	for (unsigned i = 0; i < d->shared.workers; i++) {
+		struct retry_count c = worker_retries(d->shared.worker[i], profile_slot, profile_id);
+
+		ret->attempts += c.attempts;
+		ret->retries += c.retries;
+	}
 }
 
 uint64_t dataplane_call_hash(const struct dataplane *d, const void *call_id, size_t bytes)

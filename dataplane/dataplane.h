@@ -120,6 +120,17 @@ void dataplane_target_stats(const struct dataplane *d, uint32_t target_slot, str
 /* A slot that is given to another target starts again from zero. */
 void dataplane_target_stats_reset(struct dataplane *d, uint32_t target_slot);
 
+/* Workers count the calls of their targets anew (the loads of tables/loads.h, live and ringing above), as they do by themselves twice a minute. To be
+ * called when a target may have got its first limit: its calls of before are counted then. false: a worker was too busy to be asked, try again. */
+bool dataplane_recount(struct dataplane *d);
+
+/* Attempts and retries of a profile with a retry_budget, over the last window_s seconds and all workers; floor: so many retries no budget refuses. */
+struct retry_stats {
+	uint64_t attempts, retries;
+	uint32_t window_s, floor;
+};
+void dataplane_retries(const struct dataplane *d, uint32_t profile_slot, uint32_t profile_id, struct retry_stats *ret);
+
 /* Keyed hash of a Call-ID, as workers compute it for ownership and weighted selection. any */
 uint64_t dataplane_call_hash(const struct dataplane *d, const void *call_id, size_t bytes);
 

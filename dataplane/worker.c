@@ -298,6 +298,8 @@ static unsigned take_commands(struct worker *w)
 			proxy_drain(w->proxy, c.on);
 		else if (c.type == COMMAND_RELEASE_ENDPOINT)
 			proxy_release_endpoint(w->proxy, c.value);
+		else if (c.type == COMMAND_RECOUNT)
+			proxy_recount(w->proxy);
 		else
 			answer_calls(w, c.value);
 	}

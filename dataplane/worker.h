@@ -82,6 +82,12 @@ void worker_drain(struct worker *w, bool drain);
 /* Its endpoint went down: what waits for it moves on. control-only; false: its mailbox is full, ask again */
 bool worker_release_endpoint(struct worker *w, uint32_t endpoint);
 
+/* Asks it to count its targets' calls anew. control-only; false: its mailbox is full, ask again */
+bool worker_recount(struct worker *w);
+
+/* What it counts of a profile's retries (proxy_retries). */
+struct retry_count worker_retries(const struct worker *w, uint32_t profile_slot, uint32_t profile_id);
+
 /* Asks for the calls from slot *cursor on and waits for them, at most wait_ms; *cursor moves. NULL: no answer in time (a later call takes
  * up the late one). The page is the worker's until the next call. control-only */
 const struct call_page *worker_ask_calls(struct worker *w, uint32_t *cursor, unsigned wait_ms);

@@ -50,6 +50,21 @@ bool worker_release_endpoint(struct worker *w, uint32_t endpoint)
 	return true;
 }
 
+bool worker_recount(struct worker *w)
+{
+	struct command c = { COMMAND_RECOUNT, true, 0 };
+
+	if (!mailbox_post(w->commands, &c))
+		return false;
+	worker_wake(w);
+	return true;
+}
+
+struct retry_count worker_retries(const struct worker *w, uint32_t profile_slot, uint32_t profile_id)
+{
+	return proxy_retries(w->proxy, profile_slot, profile_id, worker_now_ms());
+}
+
 bool worker_probe(struct worker *w, const struct probe_request *request)
 {
 	if (!mailbox_post(w->probes, request))

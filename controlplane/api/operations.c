@@ -21,6 +21,9 @@ static const struct operation_param target_set[] = {
 	{ "target", PARAM_TEXT, true, "PROFILE/TRUNK" },
 	{ "enabled", PARAM_BOOLEAN, false, "false: no new calls; live ones go on" },
 	{ "weight", PARAM_INTEGER, false, "share of calls, 0..65535; 0 drains" },
+	{ "max_calls", PARAM_INTEGER, false, "calls at once, 0..1000000; 0: no limit" },
+	{ "max_cps", PARAM_INTEGER, false, "calls begun within any second, 0..100000; 0: no limit" },
+	{ "region", PARAM_TEXT_OR_NULL, false, "where it is, for tiers; null: nowhere" },
 	{ "probe", PARAM_OBJECT, false, "how its endpoints are probed, over what profile and trunk say; {}: as those say" },
 	{ 0 },
 };
@@ -29,7 +32,7 @@ static const struct operation_param profile_get[] = { { "name", PARAM_TEXT, true
 
 static const struct operation_param profile_set[] = {
 	{ "name", PARAM_TEXT, true, "the profile" },
-	{ "strategy", PARAM_TEXT, false, "failover, round_robin, weighted_lb or simultaneous_ring" },
+	{ "strategy", PARAM_TEXT, false, "failover, round_robin, weighted_lb, simultaneous_ring, least_calls or fastest" },
 	{ "response_timeout_ms", PARAM_INTEGER, false, "sending ... any response; 0: off" },
 	{ "progress_timeout_ms", PARAM_INTEGER, false, "100 ... 18x; 0: off" },
 	{ "ring_timeout_s", PARAM_INTEGER, false, "sending ... an answer, per target, at most 180; 0: off" },
@@ -37,12 +40,14 @@ static const struct operation_param profile_set[] = {
 	{ "max_retries", PARAM_INTEGER, false, "further targets after the first" },
 	{ "max_attempts", PARAM_INTEGER, false, "endpoints in all, 1..16" },
 	{ "exhausted_code", PARAM_INTEGER, false, "answer when nothing is left, 400..699" },
+	{ "retry_budget", PARAM_INTEGER, false, "percent of attempts that may be retries, 0..100; 0: any" },
 	{ "retry_after_progress", PARAM_BOOLEAN, false, "a 408 or 5xx moves on even after an 18x went upstream" },
 	{ "decline_scope", PARAM_TEXT, false, "all: a 6xx ends every branch of a simultaneous ring; target: its own only" },
 	{ "follow_redirects", PARAM_BOOLEAN, false, "Contacts of a 3xx that are endpoints of this profile are tried next" },
 	{ "retry_codes", PARAM_OBJECT, false, "{add: [codes], remove: [codes]} against the default 408 and 5xx" },
+	{ "regions", PARAM_LIST, false, "regions from the nearest on, at most 16; \"*\": all others" },
 	{ "probe", PARAM_OBJECT, false, "how endpoints that it uses are probed, over what their trunks say; {}: as those say" },
-	{ "targets", PARAM_LIST, false, "[{trunk, position, weight, enabled, probe}]" },
+	{ "targets", PARAM_LIST, false, "[{trunk, position, weight, enabled, max_calls, max_cps, region, probe}]" },
 	{ 0 },
 };
 
@@ -132,7 +137,7 @@ static const struct operation table[] = {
 	{ "calls", "calls that ring or are up", OPERATION_LOOKS, calls, operation_calls },
 	{ "trace", "the messages of a call that are still kept", OPERATION_LOOKS, trace, operation_trace },
 	{ "targets", "targets with their state and statistics", OPERATION_LOOKS, none, operation_targets },
-	{ "target.set", "enable, disable or weigh a target", OPERATION_CHANGES, target_set, operation_target_set },
+	{ "target.set", "enable, disable, weigh, limit or place a target", OPERATION_CHANGES, target_set, operation_target_set },
 	{ "profiles", "all profiles", OPERATION_LOOKS, none, operation_profiles },
 	{ "profile.get", "one profile", OPERATION_LOOKS, profile_get, operation_profile_get },
 	{ "profile.set", "change knobs, strategy or targets of a profile", OPERATION_CHANGES, profile_set, operation_profile_set },

@@ -14,6 +14,7 @@
 #include "health/prober.h"
 #include "model/publish.h"
 #include "routing.h"
+#include "tables/loads.h"
 #include "tables/ramp.h"
 #include "tables/select.h"
 #include "tables/tables.h"
@@ -129,25 +130,48 @@ static const char *state_word(const struct control *c, const struct model_profil
 			return "empty";
 		if (strcmp(reason, "all endpoints ejected") == 0)
 			return "ejected";
+		if (strcmp(reason, "at its limit") == 0)
+			return "full";
 		return strcmp(reason, "disabled") == 0 ? "disabled" : "down";
 	}
 	return "unknown";
+}
+
+/* Its limits, and how much of them is in use; "calls" counts every branch that rings. */
+static void add_limits(const struct control *c, const struct model_target *t, uint32_t slot, json_t *json)
+{
+	const struct loads *loads = dataplane_tables(c->dataplane)->loads;
+
+	json_object_set_new(json, "max_calls", json_integer(t->max_calls));
+	json_object_set_new(json, "max_cps", json_integer(t->max_cps));
+	json_object_set_new(json, "region", t->region[0] ? json_string(t->region) : json_null());
+	if (slot >= LOADS_SLOTS || !loads_watched(loads, slot))
+		return;
+	json_object_set_new(json, "calls", json_integer(loads_calls(loads, slot)));
+	json_object_set_new(json, "passed_over", json_integer((json_int_t)loads_passed(loads, slot)));
+	if (t->max_cps)
+		json_object_set_new(json, "cps", json_integer(loads_rate(loads, slot, dataplane_now_ms())));
 }
 
 static json_t *target_json(const struct control *c, const struct model_profile *p, const struct model_target *t)
 {
 	const struct model_trunk *trunk = model_trunk_by_id(c->routing->expanded, t->trunk_id);
 	char name[PROFILE_NAME_MAX + TRUNK_NAME_MAX];
+	uint32_t slot = publish_target_slot(c->routing->publisher, p->id, t->trunk_id);
 	struct target_stats s;
+	json_t *json;
 
-	dataplane_target_stats(c->dataplane, publish_target_slot(c->routing->publisher, p->id, t->trunk_id), &s);
+	dataplane_target_stats(c->dataplane, slot, &s);
 	snprintf(name, sizeof(name), "%s/%s", p->name, trunk->name);
-	return json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "target", name, "profile",
+	json = json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "target", name, "profile",
 			 p->name, "trunk", trunk->name, "position", t->position, "weight", t->weight, "enabled", t->enabled, "state",
 			 state_word(c, p, t->trunk_id), "attempts", (json_int_t)s.attempts, "answered", (json_int_t)s.answered, "rejected",
 			 (json_int_t)s.rejected, "failed", (json_int_t)s.failed, "timeouts", (json_int_t)s.timeouts, "rescued_away",
 			 (json_int_t)s.rescued_away, "live", (json_int_t)s.live, "ringing", (json_int_t)s.ringing, "endpoints",
 			 endpoints_json(c, trunk));
+	if (json)
+		add_limits(c, t, slot, json);
+	return json;
 }
 
 int operation_targets(struct control *c, const json_t *params, json_t **ret_result, char *error)
@@ -183,35 +207,73 @@ static struct model_target *find_target(const struct model *m, const char *name,
 	return t;
 }
 
+/* What is given, checked, into the target. */
+static int set_numbers(const json_t *params, struct model_target *target, char *error)
+{
+	uint32_t weight = target->weight;
+	const struct {
+		const char *key;
+		json_int_t max;
+		uint32_t *to;
+	} numbers[] = {
+		{ "weight", 65535, &weight },
+		{ "max_calls", MAX_CALLS_MOST, &target->max_calls },
+		{ "max_cps", MAX_CPS_MOST, &target->max_cps },
+	};
+
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]); i++) {
+		json_int_t value = param_integer(params, numbers[i].key, *numbers[i].to);
+
+		if (value < 0 || value > numbers[i].max)
+			return error_set(error, -ERR_INVALID, "%s: %lld is not in 0..%lld", numbers[i].key, (long long)value,
+					 (long long)numbers[i].max);
+		*numbers[i].to = (uint32_t)value;
+	}
+	target->weight = (uint16_t)weight;
+	return 0;
+}
+
+static int set_target(const json_t *params, struct model_target *target, char *error)
+{
+	const char *region = param_text(params, "region");
+	int err = set_numbers(params, target, error);
+
+	if (err)
+		return err;
+	if (param_given(params, "probe"))
+		err = probe_settings_read(json_object_get(params, "probe"), "probe", &target->probe, error);
+	if (err)
+		return err;
+	if (param_given(params, "enabled"))
+		target->enabled = json_is_true(json_object_get(params, "enabled"));
+	if (region && !model_name_valid(region))
+		return error_set(error, -ERR_INVALID, "region: '%.64s' is not a name", region);
+	if (param_given(params, "region"))
+		snprintf(memset(target->region, 0, sizeof(target->region)), sizeof(target->region), "%s", region ? region : "");
+	return 0;
+}
+
 int operation_target_set(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
-	json_int_t weight = param_integer(params, "weight", 0);
-	struct probe_settings probe = { .given = 0 };
 	struct model_profile *profile;
 	struct model_target *target;
 	struct model *candidate;
 	uint32_t id;
 	int err;
 
-	if (weight < 0 || weight > 65535)
-		return error_set(error, -ERR_INVALID, "weight: %lld is not in 0..65535", (long long)weight);
-	if (!param_given(params, "enabled") && !param_given(params, "weight") && !param_given(params, "probe"))
-		return error_set(error, -ERR_INVALID, "target.set: needs enabled, weight or probe");
-	err = param_given(params, "probe") ? probe_settings_read(json_object_get(params, "probe"), "probe", &probe, error) : 0;
-	if (err)
-		return err;
+	if (json_object_size(params) < 2)
+		return error_set(error, -ERR_INVALID, "target.set: needs enabled, weight, max_calls, max_cps, region or probe");
 	if (!find_target(c->routing->model, param_text(params, "target"), &profile, error))
 		return -ERR_NOT_FOUND;
 	candidate = model_copy(c->routing->model);
 	if (!candidate)
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	target = find_target(candidate, param_text(params, "target"), &profile, error);
-	if (param_given(params, "enabled"))
-		target->enabled = json_is_true(json_object_get(params, "enabled"));
-	if (param_given(params, "weight"))
-		target->weight = (uint16_t)weight;
-	if (param_given(params, "probe"))
-		target->probe = probe;
+	err = set_target(params, target, error);
+	if (err) {
+		model_free(candidate);
+		return err;
+	}
 	id = profile->id;
 	err = change_commit(c, candidate, id, false, ret_result, error);
 	if (!err) {

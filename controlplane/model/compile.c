@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "model/compile.h"
 
+#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -42,12 +43,34 @@ static void list_endpoints(const struct model_trunk *t, const struct compile_slo
 	}
 }
 
+unsigned compile_tier(const struct model_profile *p, const char *node_region, const char *target_region)
+{
+	unsigned tier = 0, others = UINT_MAX;
+
+	if (node_region && node_region[0]) {
+		if (strcasecmp(target_region, node_region) == 0)
+			return 0;
+		tier = 1;
+	}
+	for (unsigned i = 0; i < p->region_count; i++) {
+		if (node_region && strcasecmp(p->regions[i], node_region) == 0)
+			continue;
+		if (target_region[0] && strcasecmp(p->regions[i], target_region) == 0)
+			return tier;
+		if (strcmp(p->regions[i], "*") == 0)
+			others = tier;
+		tier++;
+	}
+	return others == UINT_MAX ? tier : others;
+}
+
 struct profile *compile_profile(const struct model *m, const struct model_profile *p, const struct compile_slots *slots)
 {
 	struct profile_target_source targets[PROFILE_TARGETS_MAX];
 	struct endpoint_lists *lists = calloc(PROFILE_TARGETS_MAX, sizeof(*lists));
 	struct profile_source source = {
 		.name = p->name, .strategy = p->strategy, .knobs = p->knobs, .target_count = p->target_count, .targets = targets,
+		.loads = slots->loads,
 	};
 	struct profile *compiled;
 
@@ -69,6 +92,9 @@ struct profile *compile_profile(const struct model *m, const struct model_profil
 			.endpoints = lists[i].slots,
 			.priorities = lists[i].priorities,
 			.weights = lists[i].weights,
+			.tier = (uint8_t)compile_tier(p, slots->region, t->region),
+			.max_calls = t->max_calls,
+			.max_cps = t->max_cps,
 		};
 	}
 	compiled = profile_compile(&source);
@@ -141,7 +167,7 @@ static uint32_t any_pair(const void *ctx, uint32_t a, uint32_t b)
 
 int compile_check(const struct model *m, char *error)
 {
-	const struct compile_slots slots = { any_slot, any_slot, any_pair, any_pair, NULL };
+	const struct compile_slots slots = { any_slot, any_slot, any_pair, any_pair, NULL, NULL, NULL };
 	struct domain_entry *entries;
 	struct domains *domains;
 	size_t n;

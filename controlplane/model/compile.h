@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 struct domain_entry;
+struct loads;
 struct model;
 struct model_profile;
 struct model_trunk;
@@ -21,10 +22,16 @@ struct compile_slots {
 	uint32_t (*target)(const void *ctx, uint32_t profile_id, uint32_t trunk_id);
 	uint32_t (*endpoint)(const void *ctx, uint32_t trunk_id, uint32_t endpoint_id);
 	const void *ctx;
+	const char *region;  /* the node's own; NULL or empty: none */
+	struct loads *loads; /* where limited targets are counted; NULL: no limit holds */
 };
 
 /* NULL: no memory. The caller's to publish or profile_free. */
 struct profile *compile_profile(const struct model *m, const struct model_profile *p, const struct compile_slots *slots);
+
+/* Which tier a target belongs to, 0 being the nearest: the node's region first, then the profile's regions in their order; what they do not name is where
+ * "*" stands among them, else behind all. */
+unsigned compile_tier(const struct model_profile *p, const char *node_region, const char *target_region);
 
 void compile_trunk(const struct model *m, const struct model_trunk *t, const struct number_plan *default_plan,
 		   const struct compile_slots *slots, struct trunk *ret);

@@ -55,11 +55,18 @@ struct model_trunk {
 	struct trunk_former former[TRUNK_FORMER_MAX];
 };
 
+#define REGION_NAME_MAX	    64
+#define PROFILE_REGIONS_MAX 16
+#define MAX_CALLS_MOST	    1000000
+#define MAX_CPS_MOST	    100000
+
 struct model_target {
 	char trunk[TRUNK_NAME_MAX];
 	uint32_t trunk_id;
 	uint16_t position, weight;
 	bool enabled;
+	uint32_t max_calls, max_cps; /* 0: no limit */
+	char region[REGION_NAME_MAX]; /* empty: none */
 	struct probe_settings probe; /* what it gives, over the profile's */
 };
 
@@ -69,6 +76,8 @@ struct model_profile {
 	enum strategy strategy;
 	struct profile_knobs knobs;
 	struct probe_settings probe; /* what it gives, over each trunk's */
+	uint16_t region_count;
+	char regions[PROFILE_REGIONS_MAX][REGION_NAME_MAX]; /* from the nearest on; "*": all that are not listed */
 	uint16_t target_count;
 	struct model_target targets[PROFILE_TARGETS_MAX];
 };

@@ -58,23 +58,37 @@ static json_t *codes_json(const struct code_set *has, const struct code_set *lac
 	return list;
 }
 
+static json_t *model_target_json(const struct model_target *t)
+{
+	return json_pack("{s:s, s:i, s:i, s:b, s:i, s:i, s:s*, s:o*}", "trunk", t->trunk, "position", t->position, "weight", t->weight, "enabled",
+			 t->enabled, "max_calls", (int)t->max_calls, "max_cps", (int)t->max_cps, "region", t->region[0] ? t->region : NULL, "probe",
+			 probe_settings_json(&t->probe));
+}
+
+static json_t *regions_json(const struct model_profile *p)
+{
+	json_t *list = p->region_count ? json_array() : NULL;
+
+	for (unsigned i = 0; i < p->region_count; i++)
+		json_array_append_new(list, json_string(p->regions[i]));
+	return list;
+}
+
 json_t *model_profile_json(const struct model_profile *p)
 {
 	const struct profile_knobs *k = &p->knobs, plain = profile_knobs_default();
 	json_t *targets = json_array();
 
 	for (unsigned i = 0; i < p->target_count; i++)
-		json_array_append_new(targets, json_pack("{s:s, s:i, s:i, s:b, s:o*}", "trunk", p->targets[i].trunk, "position",
-							 p->targets[i].position, "weight", p->targets[i].weight, "enabled",
-							 p->targets[i].enabled, "probe", probe_settings_json(&p->targets[i].probe)));
-	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s, s:b, s:{s:o, s:o}, s:o*, s:o}", "name", p->name, "strategy",
+		json_array_append_new(targets, model_target_json(&p->targets[i]));
+	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s, s:b, s:{s:o, s:o}, s:o*, s:o*, s:o}", "name", p->name, "strategy",
 			 strategy_name(p->strategy), "response_timeout_ms", (int)k->response_timeout_ms, "progress_timeout_ms",
 			 (int)k->progress_timeout_ms, "ring_timeout_s", (int)(k->ring_timeout_ms / 1000), "setup_budget_s",
 			 (int)(k->setup_budget_ms / 1000), "max_retries", k->max_retries, "max_attempts", k->max_attempts,
-			 "exhausted_code", k->exhausted_code, "retry_after_progress", k->retry_after_progress,
+			 "exhausted_code", k->exhausted_code, "retry_budget", k->retry_budget, "retry_after_progress", k->retry_after_progress,
 			 "decline_scope", k->decline_ends_target ? "target" : "all", "follow_redirects", k->follow_redirects, "retry_codes", "add",
 			 codes_json(&k->retry_codes, &plain.retry_codes), "remove", codes_json(&plain.retry_codes, &k->retry_codes),
-			 "probe", probe_settings_json(&p->probe), "targets", targets);
+			 "probe", probe_settings_json(&p->probe), "regions", regions_json(p), "targets", targets);
 }
 
 json_t *model_domain_json(const struct model *m, const struct model_domain *d)

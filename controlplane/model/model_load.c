@@ -213,7 +213,7 @@ static int load_codes(const int64_t *codes, uint32_t n, bool present, const char
 static int load_knobs(const struct raw_profile *raw, const char *path, struct profile_knobs *k, char *error)
 {
 	static const char *const scopes[] = { "all", "target", NULL };
-	int64_t response, progress, ring, budget, retries, attempts, code;
+	int64_t response, progress, ring, budget, retries, attempts, code, retry_budget;
 	const struct {
 		const char *key;
 		const int64_t *given;
@@ -226,6 +226,7 @@ static int load_knobs(const struct raw_profile *raw, const char *path, struct pr
 		{ "max_retries", raw->max_retries, k->max_retries, 0, PROFILE_TARGETS_MAX - 1, &retries },
 		{ "max_attempts", raw->max_attempts, k->max_attempts, 1, ATTEMPTS_MAX, &attempts },
 		{ "exhausted_code", raw->exhausted_code, k->exhausted_code, 400, 699, &code },
+		{ "retry_budget", raw->retry_budget, k->retry_budget, 0, 100, &retry_budget },
 	};
 	int scope, err = field_choice(raw->decline_scope, k->decline_ends_target, scopes, path, "decline_scope", &scope, error);
 
@@ -240,6 +241,7 @@ static int load_knobs(const struct raw_profile *raw, const char *path, struct pr
 	k->max_retries = (uint8_t)retries;
 	k->max_attempts = (uint8_t)attempts;
 	k->exhausted_code = (uint16_t)code;
+	k->retry_budget = (uint8_t)retry_budget;
 	k->decline_ends_target = scope == 1;
 	if (raw->retry_after_progress)
 		k->retry_after_progress = *raw->retry_after_progress;
@@ -251,10 +253,60 @@ static int load_knobs(const struct raw_profile *raw, const char *path, struct pr
 	return err ? err : load_codes(raw->retry_codes->remove, raw->retry_codes->remove_count, false, path, &k->retry_codes, error);
 }
 
+/* Order and limits of one target. */
+static int load_target(const struct raw_target *from, const char *where, struct model_target *t, char *error)
+{
+	int64_t position, weight, calls, cps;
+	const struct {
+		const char *key;
+		const int64_t *given;
+		int64_t otherwise, max, *ret;
+	} numbers[] = {
+		{ "position", from->position, 0, 65535, &position },
+		{ "weight", from->weight, 100, 65535, &weight },
+		{ "max_calls", from->max_calls, 0, MAX_CALLS_MOST, &calls },
+		{ "max_cps", from->max_cps, 0, MAX_CPS_MOST, &cps },
+	};
+	int err = field_name(from->trunk, where, "trunk", t->trunk, error);
+
+	for (unsigned i = 0; i < sizeof(numbers) / sizeof(numbers[0]) && !err; i++)
+		err = field_integer(numbers[i].given, numbers[i].otherwise, 0, numbers[i].max, where, numbers[i].key, numbers[i].ret, error);
+	if (!err)
+		err = field_name(from->region, where, "region", t->region, error);
+	if (err)
+		return err;
+	t->trunk_id = trunk_id(span_str(t->trunk));
+	t->position = (uint16_t)position;
+	t->weight = (uint16_t)weight;
+	t->enabled = !from->enabled || *from->enabled;
+	t->max_calls = (uint32_t)calls;
+	t->max_cps = (uint32_t)cps;
+	return 0;
+}
+
+static int load_regions(const struct raw_profile *raw, const char *path, struct model_profile *p, char *error)
+{
+	char key[32];
+
+	if (raw->regions_count > PROFILE_REGIONS_MAX)
+		return error_set(error, -ERR_FULL, "%s.regions: more than %d", path, PROFILE_REGIONS_MAX);
+	for (uint32_t i = 0; i < raw->regions_count; i++) {
+		snprintf(key, sizeof(key), "regions[%u]", i);
+		if (strcmp(raw->regions[i], "*") == 0)
+			strcpy(p->regions[i], "*");
+		else if (field_name(raw->regions[i], path, key, p->regions[i], error))
+			return -ERR_INVALID;
+		for (uint32_t k = 0; k < i; k++)
+			if (strcasecmp(p->regions[k], p->regions[i]) == 0)
+				return error_set(error, -ERR_INVALID, "%s.%s: %s is listed twice", path, key, p->regions[i]);
+	}
+	p->region_count = (uint16_t)raw->regions_count;
+	return 0;
+}
+
 static int load_targets(const struct raw_profile *raw, const char *path, struct model_profile *p, char *error)
 {
 	char where[96];
-	int64_t position, weight;
 
 	if (raw->targets_count > PROFILE_TARGETS_MAX)
 		return error_set(error, -ERR_FULL, "%s.targets: more than %d", path, PROFILE_TARGETS_MAX);
@@ -264,19 +316,11 @@ static int load_targets(const struct raw_profile *raw, const char *path, struct 
 		int err;
 
 		snprintf(where, sizeof(where), "%s.targets[%u]", path, i);
-		err = field_name(from->trunk, where, "trunk", t->trunk, error);
-		if (!err)
-			err = field_integer(from->position, 0, 0, 65535, where, "position", &position, error);
-		if (!err)
-			err = field_integer(from->weight, 100, 0, 65535, where, "weight", &weight, error);
+		err = load_target(from, where, t, error);
 		if (err)
 			return err;
 		if (model_target(p, t->trunk))
 			return error_set(error, -ERR_INVALID, "%s.trunk: %s is listed twice", where, t->trunk);
-		t->trunk_id = trunk_id(span_str(t->trunk));
-		t->position = (uint16_t)position;
-		t->weight = (uint16_t)weight;
-		t->enabled = !from->enabled || *from->enabled;
 		strcat(where, ".probe");
 		err = probe_settings_load(from->probe, where, &t->probe, error);
 		if (err)
@@ -299,12 +343,15 @@ int model_load_profile(const struct raw_profile *raw, const char *path, struct m
 	ret->strategy = STRATEGY_FAILOVER;
 	if (raw->strategy && !strategy_parse(raw->strategy, &ret->strategy))
 		return error_set(error, -ERR_INVALID,
-				 "%s.strategy: '%.64s' is none of failover, round_robin, weighted_lb, simultaneous_ring", path, raw->strategy);
+				 "%s.strategy: '%.64s' is none of failover, round_robin, weighted_lb, simultaneous_ring, least_calls, fastest", path,
+				 raw->strategy);
 	ret->knobs = profile_knobs_default();
 	err = load_knobs(raw, path, &ret->knobs, error);
 	snprintf(where, sizeof(where), "%s.probe", path);
 	if (!err)
 		err = probe_settings_load(raw->probe, where, &ret->probe, error);
+	if (!err)
+		err = load_regions(raw, path, ret, error);
 	return err ? err : load_targets(raw, path, ret, error);
 }
 

@@ -23,6 +23,7 @@ struct publish_hooks {
 	void (*target_reset)(void *ctx, uint32_t target_slot);
 	void *ctx;
 	uint32_t target_slots; /* how many there are */
+	const char *region;    /* the node's own, alive as long as the publisher; NULL or empty: none */
 };
 
 /* Nothing is published yet: the tables are as of an empty model. default_plan is for trunks without their own. NULL: no memory.

@@ -16,6 +16,7 @@
 #include "tables/access.h"
 #include "tables/domains.h"
 #include "tables/endpoints.h"
+#include "tables/loads.h"
 #include "tables/profiles.h"
 #include "tables/tables.h"
 #include "tables/trunks.h"
@@ -207,6 +208,7 @@ static int take_target_slots(struct change *c, const struct model_profile *profi
 		if (u64map_set(p->targets, key, slot))
 			return no_room(c, -ERR_NOMEM, "profile", profile->name);
 		p->hooks.target_reset(p->hooks.ctx, slot);
+		loads_reset(p->tables->loads, slot);
 	}
 	return 0;
 }
@@ -458,9 +460,22 @@ static void remove_gone(struct change *c)
 	}
 }
 
+/* Calls of targets that got a limit are to be counted, those that are up already too. */
+static void watch_loads(struct change *c, const struct model_profile *p)
+{
+	for (unsigned i = 0; i < p->target_count; i++) {
+		const struct model_target *t = &p->targets[i];
+
+		loads_watch(c->p->tables->loads, publish_target_slot(c->p, p->id, t->trunk_id),
+			    t->max_calls || t->max_cps || p->strategy == STRATEGY_LEAST_CALLS);
+	}
+}
+
 /* From here on nothing fails. */
 static void finish(struct change *c)
 {
+	for (uint32_t i = 0; i < c->to->profile_count; i++)
+		watch_loads(c, &c->to->profiles[i]);
 	for (uint32_t i = 0; i < c->to->profile_count; i++)
 		if (c->updates[i])
 			profiles_update(c->p->tables->profiles, publish_profile_slot(c->p, c->to->profiles[i].id), c->updates[i]);
@@ -484,7 +499,7 @@ int publish_model(struct publisher *p, const struct model *from, const struct mo
 {
 	struct change c = {
 		.p = p, .from = from, .to = to, .error = error,
-		.slots = { trunk_slot_of, profile_slot_of, target_slot_of, endpoint_slot_of, p },
+		.slots = { trunk_slot_of, profile_slot_of, target_slot_of, endpoint_slot_of, p, p->hooks.region, p->tables->loads },
 	};
 	int err;
 

@@ -57,6 +57,9 @@ static const cyaml_schema_field_t target_fields[] = {
 	CYAML_FIELD_INT_PTR("position", OPTIONAL, struct raw_target, position),
 	CYAML_FIELD_INT_PTR("weight", OPTIONAL, struct raw_target, weight),
 	CYAML_FIELD_BOOL_PTR("enabled", OPTIONAL, struct raw_target, enabled),
+	CYAML_FIELD_INT_PTR("max_calls", OPTIONAL, struct raw_target, max_calls),
+	CYAML_FIELD_INT_PTR("max_cps", OPTIONAL, struct raw_target, max_cps),
+	CYAML_FIELD_STRING_PTR("region", OPTIONAL, struct raw_target, region, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("probe", OPTIONAL, struct raw_target, probe, routing_probe_fields),
 	CYAML_FIELD_END,
 };
@@ -79,11 +82,13 @@ static const cyaml_schema_field_t profile_fields[] = {
 	CYAML_FIELD_INT_PTR("max_retries", OPTIONAL, struct raw_profile, max_retries),
 	CYAML_FIELD_INT_PTR("max_attempts", OPTIONAL, struct raw_profile, max_attempts),
 	CYAML_FIELD_INT_PTR("exhausted_code", OPTIONAL, struct raw_profile, exhausted_code),
+	CYAML_FIELD_INT_PTR("retry_budget", OPTIONAL, struct raw_profile, retry_budget),
 	CYAML_FIELD_BOOL_PTR("retry_after_progress", OPTIONAL, struct raw_profile, retry_after_progress),
 	CYAML_FIELD_STRING_PTR("decline_scope", OPTIONAL, struct raw_profile, decline_scope, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_BOOL_PTR("follow_redirects", OPTIONAL, struct raw_profile, follow_redirects),
 	CYAML_FIELD_MAPPING_PTR("retry_codes", OPTIONAL, struct raw_profile, retry_codes, codes_fields),
 	CYAML_FIELD_MAPPING_PTR("probe", OPTIONAL, struct raw_profile, probe, routing_probe_fields),
+	CYAML_FIELD_SEQUENCE("regions", OPTIONAL, struct raw_profile, regions, &schema_text, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("targets", OPTIONAL, struct raw_profile, targets, &target_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END,
 };

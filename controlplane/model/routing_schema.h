@@ -36,8 +36,8 @@ struct raw_trunk {
 };
 
 struct raw_target {
-	char *trunk;
-	int64_t *position, *weight;
+	char *trunk, *region;
+	int64_t *position, *weight, *max_calls, *max_cps;
 	bool *enabled;
 	struct raw_probe *probe;
 };
@@ -50,10 +50,12 @@ struct raw_codes {
 struct raw_profile {
 	char *name, *strategy;
 	int64_t *response_timeout_ms, *progress_timeout_ms, *ring_timeout_s, *setup_budget_s;
-	int64_t *max_retries, *max_attempts, *exhausted_code;
+	int64_t *max_retries, *max_attempts, *exhausted_code, *retry_budget;
 	bool *retry_after_progress, *follow_redirects;
 	char *decline_scope;
 	struct raw_codes *retry_codes;
+	char **regions;
+	uint32_t regions_count;
 	struct raw_target *targets;
 	uint32_t targets_count;
 	struct raw_probe *probe;

@@ -1,10 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The attempt machine: which endpoint next, how long it may take, and what its failure means for the call. */
 #include "base/err.h"
+#include "proxy/load.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
 #include "proxy/watch.h"
 #include "tables/endpoints.h"
+#include "tables/loads.h"
 #include "tables/trunks.h"
 
 /* Ejections that end within so long of each other are equally bad. */
@@ -68,7 +70,7 @@ void attempts_release(struct proxy *p, uint32_t endpoint)
 void attempt_settle(struct proxy *p, struct attempt *a)
 {
 	if (!a->done)
-		target_add(p->config.targets, a->target_slot, TARGET_RINGING, -1);
+		load_settled(p, a);
 	a->done = true;
 	leave_endpoint(a);
 	wheel_cancel(&a->clock);
@@ -84,6 +86,7 @@ void attempt_release(struct proxy *p, struct attempt *a)
 		link = &(*link)->next;
 	*link = a->next;
 	attempt_settle(p, a);
+	load_left(p, a);
 	wheel_cancel(&a->cancel);
 	client_txn_release(p->transactions, &a->txn);
 	context_release_if_idle(p, c);
@@ -153,24 +156,32 @@ static void arm_clocks(struct proxy *p, const struct context *c, struct attempt 
 		wheel_arm(p->wheel, &a->ring, p->now_ms + ring);
 }
 
-/* 0: on its way. Else the endpoint could not even be sent to. */
+/* 0: on its way. -ERR_FULL: the target is at its limit, by now; nothing was begun. Else the endpoint could not even be sent to. */
 static int attempt_begin(struct proxy *p, struct context *c, const struct profile *profile, const struct selection *s,
 			 uint8_t breadth, const struct sip_message *m)
 {
-	struct attempt *a = attempt_new(p, c, profile, s);
+	bool held = profile->targets[s->target].counted && c->method == SIP_INVITE;
+	struct attempt *a;
 	int n;
 
+	if (held && !load_take(p, c, profile, s->target))
+		return -ERR_FULL;
+	a = attempt_new(p, c, profile, s);
 	c->started++;
 	count(p, COUNTER_attempts);
 	if (c->started > 1)
 		count(p, COUNTER_retries);
+	if (c->knobs.retry_budget)
+		budget_note(p, c, c->retrying);
 	target_add(p->config.targets, profile->targets[s->target].target_slot, TARGET_ATTEMPTS, 1);
 	if (!a) {
+		if (held)
+			load_put(p, profile, s->target);
 		target_add(p->config.targets, profile->targets[s->target].target_slot, TARGET_FAILED, 1);
 		return -ERR_UNREACHABLE;
 	}
 	a->breadth = breadth;
-	target_add(p->config.targets, a->target_slot, TARGET_RINGING, 1);
+	load_rings(p, a, held);
 	arm_clocks(p, c, a);
 	n = forward_send(p, c, a, m);
 	if (n < 0) {
@@ -178,10 +189,11 @@ static int attempt_begin(struct proxy *p, struct context *c, const struct profil
 		target_add(p->config.targets, a->target_slot, TARGET_FAILED, 1);
 		record_result(p, a, ATTEMPT_RECORD_TRANSPORT, 0);
 		attempt_settle(p, a);
+		load_left(p, a);
 		client_txn_event(p->transactions, &a->txn, TXN_TRANSPORT_ERROR, p->now_ms);
 		c->attempts = a->next; /* it was put in front; the context must survive this */
 		client_txn_release(p->transactions, &a->txn);
-		return n;
+		return -ERR_UNREACHABLE;
 	}
 	count(p, COUNTER_requests_forwarded);
 	return 0;
@@ -230,11 +242,19 @@ static bool choose(struct proxy *p, struct context *c, const struct profile *pro
 static bool start_one(struct proxy *p, struct context *c, const struct profile *profile, const struct sip_message *m)
 {
 	struct selection s;
+	bool begun = false;
 
-	while (c->started < ATTEMPTS_MAX && choose(p, c, profile, &s))
-		if (attempt_begin(p, c, profile, &s, c->breadth, m) == 0)
-			return true;
-	return false;
+	selection_resume(&c->selection);
+	while (!begun && c->started < ATTEMPTS_MAX && choose(p, c, profile, &s)) {
+		int rc = attempt_begin(p, c, profile, &s, c->breadth, m);
+
+		begun = rc == 0;
+		if (rc == -ERR_FULL)
+			selection_undo(&c->selection, &s);
+		else
+			c->retrying = false; /* away from where nothing could be sent to */
+	}
+	return begun;
 }
 
 /* In a simultaneous ring a target rings once: its further endpoints are other ways to the same phones, for when the first cannot even be
@@ -292,6 +312,16 @@ bool attempts_more(struct proxy *p, struct context *c)
 	return profile && context_view(p, c) && start_all(p, c, profile, &p->kept);
 }
 
+/* Targets that were not chosen because they are at their limit. */
+static void count_passed_over(struct proxy *p, struct context *c, const struct profile *profile)
+{
+	for (uint32_t left = c->selection.full; left; left &= left - 1) {
+		count(p, COUNTER_limit_passed_over);
+		loads_passed_over(profile->loads, profile->targets[__builtin_ctz(left)].target_slot);
+	}
+	c->selection.full = 0;
+}
+
 void attempts_start(struct proxy *p, struct context *c, const struct sip_message *m)
 {
 	const struct profile *profile = current_profile(p, c);
@@ -299,6 +329,9 @@ void attempts_start(struct proxy *p, struct context *c, const struct sip_message
 
 	if (profile && !c->exhausted && !c->cancelled)
 		begun = c->parallel ? start_all(p, c, profile, m) : start_one(p, c, profile, m);
+	if (c->selection.full)
+		count_passed_over(p, c, profile);
+	c->retrying = false;
 	if (!begun)
 		upstream_finish(p, c);
 }
@@ -316,9 +349,11 @@ void attempt_abandon(struct proxy *p, struct attempt *a)
 	if (a->txn.method != SIP_INVITE)
 		return;
 	a->want_cancel = true;
-	if (!a->provisional)
+	if (!a->provisional) {
+		load_left(p, a); /* who has said nothing at all is not believed to have the call */
 		return;
-	a->cancelled = true;
+	}
+	a->cancelled = true; /* and its place is taken until the target says that it has let go */
 	downstream_cancel(p, a);
 	a->cancel_interval_ms = p->config.timers.t1;
 	wheel_arm(p->wheel, &a->cancel, p->now_ms + a->cancel_interval_ms);
@@ -358,15 +393,39 @@ static void count_failure(struct proxy *p, struct attempt *a, enum failure why)
 	target_add(p->config.targets, a->target_slot, timeout ? TARGET_TIMEOUTS : TARGET_FAILED, 1);
 }
 
-/* May the call go on to another endpoint? */
-static bool may_retry(const struct context *c, enum failure why)
+/* All that rang have failed, and none has given a real answer: a farther tier may ring. */
+static bool may_ring_further(struct proxy *p, struct context *c)
 {
-	if (!c->server || c->final_sent || c->cancelled || c->exhausted || c->parallel)
+	const struct profile *profile = current_profile(p, c);
+
+	if (!profile || (c->best_status && !code_set_has(&c->knobs.retry_codes, c->best_status)))
+		return false;
+	return select_ring_further(profile, p->tables->endpoints, p->now_ms, &c->selection);
+}
+
+/* May the call go on to another endpoint? */
+static bool may_retry(struct proxy *p, struct context *c, enum failure why)
+{
+	if (!c->server || c->final_sent || c->cancelled || c->exhausted)
+		return false;
+	if (c->parallel && !may_ring_further(p, c))
 		return false;
 	if (why == FAIL_CODE && c->progress_sent && !c->knobs.retry_after_progress)
 		return false; /* the caller has heard ringing or an announcement */
 	/* A MESSAGE that timed out may have been read: sending it again would deliver it twice. */
 	return !(c->method == SIP_MESSAGE && why != FAIL_CODE && why != FAIL_TRANSPORT);
+}
+
+/* A retry away from an endpoint that is known to be dead is never refused. */
+static bool within_budget(struct proxy *p, struct context *c, const struct attempt *a, enum failure why)
+{
+	if (!c->knobs.retry_budget || c->parallel || why == FAIL_TRANSPORT ||
+	    !endpoint_usable(p->tables->endpoints, a->endpoint, p->now_ms))
+		return true;
+	c->retrying = budget_allows(p, c);
+	if (!c->retrying)
+		count(p, COUNTER_retries_refused);
+	return c->retrying;
 }
 
 void attempt_failed(struct proxy *p, struct attempt *a, enum failure why)
@@ -381,6 +440,8 @@ void attempt_failed(struct proxy *p, struct attempt *a, enum failure why)
 	}
 	if (why == FAIL_RESPONSE_TIMEOUT || why == FAIL_PROGRESS_TIMEOUT || why == FAIL_TRANSACTION_TIMEOUT)
 		watch_failed(p, a, why);
+	if (why == FAIL_RESPONSE_TIMEOUT && c->timed)
+		endpoint_responded(p->tables->endpoints, a->endpoint, (uint32_t)(p->now_ms - a->started_ms) * 1000);
 	if (why != FAIL_CODE && why != FAIL_TRANSPORT)
 		c->timeouts++;
 	if (c->first_failed == UINT32_MAX)
@@ -388,7 +449,7 @@ void attempt_failed(struct proxy *p, struct attempt *a, enum failure why)
 	attempt_abandon(p, a);
 	if (attempts_more(p, c) || attempts_pending(c) || c->final_sent)
 		return;
-	if (may_retry(c, why) && context_view(p, c))
+	if (may_retry(p, c, why) && within_budget(p, c, a, why) && context_view(p, c))
 		attempts_start(p, c, &p->kept);
 	else
 		upstream_finish(p, c);

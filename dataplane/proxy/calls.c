@@ -127,6 +127,7 @@ struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_t
 	call->open = true;
 	call->answered = false;
 	call->natted = false;
+	call->held = false;
 	call->call_id = call_id;
 	call->caller_tag = caller_tag;
 	call->target_tag = 0;
@@ -245,6 +246,18 @@ struct live_call *calls_next(const struct calls *c, uint32_t *cursor)
 			return call;
 	}
 	return NULL;
+}
+
+unsigned calls_answered(const struct calls *c, uint32_t *cursor, uint32_t end, struct live_call **ret, unsigned max)
+{
+	uint32_t slot = *cursor, last = end < c->fresh ? end : c->fresh;
+	unsigned n = 0;
+
+	for (; slot < last && n < max; slot++)
+		if (c->due_s[slot]) /* sixteen to a line: the calls' own lines are left alone where there is none */
+			ret[n++] = &c->at[slot];
+	*cursor = slot;
+	return n;
 }
 
 uint32_t call_slot(const struct calls *c, const struct live_call *call)

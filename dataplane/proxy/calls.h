@@ -20,6 +20,7 @@ struct live_call {
 	uint16_t generation; /* outlives the call: the slot's next one has another */
 	bool open : 1;
 	bool answered : 1;
+	bool held : 1;				  /* it has a place in its target's load (load.c) */
 	bool natted : 1;			  /* calls.c knows where its packets come from */
 	uint64_t call_id, caller_tag, target_tag; /* keyed hashes; target_tag 0 until the answer */
 	struct kept_record *record;		  /* what goes on record (record.h); NULL: none */
@@ -68,5 +69,8 @@ void calls_prefetch(const struct calls *c, uint32_t slot);
 void calls_prefetch_open(const struct calls *c, uint64_t call_id, uint64_t caller_tag);
 /* The call in the first taken slot from *cursor on, which moves behind it; NULL: no more. */
 struct live_call *calls_next(const struct calls *c, uint32_t *cursor);
+/* The answered calls, at most max of them, in the slots from *cursor to before `end`; *cursor moves behind them. Fewer than max: those were all, and
+ * *cursor is `end`, or less where no slot from there on was ever taken. */
+unsigned calls_answered(const struct calls *c, uint32_t *cursor, uint32_t end, struct live_call **ret, unsigned max);
 uint32_t calls_live(const struct calls *c); /* answered ones */
 uint32_t calls_open(const struct calls *c); /* all */

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "proxy/load.h"
 #include "proxy/record.h"
 #include "proxy/route_set.h"
 #include "tables/access.h"
@@ -172,7 +173,7 @@ static void end_call(struct proxy *p, const struct way *w)
 		return;
 	}
 	record_end(p, call, w->side == TOKEN_FROM_CALLER ? RECORD_ENDED_BY_CALLER : RECORD_ENDED_BY_TARGET);
-	target_add(p->config.targets, call->target_slot, TARGET_LIVE, -1);
+	load_ended(p, call);
 	count(p, COUNTER_calls_ended);
 	record_close(p, call);
 	call_close(p->calls, call);

@@ -7,6 +7,7 @@
 #include <stdlib.h>
 
 #include "base/pool.h"
+#include "proxy/load.h"
 #include "proxy/probe.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
@@ -73,8 +74,10 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	}
 	p->challenges = challenges_new();
 	p->by_endpoint = calloc(endpoints_max(p->tables->endpoints), sizeof(p->by_endpoint[0]));
+	p->sweep = sweep_new(p);
+	p->retries = calloc(profiles_max(p->tables->profiles), sizeof(p->retries[0]));
 	p->unposted_end = &p->unposted;
-	if (!p->transactions || !p->calls || !p->challenges || !p->by_endpoint) {
+	if (!p->transactions || !p->calls || !p->challenges || !p->by_endpoint || !p->sweep || !p->retries) {
 		proxy_free(p);
 		return NULL;
 	}
@@ -96,6 +99,8 @@ void proxy_free(struct proxy *p)
 	calls_free(p->calls);
 	challenges_free(p->challenges);
 	free(p->by_endpoint);
+	sweep_free(p->sweep);
+	free(p->retries);
 	transactions_free(p->transactions);
 	pool_free(p->contexts);
 	slab_free(p->slab);
@@ -242,7 +247,7 @@ static void calls_aged(struct proxy *p)
 	struct live_call *call;
 
 	while ((call = calls_expired(p->calls, p->now_ms))) {
-		target_add(p->config.targets, call->target_slot, TARGET_LIVE, -1);
+		load_ended(p, call);
 		count(p, COUNTER_calls_expired);
 		record_end(p, call, RECORD_EXPIRED);
 		record_close(p, call);
@@ -308,6 +313,9 @@ static void fire(void *ctx, struct wheel_timer *t)
 		break;
 	case TIMER_CALL_AGE:
 		calls_aged(p);
+		break;
+	case TIMER_SWEEP:
+		sweep_fired(p);
 		break;
 	case TIMER_PROBE:
 		p->call_hash = 0;

@@ -92,6 +92,10 @@ void proxy_probe(struct proxy *p, const struct probe_request *request, uint64_t 
 /* The endpoint went down: its unanswered attempts move on, over the next milliseconds. worker-only */
 void proxy_release_endpoint(struct proxy *p, uint32_t endpoint);
 
+/* Counts what each target has to do with this worker anew, over the next fractions of a second: the first time, calls that were there before their
+ * target had a limit are counted too. worker-only */
+void proxy_recount(struct proxy *p);
+
 /* Calls being set up and live, from the slot *cursor on, at most max of them: their records as they are now, and whether they are answered.
  * Start with *cursor = 0; returns how many; fewer than max: that was all. worker-only */
 unsigned proxy_calls(struct proxy *p, uint32_t *cursor, unsigned max,
@@ -107,6 +111,16 @@ struct proxy_gauges {
 };
 /* worker-only */
 void proxy_gauges(const struct proxy *p, struct proxy_gauges *ret);
+
+/* ---- the retry budget */
+#define RETRY_WINDOW_S 10 /* attempts and retries are counted over so many seconds */
+#define RETRY_FLOOR    10 /* retries within it that no budget refuses, by worker: a share of a few calls says nothing */
+
+struct retry_count {
+	uint64_t attempts, retries;
+};
+/* What this worker has counted for a profile with a retry_budget in the window that ends now. any */
+struct retry_count proxy_retries(const struct proxy *p, uint32_t profile_slot, uint32_t profile_id, uint64_t now_ms);
 
 /* Which worker owns a datagram: by our own branch for a response, by the keyed hash of Call-ID for a request. Nobody's (not SIP, no
  * Call-ID): the receiver's, `self`. worker-only, needs no proxy */

@@ -326,6 +326,8 @@ static void begin(struct proxy *p, struct context *c, const struct routing *r)
 {
 	selection_start(&c->selection, selection_hash(p, r));
 	c->parallel = r->profile->strategy == STRATEGY_SIMULTANEOUS_RING && c->method == SIP_INVITE;
+	c->timed = r->profile->strategy == STRATEGY_FASTEST;
+	c->selection.exempt = c->method != SIP_INVITE;
 	if (c->method == SIP_INVITE) {
 		count(p, COUNTER_calls_started);
 		reply_trying(p, c, p->in);

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Responses that come in, and what a client transaction's events mean for the call: RFC 3261 §16.7. */
 #include "base/err.h"
+#include "proxy/load.h"
 #include "proxy/probe.h"
 #include "proxy/record.h"
 #include "proxy/state.h"
@@ -31,12 +32,11 @@ static void call_answered(struct proxy *p, struct context *c, struct attempt *a,
 	}
 	if (!call || call->answered)
 		return;
-	call->target_slot = a->target_slot;
 	call->target_trunk = a->trunk_id;
 	call->endpoint = a->endpoint_id;
 	call_session(call, session_expires(p->in));
 	call_answer(p->calls, call, tag_hash(&p->config.call_key, p->in->to_tag), p->now_ms);
-	target_add(p->config.targets, a->target_slot, TARGET_LIVE, 1);
+	load_answered(p, a, call);
 	record_answer(p, c, call, p->in->status);
 }
 
@@ -93,6 +93,7 @@ static void success_in(struct proxy *p, struct attempt *a)
 		c->answered = true;
 		call_answered(p, c, a, late);
 	}
+	load_left(p, a); /* of a second leg that answered: no live call speaks for it */
 	upstream_forward(p, c); /* every 2xx, each time it comes: §16.7(5), RFC 6026 */
 	attempts_abandon(p, c, a);
 }
@@ -179,6 +180,7 @@ static void failure_in(struct proxy *p, struct attempt *a)
 	bool known = a->done;
 
 	wheel_cancel(&a->cancel);
+	load_left(p, a);
 	eject_on_503(p, a);
 	if (known) {
 		if (c->cancelled)
@@ -236,6 +238,13 @@ void client_event(struct proxy *p, struct attempt *a, enum txn_event event)
 		attempt_release(p, a);
 }
 
+/* The first response to the attempt: the endpoint's time, for the strategy that goes by it. */
+static void time_response(struct proxy *p, const struct attempt *a)
+{
+	if (!a->provisional && !a->done && p->in->method == a->txn.method)
+		endpoint_responded(p->tables->endpoints, a->endpoint, (uint32_t)(p->now_ms - a->started_ms) * 1000);
+}
+
 void response_in(struct proxy *p, const struct flow *from)
 {
 	enum txn_event event = p->in->status < 200 ? TXN_RX_1XX : p->in->status < 300 ? TXN_RX_2XX : TXN_RX_FINAL;
@@ -269,6 +278,8 @@ void response_in(struct proxy *p, const struct flow *from)
 		return;
 	}
 	a = (struct attempt *)txn;
+	if (a->context->timed)
+		time_response(p, a);
 	if (!a->done && p->in->status > 100)
 		watch_response(p, a);
 	if (p->in->method == SIP_CANCEL && a->cancelled) { /* the CANCEL arrived (§9.1): its own transaction ends */

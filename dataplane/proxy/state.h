@@ -33,6 +33,7 @@ enum proxy_timer_kind {
 	TIMER_BUDGET,			      /* setup budget; when to say 100 to a non-INVITE */
 	TIMER_CALL_AGE,
 	TIMER_PROBE, /* its timeout */
+	TIMER_SWEEP, /* the next part of counting anew (load.c) */
 };
 
 /* Why an attempt ended without an answer that stands. */
@@ -68,6 +69,7 @@ struct attempt {
 	uint8_t target;	   /* index in the profile, when it was chosen */
 	bool provisional;  /* any 1xx came */
 	bool progressed;   /* 101..199 came */
+	bool held;	   /* it has a place in the target's load */
 	bool done;	   /* its outcome is known to the context: late responses change nothing but for a 2xx */
 	bool want_cancel;  /* CANCEL as soon as a provisional allows it */
 	bool cancelled;	   /* CANCEL was sent */
@@ -97,6 +99,8 @@ struct context {
 	uint8_t started;	/* attempts begun */
 	uint8_t timeouts;	/* attempts that timed out */
 	bool parallel;		/* simultaneous ring */
+	bool timed;		/* fastest: how long targets take to respond is measured */
+	bool retrying;		/* what begins now is a retry that counts against the budget */
 	bool progress_sent;	/* a 18x went upstream */
 	bool final_sent;
 	bool answered;		/* with a 2xx */
@@ -115,6 +119,17 @@ struct context {
 	uint8_t redirect_count;
 	uint32_t redirects[REDIRECTS_MAX]; /* endpoints that a 3xx named, to be tried next */
 	uint32_t first_failed;	/* target slot of the first failed attempt, for rescued_away; UINT32_MAX */
+};
+
+/* Attempts and retries of one profile; one writer, read by the control thread. */
+struct retry_part {
+	_Atomic(uint64_t) second; /* which one this is */
+	_Atomic(uint32_t) attempts, retries;
+};
+
+struct retry_window {
+	_Atomic(uint32_t) profile_id;
+	struct retry_part part[RETRY_WINDOW_S];
 };
 
 struct listener {
@@ -160,6 +175,8 @@ struct proxy {
 	struct pool *contexts;
 	struct calls *calls;
 	struct challenges *challenges;
+	struct sweep *sweep;	      /* load.c */
+	struct retry_window *retries; /* by profile slot */
 	struct attempt **by_endpoint; /* unanswered attempts, by endpoint slot */
 	struct waiting_record *unposted, **unposted_end; /* records that wait for room, oldest first */
 	uint32_t unposted_count;

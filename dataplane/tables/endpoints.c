@@ -32,6 +32,8 @@ static void clear(struct endpoints *p, uint32_t slot)
 	atomic_store_explicit(&live->ejected_until_ms, 0, memory_order_relaxed);
 	atomic_store_explicit(&live->ramp_until_ms, 0, memory_order_relaxed);
 	atomic_store_explicit(&live->ramp_ms, 0, memory_order_relaxed);
+	atomic_store_explicit(&live->response_us, 0, memory_order_relaxed);
+	atomic_store_explicit(&live->probe_us, 0, memory_order_relaxed);
 	trouble_clear(&p->trouble[slot]);
 }
 
@@ -224,6 +226,29 @@ bool endpoints_decide_begin(struct endpoints *e)
 void endpoints_decide_end(struct endpoints *e)
 {
 	atomic_flag_clear_explicit(&e->deciding, memory_order_release);
+}
+
+#define RESPONSE_SMOOTHING 8 /* a sample counts one part in so many */
+
+void endpoint_responded(struct endpoints *e, uint32_t slot, uint32_t us)
+{
+	struct endpoint_live *live = endpoints_live(e, slot);
+	uint32_t was;
+
+	if (!live)
+		return;
+	was = atomic_load_explicit(&live->response_us, memory_order_relaxed);
+	if (was)
+		us = (uint32_t)(((uint64_t)was * (RESPONSE_SMOOTHING - 1) + us) / RESPONSE_SMOOTHING);
+	atomic_store_explicit(&live->response_us, us ? us : 1, memory_order_relaxed);
+}
+
+uint32_t endpoint_response_us(const struct endpoints *e, uint32_t slot)
+{
+	const struct endpoint_live *live = endpoints_live(e, slot);
+	uint32_t us = live ? atomic_load_explicit(&live->response_us, memory_order_relaxed) : 0;
+
+	return us || !live ? us : atomic_load_explicit(&live->probe_us, memory_order_relaxed);
 }
 
 uint32_t endpoint_id(uint32_t trunk_id, const struct ip_port *addr, uint8_t transport)

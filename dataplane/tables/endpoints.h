@@ -55,6 +55,8 @@ struct endpoint_live {
 	_Atomic(const struct endpoint_config *) config; /* as in the slot, so that one line says whether it is usable; endpoints.c's */
 	_Atomic(uint64_t) ramp_until_ms;      /* back, but not for its whole share before then (ramp.h) */
 	_Atomic(uint32_t) ramp_ms;	      /* how long that takes in all */
+	_Atomic(uint32_t) response_us;	      /* smoothed time to the first response, as calls of a fastest profile saw it; 0: none did */
+	_Atomic(uint32_t) probe_us;	      /* smoothed round trip of probes; 0: none answered; control writes */
 };
 static_assert(sizeof(struct endpoint_live) == 64, "one cache line");
 
@@ -124,6 +126,11 @@ struct trouble *endpoint_trouble(const struct endpoints *e, uint32_t slot);
  * next failure asks again. any */
 bool endpoints_decide_begin(struct endpoints *e);
 void endpoints_decide_end(struct endpoints *e);
+
+/* A call's first response came after so many microseconds, or was given up then. Two workers at once: one's sample may get lost. any */
+void endpoint_responded(struct endpoints *e, uint32_t slot, uint32_t us);
+/* How long it takes to answer: as calls saw it, else probes; 0: unknown. any */
+uint32_t endpoint_response_us(const struct endpoints *e, uint32_t slot);
 
 /* Hash of trunk id, address, port and transport. any */
 uint32_t endpoint_id(uint32_t trunk_id, const struct ip_port *addr, uint8_t transport);

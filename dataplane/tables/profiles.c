@@ -19,6 +19,8 @@ static const char *const strategies[] = {
 	[STRATEGY_ROUND_ROBIN] = "round_robin",
 	[STRATEGY_WEIGHTED] = "weighted_lb",
 	[STRATEGY_SIMULTANEOUS_RING] = "simultaneous_ring",
+	[STRATEGY_LEAST_CALLS] = "least_calls",
+	[STRATEGY_FASTEST] = "fastest",
 };
 
 struct ticket {
@@ -76,6 +78,10 @@ static bool target_copy(struct profile_target *to, const struct profile_target_s
 		.position = from->position,
 		.weight = from->weight,
 		.enabled = from->enabled,
+		.limited = from->max_calls || from->max_cps,
+		.tier = from->tier,
+		.max_calls = from->max_calls,
+		.max_cps = from->max_cps,
 		.endpoint_count = (uint16_t)n,
 		.endpoints = endpoints,
 		.priorities = priorities,
@@ -84,17 +90,50 @@ static bool target_copy(struct profile_target *to, const struct profile_target_s
 	return true;
 }
 
-static bool table_build(struct profile *p, const struct profile_target_source *const *order)
+/* The weighted table of some of the targets. false: no memory. */
+static bool table_build(const struct profile *p, const struct profile_target_source *const *order, uint32_t among, uint32_t *ret_size,
+			uint8_t **ret_table)
 {
 	struct maglev_target targets[PROFILE_TARGETS_MAX];
 
 	for (unsigned i = 0; i < p->target_count; i++)
-		targets[i] = (struct maglev_target){ order[i]->stable_id, order[i]->enabled ? order[i]->weight : 0 };
-	p->table_size = maglev_size(p->target_count);
-	p->table = malloc(p->table_size);
-	if (!p->table)
+		targets[i] = (struct maglev_target){ order[i]->stable_id, order[i]->enabled && among >> i & 1 ? order[i]->weight : 0 };
+	*ret_size = maglev_size(p->target_count);
+	*ret_table = malloc(*ret_size);
+	if (!*ret_table)
 		return false;
-	maglev_fill(p->table, p->table_size, targets, p->target_count);
+	maglev_fill(*ret_table, *ret_size, targets, p->target_count);
+	return true;
+}
+
+/* Groups the targets by their tiers, and numbers the tiers anew from 0 without gaps. false: no memory. */
+static bool tiers_build(struct profile *p, const struct profile_target_source *const *order)
+{
+	uint32_t members[32] = { 0 };
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < p->target_count; i++)
+		members[p->targets[i].tier % 32] |= 1u << i;
+	for (unsigned k = 0; k < 32; k++) {
+		for (unsigned i = 0; members[k] && i < p->target_count; i++)
+			if (members[k] >> i & 1)
+				p->targets[i].tier = (uint8_t)n;
+		if (members[k])
+			members[n++] = members[k];
+	}
+	if (n < 2)
+		return p->strategy != STRATEGY_WEIGHTED || table_build(p, order, UINT32_MAX, &p->table_size, &p->table);
+	p->tiers = calloc(n, sizeof(*p->tiers));
+	if (!p->tiers)
+		return false;
+	p->tier_count = n;
+	for (unsigned k = 0; k < n; k++) {
+		p->tiers[k].targets = members[k];
+		if (p->strategy == STRATEGY_WEIGHTED && !table_build(p, order, members[k], &p->tiers[k].table_size, &p->tiers[k].table))
+			return false;
+	}
+	p->table_size = p->tiers[0].table_size;
+	p->table = p->tiers[0].table;
 	return true;
 }
 
@@ -110,6 +149,7 @@ struct profile *profile_compile(const struct profile_source *source)
 	snprintf(p->name, sizeof(p->name), "%s", source->name);
 	p->strategy = source->strategy;
 	p->knobs = source->knobs;
+	p->loads = source->loads;
 	for (unsigned i = 0; i < n; i++) {
 		unsigned at = i;
 
@@ -120,9 +160,10 @@ struct profile *profile_compile(const struct profile_source *source)
 	for (unsigned i = 0; i < n; i++) {
 		if (!target_copy(&p->targets[i], order[i]))
 			goto fail;
+		p->targets[i].counted = p->targets[i].limited || p->strategy == STRATEGY_LEAST_CALLS;
 		p->target_count++;
 	}
-	if (p->strategy == STRATEGY_WEIGHTED && !table_build(p, order))
+	if (!tiers_build(p, order))
 		goto fail;
 	return p;
 
@@ -137,7 +178,11 @@ void profile_free(struct profile *p)
 		return;
 	for (unsigned i = 0; i < p->target_count; i++)
 		free((void *)p->targets[i].endpoints); /* priorities and weights lie behind them */
-	free(p->table);
+	for (unsigned k = 0; k < p->tier_count; k++)
+		free(p->tiers[k].table);
+	if (!p->tiers)
+		free(p->table);
+	free(p->tiers);
 	free(p);
 }
 
@@ -175,6 +220,11 @@ void profiles_free(struct profiles *p)
 	slots_done(&p->slots);
 	free(p->tickets);
 	free(p);
+}
+
+uint32_t profiles_max(const struct profiles *p)
+{
+	return p->slots.max;
 }
 
 int profiles_add(struct profiles *p, struct profile *compiled, uint32_t *ret_slot)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 struct epoch;
+struct loads;
 
 /* Routing profiles: a slot holds a pointer to an immutable compiled profile, so that one store changes every attached number. */
 
@@ -13,7 +14,15 @@ struct epoch;
 #define PROFILE_TARGETS_MAX  32
 #define PROFILE_TABLE_MAX    65537 /* slots of the weighted table at most */
 
-enum strategy { STRATEGY_FAILOVER, STRATEGY_ROUND_ROBIN, STRATEGY_WEIGHTED, STRATEGY_SIMULTANEOUS_RING };
+enum strategy {
+	STRATEGY_FAILOVER,
+	STRATEGY_ROUND_ROBIN,
+	STRATEGY_WEIGHTED,
+	STRATEGY_SIMULTANEOUS_RING,
+	STRATEGY_LEAST_CALLS,
+	STRATEGY_FASTEST,
+	STRATEGIES
+};
 
 /* Final codes that move a call on to the next target: one bit per code 300..699. */
 struct code_set {
@@ -50,6 +59,7 @@ struct profile_knobs {
 	uint16_t exhausted_code;      /* answer when nothing was collected and nothing timed out */
 	bool retry_after_progress;    /* a 408 or 5xx moves on even after an 18x went upstream */
 	bool decline_ends_target;     /* a 6xx ends its own branch of a simultaneous ring only, not all */
+	uint8_t retry_budget;	      /* percent of the profile's attempts in a window that may be retries; 0: any */
 	bool follow_redirects;	      /* Contacts of a 3xx that name endpoints of this profile are tried next */
 	struct code_set retry_codes;  /* default: 408 and every 5xx */
 };
@@ -62,10 +72,21 @@ struct profile_target {
 	uint16_t position;
 	uint16_t weight;
 	bool enabled;
+	bool limited;		   /* max_calls or max_cps */
+	bool counted;		   /* limited, or of a least_calls profile: its calls are counted in the loads */
+	uint8_t tier;		   /* 0: the nearest */
 	uint16_t endpoint_count;
+	uint32_t max_calls, max_cps; /* over all workers; 0: no limit */
 	const uint32_t *endpoints; /* endpoint slots in order of priority, owned by the profile */
 	const uint16_t *priorities;
 	const uint16_t *weights;
+};
+
+/* The targets that calls go to while one of them can take calls and none of a nearer tier can. */
+struct profile_tier {
+	uint32_t targets;    /* bit per target */
+	uint32_t table_size; /* as of the profile */
+	uint8_t *table;
 };
 
 struct profile {
@@ -77,6 +98,9 @@ struct profile {
 	struct profile_target targets[PROFILE_TARGETS_MAX];
 	uint32_t table_size;	    /* prime; 0 unless STRATEGY_WEIGHTED */
 	uint8_t *table;		    /* index of a target per slot; 0xff where no target has weight */
+	struct profile_tier *tiers; /* nearest first, none empty; then the table above is that of the first. NULL: all targets are one tier */
+	unsigned tier_count;	    /* 0 where tiers is NULL */
+	struct loads *loads;	    /* where counted targets are counted; NULL: no limit holds, and all have no calls */
 };
 
 /* What profile_compile is given. Everything is copied. */
@@ -88,6 +112,8 @@ struct profile_target_source {
 	uint16_t endpoint_count;
 	const uint32_t *endpoints; /* slots */
 	const uint16_t *priorities, *weights;
+	uint8_t tier; /* any number below 32; lower is nearer */
+	uint32_t max_calls, max_cps;
 };
 
 struct profile_source {
@@ -96,6 +122,7 @@ struct profile_source {
 	struct profile_knobs knobs;
 	uint16_t target_count;
 	const struct profile_target_source *targets;
+	struct loads *loads; /* not owned; NULL: see struct profile */
 };
 
 /* The knobs' defaults as documented. any */
@@ -110,6 +137,7 @@ struct profiles;
 
 struct profiles *profiles_new(uint32_t max_profiles, struct epoch *e);
 void profiles_free(struct profiles *p);
+uint32_t profiles_max(const struct profiles *p);
 /* Takes ownership of compiled. 0, -ERR_FULL. control-only */
 int profiles_add(struct profiles *p, struct profile *compiled, uint32_t *ret_slot);
 /* Publishes; the old one is freed after the grace period. control-only */

@@ -8,6 +8,7 @@
 #include "tables/domains.h"
 #include "tables/endpoints.h"
 #include "tables/epoch.h"
+#include "tables/loads.h"
 #include "tables/numbers.h"
 #include "tables/profiles.h"
 #include "tables/routes.h"
@@ -73,7 +74,8 @@ struct tables *tables_new(const struct tables_limits *limits)
 	t->access = access_new(t->epoch);
 	t->routes = routes_new(t->epoch);
 	t->domains = domain_table_new(t->epoch);
-	if (!t->numbers || !t->profiles || !t->trunks || !t->endpoints || !t->access || !t->routes || !t->domains)
+	t->loads = loads_new(limits->workers);
+	if (!t->numbers || !t->profiles || !t->trunks || !t->endpoints || !t->access || !t->routes || !t->domains || !t->loads)
 		goto fail;
 	return t;
 
@@ -94,6 +96,7 @@ void tables_free(struct tables *t)
 	access_free(t->access);
 	routes_free(t->routes);
 	domain_table_free(t->domains);
+	loads_free(t->loads);
 	epoch_free(t->epoch);
 	free(t);
 }

@@ -18,6 +18,7 @@ struct tables {
 	struct access *access;
 	struct routes *routes;
 	struct domain_table *domains;
+	struct loads *loads;
 };
 
 /* Publication of an immutable `struct domains`. */

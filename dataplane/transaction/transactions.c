@@ -270,6 +270,18 @@ struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, ui
 	return live && x->state == SLOT_CLIENT ? x->client : NULL;
 }
 
+unsigned client_txns(const struct transactions *t, uint32_t *cursor, uint32_t end, struct client_txn **ret, unsigned max)
+{
+	uint32_t slot = *cursor, last = end < t->fresh_slots ? end : t->fresh_slots;
+	unsigned n = 0;
+
+	for (; slot < last && n < max; slot++)
+		if (t->slots[slot].state == SLOT_CLIENT)
+			ret[n++] = t->slots[slot].client;
+	*cursor = slot;
+	return n;
+}
+
 struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c, uint64_t now_ms)
 {
 	struct lingering *l = pool_get(t->lingering);

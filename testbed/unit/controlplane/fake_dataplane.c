@@ -137,6 +137,17 @@ void dataplane_target_stats_reset(struct dataplane *d, uint32_t target_slot)
 	d->fake.resets[target_slot]++;
 }
 
+bool dataplane_recount(struct dataplane *d)
+{
+	d->fake.recounts++;
+	return true;
+}
+
+void dataplane_retries(const struct dataplane *d, uint32_t profile_slot, uint32_t profile_id, struct retry_stats *ret)
+{
+	*ret = d->fake.retries;
+}
+
 uint64_t dataplane_call_hash(const struct dataplane *d, const void *call_id, size_t bytes)
 {
 	static const struct hash_key key = { 1, 2 };

@@ -23,6 +23,8 @@ struct fake_dataplane {
 	struct loop_times loop[2];
 	struct target_stats targets[64];
 	unsigned resets[64];
+	unsigned recounts;
+	struct retry_stats retries;
 	bool draining;
 	const struct call_record *records; /* that wait: record_first ... record_count - 1 */
 	unsigned record_first, record_count;

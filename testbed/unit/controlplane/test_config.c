@@ -179,7 +179,7 @@ static const struct {
 } bad[] = {
 	/* syntax and schema: lines count from the top of the file */
 	{ "foo: 1\n",
-	  "5: foo: unknown key (known here: node workers ports listeners limits timers ejection access number_plan probe server_name names control "
+	  "5: foo: unknown key (known here: node region workers ports listeners limits timers ejection access number_plan probe server_name names control "
 	  "resolver cdr versions state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
 	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
 	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
@@ -198,6 +198,17 @@ static const struct {
 	{ "node:\n  id: 0\n", "6: node.id: 0 is not in 1..65535" },
 	{ "node: {name: 'a b'}\n",
 	  "5: node.name: 'a b' is not a name (1 to 63 letters, digits, '.', '_', '-'; a letter or digit first)" },
+	{ "region: 'a b'\n", "5: region: 'a b' is not a name (as of targets and trunks)" },
+	{ "profiles:\n  - {name: x, retry_budget: 101}\n", "6: profiles[0].retry_budget: 101 is not in 0..100" },
+	{ "profiles:\n  - {name: x, regions: [a, b, A]}\n", "6: profiles[0].regions[2]: A is listed twice" },
+	{ "profiles:\n  - {name: x, regions: ['']}\n",
+	  "6: profiles[0].regions[0]: '' is not a name (1 to 63 letters, digits, '.', '_', '-'; a letter or digit first)" },
+	{ "profiles:\n  - {name: x, targets: [{trunk: a, max_calls: -1}]}\n",
+	  "6: profiles[0].targets[0].max_calls: -1 is not in 0..1000000" },
+	{ "profiles:\n  - {name: x, targets: [{trunk: a, max_cps: 100001}]}\n",
+	  "6: profiles[0].targets[0].max_cps: 100001 is not in 0..100000" },
+	{ "profiles:\n  - {name: x, targets: [{trunk: a, region: '*'}]}\n",
+	  "6: profiles[0].targets[0].region: '*' is not a name (1 to 63 letters, digits, '.', '_', '-'; a letter or digit first)" },
 	{ "workers: {count: 0}\n", "5: workers.count: 0 is not in 1..64" },
 	{ "workers: {count: -1}\n", "5: workers.count: -1 is not in 1..64" },
 	{ "workers: {cores: [1, 1]}\n", "5: workers.cores[1]: core 1 is listed twice" },
@@ -270,7 +281,7 @@ static const struct {
 	{ "trunks: [{name: a}]\nprofiles:\n  - name: p\n    targets: [{trunk: a}, {trunk: a}]\n",
 	  "8: profiles[0].targets[1].trunk: a is listed twice" },
 	{ "profiles:\n  - {name: p, strategy: random}\n",
-	  "6: profiles[0].strategy: 'random' is none of failover, round_robin, weighted_lb, simultaneous_ring" },
+	  "6: profiles[0].strategy: 'random' is none of failover, round_robin, weighted_lb, simultaneous_ring, least_calls, fastest" },
 	{ "profiles:\n  - {name: p, ring_timeout_s: 181}\n", "6: profiles[0].ring_timeout_s: 181 is not in 0..180" },
 	{ "profiles:\n  - {name: p, max_attempts: 17}\n", "6: profiles[0].max_attempts: 17 is not in 1..16" },
 	{ "profiles:\n  - {name: p, retry_codes: {add: [200]}}\n", "6: profiles[0].retry_codes.add[0]: 200 is not in 400..699" },

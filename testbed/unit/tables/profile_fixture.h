@@ -7,6 +7,7 @@
 
 #include "tables/endpoints.h"
 #include "tables/epoch.h"
+#include "tables/loads.h"
 #include "tables/profiles.h"
 #include "tables/select.h"
 
@@ -18,6 +19,8 @@ struct target_line {
 		uint16_t priority, weight;
 		enum endpoint_health health;
 	} endpoints[4];
+	uint8_t tier;
+	uint32_t max_calls, max_cps;
 };
 
 #define NO_ENDPOINT 99
@@ -25,6 +28,7 @@ struct target_line {
 struct bench {
 	struct epoch *epoch;
 	struct endpoints *endpoints;
+	struct loads *loads; /* target slot i: the i-th line's */
 	struct profile *profile;
 	uint32_t slots[PROFILE_TARGETS_MAX][4];
 };
@@ -38,6 +42,7 @@ static inline void bench_start(struct bench *b, enum strategy strategy, const st
 					 .targets = targets };
 
 	b->epoch = epoch_new(1);
+	b->loads = source.loads = loads_new(1);
 	b->endpoints = endpoints_new(4 * PROFILE_TARGETS_MAX, b->epoch);
 	for (unsigned i = 0; i < n; i++) {
 		unsigned count = lines[i].endpoint_count == NO_ENDPOINT ? 0 : lines[i].endpoint_count ? lines[i].endpoint_count : 1;
@@ -53,7 +58,7 @@ static inline void bench_start(struct bench *b, enum strategy strategy, const st
 		targets[i] = (struct profile_target_source){
 			.trunk_slot = i, .target_slot = i, .stable_id = 1000 + i, .position = lines[i].position,
 			.weight = lines[i].weight, .enabled = !lines[i].disabled, .endpoint_count = (uint16_t)count,
-			.endpoints = b->slots[i], .priorities = priorities[i], .weights = weights[i],
+			.endpoints = b->slots[i], .priorities = priorities[i], .weights = weights[i], .tier = lines[i].tier, .max_calls = lines[i].max_calls, .max_cps = lines[i].max_cps,
 		};
 	}
 	b->profile = profile_compile(&source);
@@ -63,6 +68,7 @@ static inline void bench_start(struct bench *b, enum strategy strategy, const st
 static inline void bench_stop(struct bench *b)
 {
 	profile_free(b->profile);
+	loads_free(b->loads);
 	endpoints_free(b->endpoints);
 	epoch_free(b->epoch);
 }

@@ -1,0 +1,34 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "tables/select.h"
+
+/* Internal to select.c (who can take the call at all, endpoints within a target, tiers) and select_order.c (the strategies). */
+
+#define GOLDEN 0x9e3779b97f4a7c15ULL
+
+/* What one call of select_next looks at. */
+struct choice {
+	const struct profile *profile;
+	const struct endpoints *endpoints;
+	uint64_t now_ms;
+	struct selection_state *state;
+	uint32_t within;      /* bit per target: those that may be chosen now (a tier) */
+	const uint8_t *table; /* the weighted table of those */
+	uint32_t table_size;
+	bool whole; /* endpoints on their ramps may have every call: there is no other to send it to */
+};
+
+/* ---- select.c */
+/* The configuration and its limits let the target take the call. */
+bool choice_open(const struct choice *c, unsigned target);
+/* That, and it has an untried endpoint that is up. */
+bool choice_usable(const struct choice *c, unsigned target);
+/* A bit per untried usable endpoint of the lowest priority that has one. */
+uint64_t choice_group(const struct choice *c, const struct profile_target *t);
+/* Picks an endpoint of the target and notes it. false: it has none left. */
+bool choice_take(const struct choice *c, unsigned target, struct selection *ret);
+
+/* ---- select_order.c */
+/* The next target by the profile's strategy, among those within. false: none is left. */
+bool order_next(const struct choice *c, struct selection *ret);
