@@ -13,6 +13,7 @@
 #include "health/ejections.h"
 #include "health/prober.h"
 #include "model/publish.h"
+#include "resolve/resolver.h"
 #include "routing.h"
 #include "tables/loads.h"
 #include "tables/ramp.h"
@@ -97,6 +98,16 @@ static json_t *endpoint_json(const struct control *c, const struct model_endpoin
 	return endpoint;
 }
 
+/* Of one that came by name: the name, and whose address it is. */
+static void add_origin(const struct control *c, json_t *endpoint, const struct model_trunk *t, const struct model_endpoint *e)
+{
+	const struct model_host *host = &t->hosts[e->by_host - 1];
+	const char *target = c->resolver ? resolver_target(c->resolver, host, &e->addr) : NULL;
+
+	json_object_set_new(endpoint, "name", json_string(host->name));
+	json_object_set_new(endpoint, "target", target ? json_string(target) : json_null());
+}
+
 static json_t *endpoints_json(const struct control *c, const struct model_trunk *t)
 {
 	json_t *list = json_array();
@@ -104,7 +115,11 @@ static json_t *endpoints_json(const struct control *c, const struct model_trunk 
 	for (unsigned i = 0; i < t->endpoint_count; i++) {
 		const struct model_endpoint *e = &t->endpoints[i];
 
-		json_array_append_new(list, endpoint_json(c, e, publish_endpoint_slot(c->routing->publisher, t->id, e->id)));
+		json_t *endpoint = endpoint_json(c, e, publish_endpoint_slot(c->routing->publisher, t->id, e->id));
+
+		if (e->by_host)
+			add_origin(c, endpoint, t, e);
+		json_array_append_new(list, endpoint);
 	}
 	return list;
 }

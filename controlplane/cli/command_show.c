@@ -141,8 +141,8 @@ int command_targets(const struct invocation *i, struct client *c)
 	table_print(t, stdout, "no targets: strowgerctl apply -f FILE brings some");
 	if (json_array_size(result)) {
 		putchar('\n');
-		print_endpoints(result, "trunk|endpoint|health|since|reason|>rtt ms|>probes|>failed",
-				"trunk|address|health|since|reason|rtt_ms|probes_sent|probes_failed");
+		print_endpoints(result, "trunk|endpoint|health|since|reason|>rtt ms|>probes|>failed|name|target",
+				"trunk|address|health|since|reason|rtt_ms|probes_sent|probes_failed|name|target");
 	}
 	json_decref(result);
 	return status;

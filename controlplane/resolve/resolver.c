@@ -255,6 +255,16 @@ struct names resolver_names(struct resolver *r)
 	return (struct names){ find_places, r };
 }
 
+const char *resolver_target(const struct resolver *r, const struct model_host *host, const struct ip_port *addr)
+{
+	const struct follow *f = find(r, host);
+
+	for (unsigned i = 0; f && i < f->now.count; i++)
+		if (ip_port_eq(&f->now.places[i].addr, addr))
+			return f->now.places[i].target;
+	return NULL;
+}
+
 bool resolver_settled(const struct resolver *r)
 {
 	for (const struct follow *f = r->list; f; f = f->next)

@@ -45,6 +45,9 @@ void resolver_follow(struct resolver *r, const struct model *m);
 /* What names stand for now, for model_expand(). Names that are not followed yet are, from now on. */
 struct names resolver_names(struct resolver *r);
 
+/* Whose address it is that a name stands for: the SRV record's target, or the name itself. NULL: it does not stand for that now. */
+const char *resolver_target(const struct resolver *r, const struct model_host *host, const struct ip_port *addr);
+
 /* Has every name been asked to the end, or is it known from before? */
 bool resolver_settled(const struct resolver *r);
 
