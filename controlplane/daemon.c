@@ -21,6 +21,7 @@
 #include "dataplane.h"
 #include "error.h"
 #include "health/ejections.h"
+#include "health/limits.h"
 #include "health/prober.h"
 #include "kernel.h"
 #include "log.h"
@@ -53,6 +54,7 @@ struct daemon {
 	struct kernel *kernel;
 	struct cdr *cdr;
 	struct alarms *alarms;
+	struct limits *limits;
 	struct prober *prober;
 	struct ejections *ejections;
 	struct resolver *resolver;
@@ -172,6 +174,7 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 	}
 	on_reclaim(-1, 0, d); /* the kernel mirror publishes too */
 	prober_follow(d->prober, &d->routing); /* a change that failed may have moved endpoints to other slots */
+	limits_look(d->limits, &d->routing, dataplane_now_ms());
 	if (cdr_second(d->cdr))
 		arm(d->more, 0);
 	sd_notifyf(0, "STATUS=%s, %llu live calls", d->control.draining ? "draining" : "running", (unsigned long long)calls);
@@ -434,7 +437,8 @@ static int start_probes(struct daemon *d, char *error)
 {
 	d->prober = prober_new(d->base, d->dataplane, &d->config->probe);
 	d->ejections = ejections_new(d->base, d->dataplane, d->alarms);
-	if (!d->prober || !d->ejections)
+	d->limits = limits_new(d->dataplane, d->alarms);
+	if (!d->prober || !d->ejections || !d->limits)
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	prober_follow(d->prober, &d->routing);
 	return 0;
@@ -554,6 +558,7 @@ static void stop(struct daemon *d)
 	cdr_free(d->cdr);
 	prober_free(d->prober);
 	ejections_free(d->ejections);
+	limits_free(d->limits);
 	kernel_free(d->kernel);
 	routing_done(&d->routing);
 	resolver_free(d->resolver);

@@ -13,6 +13,7 @@
 #include "sip/uri.h"
 #include "tables/access.h"
 #include "tables/domains.h"
+#include "tables/loads.h"
 #include "tables/numbers.h"
 #include "tables/select.h"
 #include "tables/tables.h"
@@ -180,12 +181,40 @@ static json_t *target_name(const struct walk *w, const struct profile *p, unsign
 	return json_sprintf("%s/%s", p->name, trunk ? trunk->name : "?");
 }
 
+static const struct model_target *target_of(const struct walk *w, const struct profile *p, unsigned target)
+{
+	const struct trunk *trunk = trunks_get(w->t->trunks, p->targets[target].trunk_slot);
+	struct model_profile *profile = model_profile(w->c->routing->model, p->name);
+
+	return trunk && profile ? model_target(profile, trunk->name) : NULL;
+}
+
+/* Limits and region of a target, where it has any: {"max_calls", "calls", "max_cps", "cps", "region", "tier"} of those that apply. */
+static void add_place(const struct walk *w, const struct profile *p, unsigned target, json_t *json)
+{
+	const struct profile_target *t = &p->targets[target];
+	const struct model_target *m = target_of(w, p, target);
+
+	if (t->max_calls) {
+		json_object_set_new(json, "max_calls", json_integer(t->max_calls));
+		json_object_set_new(json, "calls", json_integer(loads_calls(w->t->loads, t->target_slot)));
+	}
+	if (t->max_cps) {
+		json_object_set_new(json, "max_cps", json_integer(t->max_cps));
+		json_object_set_new(json, "cps", json_integer(loads_rate(w->t->loads, t->target_slot, dataplane_now_ms())));
+	}
+	if (m && m->region[0])
+		json_object_set_new(json, "region", json_string(m->region));
+	if (p->tiers)
+		json_object_set_new(json, "tier", json_integer(t->tier));
+}
+
 static json_t *attempts_json(const struct walk *w, const struct profile *p, uint64_t hash, uint32_t *ret_reached)
 {
 	uint64_t now = dataplane_now_ms();
 	struct selection_state state;
 	struct selection chosen;
-	json_t *list = json_array();
+	json_t *list = json_array(), *attempt;
 
 	*ret_reached = 0;
 	selection_start(&state, hash);
@@ -195,36 +224,75 @@ static json_t *attempts_json(const struct walk *w, const struct profile *p, uint
 
 		ip_port_format(&e->addr, text);
 		*ret_reached |= 1u << chosen.target;
-		json_array_append_new(list, json_pack("{s:i, s:o, s:s}", "order", (int)json_array_size(list) + 1, "target",
-						      target_name(w, p, chosen.target), "endpoint", text));
+		attempt = json_pack("{s:i, s:o, s:s}", "order", (int)json_array_size(list) + 1, "target", target_name(w, p, chosen.target),
+				    "endpoint", text);
+		add_place(w, p, chosen.target, attempt);
+		json_array_append_new(list, attempt);
 	}
 	return list;
 }
 
+/* Why a target that could take the call is not asked. */
+static const char *not_reached(const struct profile *p, unsigned target, uint32_t reached)
+{
+	for (unsigned i = 0; i < p->target_count; i++)
+		if (reached >> i & 1 && p->targets[i].tier < p->targets[target].tier)
+			return p->strategy == STRATEGY_SIMULTANEOUS_RING ? "a nearer region rings; it does when all of that have failed" :
+									  "a nearer region comes first, and then max_retries or max_attempts are used up";
+	return "beyond max_retries or max_attempts";
+}
+
+static json_t *limit_words(const struct walk *w, const struct profile_target *t)
+{
+	if (t->max_calls && loads_calls(w->t->loads, t->target_slot) >= t->max_calls)
+		return json_sprintf("at its limit: %u of %u calls", loads_calls(w->t->loads, t->target_slot), t->max_calls);
+	return json_sprintf("at its limit: %u of %u calls per second", loads_rate(w->t->loads, t->target_slot, dataplane_now_ms()), t->max_cps);
+}
+
 static json_t *left_out_json(const struct walk *w, const struct profile *p, uint32_t reached)
 {
-	json_t *list = json_array();
+	json_t *list = json_array(), *left;
 
 	for (unsigned i = 0; i < p->target_count; i++) {
 		const char *reason = select_refusal(p, i, w->t->endpoints, dataplane_now_ms());
 
 		if (reached >> i & 1)
 			continue;
-		json_array_append_new(list, json_pack("{s:o, s:s}", "target", target_name(w, p, i), "reason",
-						      reason ? reason : "beyond max_retries or max_attempts"));
+		left = json_pack("{s:o, s:s}", "target", target_name(w, p, i), "reason", reason ? reason : not_reached(p, i, reached));
+		if (p->targets[i].limited && reason && strcmp(reason, "at its limit") == 0)
+			json_object_set_new(left, "reason", limit_words(w, &p->targets[i]));
+		add_place(w, p, i, left);
+		json_array_append_new(list, left);
 	}
 	return list;
 }
 
-/* Of weighted_lb: how much of the table each target has. */
+/* Where the profile has one: how much of it is used. */
+static void add_budget(const struct walk *w, const struct profile *p, uint32_t slot)
+{
+	struct retry_stats s;
+
+	if (!p->knobs.retry_budget)
+		return;
+	dataplane_retries(w->c->dataplane, slot, p->id, &s);
+	json_object_set_new(w->says, "retry_budget",
+			    json_pack("{s:i, s:I, s:I, s:i, s:i}", "percent", p->knobs.retry_budget, "attempts", (json_int_t)s.attempts,
+				      "retries", (json_int_t)s.retries, "window_s", (int)s.window_s, "floor", (int)s.floor));
+}
+
+/* Of weighted_lb: how much of the table each target has (of a profile with regions: of the table of its tier). */
 static void add_shares(const struct walk *w, const struct profile *p)
 {
 	uint32_t slots[PROFILE_TARGETS_MAX] = { 0 };
 	json_t *shares = json_object();
 
-	for (uint32_t i = 0; i < p->table_size; i++)
-		if (p->table[i] < p->target_count)
-			slots[p->table[i]]++;
+	for (unsigned k = 0; k < (p->tiers ? p->tier_count : 1); k++) {
+		const uint8_t *table = p->tiers ? p->tiers[k].table : p->table;
+
+		for (uint32_t i = 0; i < p->table_size; i++)
+			if (table[i] < p->target_count)
+				slots[table[i]]++;
+	}
 	for (unsigned i = 0; i < p->target_count; i++) {
 		json_t *name = target_name(w, p, i);
 
@@ -249,6 +317,7 @@ static void explain_profile(struct walk *w, uint32_t slot, const char *call_id)
 	attempts = attempts_json(w, p, choose_hash(w, p, slot, call_id), &reached);
 	if (p->table_size)
 		add_shares(w, p);
+	add_budget(w, p, slot);
 	json_object_set_new(w->says, "left_out", left_out_json(w, p, reached));
 	if (json_array_size(attempts))
 		json_object_set_new(w->says, "verdict", json_string("routed"));

@@ -94,11 +94,29 @@ static json_t *codes_value(const char *text)
 	return NULL;
 }
 
+/* "fra,ams,*"; nothing: an empty list. */
+static json_t *words_value(const char *text)
+{
+	json_t *list = json_array();
+	char *copy = strdup(text), *rest = copy, *word;
+
+	while (copy && *text && (word = strsep(&rest, ",")) != NULL)
+		json_array_append_new(list, json_string(word));
+	free(copy);
+	return list;
+}
+
 /* What JSON says it is, else text. */
 static json_t *value_of(const char *key, const char *text)
 {
-	json_t *value = strcmp(key, "retry_codes") == 0 && *text != '{' ? codes_value(text) : json_loads(text, JSON_DECODE_ANY, NULL);
+	json_t *value;
 
+	if (strcmp(key, "retry_codes") == 0 && *text != '{')
+		value = codes_value(text);
+	else if (strcmp(key, "regions") == 0 && *text != '[')
+		value = words_value(text);
+	else
+		value = json_loads(text, JSON_DECODE_ANY, NULL);
 	return value ? value : json_string(text);
 }
 
@@ -117,15 +135,26 @@ static int read_settings(const struct invocation *i, json_t *params)
 	return CTL_OK;
 }
 
-int command_profile_set(const struct invocation *i, struct client *c)
+/* The name goes under the key `what`. */
+static int set(const struct invocation *i, struct client *c, const char *method, const char *what)
 {
-	json_t *params = json_pack("{s:s}", "name", i->argv[0]);
+	json_t *params = json_pack("{s:s}", what, i->argv[0]);
 	int status = read_settings(i, params);
 
 	if (status == CTL_OK)
-		return change(i, c, "profile.set", params);
+		return change(i, c, method, params);
 	json_decref(params);
 	return status;
+}
+
+int command_profile_set(const struct invocation *i, struct client *c)
+{
+	return set(i, c, "profile.set", "name");
+}
+
+int command_target_set(const struct invocation *i, struct client *c)
+{
+	return set(i, c, "target.set", "target");
 }
 
 /* Replaces what the target said of probes; no KEY=VALUE: it says nothing any more. */

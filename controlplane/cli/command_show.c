@@ -120,6 +120,50 @@ static void print_endpoints(const json_t *targets, const char *headings, const c
 	table_print(t, stdout, "no endpoints");
 }
 
+/* "8 of 10 calls, 3 of 5 cps"; "" without limits. */
+static void limits_words(const json_t *target, char *out, size_t bytes)
+{
+	json_int_t calls = json_integer_value(json_object_get(target, "max_calls")), cps = json_integer_value(json_object_get(target, "max_cps"));
+	size_t n = 0;
+
+	out[0] = '\0';
+	if (calls)
+		n = (size_t)snprintf(out, bytes, "%lld of %lld calls", (long long)json_integer_value(json_object_get(target, "calls")),
+				     (long long)calls);
+	if (cps && n < bytes)
+		snprintf(out + n, bytes - n, "%s%lld of %lld cps", n ? ", " : "", (long long)json_integer_value(json_object_get(target, "cps")),
+			 (long long)cps);
+}
+
+static bool has_place(const json_t *target)
+{
+	return json_integer_value(json_object_get(target, "max_calls")) || json_integer_value(json_object_get(target, "max_cps")) ||
+	       json_is_string(json_object_get(target, "region"));
+}
+
+/* Of the targets that have limits or a region: how much of them is in use, and how many calls passed them over. */
+static void print_limits(const json_t *targets)
+{
+	struct table *t = NULL;
+	json_t *target;
+	char words[96];
+	size_t k;
+
+	json_array_foreach(targets, k, target) {
+		if (!has_place(target))
+			continue;
+		if (!t) {
+			t = table_new("target|region|in use|>passed over");
+			putchar('\n');
+		}
+		limits_words(target, words, sizeof(words));
+		json_object_set_new(target, "in_use", words[0] ? json_string(words) : json_null());
+		table_json(t, target, "target|region|in_use|passed_over");
+	}
+	if (t)
+		table_print(t, stdout, "");
+}
+
 int command_targets(const struct invocation *i, struct client *c)
 {
 	struct table *t;
@@ -139,6 +183,7 @@ int command_targets(const struct invocation *i, struct client *c)
 	json_array_foreach(result, k, target)
 		table_json(t, target, "target|state|position|weight|attempts|answered|rejected|failed|timeouts|rescued_away|ringing|live");
 	table_print(t, stdout, "no targets: strowgerctl apply -f FILE brings some");
+	print_limits(result);
 	if (json_array_size(result)) {
 		putchar('\n');
 		print_endpoints(result, "trunk|endpoint|health|since|reason|>rtt ms|>probes|>failed|name|target",
@@ -174,7 +219,7 @@ int command_profile_show(const struct invocation *i, struct client *c)
 		{ "name", "name" }, { "strategy", "strategy" }, { "response_timeout_ms", "response_timeout_ms" },
 		{ "progress_timeout_ms", "progress_timeout_ms" }, { "ring_timeout_s", "ring_timeout_s" },
 		{ "setup_budget_s", "setup_budget_s" }, { "max_retries", "max_retries" }, { "max_attempts", "max_attempts" },
-		{ "exhausted_code", "exhausted_code" }, { "retry_after_progress", "retry_after_progress" },
+		{ "exhausted_code", "exhausted_code" }, { "retry_budget", "retry_budget" }, { "regions", "regions" }, { "retry_after_progress", "retry_after_progress" },
 		{ "decline_scope", "decline_scope" }, { "follow_redirects", "follow_redirects" },
 		{ "retry_codes added", "retry_codes.add" }, { "retry_codes removed", "retry_codes.remove" }, { "numbers", "numbers" },
 	};
@@ -186,9 +231,9 @@ int command_profile_show(const struct invocation *i, struct client *c)
 	if (status != CTL_OK || !result)
 		return status;
 	print_fields(result, fields, sizeof(fields) / sizeof(fields[0]));
-	t = table_new("target|>position|>weight|enabled");
+	t = table_new("target|>position|>weight|enabled|>max calls|>max cps|region");
 	json_array_foreach(json_object_get(result, "targets"), k, target)
-		table_json(t, target, "trunk|position|weight|enabled");
+		table_json(t, target, "trunk|position|weight|enabled|max_calls|max_cps|region");
 	putchar('\n');
 	table_print(t, stdout, "no targets");
 	json_decref(result);
@@ -305,6 +350,11 @@ static void print_route(const json_t *r)
 		       (long long)json_integer_value(json_object_get(r, "ticket")));
 	if (json_object_get(r, "shares_percent"))
 		print_shares(r);
+	if (json_object_get(r, "retry_budget"))
+		printf("budget    %lld %% of attempts may be retries: %lld of %lld in the last %lld s were (%lld always may)\n",
+		       (long long)json_integer_value(json_at(r, "retry_budget.percent")), (long long)json_integer_value(json_at(r, "retry_budget.retries")),
+		       (long long)json_integer_value(json_at(r, "retry_budget.attempts")), (long long)json_integer_value(json_at(r, "retry_budget.window_s")),
+		       (long long)json_integer_value(json_at(r, "retry_budget.floor")));
 	print_list(json_object_get(r, "attempts"), "attempts, in this order:", "  %zu. %s at %s\n", "target", "endpoint");
 	print_list(json_object_get(r, "left_out"), "left out:", "  %2$s: %3$s\n", "target", "reason");
 	if (json_object_get(r, "status"))

@@ -74,6 +74,7 @@ int command_targets(const struct invocation *i, struct client *c);
 int command_target_enable(const struct invocation *i, struct client *c);
 int command_target_disable(const struct invocation *i, struct client *c);
 int command_target_probe(const struct invocation *i, struct client *c);
+int command_target_set(const struct invocation *i, struct client *c);
 int command_target_weight(const struct invocation *i, struct client *c);
 int command_profiles(const struct invocation *i, struct client *c);
 int command_profile_show(const struct invocation *i, struct client *c);

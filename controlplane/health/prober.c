@@ -158,8 +158,12 @@ static void conclude(struct prober *p, struct probed *e, const struct probe_resu
 		return;
 	if (!health_alive(&e->settings, r))
 		e->failed++;
-	if (r->status)
+	if (r->status) {
 		rtt_add(&e->rtt, r->rtt_us);
+		/* For the fastest strategy, until calls have said more. */
+		atomic_store_explicit(&endpoints_live(dataplane_tables(p->dataplane)->endpoints, slot_of(p, e))->probe_us, e->rtt.mean_us,
+				      memory_order_relaxed);
+	}
 	if (!health_take(&e->health, &e->settings, r, now_ms))
 		return;
 	if (r->answer_len)

@@ -5,6 +5,7 @@
 #include "tables/access.h"
 #include "tables/endpoints.h"
 #include "tables/epoch.h"
+#include "tables/loads.h"
 #include "tables/numbers.h"
 
 #define CALL_AGE_MS (12ull * 3600 * 1000)
@@ -113,7 +114,7 @@ static struct profile *compile(const struct harness *h)
 	static uint16_t priorities[TRUNK_ENDPOINTS_MAX], weights[TRUNK_ENDPOINTS_MAX];
 	struct profile_target_source targets[HARNESS_TRUNKS];
 	struct profile_source source = { .name = "main", .strategy = h->strategy, .knobs = h->knobs,
-					 .target_count = (uint16_t)h->target_count, .targets = targets };
+					 .target_count = (uint16_t)h->target_count, .targets = targets, .loads = h->tables->loads };
 	struct profile *p;
 
 	for (unsigned i = 0; i < TRUNK_ENDPOINTS_MAX; i++)
@@ -132,6 +133,9 @@ static struct profile *compile(const struct harness *h)
 			.endpoints = t->endpoints,
 			.priorities = priorities,
 			.weights = weights,
+			.tier = h->target_tier[i],
+			.max_calls = h->target_max_calls[i],
+			.max_cps = h->target_max_cps[i],
 		};
 	}
 	p = profile_compile(&source);
@@ -243,6 +247,8 @@ void harness_end(struct harness *h)
 	for (unsigned i = 0; i < h->target_count; i++) {
 		assert_int_equal(target_of(h, i, TARGET_RINGING), 0);
 		assert_int_equal(target_of(h, i, TARGET_LIVE), 0);
+		assert_int_equal(loads_calls(h->tables->loads, i), 0);
+		assert_false(loads_repair(h->tables->loads, i));
 	}
 	proxy_free(h->proxy);
 	tables_free(h->tables);

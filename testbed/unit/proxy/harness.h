@@ -71,6 +71,8 @@ struct harness {
 	unsigned target_count;
 	uint32_t target_trunk[HARNESS_TRUNKS];
 	uint16_t target_weight[HARNESS_TRUNKS];
+	uint32_t target_max_calls[HARNESS_TRUNKS], target_max_cps[HARNESS_TRUNKS];
+	uint8_t target_tier[HARNESS_TRUNKS];
 	/* the trunks; change, then harness_publish */
 	struct trunk trunk[HARNESS_TRUNKS];
 	uint32_t trunk_slot[HARNESS_TRUNKS];
