@@ -311,6 +311,7 @@ static int start_dataplane(struct daemon *d, char *error)
 	if (err)
 		return err;
 	random_secret(&config.boot, sizeof(config.boot));
+	config.admission = ADMIT_NOTHING;
 	block_signals(SIG_BLOCK);
 	err = dataplane_start(&config, &d->dataplane, error);
 	block_signals(SIG_UNBLOCK);
@@ -354,6 +355,7 @@ static void wait_for_names(struct daemon *d)
 	if (alarm)
 		event_free(alarm);
 	on_names(-1, 0, d);
+	dataplane_admit(d->dataplane, ADMIT_ALL);
 }
 
 /* A log that cannot be had is never a reason not to start: this process then keeps one in memory. */
@@ -424,6 +426,7 @@ static int start_routing(struct daemon *d, char *error)
 		err = start_versions(d, error);
 	if (err)
 		return err;
+	dataplane_admit(d->dataplane, ADMIT_DIALOGS);
 	if (from_state)
 		log_line(LOG_LEVEL_NOTICE, "routing comes from %s; the routing sections of %s are not used", d->config->state_file,
 			 d->config->path);

@@ -160,6 +160,7 @@ static void proxy_settings(const struct dataplane_config *c, struct proxy_config
 		.max_calls = c->limits.calls,
 		.message_mb = c->limits.message_mb,
 		.max_call_age_ms = c->limits.call_age_s * 1000,
+		.admission = c->admission,
 		.silent_to_unknown = c->unknown_source == UNKNOWN_SOURCE_SILENT,
 		.server_name = c->server_name,
 		.clock_offset_ms = unix_now_ms() - dataplane_now_ms(),
@@ -274,6 +275,12 @@ void dataplane_stop(struct dataplane *d)
 }
 
 /* ---- looking and asking */
+
+void dataplane_admit(struct dataplane *d, enum admission what)
+{
+	for (unsigned i = 0; i < d->shared.workers; i++)
+		worker_admit(d->shared.worker[i], what);
+}
 
 void dataplane_drain(struct dataplane *d, bool drain)
 {

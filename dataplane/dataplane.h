@@ -9,6 +9,7 @@
 #include "base/counters.h"
 #include "port.h"
 #include "sip/token.h"
+#include "tables/admission.h"
 #include "tables/endpoints.h"
 #include "tables/probe.h"
 #include "tables/tables.h"
@@ -56,6 +57,7 @@ struct dataplane_config {
 	unsigned listener_count;
 	struct dataplane_limits limits;
 	struct dataplane_timers timers;
+	enum admission admission; /* what is let in before dataplane_admit says otherwise */
 	enum unknown_source unknown_source;
 	struct ejection_config ejection;
 	char server_name[64]; /* Server header of our own answers; empty: none */
@@ -76,6 +78,9 @@ struct dataplane;
 int dataplane_start(const struct dataplane_config *config, struct dataplane **ret_dataplane, char *error_text);
 /* Stops the workers at once and frees everything. */
 void dataplane_stop(struct dataplane *d);
+
+/* What is let in from now on. */
+void dataplane_admit(struct dataplane *d, enum admission what);
 
 /* New calls get 503 with Retry-After from now on; what is up goes on. */
 void dataplane_drain(struct dataplane *d, bool drain);

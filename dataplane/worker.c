@@ -296,6 +296,8 @@ static unsigned take_commands(struct worker *w)
 		n++;
 		if (c.type == COMMAND_DRAIN)
 			proxy_drain(w->proxy, c.on);
+		else if (c.type == COMMAND_ADMIT)
+			proxy_admit(w->proxy, (enum admission)c.value);
 		else if (c.type == COMMAND_RELEASE_ENDPOINT)
 			proxy_release_endpoint(w->proxy, c.value);
 		else if (c.type == COMMAND_RECOUNT)

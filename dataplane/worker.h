@@ -78,6 +78,8 @@ void worker_wake(struct worker *w);
 
 /* Asks it to refuse new calls (or no longer). control-only */
 void worker_drain(struct worker *w, bool drain);
+/* What it lets in from now on. control-only */
+void worker_admit(struct worker *w, enum admission what);
 
 /* Its endpoint went down: what waits for it moves on. control-only; false: its mailbox is full, ask again */
 bool worker_release_endpoint(struct worker *w, uint32_t endpoint);

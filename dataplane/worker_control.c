@@ -40,6 +40,14 @@ void worker_drain(struct worker *w, bool drain)
 	worker_wake(w);
 }
 
+void worker_admit(struct worker *w, enum admission what)
+{
+	struct command c = { COMMAND_ADMIT, true, what };
+
+	mailbox_post(w->commands, &c);
+	worker_wake(w);
+}
+
 bool worker_release_endpoint(struct worker *w, uint32_t endpoint)
 {
 	struct command c = { COMMAND_RELEASE_ENDPOINT, true, endpoint };

@@ -23,7 +23,7 @@ struct waiting {
 	struct datagram datagrams[WORKER_BURST];
 };
 
-enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS, COMMAND_RECOUNT };
+enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS, COMMAND_RECOUNT, COMMAND_ADMIT };
 
 struct command {
 	uint8_t type;

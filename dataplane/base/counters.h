@@ -17,7 +17,7 @@
 	X(sip_requests) X(sip_responses) X(sip_keepalives) X(sip_not_sip) X(sip_bad_answered) X(sip_bad_dropped)       \
 	/* admission */                                                                                                \
 	X(refused_source) X(refused_no_route) X(refused_loop) X(refused_hops) X(refused_extension) X(refused_full)     \
-	X(refused_draining) X(refused_token) X(refused_destination) X(refused_breadth)                                                    \
+	X(refused_draining) X(refused_token) X(refused_destination) X(refused_breadth) X(requests_held)                                    \
 	/* transactions */                                                                                             \
 	X(retransmissions_absorbed) X(retransmissions_sent) X(responses_replayed) X(acks_absorbed)                     \
 	X(responses_forged) X(responses_stale) X(responses_stray) X(transaction_timeouts)                              \

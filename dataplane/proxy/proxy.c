@@ -50,6 +50,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 		return NULL;
 	assert(is_dialog_key(config));
 	p->config = *config;
+	p->admission = (uint8_t)config->admission;
 	p->tables = config->tables;
 	p->counters = config->counters;
 	p->now_ms = now_ms;
@@ -342,6 +343,12 @@ uint64_t proxy_next_due(const struct proxy *p)
 	return wheel_next_due(p->wheel);
 }
 
+/* Too early for it: as if it had been lost, so that its sender brings it again. */
+static bool held(const struct proxy *p)
+{
+	return p->admission == ADMIT_NOTHING || !p->in->to_tag.p;
+}
+
 /* Acts on p->in. */
 static void act(struct proxy *p, const struct flow *from)
 {
@@ -349,10 +356,12 @@ static void act(struct proxy *p, const struct flow *from)
 	case SIP_OK:
 		if (p->config.trace)
 			trace_put(p->config.trace, TRACE_IN, p->now_ms, p->call_hash, from, p->in->data, p->in->len);
-		if (p->in->is_request)
-			request_in(p, from);
-		else
+		if (!p->in->is_request)
 			response_in(p, from);
+		else if (p->admission != ADMIT_ALL && held(p))
+			count(p, COUNTER_requests_held);
+		else
+			request_in(p, from);
 		break;
 	case SIP_KEEPALIVE:
 		count(p, COUNTER_sip_keepalives);
@@ -450,6 +459,11 @@ unsigned proxy_calls(struct proxy *p, uint32_t *cursor, unsigned max,
 		n++;
 	}
 	return n;
+}
+
+void proxy_admit(struct proxy *p, enum admission what)
+{
+	p->admission = (uint8_t)what;
 }
 
 void proxy_drain(struct proxy *p, bool drain)

@@ -8,6 +8,7 @@
 #include "base/counters.h"
 #include "base/siphash.h"
 #include "sip/token.h"
+#include "tables/admission.h"
 #include "tables/endpoints.h"
 #include "transaction/machine.h"
 #include "transport/flow.h"
@@ -48,6 +49,7 @@ struct proxy_config {
 	uint32_t max_transactions, max_calls, message_mb;
 	uint32_t max_call_age_ms; /* a call whose BYE was missed ends then */
 	struct ejection_config ejection;
+	enum admission admission; /* at the start */
 	bool silent_to_unknown; /* sources that no trunk holds get no answer */
 	const char *server_name; /* for our own answers; NULL or empty: no Server header */
 	uint64_t clock_offset_ms; /* UNIX time minus proxy time, so that tokens and records carry a date */
@@ -103,6 +105,9 @@ unsigned proxy_calls(struct proxy *p, uint32_t *cursor, unsigned max,
 
 /* New calls get 503 with Retry-After from now on. worker-only */
 void proxy_drain(struct proxy *p, bool drain);
+
+/* What is let in from now on. worker-only */
+void proxy_admit(struct proxy *p, enum admission what);
 
 struct proxy_gauges {
 	uint32_t server_transactions, client_transactions, live_calls;

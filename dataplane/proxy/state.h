@@ -187,6 +187,7 @@ struct proxy {
 	char server_line[80]; /* "Server: ...\r\n", for our own answers; empty: none */
 	uint32_t server_line_len;
 	bool draining;
+	uint8_t admission; /* enum admission */
 	uint64_t now_ms; /* of the current call into the proxy */
 	uint64_t call_hash; /* keyed hash of the Call-ID that the current work is about; 0: none */
 	uint8_t *out;	    /* between send_begin and send_end */

@@ -124,6 +124,40 @@ static void test_destinations(void **state)
 	}
 }
 
+/* The target's endpoint left DNS: its dialogs live on where they were, named by address or not at all. */
+static void test_former(void **state)
+{
+	static const char *const contacts[] = { "<sip:target@10.2.0.1:5060>", "<sip:target@gw.example>" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(contacts); i++)
+		for (int known = 0; known < 2; known++) {
+			struct trunk *t;
+			struct harness h;
+			struct dialog d;
+
+			harness_start(&h, NULL);
+			dialog_open(&h, NULL, A, contacts[i], &d);
+			expect_request(&h, "ACK", A);
+			t = &h.trunk[TRUNK_A];
+			t->former_count = (uint16_t)known;
+			t->former[0].addr = addr_of(A);
+			t->former[0].id = endpoints_get(h.tables->endpoints, t->endpoints[0])->id;
+			t->endpoint_count = t->prefix_count = 0;
+			assert_int_equal(trunks_update(h.tables->trunks, h.trunk_slot[TRUNK_A], t), 0);
+			dialog_send(&h, &d, TOKEN_FROM_CALLER, "INFO", 0, NULL);
+			if (known)
+				expect_request(&h, "INFO", A);
+			else
+				expect_response(&h, 403, CALLER);
+			dialog_send(&h, &d, TOKEN_FROM_TARGET, "BYE", 1, NULL);
+			if (known)
+				expect_request(&h, "BYE", CALLER);
+			else
+				expect_response(&h, 403, A);
+			harness_end(&h);
+		}
+}
+
 /* What the attacker has, and what it gets him. */
 static void test_tokens(void **state)
 {
@@ -389,6 +423,6 @@ static void test_hops(void **state)
 }
 
 HARNESS_MAIN(cmocka_unit_test(test_both_sides), cmocka_unit_test(test_reinvite), cmocka_unit_test(test_nat),
-	     cmocka_unit_test(test_destinations), cmocka_unit_test(test_tokens), cmocka_unit_test(test_token_in_new_call),
+	     cmocka_unit_test(test_destinations), cmocka_unit_test(test_former), cmocka_unit_test(test_tokens), cmocka_unit_test(test_token_in_new_call),
 	     cmocka_unit_test(test_strict), cmocka_unit_test(test_long_routes), cmocka_unit_test(test_families),
 	     cmocka_unit_test(test_stateless_responses), cmocka_unit_test(test_hops))

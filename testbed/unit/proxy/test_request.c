@@ -93,10 +93,11 @@ static void test_edits(void **state)
 	}
 }
 
-/* A trunk that wants its own name in the request URI, and one whose endpoint listens elsewhere. */
+/* Whose endpoint listens elsewhere, one that came by name (RFC 3263: the URI keeps it), and a trunk that wants its own name there. */
 static void test_request_uri(void **state)
 {
 	static const char *const elsewhere[] = { "10.5.0.1:5070", NULL };
+	struct endpoint_config e;
 	struct harness h;
 
 	harness_start(&h, NULL);
@@ -106,6 +107,12 @@ static void test_request_uri(void **state)
 	request_send(&h, &(struct request){ 0 });
 	expect_response(&h, 100, CALLER);
 	assert_string_equal(sent_uri(expect_request(&h, "INVITE", "10.5.0.1:5070")), "sip:+442035550100@10.5.0.1:5070");
+	e = *endpoints_get(h.tables->endpoints, h.trunk[4].endpoints[0]);
+	snprintf(e.host, sizeof(e.host), "found.example");
+	assert_int_equal(endpoints_update(h.tables->endpoints, h.trunk[4].endpoints[0], &e), 0);
+	request_send(&h, &(struct request){ .via = VIA "1", .call_id = "1" });
+	expect_response(&h, 100, CALLER);
+	assert_string_equal(sent_uri(expect_request(&h, "INVITE", "10.5.0.1:5070")), "sip:+442035550100@found.example");
 	snprintf(h.trunk[4].host, sizeof(h.trunk[4].host), "sip.carrier.example");
 	harness_publish(&h);
 	request_send(&h, &(struct request){ .via = VIA "2", .call_id = "2" });
@@ -341,6 +348,33 @@ static void test_draining(void **state)
 	harness_end(&h);
 }
 
+/* While the process starts: dropped, and welcome when it comes again. */
+static void test_held(void **state)
+{
+	struct harness h;
+	struct dialog d;
+
+	harness_start(&h, NULL);
+	dialog_open(&h, NULL, A, NULL, &d);
+	expect_request(&h, "ACK", A);
+	proxy_admit(h.proxy, ADMIT_DIALOGS);
+	request_send(&h, &(struct request){ .call_id = "new", .via = VIA "new" });
+	expect_nothing(&h);
+	dialog_send(&h, &d, TOKEN_FROM_TARGET, "INFO", 1, NULL);
+	expect_request(&h, "INFO", CALLER);
+	proxy_admit(h.proxy, ADMIT_NOTHING);
+	dialog_send(&h, &d, TOKEN_FROM_CALLER, "BYE", 0, VIA "bye");
+	request_send(&h, &(struct request){ .call_id = "new", .via = VIA "new" });
+	expect_nothing(&h);
+	assert_int_equal(counter_of(&h, COUNTER_requests_held), 3);
+	proxy_admit(h.proxy, ADMIT_ALL);
+	request_send(&h, &(struct request){ .call_id = "new", .via = VIA "new" });
+	expect_response(&h, 100, CALLER);
+	expect_request(&h, "INVITE", A);
+	dialog_close(&h, &d);
+	harness_end(&h);
+}
+
 static void test_noise(void **state)
 {
 	static const struct {
@@ -403,4 +437,4 @@ static void test_odd_schemes(void **state)
 
 HARNESS_MAIN(cmocka_unit_test(test_edits), cmocka_unit_test(test_request_uri), cmocka_unit_test(test_retransmissions), cmocka_unit_test(test_retransmissions_non_invite),
 	     cmocka_unit_test(test_absorbed), cmocka_unit_test(test_trying), cmocka_unit_test(test_refusals), cmocka_unit_test(test_loop),
-	     cmocka_unit_test(test_draining), cmocka_unit_test(test_noise), cmocka_unit_test(test_odd_schemes))
+	     cmocka_unit_test(test_draining), cmocka_unit_test(test_held), cmocka_unit_test(test_noise), cmocka_unit_test(test_odd_schemes))
