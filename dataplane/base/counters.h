@@ -27,6 +27,16 @@
 	X(attempts) X(retries) X(attempt_response_timeout) X(attempt_progress_timeout) X(attempt_ring_timeout)         \
 	X(attempt_transport_error) X(attempt_retry_code)                                                               \
 	X(in_dialog_forwarded) X(stateless_responses) X(requests_forwarded) X(out_of_memory)                           \
+	/* TCP */                                                                                                      \
+	X(tcp_segments_in) X(tcp_segments_out) X(tcp_bad_header) X(tcp_bad_checksum)                                   \
+	X(tcp_connected) X(tcp_accepted) X(tcp_open_failed) X(tcp_closed) X(tcp_resets_in) X(tcp_timed_out)            \
+	X(tcp_refused_source) X(tcp_refused_full) X(tcp_refused_ports)                                                 \
+	X(tcp_cookies_sent) X(tcp_cookies_good) X(tcp_cookies_bad)                                                     \
+	X(tcp_retransmitted) X(tcp_timeouts) X(tcp_recoveries) X(tcp_window_probes) X(tcp_keepalives)                  \
+	X(tcp_duplicates) X(tcp_out_of_order) X(tcp_pieces_dropped) X(tcp_no_buffer)                                   \
+	X(tcp_paws) X(tcp_no_timestamp) X(tcp_challenges) X(tcp_challenges_limited)                                    \
+	X(tcp_resets_out) X(tcp_resets_limited) X(tcp_time_wait_recycled) X(tcp_time_wait_evicted)                     \
+	X(tcp_path_mtu_lowered) X(tcp_black_holes) X(tcp_icmp_ignored)                                                 \
 	/* loop */                                                                                                     \
 	X(loop_turns) X(naps) X(wakes)
 
