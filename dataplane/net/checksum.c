@@ -3,12 +3,15 @@
 
 #include <string.h>
 
-#if defined(__x86_64__)
+#include "base/cpu.h"
+#include "base/partial.h"
+
+#if CPU_X86
 #include <immintrin.h>
 #endif
 
 /* Below this the set-up costs more than the wide loop saves. */
-#define WIDE_MIN 128
+#define WIDE_MIN 64
 
 /* One's complement addition: the carry comes back in at the bottom. */
 static inline uint64_t add_carry(uint64_t a, uint64_t b)
@@ -17,69 +20,79 @@ static inline uint64_t add_carry(uint64_t a, uint64_t b)
 	return a + (a < b);
 }
 
-#if defined(__x86_64__)
-/* 32-bit words are widened into 64-bit lanes, which 2^32 additions cannot overflow. Takes whole blocks of 64 bytes. */
-__attribute__((target("avx2"))) static uint64_t add_wide(uint64_t sum, const uint8_t *p, uint32_t blocks)
+/* The last bytes of data, less than eight. Where a word stands does not matter, since 2^16 is 1 to the sum; but at an even place. */
+static inline uint64_t add_few(uint64_t sum, const uint8_t *p, uint32_t bytes)
 {
-	const __m256i low = _mm256_set1_epi64x(0xffffffff);
-	__m256i a = _mm256_setzero_si256(), b = a, c = a, d = a;
-	uint64_t lane[4];
+	return add_carry(sum, little_endian(load_few(p, bytes)));
+}
 
-	for (; blocks; blocks--, p += 64) {
-		__m256i x = _mm256_loadu_si256((const __m256i *)p);
-		__m256i y = _mm256_loadu_si256((const __m256i *)(p + 32));
+#if CPU_X86
+/* Words in pairs into 32-bit lanes, which 2^15 additions cannot overflow. The instruction that pairs them takes them for signed: with the top bit
+ * turned over each is 2^15 less than it was, which is put back in the end. */
+#define BIAS 0x8000ULL
 
-		a = _mm256_add_epi64(a, _mm256_and_si256(x, low));
-		b = _mm256_add_epi64(b, _mm256_srli_epi64(x, 32));
-		c = _mm256_add_epi64(c, _mm256_and_si256(y, low));
-		d = _mm256_add_epi64(d, _mm256_srli_epi64(y, 32));
+static inline TARGET_AVX2 uint64_t lanes_sum(__m256i v)
+{
+	__m128i x = _mm_add_epi32(_mm256_castsi256_si128(v), _mm256_extracti128_si256(v, 1));
+
+	x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0x4e));
+	x = _mm_add_epi32(x, _mm_shuffle_epi32(x, 0xb1));
+	return (uint64_t)(int64_t)_mm_cvtsi128_si32(x);
+}
+
+static TARGET_AVX2 uint64_t sum_avx2(const uint8_t *p, uint32_t bytes)
+{
+	static const uint8_t keep[64] = { [32 ... 63] = 255 };
+	const __m256i top = _mm256_set1_epi16((short)BIAS), one = _mm256_set1_epi16(1);
+	uint32_t vectors = (bytes + 31) / 32, rest = bytes % 32;
+	__m256i a = _mm256_setzero_si256(), b = a;
+	uint64_t odd = 0;
+
+	for (; bytes >= 64; bytes -= 64, p += 64) {
+		a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_xor_si256(_mm256_loadu_si256((const __m256i *)p), top), one));
+		b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(p + 32)), top), one));
 	}
-	a = _mm256_add_epi64(_mm256_add_epi64(a, b), _mm256_add_epi64(c, d));
-	_mm256_storeu_si256((__m256i *)lane, a);
-	for (int i = 0; i < 4; i++)
-		sum = add_carry(sum, lane[i]);
-	return sum;
+	if (bytes >= 32) {
+		a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_xor_si256(_mm256_loadu_si256((const __m256i *)p), top), one));
+		p += 32;
+	}
+	if (rest) { /* with those before it, which are masked out: an odd last byte apart, so that words stay words */
+		__m256i x;
+
+		if (rest & 1)
+			odd = p[--rest];
+		x = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(p + rest - 32)),
+				     _mm256_loadu_si256((const __m256i *)(keep + rest)));
+		b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_xor_si256(x, top), one));
+	}
+	return lanes_sum(_mm256_add_epi32(a, b)) + vectors * 16 * BIAS + odd;
+}
+
+static TARGET_AVX512 uint64_t sum_avx512(const uint8_t *p, uint32_t bytes)
+{
+	const __m512i top = _mm512_set1_epi16((short)BIAS), one = _mm512_set1_epi16(1);
+	uint32_t vectors = (bytes + 63) / 64;
+	__m512i a = _mm512_setzero_si512(), x;
+
+	for (; bytes >= 64; bytes -= 64, p += 64)
+		a = _mm512_add_epi32(a, _mm512_madd_epi16(_mm512_xor_si512(_mm512_loadu_si512(p), top), one));
+	if (bytes) {
+		x = _mm512_maskz_loadu_epi8(_bzhi_u64(UINT64_MAX, bytes), p);
+		a = _mm512_add_epi32(a, _mm512_madd_epi16(_mm512_xor_si512(x, top), one));
+	}
+	return lanes_sum(_mm256_add_epi32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1))) + vectors * 32 * BIAS;
 }
 #endif
 
 uint64_t checksum_add(uint64_t sum, const void *data, uint32_t bytes)
 {
 	const uint8_t *p = data;
-	uint64_t word;
 
-#if defined(__x86_64__)
-	if (bytes >= WIDE_MIN && __builtin_cpu_supports("avx2")) {
-		sum = add_wide(sum, p, bytes / 64);
-		p += bytes & ~63u;
-		bytes &= 63;
-	}
+#if CPU_X86
+	if (bytes >= WIDE_MIN && cpu_level != CPU_SCALAR)
+		return add_carry(sum, cpu_level == CPU_AVX512 ? sum_avx512(p, bytes) : sum_avx2(p, bytes));
 #endif
-	for (; bytes >= 8; bytes -= 8, p += 8) {
-		memcpy(&word, p, 8);
-		sum = add_carry(sum, word);
-	}
-	/* Where a word stands does not matter, since 2^16 is 1 to the sum; but at an even place. */
-	word = 0;
-	if (bytes & 4) {
-		uint32_t part;
-
-		memcpy(&part, p, 4);
-		word = part;
-		p += 4;
-	}
-	if (bytes & 2) {
-		uint16_t part;
-
-		memcpy(&part, p, 2);
-		word += part;
-		p += 2;
-	}
-	if (bytes & 1) {
-		uint8_t last[2] = { *p };
-		uint16_t part;
-
-		memcpy(&part, last, 2);
-		word += part;
-	}
-	return add_carry(sum, word);
+	for (; bytes >= 8; bytes -= 8, p += 8)
+		sum = add_carry(sum, load_64(p));
+	return add_few(sum, p, bytes);
 }

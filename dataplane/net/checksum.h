@@ -5,7 +5,7 @@
 #include <stdint.h>
 #include <string.h>
 
-/* The Internet checksum (RFC 1071), summed 64 or 256 bits at a time. Sums are carried in the byte order of memory, so that
+/* The Internet checksum (RFC 1071), summed as many bits at a time as the CPU has (base/cpu.h). Sums are carried in the byte order of memory, so that
  * what checksum_fold returns is stored as it is. Parts may be summed one by one as long as all but the last have an even length. */
 
 /* sum + the 16-bit words of data; an odd last byte is padded with zero. any */

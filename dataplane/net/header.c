@@ -60,7 +60,7 @@ void header_udp(uint8_t *udp, const struct ip_port *source, const struct ip_port
 	if (partial) {
 		folded = (uint16_t)~checksum_fold(sum);
 	} else {
-		folded = checksum_fold(checksum_add(checksum_add(sum, udp, UDP_BYTES), payload, bytes));
+		folded = checksum_fold(checksum_add(checksum_words(sum, udp, UDP_BYTES / 4), payload, bytes));
 		/* Zero would say that there is none (RFC 768). */
 		if (!folded)
 			folded = 0xffff;
