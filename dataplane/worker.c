@@ -23,6 +23,8 @@
 #include "sip/via.h"
 #include "tables/epoch.h"
 
+#define FETCHED_AHEAD	4    /* frames */
+#define FETCHED_MAX	1536 /* bytes of each */
 #define IDLE_TURNS	64 /* empty turns before a nap */
 #define NAP_MAX_MS	50
 #define EXPIRE_EVERY_MS 500
@@ -214,13 +216,23 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 	rte_pktmbuf_free(m);
 }
 
+/* All of it: the checksum, which comes first, would wait for line after line. */
+static void prefetch_frame(const struct rte_mbuf *m)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint32_t bytes = m->data_len < FETCHED_MAX ? m->data_len : FETCHED_MAX;
+
+	for (uint32_t at = 0; at < bytes; at += RTE_CACHE_LINE_SIZE)
+		rte_prefetch0(p + at);
+}
+
 static unsigned frames_in(struct worker *w, struct rte_mbuf **frames, unsigned n, bool ours)
 {
-	for (unsigned i = 0; i < n && i < 4; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+	for (unsigned i = 0; i < n && i < FETCHED_AHEAD; i++)
+		prefetch_frame(frames[i]);
 	for (unsigned i = 0; i < n; i++) {
-		if (i + 4 < n)
-			rte_prefetch0(rte_pktmbuf_mtod(frames[i + 4], void *));
+		if (i + FETCHED_AHEAD < n)
+			prefetch_frame(frames[i + FETCHED_AHEAD]);
 		frame_in(w, frames[i], (uint16_t)frames[i]->hash.usr, ours);
 	}
 	act_on_waiting(w);

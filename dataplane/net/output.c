@@ -14,6 +14,8 @@
 #include "tables/routes.h"
 
 #define BATCH	      64
+#define SPARES	      8	 /* buffers taken from the pool at once */
+#define SPARE_LINES   12 /* of a buffer that is to be written next: what most messages take */
 #define FRAGMENTS_MAX 128 /* 65,507 bytes at the least MTU */
 #define MTU_MIN_V4    576
 #define MTU_MIN_V6    1280
@@ -41,7 +43,8 @@ struct known_hop {
 struct output {
 	struct output_config config;
 	uint32_t room;	       /* bytes of an mbuf behind the headroom */
-	struct rte_mbuf *spare; /* reserved or about to be */
+	struct rte_mbuf *spares[SPARES]; /* the last one is reserved or about to be */
+	unsigned spare_count;
 	bool in_scratch;
 	uint32_t reserved;
 	uint32_t ids, ids_key; /* identifications: a counter and what hides it */
@@ -86,7 +89,7 @@ void output_free(struct output *o)
 {
 	if (!o)
 		return;
-	rte_pktmbuf_free(o->spare);
+	rte_pktmbuf_free_bulk(o->spares, o->spare_count);
 	for (unsigned i = 0; i < o->config.port_count; i++)
 		rte_pktmbuf_free_bulk(o->queues[i].frames, o->queues[i].count);
 	free(o);
@@ -97,6 +100,31 @@ static void count(struct output *o, enum counter which, uint64_t n)
 	counter_add(o->config.counters, which, n);
 }
 
+/* The next one, so that its lines are here when it is written. */
+static void prefetch_spare(const struct rte_mbuf *m)
+{
+	const uint8_t *p = (const uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM - RTE_CACHE_LINE_SIZE;
+
+	for (unsigned i = 0; i < SPARE_LINES; i++)
+		__builtin_prefetch(p + i * RTE_CACHE_LINE_SIZE, 1);
+}
+
+static struct rte_mbuf *spare(const struct output *o)
+{
+	return o->spares[o->spare_count - 1];
+}
+
+static bool more_spares(struct output *o)
+{
+	if (likely(!rte_pktmbuf_alloc_bulk(o->config.pool, o->spares, SPARES))) {
+		o->spare_count = SPARES;
+		return true;
+	}
+	o->spares[0] = rte_pktmbuf_alloc(o->config.pool);
+	o->spare_count = o->spares[0] != NULL;
+	return o->spare_count;
+}
+
 uint8_t *output_reserve(struct output *o, uint32_t bytes)
 {
 	if (bytes > OUTPUT_PAYLOAD_MAX)
@@ -105,14 +133,13 @@ uint8_t *output_reserve(struct output *o, uint32_t bytes)
 	o->in_scratch = bytes > o->room;
 	if (o->in_scratch)
 		return o->scratch;
-	if (!o->spare) {
-		o->spare = rte_pktmbuf_alloc(o->config.pool);
-		if (!o->spare) {
-			count(o, COUNTER_drop_no_mbuf, 1);
-			return NULL;
-		}
+	if (!o->spare_count && !more_spares(o)) {
+		count(o, COUNTER_drop_no_mbuf, 1);
+		return NULL;
 	}
-	return rte_pktmbuf_mtod(o->spare, uint8_t *);
+	if (o->spare_count > 1)
+		prefetch_spare(o->spares[o->spare_count - 2]);
+	return rte_pktmbuf_mtod(spare(o), uint8_t *);
 }
 
 static void flush(struct output *o, uint16_t port)
@@ -178,12 +205,11 @@ static void leave(struct output *o, const struct datagram *d, struct rte_mbuf *m
 
 static void send_whole(struct output *o, const struct datagram *d)
 {
-	struct rte_mbuf *m = o->spare;
+	struct rte_mbuf *m = o->spares[--o->spare_count];
 	uint32_t header = header_bytes(d->family);
 	bool offload = d->known && o->queues[d->hop.port].sums;
 	uint8_t *ip;
 
-	o->spare = NULL;
 	m->data_len = (uint16_t)d->bytes;
 	m->pkt_len = d->bytes;
 	ip = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(header + UDP_BYTES));
@@ -311,7 +337,7 @@ int output_commit(struct output *o, uint32_t len, const struct ip_port *source, 
 	struct datagram d = {
 		.source = source,
 		.destination = destination,
-		.payload = o->in_scratch ? o->scratch : rte_pktmbuf_mtod(o->spare, const uint8_t *),
+		.payload = o->in_scratch ? o->scratch : rte_pktmbuf_mtod(spare(o), const uint8_t *),
 		.bytes = len,
 		.family = destination->ip.family,
 	};
