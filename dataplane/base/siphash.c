@@ -50,21 +50,8 @@ uint64_t siphash13(const struct hash_key *key, const void *data, size_t bytes)
 {
 	struct siphash s = siphash_start(key);
 	const uint8_t *p = data;
-	uint64_t word;
 
-	for (size_t words = bytes / 8; words; words--, p += 8) {
-		word = little_endian(load_64(p));
-		s.v3 ^= word;
-		siphash_round(&s);
-		s.v0 ^= word;
-	}
-	word = rest_of(p, bytes, bytes % 8) | (uint64_t)bytes << 56;
-	s.v3 ^= word;
-	siphash_round(&s);
-	s.v0 ^= word;
-	s.v2 ^= 0xff;
-	siphash_round(&s);
-	siphash_round(&s);
-	siphash_round(&s);
-	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+	for (size_t words = bytes / 8; words; words--, p += 8)
+		siphash13_word(&s, little_endian(load_64(p)));
+	return siphash13_end(s, rest_of(p, bytes, bytes % 8), bytes);
 }

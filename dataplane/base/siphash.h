@@ -62,7 +62,25 @@ static inline void siphash24_word(struct siphash *s, uint64_t word)
 	s->v0 ^= word;
 }
 
+static inline void siphash13_word(struct siphash *s, uint64_t word)
+{
+	s->v3 ^= word;
+	siphash_round(s);
+	s->v0 ^= word;
+}
+
 /* last: the bytes behind the last whole word, the first of them lowest; bytes: how many there were in all. */
+static inline uint64_t siphash13_end(struct siphash s, uint64_t last, size_t bytes)
+{
+	siphash13_word(&s, last | (uint64_t)bytes << 56);
+	s.v2 ^= 0xff;
+	siphash_round(&s);
+	siphash_round(&s);
+	siphash_round(&s);
+	return s.v0 ^ s.v1 ^ s.v2 ^ s.v3;
+}
+
+/* As siphash13_end. */
 static inline uint64_t siphash24_end(struct siphash s, uint64_t last, size_t bytes)
 {
 	siphash24_word(&s, last | (uint64_t)bytes << 56);

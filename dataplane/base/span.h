@@ -5,6 +5,8 @@
 #include <stdint.h>
 #include <string.h>
 
+#include "base/partial.h"
+
 /* A run of bytes inside somebody else's buffer; never NUL-terminated, never owned.
  * An absent value has p == NULL; an empty one has p != NULL and n == 0. */
 struct span {
@@ -32,7 +34,9 @@ static inline const uint8_t *span_end(struct span s)
 
 static inline bool span_eq(struct span a, struct span b)
 {
-	return a.n == b.n && (a.n == 0 || memcmp(a.p, b.p, a.n) == 0);
+	if (a.n != b.n)
+		return false;
+	return a.n < 8 ? load_few(a.p, a.n) == load_few(b.p, b.n) : memcmp(a.p, b.p, a.n) == 0;
 }
 
 /* ASCII lower case without a table look-up; other bytes as they are. any */

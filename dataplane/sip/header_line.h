@@ -5,14 +5,14 @@
 #include "sip/message.h"
 #include "sip/scan.h"
 
-/* Reads one scanned line into *h, all but its link. Its id, or -1 when it is no header line-> */
-static __attribute__((noinline)) int header_line_read(const uint8_t *data, const struct scan_line *line, struct sip_header *h)
+/* Reads one scanned line into *h, all but its link. Its id, or -1 when it is no header line. */
+static __attribute__((noinline)) int header_line_read(const uint8_t *data, struct scan_line line, struct sip_header *h)
 {
-	const uint8_t *name = data + line->start, *name_end = data + line->colon, *value, *end = data + line->end - 1;
+	const uint8_t *name = data + line.start, *name_end = data + line.colon, *value, *end = data + line.end - 1;
 	enum sip_header_id id;
 	uint32_t n;
 
-	if (line->colon == UINT32_MAX)
+	if (line.colon == UINT32_MAX)
 		return -1;
 	value = name_end + 1;
 	while (name_end > name && (name_end[-1] == ' ' || name_end[-1] == '\t'))
@@ -30,7 +30,7 @@ static __attribute__((noinline)) int header_line_read(const uint8_t *data, const
 		end--;
 	end = lex_space_back(value, end);
 	if (value >= end)
-		value = end = data + line->colon + 1;
-	*h = (struct sip_header){ line->start, line->end, (uint32_t)(value - data), (uint32_t)(end - value), (uint16_t)n, (uint8_t)id, -1 };
+		value = end = data + line.colon + 1;
+	*h = (struct sip_header){ line.start, line.end, (uint32_t)(value - data), (uint32_t)(end - value), (uint16_t)n, (uint8_t)id, -1 };
 	return id;
 }

@@ -19,9 +19,11 @@ static enum scan_end scan_lines_quick(const uint8_t *data, uint32_t len, struct 
 static inline enum sip_header_id name_look(const uint8_t *p, uint64_t n)
 {
 	const struct header_slot *slot = header_slot_of(p, n);
-	__m128i want = _mm_load_si128((const __m128i *)slot->text), got = _mm_loadu_si128((const __m128i *)p), fold;
+	__m128i want, got = _mm_loadu_si128((const __m128i *)p), fold;
 	uint32_t other;
 
+	__asm__("" : "+r"(slot)); /* or its place in the table is worked out again for each field */
+	want = _mm_load_si128((const __m128i *)slot->text);
 	fold = _mm_srli_epi16(_mm_and_si128(want, _mm_load_si128((const __m128i *)header_letter_bits)), 1);
 	other = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(_mm_or_si128(got, fold), want)) ^ 0xffff;
 	if (slot->n != n || _bzhi_u32(other, (uint32_t)n))
@@ -32,35 +34,35 @@ static inline enum sip_header_id name_look(const uint8_t *p, uint64_t n)
 }
 
 /* A line of another name than ours, n <= 24. */
-static __attribute__((noinline)) int other_line(const uint8_t *data, const struct scan_line *line, struct sip_header *h)
+static __attribute__((noinline)) int other_line(const uint8_t *data, struct scan_line line, struct sip_header *h)
 {
-	uint32_t n = line->colon - line->start, value = line->colon + 2;
-	struct chunk c = chunk_load(data + line->start, n);
+	uint32_t n = line.colon - line.start, value = line.colon + 2;
+	struct chunk c = chunk_load(data + line.start, n);
 
 	if (chunk_in(&c, LEX_SET_TOKEN) != below(n))
 		return header_line_read(data, line, h);
-	*h = (struct sip_header){ line->start, line->end, value, line->end - 2 - value, (uint16_t)n, SIP_H_OTHER, -1 };
+	*h = (struct sip_header){ line.start, line.end, value, line.end - 2 - value, (uint16_t)n, SIP_H_OTHER, -1 };
 	return SIP_H_OTHER;
 }
 
 /* "Name: value" CRLF with no white space but that one. */
-static inline __attribute__((always_inline)) int header_line_quick(const uint8_t *data, uint32_t len, const struct scan_line *line,
+static inline __attribute__((always_inline)) int header_line_quick(const uint8_t *data, uint32_t len, struct scan_line line,
 								    struct sip_header *h)
 {
-	const uint8_t *name = data + line->start, *colon = data + line->colon, *end = data + line->end;
+	const uint8_t *name = data + line.start, *colon = data + line.colon, *end = data + line.end;
 	uint64_t n = (uint64_t)(colon - name);
 	enum sip_header_id id;
 
 	/* without a colon n is large */
-	if (n - 1 >= 24 || name + 16 > data + len || colon[1] != ' ' || colon[2] <= ' ' || end[-2] != '\r' || end[-3] <= ' ')
+	if (n - 1 >= 24 || line.start + 16 > len || colon[1] != ' ' || colon[2] <= ' ' || end[-2] != '\r' || end[-3] <= ' ')
 		return header_line_read(data, line, h);
 	id = name_look(name, n);
 	if (id == SIP_H_OTHER)
 		return other_line(data, line, h);
-	h->start = line->start;
-	h->end = line->end;
-	h->value = line->colon + 2;
-	h->value_len = line->end - line->colon - 4;
+	h->start = line.start;
+	h->end = line.end;
+	h->value = line.colon + 2;
+	h->value_len = line.end - line.colon - 4;
 	h->name_len = (uint16_t)n;
 	h->id = (uint8_t)id;
 	h->next = -1;
@@ -130,11 +132,11 @@ careful:
 }
 
 #define MESSAGE_BEGINS begins_quick
-#define MESSAGE_SCAN   scan_lines_quick
 #define MESSAGE_START  start_line_quick
 #define MESSAGE_LINE   header_line_quick
 #define MESSAGE_VIA    via_next_quick
-#define MESSAGE_PARTY  name_addr_read_quick
+#define MESSAGE_ELEMENT name_addr_read_quick
+#define MESSAGE_PARTY  party_look
 #include "sip/message_body.h"
 
 const struct sip_level LEVEL = {

@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* How a message is read: included once for each level, which says by what (MESSAGE_BEGINS, MESSAGE_SCAN, MESSAGE_START, MESSAGE_LINE,
- * MESSAGE_VIA, MESSAGE_PARTY). */
+/* How a message is read: included once for each level, which says by what (MESSAGE_BEGINS, MESSAGE_START, MESSAGE_LINE,
+ * MESSAGE_VIA, MESSAGE_ELEMENT, and MESSAGE_PARTY, which may say false for whatever is unusual). */
 
 #include "sip/header_line.h"
 #include "sip/level.h"
@@ -21,69 +21,96 @@ static inline void blame(struct sip_message *m, enum sip_fault fault)
 
 static void reset(struct sip_message *m, const uint8_t *data, uint32_t len)
 {
+	const struct span none = { 0, 0 };
+
 	m->data = data;
 	m->len = len;
 	m->is_request = false;
 	m->method = SIP_UNKNOWN_METHOD;
 	m->status = 0;
-	m->method_name = m->request_uri = m->reason = (struct span){ 0, 0 };
+	/* One by one: a = b = c copies what was just stored in pieces, and waits for them. */
+	m->method_name = none;
+	m->request_uri = none;
+	m->reason = none;
 	m->start_line_end = m->head_end = m->body = len;
 	m->cseq = 0;
 	m->max_forwards = UINT32_MAX;
-	m->call_id = m->from_tag = m->to_tag = (struct span){ 0, 0 };
+	m->call_id = none;
+	m->from_tag = none;
+	m->to_tag = none;
 	m->uri.text.p = NULL;
-	m->top_via.whole = m->via_rest = (struct span){ 0, 0 };
+	m->top_via.whole = none;
+	m->via_rest = none;
 	m->fault = SIP_FINE;
 	m->header_count = 0;
 	memset(m->first, 0xff, sizeof(m->first));
 	memset(m->last, 0xff, sizeof(m->last));
 }
 
-/* Lines of the head into headers[], and these into chains of their kind. */
-static __attribute__((noinline)) uint32_t index_headers(struct sip_message *m, const struct scan_line *line, const struct scan_line *end)
+/* The head as it is read. */
+struct head_reading {
+	struct sip_message *m;
+	const uint8_t *data;
+	uint32_t len;
+	struct sip_header *header; /* the next */
+	uint32_t count;		   /* of those before it */
+	uint32_t lines;		   /* so far, with the start line */
+	uint32_t end;		   /* of the last line */
+};
+
+static __attribute__((noinline)) void start_line(struct sip_message *m, uint32_t end)
 {
-	const uint8_t *data = m->data;
-	struct sip_header *h = m->headers;
-	uint32_t len = m->len;
-	int16_t k = 0;
-
-	for (; line < end; line++) {
-		int id = MESSAGE_LINE(data, len, line, h);
-
-		if (id > SIP_H_OTHER) {
-			int16_t last = m->last[id];
-
-			m->last[id] = k;
-			if (last < 0)
-				m->first[id] = k;
-			else
-				m->headers[last].next = k;
-		}
-		if (id >= SIP_H_OTHER)
-			h++, k++;
-	}
-	return (uint32_t)k;
+	m->start_line_end = end;
+	blame(m, MESSAGE_START(span_of(m->data, end), m));
 }
 
-/* Lines into headers[]; the start line into its fields. */
-static inline void index_lines(struct sip_message *m)
+/* A line into headers[], and into the chain of its kind; the first one is the start line. */
+static inline __attribute__((always_inline)) bool head_take(void *ctx, uint32_t start, uint32_t colon, uint32_t end)
 {
-	struct scan_line lines[SIP_LINES_MAX + 1];
-	uint32_t count, head;
-	enum scan_end end = MESSAGE_SCAN(m->data, m->len, lines, SIP_LINES_MAX + 1, &count, &head);
+	struct head_reading *r = ctx;
+	struct sip_message *m = r->m;
+	int id;
 
-	if (!count) {
+	if (r->lines > SIP_LINES_MAX)
+		return false;
+	r->lines++;
+	r->end = end;
+	if (!start) {
+		start_line(m, end);
+		return true;
+	}
+	id = MESSAGE_LINE(r->data, r->len, (struct scan_line){ start, colon, end }, r->header);
+	if (id > SIP_H_OTHER) {
+		int16_t last = m->last[id];
+
+		m->last[id] = (int16_t)r->count;
+		if (last < 0)
+			m->first[id] = (int16_t)r->count;
+		else
+			m->headers[last].next = (int16_t)r->count;
+	}
+	if (id >= SIP_H_OTHER)
+		r->header++, r->count++;
+	return true;
+}
+
+/* Lines into headers[]; the start line into its fields. On its own, so that the loop has all registers. */
+static __attribute__((noinline)) void index_lines(struct sip_message *m)
+{
+	struct head_reading r = { .m = m, .data = m->data, .len = m->len, .header = m->headers };
+	uint32_t head;
+	enum scan_end end = scan_walk(r.data, r.len, head_take, &r, &head);
+
+	if (!r.lines) {
 		blame(m, MESSAGE_START(span_of(m->data, m->len), m));
 		blame(m, SIP_FAULT_HEAD);
 		return;
 	}
-	m->start_line_end = lines[0].end;
-	blame(m, MESSAGE_START(span_of(m->data, lines[0].end), m));
-	m->header_count = (uint16_t)index_headers(m, lines + 1, lines + count);
-	if (m->header_count != count - 1)
+	m->header_count = (uint16_t)r.count;
+	if (r.count != r.lines - 1)
 		blame(m, SIP_FAULT_HEAD);
 	if (end == SCAN_COMPLETE) {
-		m->head_end = lines[count - 1].end;
+		m->head_end = r.end;
 		m->body = head;
 	} else {
 		blame(m, end == SCAN_TOO_MANY ? SIP_FAULT_TOO_MANY_LINES : SIP_FAULT_HEAD);
@@ -130,19 +157,21 @@ static void read_via(struct sip_message *m)
 }
 
 /* Exactly one element, and its tag. The URI in it is no business of a proxy's: any scheme will do. */
-static bool read_party(struct span value, struct span *tag)
+static __attribute__((noinline)) bool read_party(struct span value, struct span *tag)
 {
 	struct span rest = value;
 	struct name_addr party;
 
-	return MESSAGE_PARTY(&rest, &party, tag) == 1 && party.whole.n == value.n;
+	return MESSAGE_ELEMENT(&rest, &party, tag) == 1 && party.whole.n == value.n;
 }
 
 static void read_cseq(struct sip_message *m)
 {
 	struct span value = sip_first(m, SIP_H_CSEQ), method;
 	const uint8_t *p = value.p, *end = span_end(value);
+	enum sip_method known = SIP_UNKNOWN_METHOD;
 	uint64_t number = 0;
+	bool same;
 
 	if (!p)
 		return;
@@ -150,15 +179,19 @@ static void read_cseq(struct sip_message *m)
 		number = number * 10 + (uint64_t)(*p - '0');
 	method.p = lex_space(p, end);
 	method.n = (uint32_t)(end - method.p);
-	if (p == value.p || method.p == p || !method.n || number > CSEQ_MAX || lex_run(method.p, end, LEX_TOKEN) != end) {
+	same = m->is_request && span_eq(method, m->method_name);
+	if (!m->is_request)
+		known = sip_method_lookup(method);
+	if (p == value.p || method.p == p || !method.n || number > CSEQ_MAX ||
+	    (!same && known == SIP_UNKNOWN_METHOD && lex_run(method.p, end, LEX_TOKEN) != end)) {
 		blame(m, SIP_FAULT_CSEQ);
 		return;
 	}
 	m->cseq = (uint32_t)number;
 	if (!m->is_request) {
 		m->method_name = method;
-		m->method = (uint8_t)sip_method_lookup(method);
-	} else if (!span_eq(method, m->method_name)) {
+		m->method = (uint8_t)known;
+	} else if (!same) {
 		blame(m, SIP_FAULT_CSEQ);
 	}
 }
@@ -191,9 +224,9 @@ static void read_headers(struct sip_message *m)
 	if (has_repeated(m))
 		blame(m, SIP_FAULT_REPEATED);
 	read_via(m);
-	if (from.p && !read_party(from, &m->from_tag))
+	if (from.p && !MESSAGE_PARTY(from, &m->from_tag) && !read_party(from, &m->from_tag))
 		blame(m, SIP_FAULT_FROM);
-	if (to.p && !read_party(to, &m->to_tag))
+	if (to.p && !MESSAGE_PARTY(to, &m->to_tag) && !read_party(to, &m->to_tag))
 		blame(m, SIP_FAULT_TO);
 	m->call_id = sip_first(m, SIP_H_CALL_ID);
 	if (m->call_id.p && !m->call_id.n)

@@ -187,6 +187,35 @@ static inline bool via_transport(const uint8_t *p, enum sip_transport *ret_trans
 	return false;
 }
 
+/* Parameters as clients write them, at ';': a branch, a bare rport, both in either order, and no more. Where they end; NULL: look closer (what was
+ * written of *v then is written again). */
+static inline const uint8_t *via_params_look(const uint8_t *p, const uint8_t *end, struct via *v)
+{
+	while (p < end && *p == ';') {
+		uint32_t n, run;
+		struct chunk c;
+
+		if (end - p > 8 && (load_64(p) | 0x0020202020202000) == WORD_8(';', 'b', 'r', 'a', 'n', 'c', 'h', '=')) {
+			n = upto_64(p + 8, end);
+			c = chunk_load(p + 8, n);
+			run = first_bit(~chunk_in(&c, LEX_SET_TOKEN));
+			if (v->branch.p || !run || run == 64)
+				return NULL;
+			v->branch = span_of(p + 8, run);
+			p += 8 + run;
+		} else if (end - p >= 6 && (load_32(p) | 0x20202000) == WORD_4(';', 'r', 'p', 'o') && (p[4] | 0x20) == 'r' && (p[5] | 0x20) == 't') {
+			if (v->rport)
+				return NULL;
+			v->rport = true;
+			v->rport_whole = span_of(p, 6);
+			p += 6;
+		} else {
+			return NULL;
+		}
+	}
+	return p == end || *p == ',' ? p : NULL;
+}
+
 static inline int via_next_quick(struct span *rest, struct via *ret_via)
 {
 	const uint8_t *p = rest->p, *end = span_end(*rest);
@@ -214,17 +243,21 @@ static inline int via_next_quick(struct span *rest, struct via *ret_via)
 			goto careful;
 	}
 	v->sent_by.n = (uint32_t)(p - v->sent_by.p);
-	v->params = span_of(p, 0);
-	if (p < end && *p == ';') {
-		if (!params_look(p, end, &ps))
+	v->params.p = p;
+	p = via_params_look(p, end, v);
+	if (!p) {
+		p = v->params.p;
+		v->branch = v->rport_whole = (struct span){ 0, 0 };
+		v->rport = false;
+		if (*p != ';' || !params_look(p, end, &ps))
 			goto careful;
 		while (params_take(&ps, &param))
 			via_take(v, &param);
-		v->params.n = ps.n;
 		p += ps.n;
+		if (p < end && *p != ',')
+			goto careful;
 	}
-	if (p < end && *p != ',')
-		goto careful;
+	v->params.n = (uint32_t)(p - v->params.p);
 	v->whole.n = (uint32_t)(p - v->whole.p);
 	*rest = p < end ? span_of(p + 1, (uint32_t)(end - p) - 1) : span_of(end, 0);
 	return 1;
@@ -306,6 +339,55 @@ static inline int name_addr_read_quick(struct span *rest, struct name_addr *ret_
 
 careful:
 	return name_addr_read_careful(rest, ret_element, ret_tag);
+}
+
+/* '<' of an element whose display name, if there is one, stands in the chunk: its place; 64: look closer. */
+static inline uint32_t display_look(const struct chunk *c, uint64_t opens)
+{
+	uint64_t quotes = chunk_is(c, '"'), odd;
+	uint32_t from = 0, open;
+
+	if (quotes & 1) {
+		from = first_bit(_blsr_u64(quotes)) + 1;
+		if (from > 64 || chunk_is(c, '\\') & below(from))
+			return 64;
+	}
+	open = first_bit(opens & ~below(from));
+	odd = quotes | chunk_is(c, ',') | chunk_is(c, ';');
+	return odd & below(open) & ~below(from) ? 64 : open;
+}
+
+/* The one element of a From or To as it mostly looks: "<uri>", with or without a display name, and nothing behind it but a tag. false: look
+ * closer. */
+static inline bool party_look(struct span value, struct span *ret_tag)
+{
+	const uint8_t *p = value.p, *end = span_end(value), *tag;
+	uint32_t open, close, n = upto_64(p, end);
+	struct chunk c;
+	uint64_t opens;
+
+	if (n < 8)
+		return false;
+	c = chunk_load(p, n);
+	opens = chunk_is(&c, '<');
+	open = opens & 1 ? 0 : display_look(&c, opens);
+	if (open == 64)
+		return false;
+	close = first_bit(chunk_is(&c, '>') & ~below(open));
+	if (close == 64 || close - open < 3 || chunk_in(&c, LEX_SET_NOT_URI) & below(close) & ~below(open + 1))
+		return false;
+	tag = p + close + 1;
+	if (tag == end)
+		return true;
+	if (end - tag < 6 || end - tag > 64 + 5 || (load_32(tag) | 0x20202000) != WORD_4(';', 't', 'a', 'g') || tag[4] != '=')
+		return false;
+	tag += 5;
+	n = (uint32_t)(end - tag);
+	c = chunk_load(tag, n);
+	if (chunk_in(&c, LEX_SET_TOKEN) != below(n))
+		return false;
+	*ret_tag = span_of(tag, n);
+	return true;
 }
 
 /* Where '@' and the first ':' stand in n <= 128 bytes, n or more without them. */
