@@ -7,6 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <systemd/sd-daemon.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "alarms/alarms.h"
@@ -211,7 +212,10 @@ static void on_stop(evutil_socket_t number, short what, void *ctx)
 	d->stopping = true;
 	d->quiet_since_ms = dataplane_now_ms();
 	d->stop_by_ms = d->quiet_since_ms + d->config->drain_timeout_s * 1000ull;
-	d->control.draining = true;
+	if (!d->control.draining)
+		d->control.drain_since_s = (uint64_t)time(NULL);
+	d->control.draining = d->control.stopping = true;
+	d->control.drain_deadline_s = (uint64_t)time(NULL) + d->config->drain_timeout_s;
 	dataplane_drain(d->dataplane, true);
 	sd_notify(0, "STOPPING=1");
 	log_line(LOG_LEVEL_NOTICE, "draining: %llu live calls may finish for %u s (a second signal stops at once)", (unsigned long long)live_calls(d),

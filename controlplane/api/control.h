@@ -26,7 +26,9 @@ struct control {
 	struct server_client *client; /* whose request is being answered; NULL: nobody's */
 	const char *version;
 	uint64_t started_ms; /* dataplane_now_ms() */
-	bool draining;
+	bool draining; /* the node: new calls get 503 */
+	bool stopping; /* and for good */
+	uint64_t drain_since_s, drain_deadline_s; /* Unix time; deadline 0: none */
 	struct worker_gauges gauges[WORKERS_MAX]; /* as of the last second: reading them resets the busy share */
 	void (*changed)(void *ctx); /* tables were published: something is retired */
 	void *ctx;

@@ -11,6 +11,12 @@ int operation_status(struct control *c, const json_t *params, json_t **ret_resul
 int operation_workers(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_counters(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_drain(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_drains(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_target_drain(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_target_undrain(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_node_drain(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_node_undrain(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_ready(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_list(struct control *c, const json_t *params, json_t **ret_result, char *error);
 
 int operation_alarms(struct control *c, const json_t *params, json_t **ret_result, char *error);

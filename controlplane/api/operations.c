@@ -124,13 +124,30 @@ static const struct operation_param versioned[] = {
 	{ 0 },
 };
 
+static const struct operation_param target_drain[] = {
+	{ "target", PARAM_TEXT, true, "PROFILE/TRUNK, or a trunk: in all profiles" },
+	{ "deadline_s", PARAM_INTEGER, false, "after so many seconds, 1..604800, it is safe to take away with calls up" },
+	{ 0 },
+};
+
+static const struct operation_param target_undrain[] = { { "target", PARAM_TEXT, true, "PROFILE/TRUNK, or a trunk: in all profiles" }, { 0 } };
+
+static const struct operation_param node_drain[] = {
+	{ "deadline_s", PARAM_INTEGER, false, "after so many seconds, 1..604800, it is safe to take away with calls up" },
+	{ 0 },
+};
+
 static const struct operation_param drain[] = { { "on", PARAM_BOOLEAN, true, "true: new calls get 503; false: back to work" }, { 0 } };
 
 static const struct operation table[] = {
 	{ "status", "what runs, since when, and how many calls", OPERATION_LOOKS, none, operation_status },
 	{ "workers", "load and gauges of each worker", OPERATION_LOOKS, workers, operation_workers },
 	{ "counters", "all counters, in total and by worker", OPERATION_LOOKS, none, operation_counters },
-	{ "drain", "refuse new calls, or take them again", OPERATION_ACTS, drain, operation_drain },
+	{ "drain", "node.drain and node.undrain in one", OPERATION_ACTS, drain, operation_drain },
+	{ "node.drain", "new calls get 503; what is up goes on", OPERATION_ACTS, node_drain, operation_node_drain },
+	{ "node.undrain", "take calls again", OPERATION_ACTS, none, operation_node_undrain },
+	{ "ready", "does this node take calls? {ready, reason}", OPERATION_LOOKS, none, operation_ready },
+	{ "drains", "what is draining, and how many calls are left", OPERATION_LOOKS, none, operation_drains },
 	{ "alarms", "what is wrong now", OPERATION_LOOKS, none, operation_alarms },
 	{ "alarms.history", "alarms raised and cleared, the oldest first", OPERATION_LOOKS, history, operation_alarms_history },
 	{ "alarms.follow", "what is wrong now, then a notification \"alarm\" for each event on this connection", OPERATION_LOOKS, none, operation_alarms_follow },
@@ -138,6 +155,8 @@ static const struct operation table[] = {
 	{ "trace", "the messages of a call that are still kept", OPERATION_LOOKS, trace, operation_trace },
 	{ "targets", "targets with their state and statistics", OPERATION_LOOKS, none, operation_targets },
 	{ "target.set", "enable, disable, weigh, limit or place a target", OPERATION_CHANGES, target_set, operation_target_set },
+	{ "target.drain", "no new calls to a target; what is up goes on", OPERATION_CHANGES, target_drain, operation_target_drain },
+	{ "target.undrain", "calls to a target again", OPERATION_CHANGES, target_undrain, operation_target_undrain },
 	{ "profiles", "all profiles", OPERATION_LOOKS, none, operation_profiles },
 	{ "profile.get", "one profile", OPERATION_LOOKS, profile_get, operation_profile_get },
 	{ "profile.set", "change knobs, strategy or targets of a profile", OPERATION_CHANGES, profile_set, operation_profile_set },

@@ -103,6 +103,7 @@ int operation_profile_set(struct control *c, const json_t *params, json_t **ret_
 	}
 	if (!err) {
 		*model_profile_by_id(candidate, id) = *changed;
+		model_drains_carry(candidate, c->routing->model);
 		err = model_validate(candidate, &c->routing->limits, error);
 		if (err)
 			model_free(candidate);

@@ -188,11 +188,3 @@ int operation_counters(struct control *c, const json_t *params, json_t **ret_res
 	*ret_result = json_pack("{s:o, s:o}", "total", all, "workers", list);
 	return 0;
 }
-
-int operation_drain(struct control *c, const json_t *params, json_t **ret_result, char *error)
-{
-	c->draining = json_is_true(json_object_get(params, "on"));
-	dataplane_drain(c->dataplane, c->draining);
-	*ret_result = json_pack("{s:s}", "state", c->draining ? "draining" : "running");
-	return 0;
-}

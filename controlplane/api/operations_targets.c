@@ -168,6 +168,11 @@ static void add_limits(const struct control *c, const struct model_target *t, ui
 		json_object_set_new(json, "cps", json_integer(loads_rate(loads, slot, dataplane_now_ms())));
 }
 
+static const char *state_of(const struct control *c, const struct model_profile *p, const struct model_target *t)
+{
+	return t->enabled && t->drain.since_s ? "draining" : state_word(c, p, t->trunk_id);
+}
+
 static json_t *target_json(const struct control *c, const struct model_profile *p, const struct model_target *t)
 {
 	const struct model_trunk *trunk = model_trunk_by_id(c->routing->expanded, t->trunk_id);
@@ -180,7 +185,7 @@ static json_t *target_json(const struct control *c, const struct model_profile *
 	snprintf(name, sizeof(name), "%s/%s", p->name, trunk->name);
 	json = json_pack("{s:s, s:s, s:s, s:i, s:i, s:b, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "target", name, "profile",
 			 p->name, "trunk", trunk->name, "position", t->position, "weight", t->weight, "enabled", t->enabled, "state",
-			 state_word(c, p, t->trunk_id), "attempts", (json_int_t)s.attempts, "answered", (json_int_t)s.answered, "rejected",
+			 state_of(c, p, t), "attempts", (json_int_t)s.attempts, "answered", (json_int_t)s.answered, "rejected",
 			 (json_int_t)s.rejected, "failed", (json_int_t)s.failed, "timeouts", (json_int_t)s.timeouts, "rescued_away",
 			 (json_int_t)s.rescued_away, "live", (json_int_t)s.live, "ringing", (json_int_t)s.ringing, "endpoints",
 			 endpoints_json(c, trunk));
@@ -201,8 +206,7 @@ int operation_targets(struct control *c, const json_t *params, json_t **ret_resu
 	return 0;
 }
 
-/* The target called PROFILE/TRUNK in a model; NULL with an error. */
-static struct model_target *find_target(const struct model *m, const char *name, struct model_profile **ret_profile, char *error)
+struct model_target *target_find(const struct model *m, const char *name, struct model_profile **ret_profile, char *error)
 {
 	const char *slash = strchr(name, '/');
 	char profile[PROFILE_NAME_MAX];
@@ -278,12 +282,12 @@ int operation_target_set(struct control *c, const json_t *params, json_t **ret_r
 
 	if (json_object_size(params) < 2)
 		return error_set(error, -ERR_INVALID, "target.set: needs enabled, weight, max_calls, max_cps, region or probe");
-	if (!find_target(c->routing->model, param_text(params, "target"), &profile, error))
+	if (!target_find(c->routing->model, param_text(params, "target"), &profile, error))
 		return -ERR_NOT_FOUND;
 	candidate = model_copy(c->routing->model);
 	if (!candidate)
 		return error_set(error, -ERR_NOMEM, "out of memory");
-	target = find_target(candidate, param_text(params, "target"), &profile, error);
+	target = target_find(candidate, param_text(params, "target"), &profile, error);
 	err = set_target(params, target, error);
 	if (err) {
 		model_free(candidate);
@@ -293,7 +297,7 @@ int operation_target_set(struct control *c, const json_t *params, json_t **ret_r
 	err = change_commit(c, candidate, id, false, ret_result, error);
 	if (!err) {
 		profile = model_profile_by_id(c->routing->model, id);
-		target = find_target(c->routing->model, param_text(params, "target"), &profile, error);
+		target = target_find(c->routing->model, param_text(params, "target"), &profile, error);
 		json_object_set_new(*ret_result, "target", target_json(c, profile, target));
 	}
 	return err;

@@ -211,22 +211,6 @@ int command_prefix_delete(const struct invocation *i, struct client *c)
 	return set_number(i, c, "prefix", NULL);
 }
 
-int command_drain(const struct invocation *i, struct client *c)
-{
-	bool on = strcmp(i->argv[0], "on") == 0;
-	json_t *result;
-	int status;
-
-	if (!on && strcmp(i->argv[0], "off") != 0)
-		return usage(i, "on or off?");
-	status = command_ask(i, c, "drain", json_pack("{s:b}", "on", on), &result);
-	if (status == CTL_OK && result) {
-		printf("%s\n", json_string_value(json_object_get(result, "state")));
-		json_decref(result);
-	}
-	return status;
-}
-
 /* An error of the daemon that names a key is given the file and line of that key. */
 static int send_file(const struct invocation *i, struct client *c, const struct yaml_file *y, json_t *params)
 {

@@ -61,7 +61,17 @@ static const struct command table[] = {
 	{ "route", "FROM TO [--source ADDR] [--call-id ID]", "where would this call go, and why? Nothing is sent",
 	  "strowgerctl route +15550100 +442035550100 --source 10.77.1.2", 2, 2, OPTION_SOURCE | OPTION_CALL_ID, command_route },
 	{ "counters", "", "all counters that are not zero (--json: all)", "strowgerctl counters", 0, 0, 0, command_counters },
-	{ "drain", "on|off", "refuse new calls with 503, or take them again", "strowgerctl drain on", 1, 1, 0, command_drain },
+	{ "target drain", "TARGET [--deadline T] [--wait]",
+	  "no new calls to PROFILE/TRUNK, or to a trunk in all profiles; --wait counts its calls down until it is safe to take away (T: 90s, 15m, 2h)",
+	  "strowgerctl target drain inbound/carrier-a --deadline 30m --wait", 1, 1, OPTION_DEADLINE | OPTION_WAIT | OPTION_VERSIONED,
+	  command_target_drain },
+	{ "target undrain", "TARGET", "calls to it again", "strowgerctl target undrain inbound/carrier-a", 1, 1, OPTION_VERSIONED, command_target_undrain },
+	{ "node drain", "[--deadline T] [--wait]", "new calls get 503, what is up goes on; as target drain", "strowgerctl node drain --deadline 15m --wait", 0, 0,
+	  OPTION_DEADLINE | OPTION_WAIT, command_node_drain },
+	{ "node undrain", "", "take calls again", "strowgerctl node undrain", 0, 0, 0, command_node_undrain },
+	{ "drains", "", "what is draining, and how many calls are left", "strowgerctl drains", 0, 0, 0, command_drains },
+	{ "drain", "on|off", "node drain and node undrain in one", "strowgerctl drain on", 1, 1, 0, command_drain },
+	{ "ready", "", "does this node take calls? Exit status 1: it does not", "strowgerctl ready", 0, 0, 0, command_ready },
 	{ "top", "[--once]", "a live screen; q ends it", "strowgerctl top --once", 0, 0, OPTION_ONCE, command_top },
 };
 
@@ -142,6 +152,8 @@ static const struct option_row {
 	{ "comment", 0, OPTION_COMMENT, TEXT(comment) },
 	{ "if-version", 0, OPTION_IF_VERSION, TEXT(if_version) },
 	{ "before", 0, OPTION_BEFORE, TEXT(before) },
+	{ "deadline", 0, OPTION_DEADLINE, TEXT(deadline) },
+	{ "wait", 0, OPTION_WAIT, FLAG(wait) },
 #undef TEXT
 #undef FLAG
 };

@@ -25,6 +25,8 @@ enum ctl_option {
 	OPTION_COMMENT = 4096,
 	OPTION_IF_VERSION = 8192,
 	OPTION_BEFORE = 16384,
+	OPTION_DEADLINE = 32768,
+	OPTION_WAIT = 65536,
 	OPTION_VERSIONED = OPTION_COMMENT | OPTION_IF_VERSION, /* what every change of routing takes */
 };
 
@@ -33,8 +35,8 @@ struct invocation {
 	int argc; /* words behind the command's own */
 	char **argv;
 	const char *socket, *file, *source, *call_id, *limit, *pcap;
-	const char *comment, *if_version, *before;
-	bool json, dry_run, once, loop, rtt, follow, history, now, help, version;
+	const char *comment, *if_version, *before, *deadline;
+	bool json, dry_run, once, loop, rtt, follow, history, now, wait, help, version;
 	unsigned options; /* those given, of enum ctl_option */
 };
 
@@ -67,6 +69,12 @@ int command_status(const struct invocation *i, struct client *c);
 int command_workers(const struct invocation *i, struct client *c);
 int command_counters(const struct invocation *i, struct client *c);
 int command_drain(const struct invocation *i, struct client *c);
+int command_drains(const struct invocation *i, struct client *c);
+int command_target_drain(const struct invocation *i, struct client *c);
+int command_target_undrain(const struct invocation *i, struct client *c);
+int command_node_drain(const struct invocation *i, struct client *c);
+int command_node_undrain(const struct invocation *i, struct client *c);
+int command_ready(const struct invocation *i, struct client *c);
 int command_alarms(const struct invocation *i, struct client *c);
 int command_calls(const struct invocation *i, struct client *c);
 int command_trace(const struct invocation *i, struct client *c);

@@ -87,7 +87,7 @@ struct profile *compile_profile(const struct model *m, const struct model_profil
 			.stable_id = t->trunk_id,
 			.position = t->position,
 			.weight = t->weight,
-			.enabled = t->enabled,
+			.enabled = t->enabled && !t->drain.since_s,
 			.endpoint_count = trunk->endpoint_count,
 			.endpoints = lists[i].slots,
 			.priorities = lists[i].priorities,

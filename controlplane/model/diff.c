@@ -64,7 +64,7 @@ static void diff_fields(struct diff *d, const char *kind, const char *name, json
 					    "response_timeout_ms", "progress_timeout_ms", "ring_timeout_s", "setup_budget_s",
 					    "max_retries", "max_attempts", "exhausted_code", "retry_after_progress", "decline_scope",
 					    "follow_redirects", "retry_codes", "retry_budget", "regions",
-					    "trunk", "position", "weight", "enabled", "max_calls", "max_cps", "region", "priority" };
+					    "trunk", "position", "weight", "enabled", "max_calls", "max_cps", "region", "drain", "priority" };
 
 	for (unsigned i = 0; i < sizeof(keys) / sizeof(keys[0]); i++) {
 		json_t *a = json_object_get(from, keys[i]), *b = json_object_get(to, keys[i]);

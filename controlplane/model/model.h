@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "base/addr.h"
+#include "model/drain.h"
 #include "model/probe.h"
 #include "sip/number.h"
 #include "tables/profiles.h"
@@ -68,6 +69,7 @@ struct model_target {
 	uint32_t max_calls, max_cps; /* 0: no limit */
 	char region[REGION_NAME_MAX]; /* empty: none */
 	struct probe_settings probe; /* what it gives, over the profile's */
+	struct model_drain drain;
 };
 
 struct model_profile {

@@ -81,6 +81,7 @@ json_t *model_profile_json(const struct model_profile *p)
 
 	for (unsigned i = 0; i < p->target_count; i++)
 		json_array_append_new(targets, model_target_json(&p->targets[i]));
+	model_drains_show(p, targets);
 	return json_pack("{s:s, s:s, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:i, s:b, s:s, s:b, s:{s:o, s:o}, s:o*, s:o*, s:o}", "name", p->name, "strategy",
 			 strategy_name(p->strategy), "response_timeout_ms", (int)k->response_timeout_ms, "progress_timeout_ms",
 			 (int)k->progress_timeout_ms, "ring_timeout_s", (int)(k->ring_timeout_ms / 1000), "setup_budget_s",

@@ -352,7 +352,9 @@ int model_load_profile(const struct raw_profile *raw, const char *path, struct m
 		err = probe_settings_load(raw->probe, where, &ret->probe, error);
 	if (!err)
 		err = load_regions(raw, path, ret, error);
-	return err ? err : load_targets(raw, path, ret, error);
+	if (!err)
+		err = load_targets(raw, path, ret, error);
+	return err ? err : model_drains_load(raw, path, ret, error);
 }
 
 static int load_number(struct model *m, const struct raw_number *raw, uint32_t i, char *error)
@@ -455,6 +457,8 @@ int model_load(const struct raw_routing *raw, unsigned sections, const struct mo
 	err = load_sections(m, raw, sections, error);
 	if (!err)
 		err = model_reindex(m, error);
+	if (!err && base)
+		model_drains_carry(m, base);
 	if (!err && (sections & MODEL_NUMBERS))
 		err = load_numbers(m, raw, error);
 	if (!err && (sections & MODEL_DOMAINS))

@@ -52,6 +52,12 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t drain_fields[] = {
+	CYAML_FIELD_INT_PTR("since", OPTIONAL, struct raw_drain, since),
+	CYAML_FIELD_INT_PTR("deadline", OPTIONAL, struct raw_drain, deadline),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t target_fields[] = {
 	CYAML_FIELD_STRING_PTR("trunk", REQUIRED, struct raw_target, trunk, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_INT_PTR("position", OPTIONAL, struct raw_target, position),
@@ -61,6 +67,7 @@ static const cyaml_schema_field_t target_fields[] = {
 	CYAML_FIELD_INT_PTR("max_cps", OPTIONAL, struct raw_target, max_cps),
 	CYAML_FIELD_STRING_PTR("region", OPTIONAL, struct raw_target, region, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("probe", OPTIONAL, struct raw_target, probe, routing_probe_fields),
+	CYAML_FIELD_MAPPING_PTR("drain", OPTIONAL, struct raw_target, drain, drain_fields),
 	CYAML_FIELD_END,
 };
 

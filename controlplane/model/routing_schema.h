@@ -35,11 +35,16 @@ struct raw_trunk {
 	struct raw_probe *probe;
 };
 
+struct raw_drain {
+	int64_t *since, *deadline;
+};
+
 struct raw_target {
 	char *trunk, *region;
 	int64_t *position, *weight, *max_calls, *max_cps;
 	bool *enabled;
 	struct raw_probe *probe;
+	struct raw_drain *drain;
 };
 
 struct raw_codes {

@@ -259,6 +259,20 @@ static void goes_back(void **state)
 	json_decref(first);
 }
 
+/* A rollback is about routing: what drains goes on draining, and no drain of then comes back. */
+static void leaves_drains(void **state)
+{
+	struct bench *b = *state;
+
+	expect(b, "target.drain", "{'target':'in/a'}", "{'version':2}");
+	expect(b, "target.set", "{'target':'in/b','weight':5}", "{'version':3}");
+	expect(b, "target.undrain", "{'target':'in/a'}", "{'version':4}");
+	expect(b, "target.drain", "{'target':'rr/b'}", "{'version':5}");
+	expect(b, "config.show", "{'version':2}", "{'operation':'target.drain','total':1}");
+	expect(b, "config.rollback", "{'version':2}", "{'version':6,'total':1}");
+	expect(b, "targets", "{}", "[{'target':'in/a','state':'up'},{'target':'in/b','weight':100},{},{'target':'rr/b','state':'draining'},{},{}]");
+}
+
 static void guards(void **state)
 {
 	struct bench *b = *state;
@@ -472,7 +486,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_kept),	  cmocka_unit_test(is_bounded),	     cmocka_unit_test(is_careful),
 		cmocka_unit_test(damage_is_named), WITH_VERSIONS(says_who_and_what), WITH_VERSIONS(goes_back),
-		WITH_VERSIONS(guards),		  WITH_VERSIONS(every_version_comes_back), cmocka_unit_test(ends_between),
+		WITH_VERSIONS(guards),		  WITH_VERSIONS(leaves_drains),		  WITH_VERSIONS(every_version_comes_back), cmocka_unit_test(ends_between),
 		cmocka_unit_test(starts),	  WITH_VERSIONS(full_disk),
 	};
 	int failed;

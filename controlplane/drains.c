@@ -1,0 +1,58 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "drains.h"
+
+#include <stdio.h>
+#include <time.h>
+
+#include "api/control.h"
+#include "model/publish.h"
+#include "routing.h"
+
+static struct drain_progress progress(uint64_t since_s, uint64_t deadline_s, uint64_t live, uint64_t ringing)
+{
+	bool over = deadline_s && (uint64_t)time(NULL) >= deadline_s;
+
+	return (struct drain_progress){ since_s, deadline_s, live, ringing, over || live + ringing == 0 };
+}
+
+static struct target_stats stats_of(const struct control *c, const struct model_profile *p, const struct model_target *t)
+{
+	struct target_stats s;
+
+	dataplane_target_stats(c->dataplane, publish_target_slot(c->routing->publisher, p->id, t->trunk_id), &s);
+	return s;
+}
+
+struct drain_progress drain_of_target(const struct control *c, const struct model_profile *p, const struct model_target *t)
+{
+	struct target_stats s = stats_of(c, p, t);
+
+	return progress(t->drain.since_s, t->drain.deadline_s, s.live, s.ringing);
+}
+
+struct drain_progress drain_of_node(const struct control *c)
+{
+	const struct model *m = c->routing->model;
+	uint64_t live = 0, ringing = 0;
+
+	for (unsigned w = 0; w < dataplane_configuration(c->dataplane)->workers; w++) {
+		struct worker_gauges g;
+
+		dataplane_gauges(c->dataplane, w, &g);
+		live += g.live_calls;
+	}
+	for (uint32_t i = 0; i < m->profile_count; i++)
+		for (unsigned k = 0; k < m->profiles[i].target_count; k++)
+			ringing += stats_of(c, &m->profiles[i], &m->profiles[i].targets[k]).ringing;
+	return progress(c->drain_since_s, c->drain_deadline_s, live, ringing);
+}
+
+void drain_text(const struct drain_progress *p, char out[DRAIN_TEXT_MAX])
+{
+	unsigned long long calls = p->live + p->ringing;
+
+	if (!calls)
+		snprintf(out, DRAIN_TEXT_MAX, "no calls are left");
+	else
+		snprintf(out, DRAIN_TEXT_MAX, "%s%llu call%s left", p->safe ? "the deadline has passed, " : "", calls, calls == 1 ? " is" : "s are");
+}
