@@ -263,6 +263,19 @@ static int load_versions(const struct raw_config *raw, struct config *c, char *e
 	return err;
 }
 
+static int load_alarms(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const struct raw_alarms none;
+	const struct raw_alarms *r = raw->alarms ? raw->alarms : &none;
+	const struct number_row rows[] = {
+		{ "busy_percent", r->busy_percent, 0, 100, &c->watch.busy_percent },
+		{ "busy_s", r->busy_s, 1, 3600, &c->watch.busy_s },
+	};
+
+	c->watch = (struct watch_config){ .busy_percent = 90, .busy_s = 5 };
+	return load_rows(rows, sizeof(rows) / sizeof(rows[0]), "alarms", error);
+}
+
 #define CDR_RECORDS "/.records"
 
 /* The records on their way to the file are mapped from a file beside it, so that both are on the same disk. */
@@ -394,7 +407,7 @@ static int check(const struct raw_config *raw, struct config *c, char *error)
 {
 	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
 		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_ejection, load_small, load_names, load_control, load_cdr,
-		load_probe, load_resolver, load_versions,
+		load_probe, load_resolver, load_versions, load_alarms,
 	};
 	int err = 0;
 

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdint.h>
 
+#include "alarms/watch.h"
 #include "cdr_file.h"
 #include "versions/versions.h"
 #include "dataplane.h"
@@ -42,6 +43,7 @@ struct config {
 	struct cdr_file_config cdr;
 	struct resolver_config resolver;
 	struct versions_limits versions;
+	struct watch_config watch;
 	uint32_t drain_timeout_s;
 	struct model_limits limits; /* as written; the tables get room to spare, since what is removed is released late */
 	struct model *routing;

@@ -95,6 +95,12 @@ static const cyaml_schema_field_t resolver_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t alarms_fields[] = {
+	CYAML_FIELD_INT_PTR("busy_percent", OPTIONAL, struct raw_alarms, busy_percent),
+	CYAML_FIELD_INT_PTR("busy_s", OPTIONAL, struct raw_alarms, busy_s),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t versions_fields[] = {
 	CYAML_FIELD_INT_PTR("keep", OPTIONAL, struct raw_versions, keep),
 	CYAML_FIELD_INT_PTR("mb", OPTIONAL, struct raw_versions, mb),
@@ -130,6 +136,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("resolver", OPTIONAL, struct raw_config, resolver, resolver_fields),
 	CYAML_FIELD_MAPPING_PTR("cdr", OPTIONAL, struct raw_config, cdr, cdr_fields),
 	CYAML_FIELD_MAPPING_PTR("versions", OPTIONAL, struct raw_config, versions, versions_fields),
+	CYAML_FIELD_MAPPING_PTR("alarms", OPTIONAL, struct raw_config, alarms, alarms_fields),
 	CYAML_FIELD_STRING_PTR("state_file", OPTIONAL, struct raw_config, state_file, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_STRING_PTR("token_key_file", OPTIONAL, struct raw_config, token_key_file, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_INT_PTR("drain_timeout_s", OPTIONAL, struct raw_config, drain_timeout_s),

@@ -57,6 +57,10 @@ struct raw_resolver {
 	int64_t *timeout_ms, *tries, *min_ttl_s, *max_ttl_s;
 };
 
+struct raw_alarms {
+	int64_t *busy_percent, *busy_s;
+};
+
 struct raw_versions {
 	int64_t *keep, *mb;
 };
@@ -85,6 +89,7 @@ struct raw_config {
 	struct raw_cdr *cdr;
 	struct raw_resolver *resolver;
 	struct raw_versions *versions;
+	struct raw_alarms *alarms;
 	char *state_file, *token_key_file, *region;
 	int64_t *drain_timeout_s;
 	struct raw_routing routing; /* its four sections stand at the top of the file */

@@ -12,6 +12,7 @@
 
 #include "alarms/alarms.h"
 #include "alarms/alarms_json.h"
+#include "alarms/watch.h"
 #include "api/control.h"
 #include "api/rpc.h"
 #include "api/server.h"
@@ -56,6 +57,7 @@ struct daemon {
 	struct cdr *cdr;
 	struct alarms *alarms;
 	struct limits *limits;
+	struct watch *watch;
 	struct prober *prober;
 	struct ejections *ejections;
 	struct resolver *resolver;
@@ -178,6 +180,7 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 	limits_look(d->limits, &d->routing, dataplane_now_ms());
 	if (cdr_second(d->cdr))
 		arm(d->more, 0);
+	watch_second(d->watch, &d->control);
 	sd_notifyf(0, "STATUS=%s, %llu live calls", d->control.draining ? "draining" : "running", (unsigned long long)calls);
 }
 
@@ -298,7 +301,8 @@ static void tell_alarm(void *ctx, const struct alarm_event *e)
 static int start_alarms(struct daemon *d, char *error)
 {
 	d->alarms = alarms_new(ALARMS_MAX, EVENTS_MAX);
-	if (!d->alarms || alarms_listen(d->alarms, log_alarm, d) || alarms_listen(d->alarms, tell_alarm, d))
+	d->watch = watch_new(&d->config->watch, d->config->dataplane.workers);
+	if (!d->watch || !d->alarms || alarms_listen(d->alarms, log_alarm, d) || alarms_listen(d->alarms, tell_alarm, d))
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	return 0;
 }
@@ -484,7 +488,7 @@ static void settle(void *ctx)
 	char error[ERROR_TEXT_MAX];
 
 	if (routing_settle(&d->routing, error))
-		alarm_raise(d->alarms, ALARM_STATE, d->config->state_file, "changes of numbers are in force, but a power cut may take them: %s", error);
+		alarm_raise(d->alarms, ALARM_STATE, "routing", "changes of numbers are in force, but a power cut may take them: %s", error);
 }
 
 static int start_doors(struct daemon *d, const char *version, char *error)
@@ -584,6 +588,7 @@ static void stop(struct daemon *d)
 		event_free(d->watchdog);
 	if (d->dataplane)
 		dataplane_stop(d->dataplane);
+	watch_free(d->watch);
 	alarms_free(d->alarms);
 	if (d->base)
 		event_base_free(d->base);

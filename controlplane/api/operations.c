@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alarms/alarms.h"
 #include "api/control.h"
 #include "api/handlers.h"
 #include "api/server.h"
@@ -266,6 +267,10 @@ static int run_change(const struct operation *op, struct control *c, const json_
 					      .comment = param_text(params, "comment") };
 	if (!err)
 		err = op->run(c, own, ret_result, error);
+	if (err == -ERR_IO)
+		alarm_raise(c->alarms, ALARM_STATE, "routing", "a change was refused: %s", error);
+	else if (!err)
+		alarm_clear(c->alarms, ALARM_STATE, "routing", "changes are kept again");
 	if (!err && json_is_object(*ret_result))
 		json_object_set_new(*ret_result, "version", json_integer((json_int_t)routing_version(c->routing)));
 	c->routing->origin = (struct origin){ .who = "strowgerd", .operation = op->name };

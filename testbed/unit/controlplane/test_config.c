@@ -180,7 +180,7 @@ static const struct {
 	/* syntax and schema: lines count from the top of the file */
 	{ "foo: 1\n",
 	  "5: foo: unknown key (known here: node region workers ports listeners limits timers ejection access number_plan probe server_name names control "
-	  "resolver cdr versions state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
+	  "resolver cdr versions alarms state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
 	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
 	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
 	{ "workers: {count: 1.5}\n", "5: workers.count: expected a whole number, not '1.5'" },
@@ -250,6 +250,8 @@ static const struct {
 	{ "names: [a..b]\n", "5: names[0]: 'a..b' is not a host name" },
 	{ "names: ['']\n", "5: names[0]: '' is not a host name" },
 	{ "names: [a, A.]\n", "5: names[1]: a is listed twice" },
+	{ "alarms: {busy_percent: 101}\n", "5: alarms.busy_percent: 101 is not in 0..100" },
+	{ "alarms: {busy_s: 0}\n", "5: alarms.busy_s: 0 is not in 1..3600" },
 	{ "versions: {keep: 1}\n", "5: versions.keep: 1 is not in 2..10000000" },
 	{ "versions: {mb: 0}\n", "5: versions.mb: 0 is not in 1..4096" },
 	{ "cdr: {keep: 3}\n", "5: cdr: file is missing" },
