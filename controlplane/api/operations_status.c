@@ -8,6 +8,8 @@
 #include "cdr.h"
 #include "config.h"
 #include "model/number_map.h"
+#include "resolve/follow.h"
+#include "resolve/resolver.h"
 #include "routing.h"
 
 static uint64_t total(const struct control *c, enum counter which)
@@ -99,17 +101,34 @@ static void refresh_gauges(struct control *c)
 	}
 }
 
+/* null where names are not resolved. */
+static json_t *names_json(const struct control *c)
+{
+	unsigned by_state[FOLLOW_STATES] = { 0 }, names = 0;
+	struct querier_stats s;
+
+	if (!c->resolver)
+		return json_null();
+	for (const struct follow *f = resolver_next(c->resolver, NULL); f; f = resolver_next(c->resolver, f), names++)
+		by_state[f->state]++;
+	resolver_stats(c->resolver, &s);
+	return json_pack("{s:i, s:i, s:i, s:i, s:i, s:I, s:I, s:I, s:i, s:i}", "names", (int)names, "ok", (int)by_state[FOLLOW_OK], "none",
+			 (int)by_state[FOLLOW_NONE], "stale", (int)by_state[FOLLOW_STALE], "failed", (int)by_state[FOLLOW_FAILED], "asked",
+			 (json_int_t)s.asked, "answered", (json_int_t)s.answered, "unanswered", (json_int_t)s.unanswered, "out", (int)s.out, "waiting",
+			 (int)s.waiting);
+}
+
 int operation_status(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
 	const struct dataplane_config *d = dataplane_configuration(c->dataplane);
 	const struct model *m = c->routing->model;
 
 	refresh_gauges(c);
-	*ret_result = json_pack("{s:s, s:i, s:s, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:I}", "version", c->version, "node",
+	*ret_result = json_pack("{s:s, s:i, s:s, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:I}", "version", c->version, "node",
 				(int)d->node, "name", c->config->node_name, "uptime_s",
 				(json_int_t)((dataplane_now_ms() - c->started_ms) / 1000), "state", c->draining ? "draining" : "running",
 				"hugepages", dataplane_hugepages(c->dataplane), "workers", (int)d->workers, "ports", ports_json(c),
-				"listeners", listeners_json(c), "calls", calls_json(c), "cdr", cdr_json(c), "trunks", (int)m->trunk_count, "profiles",
+				"listeners", listeners_json(c), "calls", calls_json(c), "cdr", cdr_json(c), "resolver", names_json(c), "trunks", (int)m->trunk_count, "profiles",
 				(int)m->profile_count, "numbers", (int)number_map_count(m->numbers), "prefixes",
 				(int)number_map_count(m->prefixes), "domains", (int)m->domain_count, "routing_version", (json_int_t)routing_version(c->routing));
 	return 0;

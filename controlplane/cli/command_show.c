@@ -43,6 +43,7 @@ int command_status(const struct invocation *i, struct client *c)
 		{ "live calls", "calls.live" }, { "calls started", "calls.started" }, { "calls answered", "calls.answered" },
 		{ "calls rejected", "calls.rejected" }, { "calls cancelled", "calls.cancelled" },
 		{ "calls exhausted", "calls.exhausted" }, { "calls rescued", "calls.rescued" }, { "trunks", "trunks" },
+		{ "names", "resolver.names" }, { "names stale", "resolver.stale" },
 		{ "profiles", "profiles" }, { "numbers", "numbers" }, { "prefixes", "prefixes" }, { "domains", "domains" },
 	};
 	struct table *ports;

@@ -415,6 +415,7 @@ const char *follow_state_name(enum follow_state state)
 	case FOLLOW_NONE: return "none";
 	case FOLLOW_STALE: return "stale";
 	case FOLLOW_FAILED: return "failed";
+	case FOLLOW_STATES: break;
 	}
 	return "?";
 }

@@ -18,6 +18,7 @@ enum follow_state {
 	FOLLOW_NONE,   /* DNS says that there is nothing there */
 	FOLLOW_STALE,  /* something is known, but DNS failed since: `why` */
 	FOLLOW_FAILED, /* nothing is known, and DNS fails: `why` */
+	FOLLOW_STATES
 };
 
 /* The last good answer as it is kept over a restart; also what a name was before, for dialogs that live there. */
@@ -35,7 +36,7 @@ struct follow_bounds {
 };
 
 struct follow {
-	struct follow *next; /* the resolver's list */
+	struct follow *next, *same_next; /* the resolver's list, and its bucket */
 	struct model_host target; /* name, port and transport */
 	const struct follow_bounds *bounds;
 	struct querier *querier;

@@ -109,7 +109,7 @@ static void on_sockets(void *ctx, ares_socket_t fd, int readable, int writable)
 static int open_channel(struct querier *q, char *error)
 {
 	struct ares_options options = {
-		.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES | ARES_FLAG_STAYOPEN,
+		.flags = ARES_FLAG_EDNS | ARES_FLAG_NOSEARCH | ARES_FLAG_NOALIASES, /* not STAYOPEN: a fresh source port when all is quiet */
 		.timeout = (int)q->config.timeout_ms,
 		.tries = (int)q->config.tries,
 		.ednspsz = EDNS_BYTES,

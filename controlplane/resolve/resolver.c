@@ -8,11 +8,13 @@
 
 #include "alarms/alarms.h"
 #include "base/err.h"
+#include "base/siphash.h"
 #include "error.h"
 #include "log.h"
 #include "resolve/follow.h"
 #include "resolve/kept.h"
 
+#define BUCKETS 4096
 #define KEEP_MS 500 /* answers that come together are written once */
 
 struct resolver {
@@ -20,6 +22,7 @@ struct resolver {
 	struct follow_bounds bounds;
 	struct querier *querier;
 	struct follow *list;
+	struct follow *buckets[BUCKETS]; /* by name, port and transport: every publication looks up every host */
 	struct kept *kept;
 	char *kept_path;
 	struct event *keep;
@@ -145,12 +148,13 @@ static void tell_alarms(const struct resolver *r, const struct follow *f)
 		alarm_raise(a, ALARM_DNS_EMPTY, name, "no endpoint: %s", f->why);
 		break;
 	case FOLLOW_STALE:
-		alarm_raise(a, ALARM_DNS_STALE, name, "%s, as known %s ago, stays in use: %s", count, age, f->why);
+		alarm_raise(a, ALARM_DNS_STALE, name, "%s in use as known %s ago: %s", count, age, f->why);
 		break;
 	case FOLLOW_FAILED:
 		alarm_raise(a, ALARM_DNS_EMPTY, name, "no endpoint: %s", f->why);
 		break;
-	case FOLLOW_ASKING: break;
+	case FOLLOW_ASKING:
+	case FOLLOW_STATES: break;
 	}
 }
 
@@ -176,9 +180,18 @@ static bool same_target(const struct model_host *a, const struct model_host *b)
 	return a->port == b->port && a->transport == b->transport && strcmp(a->name, b->name) == 0;
 }
 
+static unsigned bucket_of(const struct model_host *h)
+{
+	uint64_t hash = (uint64_t)h->port << 8 | h->transport;
+
+	for (const char *p = h->name; *p; p++)
+		hash = mix64(hash ^ (uint8_t)*p);
+	return (unsigned)(hash % BUCKETS);
+}
+
 static struct follow *find(const struct resolver *r, const struct model_host *target)
 {
-	for (struct follow *f = r->list; f; f = f->next)
+	for (struct follow *f = r->buckets[bucket_of(target)]; f; f = f->same_next)
 		if (same_target(&f->target, target))
 			return f;
 	return NULL;
@@ -200,15 +213,20 @@ static struct follow *find_or_begin(struct resolver *r, const struct model_host 
 		kept_remember(r->kept, f);
 	f->next = r->list;
 	r->list = f;
+	f->same_next = r->buckets[bucket_of(target)];
+	r->buckets[bucket_of(target)] = f;
 	follow_start(f);
 	return f;
 }
 
 static void forget(struct resolver *r, struct follow **at)
 {
-	struct follow *f = *at;
+	struct follow *f = *at, **same = &r->buckets[bucket_of(&f->target)];
 
 	*at = f->next;
+	while (*same != f)
+		same = &(*same)->same_next;
+	*same = f->same_next;
 	alarm_clear(r->setup.alarms, ALARM_DNS_STALE, f->target.name, "the name is not in use any more");
 	alarm_clear(r->setup.alarms, ALARM_DNS_EMPTY, f->target.name, "the name is not in use any more");
 	follow_free(f);
