@@ -141,6 +141,7 @@ static struct attempt *attempt_new(struct proxy *p, struct context *c, const str
 	a->target_slot = profile->targets[s->target].target_slot;
 	a->listener = (uint16_t)listener;
 	join_endpoint(p, a);
+	watch_begun(p, a);
 	record_attempt(p, a);
 	return a;
 }

@@ -52,13 +52,13 @@ static void failed(struct proxy *p, const struct attempt *a, enum failure_kind k
 	if (!speaks_of_now(p, a, live))
 		return;
 	atomic_store_explicit(&live->troubled, 1, memory_order_relaxed);
-	v = trouble_failed(trouble, &p->config.ejection, kind, number, p->now_ms);
+	v = trouble_failed(trouble, &p->config.ejection, kind, number, a->started_ms, p->now_ms);
 	if (v.reason == EJECT_NONE || !endpoint_usable(e, a->endpoint, p->now_ms) || !endpoints_decide_begin(e))
 		return;
 	/* Asked again: another worker may have come first. */
 	if (endpoint_usable(e, a->endpoint, p->now_ms)) {
 		if (may_eject(p, a->context)) {
-			eject(p, a, trouble_ejected(trouble, &p->config.ejection), v.reason, status, v.count);
+			eject(p, a, trouble_ejected(trouble, &p->config.ejection, p->now_ms), v.reason, status, v.count);
 			count(p, COUNTER_ejections);
 		} else {
 			count(p, COUNTER_ejections_refused);
@@ -72,12 +72,19 @@ static void succeeded(struct proxy *p, const struct attempt *a, struct endpoint_
 	struct trouble *trouble = endpoint_trouble(p->tables->endpoints, a->endpoint);
 	uint64_t back_ms = atomic_load_explicit(&live->ejected_until_ms, memory_order_relaxed);
 
-	if (!speaks_of_now(p, a, live) || trouble_succeeded(trouble, &p->config.ejection, p->in->status >= 200, back_ms, p->now_ms))
+	if (!speaks_of_now(p, a, live) ||
+	    trouble_succeeded(trouble, &p->config.ejection, p->in->status >= 200, a->started_ms, back_ms, p->now_ms))
 		return;
 	atomic_store_explicit(&live->troubled, 0, memory_order_relaxed);
 	/* A failure that another worker noted between the two must not be lost. */
 	if (atomic_load_explicit(&trouble->hard, memory_order_relaxed) || atomic_load_explicit(&trouble->codes, memory_order_relaxed))
 		atomic_store_explicit(&live->troubled, 1, memory_order_relaxed);
+}
+
+void watch_begun(struct proxy *p, const struct attempt *a)
+{
+	if (atomic_load_explicit(&endpoints_live(p->tables->endpoints, a->endpoint)->troubled, memory_order_relaxed))
+		trouble_begun(endpoint_trouble(p->tables->endpoints, a->endpoint));
 }
 
 /* By hash, what the call dialled; the request is read again for it, which the next attempt would do anyway. */

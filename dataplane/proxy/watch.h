@@ -7,6 +7,8 @@
  * it happens again, and never more than a share of a profile's endpoints at once. What all workers see of an endpoint is counted together
  * (tables/trouble.h). worker-only */
 
+/* The attempt is about to be sent. */
+void watch_begun(struct proxy *p, const struct attempt *a);
 /* p->in is a response to the attempt, the first to say more than 100. May eject. */
 void watch_response(struct proxy *p, const struct attempt *a);
 /* The attempt failed without one. May eject. */

@@ -34,8 +34,14 @@ void trouble_clear(struct trouble *t)
 	atomic_store_explicit(&t->before, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->numbers_now, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->numbers_before, 0, memory_order_relaxed);
+	atomic_store_explicit(&t->since_ms, 0, memory_order_relaxed);
+	atomic_store_explicit(&t->begun, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->level, 0, memory_order_relaxed);
-	atomic_store_explicit(&t->last_ms, 0, memory_order_relaxed);
+}
+
+void trouble_begun(struct trouble *t)
+{
+	atomic_fetch_add_explicit(&t->begun, 1, memory_order_relaxed);
 }
 
 /* Adds to the tally of the window that now_ms lies in; whoever comes first in a window puts the old one away. */
@@ -103,7 +109,13 @@ static struct verdict by_share(const struct trouble *t, const struct ejection_co
 	return (struct verdict){ EJECT_SHARE, (uint32_t)((uint64_t)bad * 100 / all) };
 }
 
-struct verdict trouble_failed(struct trouble *t, const struct ejection_config *c, enum failure_kind kind, uint64_t number, uint64_t now_ms)
+static bool row_empty(const struct trouble *t)
+{
+	return !atomic_load_explicit(&t->hard, memory_order_relaxed) && !atomic_load_explicit(&t->codes, memory_order_relaxed);
+}
+
+struct verdict trouble_failed(struct trouble *t, const struct ejection_config *c, enum failure_kind kind, uint64_t number, uint64_t sent_ms,
+			      uint64_t now_ms)
 {
 	uint64_t bit = 1ULL << (mix64(number) & 63);
 	uint32_t hard, codes;
@@ -111,6 +123,10 @@ struct verdict trouble_failed(struct trouble *t, const struct ejection_config *c
 
 	if (c->window_ms)
 		tally(t, c, 0, kind == FAILURE_HARD, kind == FAILURE_CODE, now_ms);
+	if (row_empty(t)) {
+		atomic_store_explicit(&t->since_ms, (uint32_t)sent_ms, memory_order_relaxed);
+		atomic_store_explicit(&t->begun, 0, memory_order_relaxed);
+	}
 	if (kind == FAILURE_CODE) {
 		hard = atomic_load_explicit(&t->hard, memory_order_relaxed);
 		codes = atomic_fetch_add_explicit(&t->codes, 1, memory_order_relaxed) + 1;
@@ -123,24 +139,33 @@ struct verdict trouble_failed(struct trouble *t, const struct ejection_config *c
 	}
 	if (c->after && hard >= c->after)
 		return (struct verdict){ EJECT_SILENT, hard };
-	codes = of_several ? codes : 0;
+	codes = of_several && atomic_load_explicit(&t->begun, memory_order_relaxed) <= 2 * (hard + codes) ? codes : 0;
 	if (c->after_failures && hard + codes >= c->after_failures)
 		return (struct verdict){ EJECT_FAILURES, hard + codes };
 	return c->window_ms ? by_share(t, c, now_ms) : (struct verdict){ EJECT_NONE, 0 };
 }
 
-bool trouble_succeeded(struct trouble *t, const struct ejection_config *c, bool final, uint64_t back_ms, uint64_t now_ms)
+/* How long an ejection is at that level. */
+static uint32_t out_ms(const struct ejection_config *c, uint32_t level)
+{
+	uint64_t ms = c->first_ms;
+
+	for (uint32_t i = 0; i < level && ms < c->max_ms; i++)
+		ms *= 2;
+	return ms < c->max_ms ? (uint32_t)ms : c->max_ms;
+}
+
+bool trouble_succeeded(struct trouble *t, const struct ejection_config *c, bool final, uint64_t sent_ms, uint64_t back_ms, uint64_t now_ms)
 {
 	uint32_t level = atomic_load_explicit(&t->level, memory_order_relaxed);
 	struct sums s = { 0 };
 
-	if (atomic_load_explicit(&t->hard, memory_order_relaxed))
+	if (!row_empty(t) && (int32_t)((uint32_t)sent_ms - atomic_load_explicit(&t->since_ms, memory_order_relaxed)) >= 0) {
 		atomic_store_explicit(&t->hard, 0, memory_order_relaxed);
-	if (atomic_load_explicit(&t->codes, memory_order_relaxed)) {
 		atomic_store_explicit(&t->codes, 0, memory_order_relaxed);
 		atomic_store_explicit(&t->numbers, 0, memory_order_relaxed);
 	}
-	if (level && now_ms >= back_ms + atomic_load_explicit(&t->last_ms, memory_order_relaxed)) {
+	if (level && now_ms >= back_ms + out_ms(c, level - 1)) {
 		atomic_store_explicit(&t->level, 0, memory_order_relaxed);
 		level = 0;
 	}
@@ -149,27 +174,23 @@ bool trouble_succeeded(struct trouble *t, const struct ejection_config *c, bool 
 			tally(t, c, 1, 0, 0, now_ms);
 		s = lately(t, c, now_ms);
 	}
-	return level || s.hard || s.codes;
+	return level || s.hard || s.codes || !row_empty(t);
 }
 
-uint32_t trouble_ejected(struct trouble *t, const struct ejection_config *c)
+uint32_t trouble_ejected(struct trouble *t, const struct ejection_config *c, uint64_t now_ms)
 {
 	uint32_t level = atomic_load_explicit(&t->level, memory_order_relaxed);
-	uint64_t ms = c->first_ms;
 
-	for (uint32_t i = 0; i < level && ms < c->max_ms; i++)
-		ms *= 2;
-	if (ms > c->max_ms)
-		ms = c->max_ms;
 	if (level < 32)
 		atomic_store_explicit(&t->level, level + 1, memory_order_relaxed);
-	atomic_store_explicit(&t->last_ms, (uint32_t)ms, memory_order_relaxed);
 	/* What it is on its return is judged anew, and it returns on probation. */
 	atomic_store_explicit(&t->now, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->before, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->numbers_now, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->numbers_before, 0, memory_order_relaxed);
+	atomic_store_explicit(&t->since_ms, (uint32_t)now_ms, memory_order_relaxed);
+	atomic_store_explicit(&t->begun, 0, memory_order_relaxed);
 	atomic_store_explicit(&t->hard, c->after ? c->after - 1 : 0, memory_order_relaxed);
 	atomic_store_explicit(&t->codes, c->after_failures ? c->after_failures - 1 : 0, memory_order_relaxed);
-	return (uint32_t)ms;
+	return out_ms(c, level);
 }

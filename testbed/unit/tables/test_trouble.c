@@ -43,12 +43,48 @@ static void test_window(void **state)
 		trouble_clear(&t);
 		for (unsigned k = 0; k < 4; k++) {
 			for (unsigned g = 0; g < cases[i].steps[k].good; g++)
-				trouble_succeeded(&t, &share_only, true, 0, cases[i].steps[k].at);
+				trouble_succeeded(&t, &share_only, true, cases[i].steps[k].at, 0, cases[i].steps[k].at);
 			for (unsigned b = 0; b < cases[i].steps[k].bad; b++)
-				v = trouble_failed(&t, &share_only, FAILURE_CODE, cases[i].one_number ? 7 : n++, cases[i].steps[k].at);
+				v = trouble_failed(&t, &share_only, FAILURE_CODE, cases[i].one_number ? 7 : n++, cases[i].steps[k].at,
+						   cases[i].steps[k].at);
 		}
 		if (v.count != cases[i].percent || v.reason != (cases[i].percent ? EJECT_SHARE : EJECT_NONE))
 			fail_msg("%s: %u percent, reason %u", cases[i].what, v.count, v.reason);
+	}
+}
+
+/* Failures are quick and ringing is slow: what was sent before a row began does not end it, and what was sent since may yet. */
+static void test_rows(void **state)
+{
+	static const struct {
+		const char *what;
+		unsigned sent_between; /* from one failure to the next */
+		uint64_t good_sent;    /* a call that goes well after the fourth; 0: none does */
+		bool out;	       /* with the fifth */
+	} cases[] = {
+		{ "five of five", 1, 0, true },
+		{ "every second", 2, 0, true },
+		{ "every third: the others still ring", 4, 0, false },
+		{ "one from before rings now", 1, 999, true },
+		{ "one of the same time rings", 1, 1000, false },
+		{ "a later one rings", 1, 1010, false },
+	};
+	const struct ejection_config c = { .after_failures = 5, .numbers = 3 };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct verdict v = { 0 };
+		struct trouble t;
+
+		trouble_clear(&t);
+		for (unsigned n = 0; n < 5; n++) {
+			if (n == 4 && cases[i].good_sent)
+				trouble_succeeded(&t, &c, false, cases[i].good_sent, 0, 2000);
+			v = trouble_failed(&t, &c, FAILURE_CODE, n, 1000 + n, 1010 + n);
+			for (unsigned k = 0; k < cases[i].sent_between; k++)
+				trouble_begun(&t);
+		}
+		if ((v.reason == EJECT_FAILURES) != cases[i].out)
+			fail_msg("%s: reason %u", cases[i].what, v.reason);
 	}
 }
 
@@ -59,13 +95,13 @@ static void test_times(void **state)
 
 	trouble_clear(&t);
 	for (unsigned i = 0; i < ARRAY_SIZE(ms); i++)
-		assert_int_equal(trouble_ejected(&t, &config), ms[i]);
-	assert_true(trouble_succeeded(&t, &config, true, 5000, 5999)); /* not for as long as it was out */
-	assert_int_equal(trouble_ejected(&t, &config), 1000);
-	assert_false(trouble_succeeded(&t, &config, true, 5000, 6000));
-	assert_int_equal(trouble_ejected(&t, &config), 100);
+		assert_int_equal(trouble_ejected(&t, &config, 0), ms[i]);
+	assert_true(trouble_succeeded(&t, &config, true, 5999, 5000, 5999)); /* not for as long as it was out */
+	assert_int_equal(trouble_ejected(&t, &config, 0), 1000);
+	assert_false(trouble_succeeded(&t, &config, true, 6000, 5000, 6000));
+	assert_int_equal(trouble_ejected(&t, &config, 0), 100);
 	/* On probation one failure is enough. */
-	assert_int_equal(trouble_failed(&t, &config, FAILURE_HARD, 0, 7000).reason, EJECT_SILENT);
+	assert_int_equal(trouble_failed(&t, &config, FAILURE_HARD, 0, 7000, 7000).reason, EJECT_SILENT);
 }
 
 /* Windows' numbers wrap, and what lies far back is not taken for now. */
@@ -77,11 +113,11 @@ static void test_wrap(void **state)
 
 	trouble_clear(&t);
 	for (unsigned i = 0; i < 4; i++)
-		v = trouble_failed(&t, &c, FAILURE_CODE, i, 65535);
+		v = trouble_failed(&t, &c, FAILURE_CODE, i, 65535, 65535);
 	assert_int_equal(v.reason, EJECT_NONE);
-	v = trouble_failed(&t, &c, FAILURE_CODE, 9, 65536); /* the next one: the one before counts whole */
+	v = trouble_failed(&t, &c, FAILURE_CODE, 9, 65536, 65536); /* the next one: the one before counts whole */
 	assert_int_equal(v.reason, EJECT_SHARE);
-	v = trouble_failed(&t, &c, FAILURE_CODE, 9, 65539);
+	v = trouble_failed(&t, &c, FAILURE_CODE, 9, 65539, 65539);
 	assert_int_equal(v.reason, EJECT_NONE);
 }
 
@@ -94,7 +130,7 @@ static _Atomic(unsigned) verdicts;
 static void *fail_often(void *ctx)
 {
 	for (unsigned i = 0; i < EACH; i++)
-		if (trouble_failed(&shared, ctx, FAILURE_HARD, 0, 5).reason != EJECT_NONE)
+		if (trouble_failed(&shared, ctx, FAILURE_HARD, 0, 5, 5).reason != EJECT_NONE)
 			atomic_fetch_add(&verdicts, 1);
 	return NULL;
 }
@@ -175,7 +211,7 @@ static void test_returns(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_window), cmocka_unit_test(test_times), cmocka_unit_test(test_wrap),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_window), cmocka_unit_test(test_rows), cmocka_unit_test(test_times), cmocka_unit_test(test_wrap),
 					    cmocka_unit_test(test_together), cmocka_unit_test(test_ramp), cmocka_unit_test(test_returns) };
 
 	eal_for_test("16");
