@@ -11,6 +11,7 @@
 #include "error.h"
 #include "model/compile.h"
 #include "model/fields.h"
+#include "model/number_lines.h"
 #include "sip/via.h"
 #include "yaml_file.h"
 
@@ -241,6 +242,8 @@ static int load_control(const struct raw_config *raw, struct config *c, char *er
 		err = load_path(raw->state_file, "state_file", c->state_file, sizeof(c->state_file), error);
 	if (!err)
 		err = load_path(raw->token_key_file, "token_key_file", c->token_key_file, sizeof(c->token_key_file), error);
+	if (!err)
+		err = load_path(raw->numbers_file, "numbers_file", c->numbers_file, sizeof(c->numbers_file), error);
 	drain = raw->drain_timeout_s ? *raw->drain_timeout_s : 30;
 	if (!err && (drain < 0 || drain > 86400))
 		err = error_set(error, -ERR_INVALID, "drain_timeout_s: %lld is not in 0..86400", (long long)drain);
@@ -448,6 +451,20 @@ out:
 	return err;
 }
 
+static int add_numbers(const struct config *c, struct model *m, char *error)
+{
+	int err = c->numbers_file[0] ? number_lines_add_file(m, &c->limits, c->numbers_file, error) : 0;
+
+	if (err)
+		error_prefix(error, "numbers_file");
+	return err;
+}
+
+int config_load_numbers(const struct config *c, char *error)
+{
+	return add_numbers(c, c->routing, error);
+}
+
 int config_load_routing(const struct config *c, struct model **ret_model, char *error)
 {
 	struct yaml_file *y;
@@ -466,6 +483,11 @@ int config_load_routing(const struct config *c, struct model **ret_model, char *
 		yaml_file_release(&config_schema, data);
 	}
 	yaml_file_free(y);
+	if (!err) {
+		err = add_numbers(c, *ret_model, error);
+		if (err)
+			model_free(*ret_model);
+	}
 	return err;
 }
 

@@ -39,7 +39,7 @@ struct config {
 	struct number_plan number_plan;
 	struct probe_settings probe; /* every key is given */
 	char control_socket[108], control_group[64];
-	char state_file[256], token_key_file[256]; /* empty: none */
+	char state_file[256], token_key_file[256], numbers_file[256]; /* empty: none */
 	struct cdr_file_config cdr;
 	struct resolver_config resolver;
 	struct versions_limits versions;
@@ -54,5 +54,9 @@ int config_load(const char *path, struct config **ret_config, char *error);
 /* NULL is ignored. */
 void config_free(struct config *c);
 
-/* Only the routing sections of the file, by the limits of c. 0 or as config_load. control-only */
+/* The numbers of numbers_file, added to those of c->routing. Apart from config_load, since they are not read where a state file has them. 0 or as
+ * config_load. control-only */
+int config_load_numbers(const struct config *c, char *error);
+
+/* Only the routing sections of the file, with its numbers_file, by the limits of c. 0 or as config_load. control-only */
 int config_load_routing(const struct config *c, struct model **ret_model, char *error);

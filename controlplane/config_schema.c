@@ -137,6 +137,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("cdr", OPTIONAL, struct raw_config, cdr, cdr_fields),
 	CYAML_FIELD_MAPPING_PTR("versions", OPTIONAL, struct raw_config, versions, versions_fields),
 	CYAML_FIELD_MAPPING_PTR("alarms", OPTIONAL, struct raw_config, alarms, alarms_fields),
+	CYAML_FIELD_STRING_PTR("numbers_file", OPTIONAL, struct raw_config, numbers_file, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_STRING_PTR("state_file", OPTIONAL, struct raw_config, state_file, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_STRING_PTR("token_key_file", OPTIONAL, struct raw_config, token_key_file, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_INT_PTR("drain_timeout_s", OPTIONAL, struct raw_config, drain_timeout_s),

@@ -90,7 +90,7 @@ struct raw_config {
 	struct raw_resolver *resolver;
 	struct raw_versions *versions;
 	struct raw_alarms *alarms;
-	char *state_file, *token_key_file, *region;
+	char *state_file, *token_key_file, *numbers_file, *region;
 	int64_t *drain_timeout_s;
 	struct raw_routing routing; /* its four sections stand at the top of the file */
 };

@@ -14,6 +14,7 @@
 #include "alarms/alarms_json.h"
 #include "alarms/watch.h"
 #include "api/control.h"
+#include "api/operations_load.h"
 #include "api/rpc.h"
 #include "api/server.h"
 #include "base/err.h"
@@ -422,6 +423,8 @@ static int start_routing(struct daemon *d, char *error)
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	}
 	err = routing_init(&d->routing, publisher, state, &d->config->limits, error);
+	if (!err && (!state || access(d->config->state_file, F_OK) != 0)) /* else it has the numbers */
+		err = config_load_numbers(d->config, error);
 	if (!err)
 		err = open_versions(d, error);
 	if (!err) {
@@ -535,6 +538,8 @@ static int start(struct daemon *d, const char *version, char *error)
 		err = privileges_seal(error);
 	if (!err)
 		err = start_dataplane(d, error);
+	if (!err)
+		privileges_leave_cores(d->config->dataplane.cores, d->config->dataplane.workers);
 	if (!err && !dataplane_hugepages(d->dataplane))
 		log_line(LOG_LEVEL_NOTICE, "no free hugepages: running on ordinary memory (--no-huge), slower");
 	if (!err)
@@ -566,6 +571,7 @@ static void stop(struct daemon *d)
 		event_free(d->doorbell);
 	if (d->more)
 		event_free(d->more);
+	number_load_free(d->control.load);
 	cdr_free(d->cdr);
 	prober_free(d->prober);
 	ejections_free(d->ejections);

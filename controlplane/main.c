@@ -44,7 +44,10 @@ static int run(const char *path, bool check)
 			log_line(LOG_LEVEL_ERROR, "%s", error);
 		return EXIT_CONFIG;
 	}
-	if (check) {
+	if (check && config_load_numbers(config, error)) {
+		fprintf(stderr, "%s\n", error);
+		status = EXIT_CONFIG;
+	} else if (check) {
 		printf("%s: good: %u worker(s), %u port(s), %u listener(s), %u trunks, %u profiles\n", path, config->dataplane.workers,
 		       config->dataplane.port_count, config->dataplane.listener_count, config->routing->trunk_count,
 		       config->routing->profile_count);

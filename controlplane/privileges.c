@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "privileges.h"
 
+#include <sched.h>
 #include <cap-ng.h>
 #include <errno.h>
 #include <string.h>
@@ -32,4 +33,17 @@ int privileges_drop(char *error)
 	if (capng_apply(CAPNG_SELECT_CAPS))
 		return error_set(error, -ERR_IO, "capabilities cannot be dropped: %s", strerror(errno));
 	return 0;
+}
+
+void privileges_leave_cores(const int *cores, unsigned count)
+{
+	cpu_set_t may;
+
+	if (sched_getaffinity(0, sizeof(may), &may))
+		return;
+	for (unsigned i = 0; i < count; i++)
+		if (cores[i] >= 0 && cores[i] < CPU_SETSIZE)
+			CPU_CLR((size_t)cores[i], &may);
+	if (CPU_COUNT(&may))
+		sched_setaffinity(0, sizeof(may), &may); /* refused: it stays where it was */
 }

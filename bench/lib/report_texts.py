@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What docs/performance.md says about each figure. The figures themselves come from bench/all."""
 
-UNITS = {"us": "µs", "x Kamailio": "× Kamailio", "x small": "× small", "x one": "× one worker"}
+UNITS = {"us": "µs", "x Kamailio": "× Kamailio", "x small": "× small", "x one": "× one worker", "x without": "× without changes"}
 
 # key: (title, what it is, what it is not)
 FIGURES = {
@@ -66,6 +66,22 @@ FIGURES = {
     "two_workers": (
         "Two workers", "Throughput of two workers in one process as a multiple of one's, input prepared beforehand, random Call-IDs: half of all messages "
         "change cores.", ""),
+    "numbers_load": (
+        "Ten million numbers", "From a file (`numbers_file`) through the model into the tables that workers read, as at strowgerd's start: seconds, and "
+        "resident memory of all of it, the operator's copy included, at most 700 MiB. Beside it a whole strowgerd: started with the file, given the same over "
+        "the control socket by `strowgerctl numbers load`, started from its state file.", "On a machine that others share, the time is theirs too."),
+    "number_move": (
+        "One number moved", "Any of ten million, to any other profile: the control thread's time from the validated request to the change's being in force, "
+        "p99.9 at most 50 µs. Beside it what the control thread spends on a change that comes over the control socket, JSON and all.",
+        "Nothing is written to a disk here; with a `state_file` a change is one line more in it."),
+    "publication_seen": (
+        "A change is seen", "Workers turn on threads of their own and look the changed number up after each turn: the time from the change's being in "
+        "force to its being seen, p99. `late` counts looks after a turn that began behind the change and did not see it: there must be none.",
+        "Changes that came while the worker's own thread was kept from its core for 100 µs or more are counted apart."),
+    "publication_loop": (
+        "Workers do not notice changes", "How long the turns of a worker under load over memif take that have work in them (`strowgerctl workers --loop`): p99 "
+        "with ten thousand changes a second over the control socket, as a multiple of p99 without.",
+        "On two cores the generator, the control thread and who sends the changes share one; the worker has the other."),
     "memory_call": ("Memory of a live call", "Resident bytes, with all that its record will print: a Call-ID of 60 bytes, three attempts.", ""),
     "memory_invite": ("Memory of an INVITE in progress", "Resident bytes of transactions, attempt, the kept message and the call; and of one that only lingers.",
                       ""),
@@ -105,7 +121,7 @@ RUN_AGAIN = [
     "",
     "    bench/all            # everything, and this page anew; about an hour, on a machine with nothing else to do",
     "    bench/all --quick    # rough figures in two to three minutes",
-    "    bench/micro | bench/pipeline | bench/wire | bench/versus    # one of them; --help says what it does",
+    "    bench/micro | bench/pipeline | bench/publication | bench/wire | bench/versus    # one of them; --help says what it does",
     "",
     "`--json FILE` keeps the figures. Each command installs what it lacks and builds what it runs, without assertions, in `build-release/`.",
 ]
@@ -117,5 +133,7 @@ PLOTS = {
     "endpoints": {"title": "Cost against endpoints", "x": "endpoints", "y": "ns per message", "log_x": True},
     "message bytes": {"title": "Cost against message size", "x": "bytes per message", "y": "ns per message"},
     "INVITE/s": {"title": "CPU per forwarded message against load, kernel included", "x": "INVITE/s", "y": "µs per forwarded message"},
+    "turn us": {"title": "How long a worker's turns take, without and with changes of numbers", "x": "µs", "y": "share of turns that take longer", "log_x": True,
+                "log_y": True},
     "delay load": {"title": "Delay over memif against load", "x": "messages/s", "y": "µs, there and back", "log_y": True},
 }

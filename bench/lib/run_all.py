@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Runs bench/micro, bench/pipeline, bench/wire and bench/versus one after the other, prints every figure beside what it is to reach, and writes
+"""Runs bench/micro, bench/pipeline, bench/publication, bench/wire and bench/versus one after the other, prints every figure beside what it is to reach, and writes
 docs/performance.md with its plots.
 
 Exit status: 0 when all of them ran, whether or not a figure was reached; 1 when one could not run (the others still do)."""
@@ -16,8 +16,8 @@ from machine import LIB
 from programs import built
 from result import Results, arguments
 
-PROGRAMS = ("micro", "pipeline", "wire", "versus")
-TARGETS = ["strowgerd", "strowgerctl", *(f"bench/strowger-{name}" for name in ("bench", "pipeline", "wire", "versus"))]
+PROGRAMS = ("micro", "pipeline", "publication", "wire", "versus")
+TARGETS = ["strowgerd", "strowgerctl", *(f"bench/strowger-{name}" for name in ("bench", "pipeline", "publication", "wire", "versus"))]
 
 
 def one(name, options, folder):

@@ -252,7 +252,8 @@ class Strowger:
 
     name = "strowger"
 
-    def __init__(self, bed, transactions=65536, calls=65536, call_age_s=43200, message_mb=256):
+    def __init__(self, bed, transactions=65536, calls=65536, call_age_s=43200, message_mb=256, more=None, room=None):
+        """more: keys of the configuration that stand in the place of these; room: limits beside these."""
         self.bed = bed
         self.socket_path = os.path.join(bed.directory, "control.sock")
         port = {"name": "sip0", "mtu": 1500, "addresses": [f"{US}/{PREFIX}"]}
@@ -264,12 +265,14 @@ class Strowger:
             "workers": {"cores": [DEVICE_CORE], "idle": "spin"},
             "ports": [port],
             "listeners": [{"address": US, "port": 5060}],
-            "limits": {"transactions": transactions, "calls": calls, "call_age_s": call_age_s, "message_mb": message_mb, "mbufs": 16384},
+            "limits": {"transactions": transactions, "calls": calls, "call_age_s": call_age_s, "message_mb": message_mb, "mbufs": 16384,
+                       **(room or {})},
             "number_plan": {"country_code": "44"},
             "probe": {"enabled": False},
             "control": {"socket": self.socket_path},
             "drain_timeout_s": 0,
             **routing(),
+            **(more or {}),
         }
         path = os.path.join(bed.directory, "strowgerd.yaml")
         with open(path, "w", encoding="utf-8") as file:
@@ -309,22 +312,22 @@ class Strowger:
         lines = [f"neigh replace 10.78.{net}.{101 + i} lladdr {mac} dev sip0 nud permanent" for net in (1, 2) for i in range(MAKES)]
         run("ip", "-n", self.bed.device_space, "-batch", "-", words="\n".join(lines) + "\n")
 
-    def _call(self, method):
+    def call(self, method, **params):
         """One question on the control socket: a process for each would take time from what is measured."""
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
             door.settimeout(10)
             door.connect(self.socket_path)
             with door.makefile("rwb") as file:
-                file.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": {}}).encode() + b"\n")
+                file.write(json.dumps({"jsonrpc": "2.0", "id": 1, "method": method, "params": params}).encode() + b"\n")
                 file.flush()
                 return json.loads(file.readline())["result"]
 
     def busy(self):
         """Share of the last whole second that the worker had something to do."""
-        return self._call("workers")[0]["busy_percent"] / 100
+        return self.call("workers")[0]["busy_percent"] / 100
 
     def counters(self):
-        return self._call("counters")["total"]
+        return self.call("counters")["total"]
 
     def pid(self):
         return self.process.child.pid

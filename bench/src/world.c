@@ -205,7 +205,8 @@ static int add_carriers(struct world *w)
 static int fill_tables(struct world *w)
 {
 	struct shape s = shape_of(&w->config);
-	struct tables_limits limits = { w->config.workers, w->config.numbers, 100, s.profiles, s.trunks + CARRIERS, w->config.endpoints };
+	struct tables_limits limits = { w->config.workers, RTE_MAX(w->config.numbers, w->config.room), 100, s.profiles + (w->config.room ? 100 : 0),
+					s.trunks + CARRIERS, w->config.endpoints };
 	uint32_t *slots = calloc(s.profiles, sizeof(*slots));
 	struct route on_link = { .port = 0 };
 	uint64_t before = resident_bytes();

@@ -13,6 +13,7 @@
 struct world_config {
 	unsigned workers;
 	uint32_t numbers, endpoints;
+	uint32_t room; /* numbers that the table has room for where it is more than `numbers`, and a hundred profiles more */
 	uint32_t max_transactions, max_calls, message_mb;
 	uint32_t mbufs, ring; /* frames that may be on the wire; the ring's size is a power of two */
 	unsigned trace_mb;    /* strowgerd's default is 8 */

@@ -8,6 +8,7 @@
 
 struct alarms;
 struct cdr;
+struct number_load;
 struct config;
 struct prober;
 struct resolver;
@@ -29,6 +30,8 @@ struct control {
 	bool draining; /* the node: new calls get 503 */
 	bool stopping; /* and for good */
 	uint64_t drain_since_s, drain_deadline_s; /* Unix time; deadline 0: none */
+	struct number_load *load; /* NULL: none is under way; number_load_free */
+	uint64_t loads;		  /* so far */
 	struct worker_gauges gauges[WORKERS_MAX]; /* as of the last second: reading them resets the busy share */
 	void (*changed)(void *ctx); /* tables were published: something is retired */
 	void *ctx;

@@ -34,6 +34,10 @@ int operation_profile_get(struct control *c, const json_t *params, json_t **ret_
 int operation_profile_set(struct control *c, const json_t *params, json_t **ret_result, char *error);
 
 int operation_numbers(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_numbers_begin(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_numbers_add(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_numbers_commit(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_numbers_abort(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_number_set(struct control *c, const json_t *params, json_t **ret_result, char *error);
 
 int operation_resolve(struct control *c, const json_t *params, json_t **ret_result, char *error);

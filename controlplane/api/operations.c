@@ -65,6 +65,22 @@ static const struct operation_param number_set[] = {
 	{ 0 },
 };
 
+static const struct operation_param numbers_begin[] = { { "expected", PARAM_INTEGER, false, "about how many will come" }, { 0 } };
+
+static const struct operation_param numbers_add[] = {
+	{ "load", PARAM_INTEGER, true, "as numbers.begin answered" },
+	{ "text", PARAM_TEXT, true, "lines: \"+442035550100 london\", a prefix as \"+4420* london\"; may end within a line" },
+	{ 0 },
+};
+
+static const struct operation_param numbers_commit[] = {
+	{ "load", PARAM_INTEGER, true, "as numbers.begin answered" },
+	{ "dry_run", PARAM_BOOLEAN, false, "only say what would change" },
+	{ 0 },
+};
+
+static const struct operation_param numbers_abort[] = { { "load", PARAM_INTEGER, true, "as numbers.begin answered" }, { 0 } };
+
 static const struct operation_param apply[] = {
 	{ "trunks", PARAM_LIST, false, "a section that is given replaces that section whole" },
 	{ "profiles", PARAM_LIST, false, "" },
@@ -163,6 +179,10 @@ static const struct operation table[] = {
 	{ "profile.set", "change knobs, strategy or targets of a profile", OPERATION_CHANGES, profile_set, operation_profile_set },
 	{ "numbers", "numbers and prefixes", OPERATION_LOOKS, numbers, operation_numbers },
 	{ "number.set", "lead a number or prefix to a profile, or remove it", OPERATION_CHANGES, number_set, operation_number_set },
+	{ "numbers.begin", "begin a list of any length that is to replace all numbers and prefixes; one at a time", OPERATION_ACTS, numbers_begin, operation_numbers_begin },
+	{ "numbers.add", "the next piece of it; what is wrong with it ends the load", OPERATION_ACTS, numbers_add, operation_numbers_add },
+	{ "numbers.commit", "put it in force; answers the difference", OPERATION_CHANGES, numbers_commit, operation_numbers_commit },
+	{ "numbers.abort", "forget it", OPERATION_ACTS, numbers_abort, operation_numbers_abort },
 	{ "apply", "replace routing sections; answers the difference", OPERATION_CHANGES, apply, operation_apply },
 	{ "export", "trunks, profiles and domains in force, as apply takes them", OPERATION_LOOKS, none, operation_export },
 	{ "route", "where a call would go, and why", OPERATION_LOOKS, route, operation_route },

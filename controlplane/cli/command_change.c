@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Commands that change. */
+#include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "cli/client.h"
 #include "cli/commands.h"
@@ -255,5 +257,94 @@ int command_apply(const struct invocation *i, struct client *c)
 		status = CTL_USAGE;
 	}
 	yaml_file_free(y);
+	return status;
+}
+
+/* ---- numbers load */
+
+#define PIECE_BYTES	(128u << 10)
+#define BYTES_OF_A_LINE 20 /* about */
+
+static int send_piece(const struct invocation *i, struct client *c, json_int_t load, const char *text, size_t n)
+{
+	json_t *piece = json_stringn(text, n), *result = NULL;
+	char *message = NULL;
+	int status;
+
+	if (!piece) {
+		fprintf(stderr, "strowgerctl: %s: not UTF-8 text\n", i->file);
+		return CTL_USAGE;
+	}
+	status = client_call(c, "numbers.add", json_pack("{s:I, s:o}", "load", load, "text", piece), &result, &message);
+	if (status == CTL_REFUSED)
+		fprintf(stderr, "strowgerctl: refused: %s: %s\n", i->file, message);
+	free(message);
+	json_decref(result);
+	return status;
+}
+
+/* In pieces of whole lines, so that no character is cut. */
+static int send_lines(const struct invocation *i, struct client *c, FILE *f, json_int_t load)
+{
+	char *text = malloc(PIECE_BYTES);
+	size_t held = 0, n;
+	int status = text ? CTL_OK : CTL_REFUSED;
+
+	while (status == CTL_OK && (n = fread(text + held, 1, PIECE_BYTES - held, f)) > 0) {
+		const char *newline = memrchr(text, '\n', held + n);
+		size_t whole = newline ? (size_t)(newline - text) + 1 : held + n;
+
+		status = send_piece(i, c, load, text, whole);
+		held = held + n - whole;
+		memmove(text, text + whole, held);
+	}
+	if (status == CTL_OK && held)
+		status = send_piece(i, c, load, text, held);
+	free(text);
+	if (status == CTL_OK && ferror(f)) {
+		fprintf(stderr, "strowgerctl: %s: %s\n", i->file, strerror(errno));
+		status = CTL_USAGE;
+	}
+	return status;
+}
+
+static void abort_load(struct client *c, json_int_t load)
+{
+	json_t *result = NULL;
+	char *message = NULL;
+
+	client_call(c, "numbers.abort", json_pack("{s:I}", "load", load), &result, &message);
+	free(message);
+	json_decref(result);
+}
+
+int command_numbers_load(const struct invocation *i, struct client *c)
+{
+	FILE *f = strcmp(i->file, "-") == 0 ? stdin : fopen(i->file, "re");
+	struct stat st = { .st_size = 0 };
+	json_t *result = NULL;
+	char *message = NULL;
+	json_int_t load;
+	int status;
+
+	if (!f || fstat(fileno(f), &st)) {
+		fprintf(stderr, "strowgerctl: %s: %s\n", i->file, strerror(errno));
+		return CTL_USAGE;
+	}
+	status = client_call(c, "numbers.begin", json_pack("{s:I}", "expected", (json_int_t)(st.st_size / BYTES_OF_A_LINE)), &result, &message);
+	if (status == CTL_REFUSED)
+		fprintf(stderr, "strowgerctl: refused: %s\n", message);
+	free(message);
+	if (status == CTL_OK) {
+		load = json_integer_value(json_object_get(result, "load"));
+		json_decref(result);
+		status = send_lines(i, c, f, load);
+		if (status == CTL_OK)
+			status = change(i, c, "numbers.commit", json_pack("{s:I, s:b}", "load", load, "dry_run", i->dry_run));
+		else if (status == CTL_USAGE)
+			abort_load(c, load);
+	}
+	if (f != stdin)
+		fclose(f);
 	return status;
 }

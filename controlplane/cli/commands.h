@@ -88,6 +88,7 @@ int command_profiles(const struct invocation *i, struct client *c);
 int command_profile_show(const struct invocation *i, struct client *c);
 int command_profile_set(const struct invocation *i, struct client *c);
 int command_numbers(const struct invocation *i, struct client *c);
+int command_numbers_load(const struct invocation *i, struct client *c);
 int command_number_set(const struct invocation *i, struct client *c);
 int command_number_delete(const struct invocation *i, struct client *c);
 int command_prefix_set(const struct invocation *i, struct client *c);

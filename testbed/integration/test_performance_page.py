@@ -85,7 +85,7 @@ def test_figures_may_be_missing(tmp_path):
     assert not os.listdir(tmp_path / "performance")
 
 
-@pytest.mark.parametrize("name", ["calls", "numbers", "endpoints", "message-bytes", "invite-s", "delay-load"])
+@pytest.mark.parametrize("name", ["calls", "numbers", "endpoints", "message-bytes", "invite-s", "delay-load", "turn-us"])
 def test_plots_are_whole(tmp_path, name):
     page_of(tmp_path)
     tree = ElementTree.parse(tmp_path / "performance" / f"{name}.svg").getroot()

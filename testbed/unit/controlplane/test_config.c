@@ -180,7 +180,7 @@ static const struct {
 	/* syntax and schema: lines count from the top of the file */
 	{ "foo: 1\n",
 	  "5: foo: unknown key (known here: node region workers ports listeners limits timers ejection access number_plan probe server_name names control "
-	  "resolver cdr versions alarms state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
+	  "resolver cdr versions alarms numbers_file state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
 	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
 	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
 	{ "workers: {count: 1.5}\n", "5: workers.count: expected a whole number, not '1.5'" },

@@ -93,6 +93,41 @@ static void applies(void **state)
 	assert_int_equal(b->changes, 2);
 }
 
+/* A list in pieces: one at a time, in force as a whole or not at all. */
+static void loads_lists(void **state)
+{
+	struct bench *b = *state;
+
+	expect_refusal(b, "numbers.add", "{'load':1,'text':''}", "load: no such load is under way (numbers.begin begins one)");
+	expect(b, "numbers.begin", "{'expected':5}", "{'load':1}");
+	expect_refusal(b, "numbers.begin", "{}", "another list of numbers is being loaded; it ends, or is forgotten a minute after its last piece");
+	expect(b, "numbers.add", "{'load':1,'text':'+11 in\\n+12 r'}", "{'numbers':1}");
+	expect(b, "numbers.add", "{'load':1,'text':'r\\n+49* in'}", "{'numbers':2}");
+	expect(b, "numbers", "{}", "{'numbers_total':2,'prefixes_total':1}"); /* nothing yet */
+	expect(b, "numbers.commit", "{'load':1,'dry_run':true}", "{'applied':false,'total':5}");
+	expect_refusal(b, "numbers.commit", "{'load':1}", "load: no such load is under way (numbers.begin begins one)");
+	expect(b, "numbers.begin", "{}", "{'load':2}");
+	expect_refusal(b, "numbers.add", "{'load':1,'text':''}", "load: no such load is under way (numbers.begin begins one)");
+	expect(b, "numbers.add", "{'load':2,'text':'+11 in\\n+12 rr\\n+49* in'}", "{'numbers':2}");
+	expect(b, "numbers.commit", "{'load':2}", "{'applied':true,'total':5}");
+	expect(b, "numbers", "{}", "{'numbers':[{'number':'+11','profile':'in'},{'number':'+12','profile':'rr'}],'prefixes':[{'prefix':'+49','profile':'in'}]}");
+	/* what is wrong ends it, and changes nothing */
+	expect(b, "numbers.begin", "{}", "{'load':3}");
+	expect_refusal(b, "numbers.add", "{'load':3,'text':'+11 in\\n+12 nobody\\n'}", "line 2: 'nobody' is no profile");
+	expect_refusal(b, "numbers.add", "{'load':3,'text':''}", "load: no such load is under way (numbers.begin begins one)");
+	/* a profile that went meanwhile */
+	expect(b, "numbers.begin", "{}", "{'load':4}");
+	expect(b, "numbers.add", "{'load':4,'text':'+15 fall\\n'}", "{'numbers':1}");
+	expect(b, "numbers.abort", "{'load':4}", "{'aborted':true}");
+	expect(b, "numbers", "{}", "{'numbers_total':2}");
+	/* one that was left alone for a minute gives way */
+	expect(b, "numbers.begin", "{}", "{'load':5}");
+	fake_set_now(FAKE_NOW_MS + 60000);
+	expect(b, "numbers.begin", "{}", "{'load':6}");
+	expect(b, "numbers.abort", "{'load':6}", "{}");
+	fake_set_now(FAKE_NOW_MS);
+}
+
 static void refuses(void **state)
 {
 	static const struct {
@@ -489,7 +524,7 @@ int main(void)
 {
 #define WITH_BENCH(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		WITH_BENCH(looks),	     WITH_BENCH(changes),	 WITH_BENCH(applies),	     WITH_BENCH(refuses),
+		WITH_BENCH(looks),	     WITH_BENCH(changes),	 WITH_BENCH(applies),	     WITH_BENCH(loads_lists), WITH_BENCH(refuses),
 		WITH_BENCH(explains_routes), WITH_BENCH(speaks_json_rpc), WITH_BENCH(table_is_whole), WITH_BENCH(serves_sockets),
 		WITH_BENCH(slow_readers_do_not_block), WITH_BENCH(requests_are_bounded), WITH_BENCH(alarms_are_listed),
 		WITH_BENCH(alarms_are_told), WITH_BENCH(deaf_followers_lose_events),
