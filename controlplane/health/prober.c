@@ -136,13 +136,24 @@ static void tell(const struct prober *p, const struct probed *e, const struct en
 		 trunk ? trunk->name : "?", endpoint_health_name((enum endpoint_health)e->health.state), why);
 }
 
-/* Whoever came together was asked together, within a second: the second probe comes anywhere in the interval, and from then on they are spread. */
+/* From one probe to the next. */
+static uint64_t jittered(struct prober *p, uint64_t interval)
+{
+	return interval - interval / 10 + roll(p, interval / 5 + 1);
+}
+
+/* How long who begins at any moment waits for the next probe of a row that has always been: so many that begin together make no wave, neither now nor
+ * an interval later. */
+static uint64_t anywhere(struct prober *p, uint64_t interval)
+{
+	return roll(p, jittered(p, interval));
+}
+
+/* Whoever came together was asked together, within a second: with the second probe they are spread. */
 static uint64_t next_due(struct prober *p, struct probed *e, uint64_t now_ms)
 {
-	uint64_t interval = e->settings.interval_ms, due = e->sent_ms + interval - interval / 10 + roll(p, interval / 5 + 1);
+	uint64_t interval = e->settings.interval_ms, due = e->sent_ms + (e->spread ? jittered(p, interval) : anywhere(p, interval));
 
-	if (!e->spread && interval > FIRST_MS)
-		due = e->sent_ms + FIRST_MS + roll(p, interval - FIRST_MS + 1);
 	e->spread = true;
 	return due > now_ms ? due : now_ms + 1;
 }
@@ -293,14 +304,14 @@ void prober_advance(struct prober *p, uint64_t now_ms)
 
 static void arm_first(struct prober *p, struct probed *e, uint64_t now_ms)
 {
-	wheel_arm(p->wheel, &e->timer, now_ms + 1 + roll(p, e->settings.interval_ms < FIRST_MS ? e->settings.interval_ms : FIRST_MS));
+	e->spread = e->settings.interval_ms <= FIRST_MS;
+	wheel_arm(p->wheel, &e->timer, now_ms + 1 + (e->spread ? anywhere(p, e->settings.interval_ms) : roll(p, FIRST_MS)));
 }
 
 static void keep(struct prober *p, struct probed *e, const struct probe_settings *s, uint64_t now_ms)
 {
 	bool other_pace = e->settings.interval_ms != s->interval_ms;
 
-	e->spread = e->spread && !other_pace;
 	e->round = p->round;
 	e->settings = *s;
 	write_health(p, e, now_ms);

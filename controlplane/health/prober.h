@@ -20,7 +20,7 @@ struct prober;
 struct prober *prober_new(struct event_base *base, struct dataplane *d, const struct probe_settings *otherwise);
 void prober_free(struct prober *p);
 
-/* Takes over what is in force: endpoints that came are probed within their interval (1 s at most), those that stayed go on, those that went
+/* Takes over what is in force: endpoints that came are probed within a second (1.1 intervals, where that is less), those that stayed go on, those that went
  * are forgotten. Where the targets that use an endpoint want different things, the strictest has its way (probe_settings_stricter). Cheap when no other model was put in force since the last call. control-only */
 void prober_follow(struct prober *p, const struct routing *r);
 
