@@ -126,6 +126,7 @@ static void update_window(struct tcp *t, struct tcp_connection *c, const struct 
 		c->persist = false;
 		c->backoff = 0;
 		c->snd_nxt = c->snd_una;
+		c->progress_ms = t->now_ms; /* only from now on is it the peer's turn */
 		tcp_timers_stop(c, DEADLINE_RETRANSMIT);
 	}
 }

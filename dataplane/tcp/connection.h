@@ -114,6 +114,7 @@ struct tcp_connection {
 	/* times, ms */
 	uint64_t deadline[DEADLINES]; /* 0: none */
 	uint64_t heard_ms, sent_ms, progress_ms, challenge_ms;
+	uint64_t probing_since_ms; /* the first window probe that nothing was heard after; 0: none */
 	uint32_t challenges;
 	struct wheel_timer timer; /* for the earliest deadline, or sooner */
 

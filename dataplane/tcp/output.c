@@ -343,6 +343,8 @@ void tcp_output(struct tcp *t, struct tcp_connection *c)
 	}
 	if (c->ack_now)
 		tcp_output_ack(t, c);
+	if (c->ack_now) /* there was no buffer for it */
+		tcp_connection_dirty(t, c);
 	if (c->state != TCP_STATE_TIME_WAIT)
 		tcp_timers_retransmit(t, c, false);
 }

@@ -102,6 +102,7 @@ static bool steps(struct tcp *t, struct tcp_connection *c, const struct segment 
 	if (!tcp_acknowledge(t, c, s))
 		return false;
 	c->heard_ms = t->now_ms;
+	c->probing_since_ms = 0;
 	c->probes_unanswered = 0;
 	note_timestamp(t, c, s);
 	return true;

@@ -196,7 +196,7 @@ void tcp_icmp(struct tcp *t, const struct ip_port *local, const struct ip_port *
 
 /* Runs timers. */
 void tcp_advance(struct tcp *t, uint64_t now_us);
-/* When tcp_advance has something to do next, in µs, at the earliest; UINT64_MAX: never. */
+/* When tcp_advance or tcp_flush has something to do next, in µs, at the earliest; UINT64_MAX: never. */
 uint64_t tcp_next_due(const struct tcp *t);
 /* Sends what windows allow of all connections that something happened to since. */
 void tcp_flush(struct tcp *t, uint64_t now_us);

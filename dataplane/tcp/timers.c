@@ -88,13 +88,13 @@ void tcp_timers_retransmit(struct tcp *t, struct tcp_connection *c, bool restart
  * as long as its owner answers. */
 static void probe_window(struct tcp *t, struct tcp_connection *c)
 {
-	uint64_t since = c->heard_ms > c->progress_ms ? c->heard_ms : c->progress_ms;
-
-	if (t->now_ms - since >= t->config.user_timeout_ms && c->backoff) {
+	if (c->probing_since_ms && t->now_ms - c->probing_since_ms >= t->config.user_timeout_ms) {
 		tcp_count(t, COUNTER_tcp_timed_out);
 		tcp_connection_end(t, c, TCP_END_TIMEOUT);
 		return;
 	}
+	if (!c->probing_since_ms)
+		c->probing_since_ms = t->now_ms;
 	tcp_count(t, COUNTER_tcp_window_probes);
 	c->snd_nxt = c->snd_una;
 	c->force_send = true;
@@ -246,5 +246,7 @@ uint64_t tcp_next_due(const struct tcp *t)
 {
 	uint64_t due_ms = wheel_next_due(t->wheel);
 
+	if (t->dirty_head)
+		return t->now_us;
 	return due_ms == UINT64_MAX ? UINT64_MAX : due_ms * 1000;
 }
