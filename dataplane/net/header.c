@@ -46,8 +46,19 @@ void header_v6_fragment(uint8_t *p, uint32_t id, uint32_t offset, bool more)
 	put32(p + 4, id);
 }
 
-void header_udp(uint8_t *udp, const struct ip_port *source, const struct ip_port *destination, const uint8_t *payload, uint32_t bytes,
-		bool partial)
+uint16_t header_udp_sum(uint64_t sum)
+{
+	uint16_t folded = checksum_fold(sum);
+
+	return folded ? folded : 0xffff; /* zero would say that there is none (RFC 768) */
+}
+
+uint16_t header_udp_partial(uint64_t pseudo)
+{
+	return (uint16_t)~checksum_fold(pseudo);
+}
+
+void header_udp(uint8_t *udp, const struct ip_port *source, const struct ip_port *destination, const uint8_t *payload, uint32_t bytes)
 {
 	uint32_t address_bytes = source->ip.family == IP_V4 ? 4 : 16;
 	uint64_t sum = checksum_pseudo(source->ip.bytes, destination->ip.bytes, address_bytes, PROTO_UDP, UDP_BYTES + bytes);
@@ -57,13 +68,6 @@ void header_udp(uint8_t *udp, const struct ip_port *source, const struct ip_port
 	put16(udp + 2, destination->port);
 	put16(udp + 4, (uint16_t)(UDP_BYTES + bytes));
 	put16(udp + 6, 0);
-	if (partial) {
-		folded = (uint16_t)~checksum_fold(sum);
-	} else {
-		folded = checksum_fold(checksum_add(checksum_words(sum, udp, UDP_BYTES / 4), payload, bytes));
-		/* Zero would say that there is none (RFC 768). */
-		if (!folded)
-			folded = 0xffff;
-	}
+	folded = header_udp_sum(checksum_add(checksum_words(sum, udp, UDP_BYTES / 4), payload, bytes));
 	memcpy(udp + 6, &folded, 2);
 }

@@ -24,6 +24,11 @@ void header_v6(uint8_t *ip, const struct ip_addr *source, const struct ip_addr *
 /* The Fragment header of RFC 8200 §4.5, 8 bytes. any */
 void header_v6_fragment(uint8_t *p, uint32_t id, uint32_t offset, bool more);
 
-/* 8 bytes, the checksum over `payload` in it; with `partial` only the pseudo header's sum, for the driver to go on from. any */
-void header_udp(uint8_t *udp, const struct ip_port *source, const struct ip_port *destination, const uint8_t *payload, uint32_t bytes,
-		bool partial);
+/* What stands in the checksum field: the complement of the folded sum, and never zero, which would say that there is none (RFC 768). any */
+uint16_t header_udp_sum(uint64_t sum);
+
+/* What stands there for a driver to go on from: the folded sum of the pseudo header. any */
+uint16_t header_udp_partial(uint64_t pseudo);
+
+/* 8 bytes, the checksum over `payload` in it. any */
+void header_udp(uint8_t *udp, const struct ip_port *source, const struct ip_port *destination, const uint8_t *payload, uint32_t bytes);

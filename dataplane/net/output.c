@@ -8,7 +8,9 @@
 #include <rte_mbuf.h>
 
 #include "base/err.h"
+#include "base/partial.h"
 #include "base/random.h"
+#include "net/checksum.h"
 #include "net/header.h"
 #include "port.h"
 #include "tables/routes.h"
@@ -31,13 +33,17 @@ struct queue {
 	struct rte_mbuf *frames[BATCH];
 };
 
-/* A destination lately sent to: peers are few, and messages many. */
-#define HOPS 1024 /* a power of two */
+/* A way lately sent by: peers are few, and messages many. */
+#define PATHS	   1024 /* a power of two */
+#define HEAD_BYTES (ETHER_BYTES + IPV6_BYTES + UDP_BYTES)
 
-struct known_hop {
-	struct ip_addr ip;
+struct path {
+	struct ip_port source, destination;
 	uint32_t version; /* of the routes, by which it was found */
 	struct route_result hop;
+	uint64_t ip_sum;	  /* of the IPv4 header as it stands below */
+	uint64_t pseudo, udp_sum; /* of the addresses and the protocol; of the ports too */
+	uint8_t head[HEAD_BYTES]; /* Ethernet, IP, UDP; lengths, identification and checksums are zero */
 };
 
 struct output {
@@ -49,7 +55,7 @@ struct output {
 	uint32_t reserved;
 	uint32_t ids, ids_key; /* identifications: a counter and what hides it */
 	uint8_t scratch[RTE_ALIGN_CEIL(OUTPUT_PAYLOAD_MAX, 64)];
-	struct known_hop hops[HOPS];
+	struct path paths[PATHS];
 	struct queue queues[];
 };
 
@@ -203,28 +209,61 @@ static void leave(struct output *o, const struct datagram *d, struct rte_mbuf *m
 	enqueue(o, d->hop.port, m);
 }
 
-static void send_whole(struct output *o, const struct datagram *d)
+/* One packet for a neighbour that is known: what is the same in all of them is copied. */
+static void send_known(struct output *o, const struct path *path, uint32_t bytes, uint32_t id)
+{
+	struct rte_mbuf *m = o->spares[--o->spare_count];
+	bool v4 = path->destination.ip.family == IP_V4, offload = o->queues[path->hop.port].sums;
+	uint32_t header = v4 ? IPV4_BYTES : IPV6_BYTES;
+	const uint8_t *payload = rte_pktmbuf_mtod(m, const uint8_t *);
+	uint16_t udp_bytes = htons((uint16_t)(UDP_BYTES + bytes)), sum;
+	uint8_t *ip, *udp;
+
+	m->data_len = (uint16_t)bytes;
+	m->pkt_len = bytes;
+	ip = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(ETHER_BYTES + header + UDP_BYTES)) + ETHER_BYTES;
+	udp = ip + header;
+	if (v4) {
+		uint16_t total = htons((uint16_t)(IPV4_BYTES + UDP_BYTES + bytes)), number = htons((uint16_t)id);
+
+		memcpy(ip - ETHER_BYTES, path->head, ETHER_BYTES + IPV4_BYTES + UDP_BYTES);
+		memcpy(ip + 2, &total, 2);
+		memcpy(ip + 4, &number, 2);
+		sum = offload ? 0 : checksum_fold(path->ip_sum + total + number);
+		memcpy(ip + 10, &sum, 2);
+	} else {
+		memcpy(ip - ETHER_BYTES, path->head, ETHER_BYTES + IPV6_BYTES + UDP_BYTES);
+		memcpy(ip + 4, &udp_bytes, 2);
+	}
+	memcpy(udp + 4, &udp_bytes, 2);
+	if (offload) {
+		sum = header_udp_partial(path->pseudo + udp_bytes);
+		m->l2_len = ETHER_BYTES;
+		m->l3_len = header;
+		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6);
+	} else {
+		sum = header_udp_sum(checksum_add(path->udp_sum + 2ull * udp_bytes, payload, bytes));
+	}
+	memcpy(udp + 6, &sum, 2);
+	enqueue(o, path->hop.port, m);
+}
+
+/* One packet for the kernel to find the neighbour of. */
+static void send_unknown(struct output *o, const struct datagram *d)
 {
 	struct rte_mbuf *m = o->spares[--o->spare_count];
 	uint32_t header = header_bytes(d->family);
-	bool offload = d->known && o->queues[d->hop.port].sums;
 	uint8_t *ip;
 
 	m->data_len = (uint16_t)d->bytes;
 	m->pkt_len = d->bytes;
 	ip = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(header + UDP_BYTES));
-	header_udp(ip + header, d->source, d->destination, d->payload, d->bytes, offload);
+	header_udp(ip + header, d->source, d->destination, d->payload, d->bytes);
 	if (d->family == IP_V4)
-		header_v4(ip, &d->source->ip, &d->destination->ip, UDP_BYTES + d->bytes, (uint16_t)d->id, 0, !offload);
+		header_v4(ip, &d->source->ip, &d->destination->ip, UDP_BYTES + d->bytes, (uint16_t)d->id, 0, true);
 	else
 		header_v6(ip, &d->source->ip, &d->destination->ip, UDP_BYTES + d->bytes, PROTO_UDP);
-	if (offload) {
-		m->l2_len = ETHER_BYTES;
-		m->l3_len = header;
-		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM |
-			       (d->family == IP_V4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6);
-	}
-	leave(o, d, m);
+	o->config.to_kernel(o->config.ctx, m, d->hop.port);
 }
 
 /* Bytes offset .. offset + n of what IP carries (the UDP header and the payload) as one fragment in m. */
@@ -269,7 +308,7 @@ static void send_fragments(struct output *o, const struct datagram *d, uint32_t 
 		count(o, COUNTER_drop_no_mbuf, 1);
 		return;
 	}
-	header_udp(udp, d->source, d->destination, d->payload, d->bytes, false);
+	header_udp(udp, d->source, d->destination, d->payload, d->bytes);
 	for (unsigned i = 0; i < n; i++)
 		write_fragment(d, udp, i * chunk, RTE_MIN(chunk, total - i * chunk), fragments[i]);
 	for (unsigned i = 0; i < n; i++)
@@ -277,43 +316,61 @@ static void send_fragments(struct output *o, const struct datagram *d, uint32_t 
 	count(o, COUNTER_fragmented_out, 1);
 }
 
-static_assert(HOPS == 1 << 10, "place_of takes ten bits");
+static_assert(PATHS == 1 << 10, "place_of takes ten bits");
 
-static struct known_hop *place_of(struct output *o, const struct ip_addr *ip)
+static struct path *place_of(struct output *o, const struct ip_port *source, const struct ip_port *destination)
 {
-	uint64_t a, b;
+	const uint8_t *ip = destination->ip.bytes;
 
-	memcpy(&a, ip->bytes, 8);
-	memcpy(&b, ip->bytes + 8, 8);
-	return &o->hops[(a ^ b) * 0x9e3779b97f4a7c15ULL >> 54];
+	return &o->paths[(load_64(ip) ^ load_64(ip + 8) ^ (uint64_t)destination->port << 32 ^ (uint64_t)source->port << 48) *
+			 0x9e3779b97f4a7c15ULL >> 54];
 }
 
-static enum route_verdict look_up(struct output *o, const struct ip_addr *ip, struct route_result *ret)
+static void fill(struct output *o, struct path *path, const struct ip_port *source, const struct ip_port *destination, uint32_t version,
+		 const struct route_result *hop)
+{
+	bool v4 = destination->ip.family == IP_V4;
+	uint8_t *ether = path->head, *ip = ether + ETHER_BYTES, *udp = ip + (v4 ? IPV4_BYTES : IPV6_BYTES);
+
+	*path = (struct path){ .source = *source, .destination = *destination, .version = version, .hop = *hop };
+	memcpy(ether, hop->mac, 6);
+	memcpy(ether + 6, o->queues[hop->port].mac, 6);
+	put16(ether + 12, v4 ? ETHERTYPE_V4 : ETHERTYPE_V6);
+	if (v4) {
+		header_v4(ip, &source->ip, &destination->ip, 0, 0, 0, false);
+		put16(ip + 2, 0);
+		path->ip_sum = checksum_words(0, ip, IPV4_BYTES / 4);
+	} else {
+		header_v6(ip, &source->ip, &destination->ip, 0, PROTO_UDP);
+	}
+	put16(udp, source->port);
+	put16(udp + 2, destination->port);
+	path->pseudo = checksum_pseudo(source->ip.bytes, destination->ip.bytes, v4 ? 4 : 16, PROTO_UDP, 0);
+	path->udp_sum = checksum_words(path->pseudo, udp, 1);
+}
+
+/* ROUTE_OK: *ret_path is the way. Otherwise *ret_hop says as much as routes_lookup does. */
+static enum route_verdict look_up(struct output *o, const struct ip_port *source, const struct ip_port *destination,
+				  struct path **ret_path, struct route_result *ret_hop)
 {
 	uint32_t version = routes_version(o->config.routes); /* before the look-up: a change during it shows */
-	struct known_hop *k = place_of(o, ip);
+	struct path *path = place_of(o, source, destination);
 	enum route_verdict verdict;
 
-	if (likely(k->version == version && ip_eq(&k->ip, ip))) {
-		*ret = k->hop;
+	*ret_path = path;
+	if (likely(path->version == version && ip_port_eq(&path->destination, destination) && ip_port_eq(&path->source, source)))
 		return ROUTE_OK;
-	}
-	verdict = routes_lookup(o->config.routes, ip, ret);
-	if (verdict == ROUTE_OK)
-		*k = (struct known_hop){ *ip, version, *ret };
+	verdict = routes_lookup(o->config.routes, &destination->ip, ret_hop);
+	if (verdict == ROUTE_OK && ret_hop->port < o->config.port_count)
+		fill(o, path, source, destination, version, ret_hop);
+	else if (verdict == ROUTE_OK)
+		verdict = ROUTE_NONE;
 	return verdict;
 }
 
-/* Where it goes; false: nowhere. */
-static bool find_hop(struct output *o, struct datagram *d, uint32_t *ret_mtu)
+static uint32_t mtu_to(const struct output *o, uint16_t port, uint8_t family)
 {
-	enum route_verdict verdict = look_up(o, &d->destination->ip, &d->hop);
-
-	d->known = verdict == ROUTE_OK;
-	if (verdict == ROUTE_NONE || d->hop.port >= o->config.port_count || (!d->known && !o->config.to_kernel))
-		return false;
-	*ret_mtu = RTE_MAX((uint32_t)o->queues[d->hop.port].mtu, d->family == IP_V4 ? (uint32_t)MTU_MIN_V4 : (uint32_t)MTU_MIN_V6);
-	return true;
+	return RTE_MAX((uint32_t)o->queues[port].mtu, family == IP_V4 ? (uint32_t)MTU_MIN_V4 : (uint32_t)MTU_MIN_V6);
 }
 
 /* Bijections: among 2^16 (IPv4) or 2^32 (IPv6) datagrams no identification comes twice, and the next is not the last plus one. */
@@ -332,25 +389,39 @@ static uint32_t identification(struct output *o, uint8_t family)
 	return x ^ x >> 16;
 }
 
+static int unroutable(struct output *o)
+{
+	count(o, COUNTER_drop_no_route, 1);
+	return -ERR_UNREACHABLE;
+}
+
 int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination)
 {
-	struct datagram d = {
-		.source = source,
-		.destination = destination,
-		.payload = o->in_scratch ? o->scratch : rte_pktmbuf_mtod(spare(o), const uint8_t *),
-		.bytes = len,
-		.family = destination->ip.family,
-	};
+	struct datagram d = { .source = source, .destination = destination, .bytes = len, .family = destination->ip.family };
+	enum route_verdict verdict;
+	struct path *path;
 	uint32_t mtu;
+	bool whole;
 
 	assert(len <= o->reserved);
-	if (unlikely(source->ip.family != d.family || d.family == IP_NONE || !find_hop(o, &d, &mtu))) {
-		count(o, COUNTER_drop_no_route, 1);
-		return -ERR_UNREACHABLE;
-	}
+	if (unlikely(source->ip.family != d.family || d.family == IP_NONE))
+		return unroutable(o);
+	verdict = look_up(o, source, destination, &path, &d.hop);
+	d.known = verdict == ROUTE_OK;
+	if (d.known)
+		d.hop = path->hop;
+	else if (verdict == ROUTE_NONE || d.hop.port >= o->config.port_count || !o->config.to_kernel)
+		return unroutable(o);
 	d.id = identification(o, d.family);
-	if (likely(!o->in_scratch && header_bytes(d.family) + UDP_BYTES + len <= mtu))
-		send_whole(o, &d);
+	mtu = mtu_to(o, d.hop.port, d.family);
+	whole = !o->in_scratch && header_bytes(d.family) + UDP_BYTES + len <= mtu;
+	if (likely(whole && d.known)) {
+		send_known(o, path, len, d.id);
+		return 0;
+	}
+	d.payload = o->in_scratch ? o->scratch : rte_pktmbuf_mtod(spare(o), const uint8_t *);
+	if (whole)
+		send_unknown(o, &d);
 	else
 		send_fragments(o, &d, mtu);
 	return 0;
