@@ -35,11 +35,11 @@
 #include "resolve/resolver.h"
 #include "resolve/rfc3263.h"
 #include "routing.h"
+#include "routing_versions.h"
 #include "tables/epoch.h"
 #include "tables/loads.h"
 #include "tables/tables.h"
 #include "token_keys.h"
-#include "versions/versions.h"
 
 #define RECLAIM_MS    5
 #define DRAIN_POLL_MS 50
@@ -367,48 +367,6 @@ static void wait_for_names(struct daemon *d)
 	dataplane_admit(d->dataplane, ADMIT_ALL);
 }
 
-/* A log that cannot be had is never a reason not to start: this process then keeps one in memory. */
-static int versions_in_memory(struct daemon *d, const char *why, char *error)
-{
-	char note[ERROR_TEXT_MAX];
-
-	alarm_raise(d->alarms, ALARM_STATE, "versions", "%s: the versions of this run are kept in memory only", why);
-	versions_free(d->routing.versions);
-	d->routing.versions = NULL;
-	return versions_open(NULL, &d->config->versions, &d->routing.versions, note, error);
-}
-
-static int open_versions(struct daemon *d, char *error)
-{
-	char path[sizeof(d->config->state_file) + sizeof(".versions")], note[ERROR_TEXT_MAX], why[ERROR_TEXT_MAX];
-	int err;
-
-	snprintf(path, sizeof(path), "%s.versions", d->config->state_file);
-	err = versions_open(d->config->state_file[0] ? path : NULL, &d->config->versions, &d->routing.versions, note, why);
-	if (err)
-		return versions_in_memory(d, why, error);
-	if (note[0])
-		log_line(LOG_LEVEL_WARNING, "%s", note);
-	return 0;
-}
-
-static int start_versions(struct daemon *d, char *error)
-{
-	uint64_t accepted = d->routing.state ? state_accepted(d->routing.state) : 0, dropped;
-	char why[ERROR_TEXT_MAX];
-	int err = versions_start(d->routing.versions, accepted, d->routing.model, &d->routing.origin, &dropped, why);
-
-	if (err) {
-		err = versions_in_memory(d, why, error);
-		if (!err)
-			err = versions_start(d->routing.versions, accepted, d->routing.model, &d->routing.origin, &dropped, error);
-	}
-	if (!err && dropped)
-		log_line(LOG_LEVEL_NOTICE, "%llu version(s) behind %llu never came into force: dropped", (unsigned long long)dropped,
-			 (unsigned long long)accepted);
-	return err;
-}
-
 static int start_routing(struct daemon *d, char *error)
 {
 	const struct publish_hooks hooks = { target_idle, target_reset, d, TARGET_SLOTS_MAX, d->config->region };
@@ -426,7 +384,7 @@ static int start_routing(struct daemon *d, char *error)
 	if (!err && (!state || access(d->config->state_file, F_OK) != 0)) /* else it has the numbers */
 		err = config_load_numbers(d->config, error);
 	if (!err)
-		err = open_versions(d, error);
+		err = routing_versions_open(&d->routing, d->config->state_file, &d->config->versions, d->alarms, error);
 	if (!err) {
 		const struct names names = resolver_names(d->resolver);
 
@@ -434,7 +392,7 @@ static int start_routing(struct daemon *d, char *error)
 		err = routing_begin(&d->routing, d->config->routing, &from_state, error);
 	}
 	if (!err)
-		err = start_versions(d, error);
+		err = routing_versions_start(&d->routing, &d->config->versions, d->alarms, error);
 	if (err)
 		return err;
 	dataplane_admit(d->dataplane, ADMIT_DIALOGS);

@@ -196,15 +196,22 @@ static json_t *sections_of(struct picture *p)
 {
 	json_t *trunks = json_array(), *profiles = json_array(), *domains = json_array(), *value;
 	const char *key;
+	int err = 0;
 
 	json_object_foreach(p->trunks, key, value)
-		json_array_append(trunks, value);
+		err |= json_array_append(trunks, value);
 	json_object_foreach(p->profiles, key, value) {
 		forget_drains(value);
-		json_array_append(profiles, value);
+		err |= json_array_append(profiles, value);
 	}
 	json_object_foreach(p->domains, key, value)
-		json_array_append_new(domains, json_pack("{s:s, s:O}", "domain", key, "profile", value));
+		err |= json_array_append_new(domains, json_pack("{s:s, s:O}", "domain", key, "profile", value));
+	if (err) { /* what is missing here would be missing afterwards */
+		json_decref(trunks);
+		json_decref(profiles);
+		json_decref(domains);
+		return NULL;
+	}
 	return json_pack("{s:o, s:o, s:o}", "trunks", trunks, "profiles", profiles, "domains", domains);
 }
 

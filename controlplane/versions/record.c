@@ -18,57 +18,90 @@ static json_t *begin_line(uint64_t version, uint64_t unix_ms, const struct origi
 			 o->operation, "comment", o->comment);
 }
 
-/* [name, was]; was is taken over, NULL: there was nothing. */
-static void note(json_t *list, const char *name, json_t *was)
+/* A list on its way into a line. A version that lacks something of what was there would be a wrong way back: so every failure counts. */
+struct list {
+	json_t *json;
+	bool failed;
+};
+
+static struct list list_new(void)
 {
-	json_array_append_new(list, json_pack("[s, o]", name, was ? was : json_null()));
+	struct list l = { .json = json_array() };
+
+	l.failed = !l.json;
+	return l;
 }
 
-/* An empty list is left out. */
-static void put_list(json_t *line, const char *key, json_t *list)
+static void append(struct list *l, json_t *entry)
 {
-	if (json_array_size(list))
-		json_object_set_new(line, key, list);
+	if (json_array_append_new(l->json, entry))
+		l->failed = true;
+}
+
+/* [name, null]: there was nothing. */
+static void note_new(struct list *l, const char *name)
+{
+	append(l, json_pack("[s, n]", name));
+}
+
+/* [name, was]; was is taken over. */
+static void note_was(struct list *l, const char *name, json_t *was)
+{
+	if (!was)
+		l->failed = true;
 	else
-		json_decref(list);
+		append(l, json_pack("[s, o]", name, was));
 }
 
-static void put_trunks(json_t *line, const struct model *from, const struct model *to)
+/* An empty list is left out. 0 or -1. */
+static int put_list(json_t *line, const char *key, struct list *l)
 {
-	json_t *list = json_array();
+	if (!l->failed && json_array_size(l->json))
+		return json_object_set_new(line, key, l->json);
+	json_decref(l->json);
+	return l->failed ? -1 : 0;
+}
+
+static int put_trunks(json_t *line, const struct model *from, const struct model *to)
+{
+	struct list list = list_new();
 
 	for (uint32_t i = 0; i < to->trunk_count; i++) {
 		const struct model_trunk *t = &to->trunks[i], *was = model_trunk_by_id(from, t->id);
 
-		if (!was || memcmp(was, t, sizeof(*t)) != 0)
-			note(list, t->name, was ? model_trunk_json(was) : NULL);
+		if (!was)
+			note_new(&list, t->name);
+		else if (memcmp(was, t, sizeof(*t)) != 0)
+			note_was(&list, t->name, model_trunk_json(was));
 	}
 	for (uint32_t i = 0; i < from->trunk_count; i++)
 		if (!model_trunk_by_id(to, from->trunks[i].id))
-			note(list, from->trunks[i].name, model_trunk_json(&from->trunks[i]));
-	put_list(line, "trunks", list);
+			note_was(&list, from->trunks[i].name, model_trunk_json(&from->trunks[i]));
+	return put_list(line, "trunks", &list);
 }
 
-static void put_profiles(json_t *line, const struct model *from, const struct model *to)
+static int put_profiles(json_t *line, const struct model *from, const struct model *to)
 {
-	json_t *list = json_array();
+	struct list list = list_new();
 
 	for (uint32_t i = 0; i < to->profile_count; i++) {
 		const struct model_profile *p = &to->profiles[i], *was = model_profile_by_id(from, p->id);
 
-		if (!was || memcmp(was, p, sizeof(*p)) != 0)
-			note(list, p->name, was ? model_profile_json(was) : NULL);
+		if (!was)
+			note_new(&list, p->name);
+		else if (memcmp(was, p, sizeof(*p)) != 0)
+			note_was(&list, p->name, model_profile_json(was));
 	}
 	for (uint32_t i = 0; i < from->profile_count; i++)
 		if (!model_profile_by_id(to, from->profiles[i].id))
-			note(list, from->profiles[i].name, model_profile_json(&from->profiles[i]));
-	put_list(line, "profiles", list);
+			note_was(&list, from->profiles[i].name, model_profile_json(&from->profiles[i]));
+	return put_list(line, "profiles", &list);
 }
 
 /* Both lists are sorted by name. */
-static void put_domains(json_t *line, const struct model *from, const struct model *to)
+static int put_domains(json_t *line, const struct model *from, const struct model *to)
 {
-	json_t *list = json_array();
+	struct list list = list_new();
 	uint32_t i = 0, k = 0;
 
 	while (i < from->domain_count || k < to->domain_count) {
@@ -77,20 +110,20 @@ static void put_domains(json_t *line, const struct model *from, const struct mod
 		int order = !was ? 1 : !is ? -1 : strcmp(was->name, is->name);
 
 		if (order < 0)
-			note(list, was->name, json_string(model_profile_name(from, was->profile_id)));
+			note_was(&list, was->name, json_string(model_profile_name(from, was->profile_id)));
 		else if (order > 0)
-			note(list, is->name, NULL);
+			note_new(&list, is->name);
 		else if (was->profile_id != is->profile_id)
-			note(list, is->name, json_string(model_profile_name(from, was->profile_id)));
+			note_was(&list, is->name, json_string(model_profile_name(from, was->profile_id)));
 		i += order <= 0;
 		k += order >= 0;
 	}
-	put_list(line, "domains", list);
+	return put_list(line, "domains", &list);
 }
 
 struct number_walk {
 	const struct model *from, *to;
-	json_t *list;
+	struct list list;
 	bool full;
 };
 
@@ -99,26 +132,26 @@ static int note_number(void *ctx, e164 number, uint32_t was, uint32_t is)
 	struct number_walk *w = ctx;
 	char text[E164_TEXT_MAX];
 
-	if (json_array_size(w->list) >= RECORD_NUMBERS_MAX) {
+	if (json_array_size(w->list.json) >= RECORD_NUMBERS_MAX) {
 		w->full = true;
 		return 1;
 	}
 	e164_format(number, text);
-	json_array_append_new(w->list, json_pack("[s, s?, s?]", text, was == NUMBER_MAP_NONE ? NULL : model_profile_name(w->from, was),
+	append(&w->list, json_pack("[s, s?, s?]", text, was == NUMBER_MAP_NONE ? NULL : model_profile_name(w->from, was),
 						 is == NUMBER_MAP_NONE ? NULL : model_profile_name(w->to, is)));
 	return 0;
 }
 
-static void put_numbers(json_t *line, const struct model *from, const struct model *to, bool prefixes)
+static int put_numbers(json_t *line, const struct model *from, const struct model *to, bool prefixes)
 {
-	struct number_walk w = { from, to, json_array(), false };
+	struct number_walk w = { from, to, list_new(), false };
 
 	number_map_diff(prefixes ? from->prefixes : from->numbers, prefixes ? to->prefixes : to->numbers, note_number, &w);
 	if (w.full) {
-		json_array_clear(w.list);
-		json_object_set_new(line, "incomplete", json_true());
+		json_array_clear(w.list.json);
+		w.list.failed |= json_object_set_new(line, "incomplete", json_true()) != 0;
 	}
-	put_list(line, prefixes ? "prefixes" : "numbers", w.list);
+	return put_list(line, prefixes ? "prefixes" : "numbers", &w.list);
 }
 
 static int put_changes(json_t *line, const struct model *from, const struct model *to, const struct diff *given)
@@ -148,18 +181,11 @@ json_t *record_model(uint64_t version, uint64_t unix_ms, const struct model *fro
 {
 	json_t *line = begin_line(version, unix_ms, origin);
 
-	if (!line)
-		return NULL;
-	if (put_changes(line, from, to, origin->diff)) {
-		json_decref(line);
-		return NULL;
-	}
-	put_trunks(line, from, to);
-	put_profiles(line, from, to);
-	put_domains(line, from, to);
-	put_numbers(line, from, to, true);
-	put_numbers(line, from, to, false);
-	return line;
+	if (line && !put_changes(line, from, to, origin->diff) && !put_trunks(line, from, to) && !put_profiles(line, from, to) &&
+	    !put_domains(line, from, to) && !put_numbers(line, from, to, true) && !put_numbers(line, from, to, false))
+		return line;
+	json_decref(line);
+	return NULL;
 }
 
 json_t *record_start(uint64_t version, uint64_t unix_ms, const char *print, bool is_break, const struct origin *origin)
