@@ -10,7 +10,7 @@ import pytest
 from run_faults import complaints, run
 
 
-@pytest.mark.parametrize("name", ["frozen", "frozen-no-probes", "503-to-calls-only"])
+@pytest.mark.parametrize("name", ["frozen", "frozen-no-probes", "503-to-calls-only", "frozen-srv"])
 def test_fault(name, monkeypatch):
     result = run(name, seconds=6)
     print(name, result)

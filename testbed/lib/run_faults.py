@@ -3,7 +3,8 @@
 
     SIPp (caller) -- Strowger (DPDK port) -- SIPp x 3 (targets: ring a moment, then answer)
 
-Every fault is tried twice: with probes every 100 ms, and (NAME-no-probes) without any, where live traffic alone finds it.
+Every fault is tried with probes every 100 ms, and (NAME-no-probes) without any, where live traffic alone finds it; and both again
+(NAME-srv, NAME-srv-no-probes) with all targets behind one SRV name of a Knot server, three endpoints of one target.
 For each: a line for people, and in the JSON
   calls, failed    made, and not answered or not ended as they should, with no excuse for it
   cut              answered by the faulty target, which was not there any more when they ended
@@ -25,6 +26,7 @@ from control import Control
 from faults import FAULTS
 from lab import Lab, TARGETS, configuration
 from ledger import Ledger
+from nameserver import NameServer
 from processes import wait_for
 from sipp import Sipp
 
@@ -52,21 +54,52 @@ def arguments():
     return parser.parse_args()
 
 
+SRV, NO_PROBES = "-srv", "-no-probes"
+ZONE = "carrier.test."
+
+
 def names():
-    return [name + suffix for suffix in ("", "-no-probes") for name in FAULTS]
+    return [name + srv + suffix for srv in ("", SRV) for suffix in ("", NO_PROBES) for name in FAULTS]
+
+
+def read_name(name):
+    """The fault itself, whether there are probes, whether the targets are behind one name."""
+    probes = not name.endswith(NO_PROBES)
+    name = name.removesuffix(NO_PROBES)
+    return name.removesuffix(SRV), probes, name.endswith(SRV)
 
 
 def say(words):
     print(f"faults: {words}", flush=True)
 
 
-def config_for(lab, driver, workers, probes):
+def put_behind_name(lab, config):
+    """One trunk and one target in the place of three."""
+    config["resolver"] = {"servers": [lab.address("stranger")]}
+    config["trunks"] = [trunk for trunk in config["trunks"] if trunk["name"] not in TARGETS]
+    config["trunks"].append({"name": "carrier", "endpoints": [{"host": ZONE}],
+                             "sources": [f"{lab.address(target)}/32" for target in TARGETS]})
+    for profile in config["profiles"]:
+        if profile["name"] == "lab":
+            profile["targets"] = [{"trunk": "carrier"}]
+
+
+def serve_name(lab):
+    dns = NameServer(lab, "stranger", ZONE)
+    dns.put(*(line for target in TARGETS
+              for line in (f"_sip._udp 60 SRV 10 10 5060 {target}", f"{target} 60 A {lab.address(target)}")))
+    return dns.start()
+
+
+def config_for(lab, driver, workers, probes, srv=False):
     config = configuration(lab, driver, workers, "round_robin", **KNOBS)
     config["probe"] = PROBE if probes else {"enabled": False}
     config["ejection"] = EJECTION
     for trunk in config["trunks"]:
         if trunk["name"] not in TARGETS:
             trunk["probe"] = {"enabled": False}
+    if srv:
+        put_behind_name(lab, config)
     config["numbers"] = [{"prefix": NUMBERS[0][:9], "profile": "lab"}]
     return config
 
@@ -76,9 +109,11 @@ class Watcher:
 
     def __init__(self, lab):
         self.control = Control(lab.socket_path)
+        self.address = f"{lab.address(FAULTY)}:5060"
 
     def endpoint(self):
-        return next(row for row in self.control.call("targets") if row["target"] == f"lab/{FAULTY}")["endpoints"][0]
+        return next(endpoint for row in self.control.call("targets") if row["profile"] == "lab"
+                    for endpoint in row["endpoints"] if endpoint["address"] == self.address)
 
     def started(self):
         return self.control.call("status")["calls"]["started"]
@@ -174,12 +209,16 @@ def limit_of(fault, probes):
 
 def run(name, driver="af_packet", workers=1, seconds=WARM_S + FAULT_S + 2 * EJECTION["max_s"] + EJECTION["ramp_s"] + AFTER_S):
     """The result of one fault by its name, in a lab of its own."""
-    probes, calls = not name.endswith("-no-probes"), int(RATE * seconds)
+    base, probes, srv = read_name(name)
+    calls = int(RATE * seconds)
     lab = Lab()
     lab.down()
     try:
-        lab.up(driver, workers, config_for(lab, driver, workers, probes))
-        fault = FAULTS[name.removesuffix("-no-probes")](lab, FAULTY, RING_MS)
+        lab.up(driver, workers, config_for(lab, driver, workers, probes, srv), daemon=False)
+        if srv:
+            serve_name(lab)
+        lab.start_daemon()
+        fault = FAULTS[base](lab, FAULTY, RING_MS)
         servers = [Sipp(lab, target, "uas_probed", options=["-d", RING_MS]) for target in TARGETS if target != FAULTY]
         fault.serve()
         with Capture(lab) as capture:
@@ -219,7 +258,7 @@ def main():
         result = results[name] = run(name, options.driver, options.workers)
         words = complaints(result)
         bad |= bool(words)
-        say(f"{name:28} {result['calls']} calls, {result['failed']} failed, {result['cut']} cut, {result['rescued']} rescued; "
+        say(f"{name:32} {result['calls']} calls, {result['failed']} failed, {result['cut']} cut, {result['rescued']} rescued; "
             f"out after {result['exclusion_ms']} ms (limit {result['limit_ms']}) and {result['attempts']} calls: {result['reason']}; "
             f"back after {result['recovery_ms']} ms, whole {result['ramp_ms']} ms later")
         for complaint in words:
