@@ -282,6 +282,24 @@ static bool held(struct tcp_connection *c, uint32_t from, uint32_t to)
 	return false;
 }
 
+/* Pieces that came before the FIN and lie behind it are nobody's. */
+static void cut_behind_fin(struct tcp *t, struct tcp_connection *c)
+{
+	struct chunk **at = pieces(c), *k;
+
+	while ((k = *at)) {
+		if (seq_le(c->fin_seq, k->start)) {
+			*at = k->next;
+			c->piece_count--;
+			slab_put(t->slab, k);
+			continue;
+		}
+		if (seq_lt(c->fin_seq, end_of(k)))
+			k->length = c->fin_seq - k->start;
+		at = &k->next;
+	}
+}
+
 void tcp_receive(struct tcp *t, struct tcp_connection *c, const struct segment *s)
 {
 	uint32_t seq = s->seq, n = s->data.n, skip = 0, edge = c->rcv_adv;
@@ -308,6 +326,7 @@ void tcp_receive(struct tcp *t, struct tcp_connection *c, const struct segment *
 	if (fin && !c->fin_received && seq_le(c->rcv_nxt, seq + n)) {
 		c->fin_received = true;
 		c->fin_seq = seq + n;
+		cut_behind_fin(t, c);
 	}
 	if (n > skip && seq_le(seq, c->rcv_nxt)) {
 		in_order(t, c, span_of(s->data.p + skip, n - skip));
