@@ -199,7 +199,7 @@ static const char *reason_of(int status)
 {
 	switch (status) {
 	case ARES_ETIMEOUT: return "no answer in time";
-	case ARES_ECONNREFUSED: return "no name server can be reached";
+	case ARES_ECONNREFUSED: return "the name servers fail or cannot be reached"; /* SERVFAIL of all is this too in c-ares 1.18 */
 	case ARES_ESERVFAIL: return "the name servers say SERVFAIL";
 	case ARES_EREFUSED: return "the name servers refuse";
 	case ARES_ENOTIMP: return "the name servers do not know this type";
