@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Knot DNS in a node of the lab: an authoritative server whose zone a test changes while calls go on."""
+"""Knot DNS in a node of the lab: an authoritative server whose zone a test changes while calls go on; and unbound, which asks it for others."""
 
 import os
 import signal
+import socket
 import subprocess
 
 from processes import wait_for
@@ -103,6 +104,64 @@ zone:
 
     def __enter__(self):
         return self.start()
+
+    def __exit__(self, *_):
+        if self.lab.processes.pid(self.name):
+            self.lab.processes.stop(self.name, signal.SIGKILL)
+
+
+class Recursor:
+    """unbound in a node: a resolver with a cache, as a provider runs one in front of its nodes.
+
+    zones: {name: NameServer} whom it asks."""
+
+    def __init__(self, lab, node, zones, port=5300, name="unbound"):
+        self.lab, self.node, self.port, self.name = lab, node, port, name
+        self.directory = os.path.join(lab.directory, name)
+        os.makedirs(self.directory, exist_ok=True)
+        stubs = "".join(f'stub-zone:\n    name: "{zone}"\n    stub-addr: {server.lab.address(server.node)}@{server.port}\n'
+                        for zone, server in zones.items())
+        with open(os.path.join(self.directory, "unbound.conf"), "w", encoding="utf-8") as file:
+            file.write(f"""server:
+    interface: {lab.address(node)}
+    port: {port}
+    access-control: 0.0.0.0/0 allow
+    do-daemonize: no
+    use-syslog: no
+    chroot: ""
+    username: ""
+    directory: "{self.directory}"
+    pidfile: ""
+    num-threads: 1
+    module-config: "iterator"
+    local-zone: "test." nodefault
+    do-not-query-localhost: no
+{stubs}""")
+
+    @property
+    def address(self):
+        return f"{self.lab.address(self.node)}:{self.port}"
+
+    def _answers(self):
+        """Whether it answers anything at all: a question for the root, without recursion."""
+        with self.lab.network.socket(self.node, socket.AF_INET, socket.SOCK_DGRAM) as asking:
+            asking.settimeout(0.2)
+            try:
+                asking.sendto(b"\0\1\0\0\0\1\0\0\0\0\0\0\0\0\2\0\1", (self.lab.address(self.node), self.port))
+                return bool(asking.recv(512))
+            except OSError:
+                return False
+
+    def __enter__(self):
+        log = os.path.join(self.directory, "log")
+        with open(log, "ab") as file:
+            self.lab.processes.start(
+                self.name, self.lab.network.argv(self.node, ["/usr/sbin/unbound", "-d", "-c", f"{self.directory}/unbound.conf"]),
+                stdout=file, stderr=file, cwd=self.directory)
+        if not wait_for(self._answers, 15):
+            with open(log, encoding="utf-8") as file:
+                raise RuntimeError(f"{self.name} does not start:\n{file.read()[-2000:]}")
+        return self
 
     def __exit__(self, *_):
         if self.lab.processes.pid(self.name):
