@@ -31,6 +31,8 @@ struct cdr {
 	struct identity *known; /* a ring of the last lines that were in the file at the start; NULL: nothing waited then */
 	unsigned known_count;
 	uint64_t failing_since_ms, alarm_ms;
+	void (*seen)(void *ctx, const struct call_record *record);
+	void *seen_ctx;
 	struct cdr_stats stats;
 	char line[CDR_LINE_MAX];
 };
@@ -135,9 +137,17 @@ static bool take(struct cdr *c, unsigned most)
 			return false;
 		if (!write_record(c, r))
 			return false;
+		if (c->seen && r->id >> 48 == dataplane_configuration(c->dataplane)->boot)
+			c->seen(c->seen_ctx, r);
 		dataplane_record_drop(c->dataplane);
 	}
 	return true;
+}
+
+void cdr_listen(struct cdr *c, void (*seen)(void *ctx, const struct call_record *record), void *ctx)
+{
+	c->seen = seen;
+	c->seen_ctx = ctx;
 }
 
 bool cdr_take(struct cdr *c)

@@ -6,6 +6,7 @@
 
 #include "cdr_file.h"
 
+struct call_record;
 struct dataplane;
 
 /* Call records out of the data plane and into a file. A record is dropped there only once its line is written, so that neither a full disk nor
@@ -19,6 +20,9 @@ struct cdr;
 int cdr_new(struct dataplane *dataplane, const struct cdr_file_config *file, struct cdr **ret_cdr, char *error);
 /* Writes what waits before. NULL is ignored. */
 void cdr_free(struct cdr *c);
+
+/* seen is handed every record of this process once it is safe, before it is dropped. */
+void cdr_listen(struct cdr *c, void (*seen)(void *ctx, const struct call_record *record), void *ctx);
 
 /* Writes some of the records that wait. true: there may be more, come again soon. After a failed write it does nothing until cdr_second has
  * found that writing works again. */

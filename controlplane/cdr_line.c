@@ -153,6 +153,7 @@ static void put_attempt(struct text *t, const struct call_record *r, const struc
 	put_key_text(t, "trunk", trunk);
 	put_key_text(t, "endpoint", address(&a->endpoint, endpoint));
 	put_key_ms(t, "code", a->code);
+	put_key_ms(t, "q850", a->cause);
 	put(t, ",\"started_ms\":%" PRIu32 ",\"duration_ms\":%" PRIu32 "}", a->started_ms, a->duration_ms);
 }
 
@@ -210,6 +211,7 @@ size_t cdr_line(const struct call_record *r, const struct trunks *trunks, char *
 		put(&t, ",\"duration_ms\":null");
 	put_key_ms(&t, "status", r->status);
 	put_key_text(&t, "end", ended ? word(ends, COUNT(ends), r->end) : NULL);
+	put_key_ms(&t, "q850", ended ? r->cause : 0);
 	put_attempts(&t, r, trunks);
 	put(&t, "}\n");
 	return (size_t)(t.at - out);

@@ -215,6 +215,25 @@ static int load_ejection(const struct raw_config *raw, struct config *c, char *e
 	return err;
 }
 
+static int load_quality(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const struct raw_quality none;
+	const struct raw_quality *r = raw->quality ? raw->quality : &none;
+	struct quality_config *q = &c->quality;
+
+	*q = quality_config_default();
+
+	const struct number_row rows[] = {
+		{ "window_s", r->window_s, 0, 86400, &q->window_s },
+		{ "calls", r->calls, 10, 1000000, &q->calls },
+		{ "fall_percent", r->fall_percent, 1, 99, &q->fall_percent },
+		{ "short_s", r->short_s, 0, 600, &q->short_s },
+		{ "short_percent", r->short_percent, 1, 99, &q->short_percent },
+		{ "cause_percent", r->cause_percent, 1, 99, &q->cause_percent },
+	};
+	return load_rows(rows, sizeof(rows) / sizeof(rows[0]), "quality", error);
+}
+
 /* An absolute path that fits; the parent must not be guessed from the working directory. */
 static int load_path(const char *given, const char *key, char *ret, unsigned bytes, char *error)
 {
@@ -409,7 +428,7 @@ static int load_resolver(const struct raw_config *raw, struct config *c, char *e
 static int check(const struct raw_config *raw, struct config *c, char *error)
 {
 	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
-		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_ejection, load_small, load_names, load_control, load_cdr,
+		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_ejection, load_quality, load_small, load_names, load_control, load_cdr,
 		load_probe, load_resolver, load_versions, load_alarms,
 	};
 	int err = 0;

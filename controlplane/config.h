@@ -8,6 +8,7 @@
 #include "cdr_file.h"
 #include "versions/versions.h"
 #include "dataplane.h"
+#include "health/quality.h"
 #include "model/model.h"
 #include "resolve/resolver.h"
 
@@ -37,6 +38,7 @@ struct config {
 	struct dataplane_config dataplane; /* token keys and boot are left to whoever starts it */
 	struct config_port ports[PORTS_MAX]; /* beside dataplane.ports */
 	struct number_plan number_plan;
+	struct quality_config quality;
 	struct probe_settings probe; /* every key is given */
 	char control_socket[108], control_group[64];
 	char state_file[256], token_key_file[256], numbers_file[256]; /* empty: none */

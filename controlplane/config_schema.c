@@ -60,6 +60,16 @@ static const cyaml_schema_field_t timers_fields[] = {
 	CYAML_FIELD_END,
 };
 
+static const cyaml_schema_field_t quality_fields[] = {
+	CYAML_FIELD_INT_PTR("window_s", OPTIONAL, struct raw_quality, window_s),
+	CYAML_FIELD_INT_PTR("calls", OPTIONAL, struct raw_quality, calls),
+	CYAML_FIELD_INT_PTR("fall_percent", OPTIONAL, struct raw_quality, fall_percent),
+	CYAML_FIELD_INT_PTR("short_s", OPTIONAL, struct raw_quality, short_s),
+	CYAML_FIELD_INT_PTR("short_percent", OPTIONAL, struct raw_quality, short_percent),
+	CYAML_FIELD_INT_PTR("cause_percent", OPTIONAL, struct raw_quality, cause_percent),
+	CYAML_FIELD_END
+};
+
 static const cyaml_schema_field_t ejection_fields[] = {
 	CYAML_FIELD_INT_PTR("after", OPTIONAL, struct raw_ejection, after),
 	CYAML_FIELD_INT_PTR("after_failures", OPTIONAL, struct raw_ejection, after_failures),
@@ -126,6 +136,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_SEQUENCE("listeners", OPTIONAL, struct raw_config, listeners, &listener_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL, struct raw_config, limits, limits_fields),
 	CYAML_FIELD_MAPPING_PTR("timers", OPTIONAL, struct raw_config, timers, timers_fields),
+	CYAML_FIELD_MAPPING_PTR("quality", OPTIONAL, struct raw_config, quality, quality_fields),
 	CYAML_FIELD_MAPPING_PTR("ejection", OPTIONAL, struct raw_config, ejection, ejection_fields),
 	CYAML_FIELD_MAPPING_PTR("access", OPTIONAL, struct raw_config, access, access_fields),
 	CYAML_FIELD_MAPPING_PTR("number_plan", OPTIONAL, struct raw_config, number_plan, routing_plan_fields),

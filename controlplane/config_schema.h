@@ -43,6 +43,10 @@ struct raw_ejection {
 	bool *last_resort;
 };
 
+struct raw_quality {
+	int64_t *window_s, *calls, *fall_percent, *short_s, *short_percent, *cause_percent;
+};
+
 struct raw_access {
 	char *unknown_source;
 };
@@ -79,6 +83,7 @@ struct raw_config {
 	struct raw_limits *limits;
 	struct raw_timers *timers;
 	struct raw_ejection *ejection;
+	struct raw_quality *quality;
 	struct raw_access *access;
 	struct raw_plan *number_plan;
 	struct raw_probe *probe;

@@ -26,6 +26,7 @@
 #include "health/ejections.h"
 #include "health/limits.h"
 #include "health/prober.h"
+#include "health/quality.h"
 #include "kernel.h"
 #include "log.h"
 #include "model/number_map.h"
@@ -61,6 +62,7 @@ struct daemon {
 	struct watch *watch;
 	struct prober *prober;
 	struct ejections *ejections;
+	struct quality *quality;
 	struct resolver *resolver;
 	struct event *names;
 	uint32_t names_left_out; /* as it was told last */
@@ -178,6 +180,7 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 	}
 	on_reclaim(-1, 0, d); /* the kernel mirror publishes too */
 	prober_follow(d->prober, &d->routing); /* a change that failed may have moved endpoints to other slots */
+	quality_look(d->quality, dataplane_now_ms());
 	limits_look(d->limits, &d->routing, dataplane_now_ms());
 	if (cdr_second(d->cdr))
 		arm(d->more, 0);
@@ -405,6 +408,22 @@ static int start_routing(struct daemon *d, char *error)
 	return 0;
 }
 
+static void on_record(void *ctx, const struct call_record *record)
+{
+	quality_take(((struct daemon *)ctx)->quality, record);
+}
+
+static int start_records(struct daemon *d, char *error)
+{
+	d->quality = quality_new(&d->config->quality, dataplane_tables(d->dataplane)->trunks, d->alarms);
+	if (!d->quality)
+		return error_set(error, -ERR_NOMEM, "out of memory");
+	if (cdr_new(d->dataplane, &d->config->cdr, &d->cdr, error))
+		return -ERR_IO;
+	cdr_listen(d->cdr, on_record, d);
+	return 0;
+}
+
 static int start_probes(struct daemon *d, char *error)
 {
 	d->prober = prober_new(d->base, d->dataplane, &d->config->probe);
@@ -456,7 +475,7 @@ static int start_doors(struct daemon *d, const char *version, char *error)
 {
 	const struct server_door door = { answer, settle, d };
 
-	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .resolver = d->resolver, .alarms = d->alarms, .version = version,
+	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .quality = d->quality, .resolver = d->resolver, .alarms = d->alarms, .version = version,
 				       .started_ms = dataplane_now_ms(), .changed = on_changed, .ctx = d };
 	return server_new(d->base, d->config->control_socket, d->config->control_group, &door, &d->server, error);
 }
@@ -507,7 +526,7 @@ static int start(struct daemon *d, const char *version, char *error)
 	if (!err)
 		err = start_routing(d, error);
 	if (!err)
-		err = cdr_new(d->dataplane, &d->config->cdr, &d->cdr, error);
+		err = start_records(d, error);
 	if (!err)
 		err = start_probes(d, error);
 	if (!err)
@@ -531,6 +550,7 @@ static void stop(struct daemon *d)
 		event_free(d->more);
 	number_load_free(d->control.load);
 	cdr_free(d->cdr);
+	quality_free(d->quality);
 	prober_free(d->prober);
 	ejections_free(d->ejections);
 	limits_free(d->limits);

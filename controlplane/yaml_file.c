@@ -146,7 +146,7 @@ static const cyaml_schema_field_t *field_of(const cyaml_schema_value_t *schema, 
 
 static int unknown_key(const struct place *at, const yaml_node_t *key, const cyaml_schema_value_t *schema, const char *path)
 {
-	char what[ERROR_TEXT_MAX / 2] = "unknown key (known here:";
+	char what[ERROR_TEXT_MAX * 3 / 4] = "unknown key (known here:";
 	size_t used = strlen(what);
 
 	for (const cyaml_schema_field_t *f = schema->mapping.fields; f->key && used < sizeof(what); f++)

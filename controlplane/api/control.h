@@ -7,6 +7,7 @@
 #include "dataplane.h"
 
 struct alarms;
+struct quality;
 struct cdr;
 struct number_load;
 struct config;
@@ -24,6 +25,7 @@ struct control {
 	const struct prober *prober; /* NULL: nobody probes */
 	struct resolver *resolver; /* NULL: names are not resolved */
 	struct alarms *alarms;
+	struct quality *quality; /* NULL: none */
 	struct server_client *client; /* whose request is being answered; NULL: nobody's */
 	const char *version;
 	uint64_t started_ms; /* dataplane_now_ms() */

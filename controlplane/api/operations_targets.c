@@ -12,6 +12,7 @@
 #include "error.h"
 #include "health/ejections.h"
 #include "health/prober.h"
+#include "health/quality.h"
 #include "model/publish.h"
 #include "resolve/resolver.h"
 #include "routing.h"
@@ -173,6 +174,24 @@ static const char *state_of(const struct control *c, const struct model_profile 
 	return t->enabled && t->drain.since_s ? "draining" : state_word(c, p, t->trunk_id);
 }
 
+static json_t *known(double value)
+{
+	return value < 0 ? json_null() : json_real((double)(int64_t)(value * 10 + 0.5) / 10);
+}
+
+/* What became of its calls lately, and what usually does (health/quality.h). */
+static json_t *quality_json(const struct control *c, uint32_t profile, uint32_t trunk)
+{
+	struct quality_view v;
+
+	if (!quality_view(c->quality, profile, trunk, &v))
+		return json_null();
+	return json_pack("{s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o}", "answered_percent", known(v.answered), "answered_percent_usual",
+			 known(v.answered_usual), "short_percent", known(v.brief), "short_percent_usual", known(v.brief_usual),
+			 "trouble_percent", known(v.causes), "trouble_percent_usual", known(v.causes_usual), "duration_s",
+			 known(v.duration_s), "duration_s_usual", known(v.duration_usual_s));
+}
+
 static json_t *target_json(const struct control *c, const struct model_profile *p, const struct model_target *t)
 {
 	const struct model_trunk *trunk = model_trunk_by_id(c->routing->expanded, t->trunk_id);
@@ -189,8 +208,10 @@ static json_t *target_json(const struct control *c, const struct model_profile *
 			 (json_int_t)s.rejected, "failed", (json_int_t)s.failed, "timeouts", (json_int_t)s.timeouts, "rescued_away",
 			 (json_int_t)s.rescued_away, "live", (json_int_t)s.live, "ringing", (json_int_t)s.ringing, "endpoints",
 			 endpoints_json(c, trunk));
-	if (json)
+	if (json) {
 		add_limits(c, t, slot, json);
+		json_object_set_new(json, "quality", quality_json(c, p->id, t->trunk_id));
+	}
 	return json;
 }
 

@@ -4,6 +4,8 @@
 #include <stddef.h>
 #include <string.h>
 
+#include "sip/q850.h"
+
 /* A record while its call goes on: its texts as long as they are, and as many attempts as there were, since there may be a million of them.
  * What leaves is a whole call_record. */
 struct kept_record {
@@ -17,6 +19,7 @@ struct kept_record {
 	uint16_t bytes; /* of the buffer */
 	uint8_t kind, end, worker;
 	uint8_t call_id_len, from_len, to_len, profile_len;
+	uint8_t cause;
 	uint8_t attempt_count;
 	/* In the same two lines as the first of them, while the call is set up. Call-ID, from, to and profile lie at the buffer's end. */
 	struct attempt_record attempts[];
@@ -93,6 +96,7 @@ static const struct call_record *whole(struct proxy *p, struct kept_record *k)
 	r->source_trunk_id = k->source_trunk_id;
 	r->profile_id = k->profile_id;
 	r->source = k->source;
+	r->cause = k->cause;
 	r->call_id_len = k->call_id_len;
 	r->from_len = k->from_len;
 	r->to_len = k->to_len;
@@ -259,6 +263,8 @@ void record_result(struct proxy *p, struct attempt *a, enum record_attempt_resul
 	r = &k->attempts[a->record];
 	if (code)
 		r->code = code;
+	if (code >= 300)
+		r->cause = q850_cause(p->in);
 	if (r->result != ATTEMPT_RECORD_PENDING && result != ATTEMPT_RECORD_ANSWERED)
 		return; /* the first outcome stands, but for a late answer */
 	r->result = (uint8_t)result;
@@ -306,6 +312,8 @@ void record_end(struct proxy *p, struct live_call *call, enum record_end end)
 		return;
 	k->kind = RECORD_END;
 	k->end = (uint8_t)end;
+	if (end != RECORD_EXPIRED) /* p->in is the BYE */
+		k->cause = q850_cause(p->in);
 	k->ended_ms = since(p, k);
 	post(p, k);
 }
@@ -319,6 +327,7 @@ void record_foreign_end(struct proxy *p, const struct token *t, enum token_side 
 	k->bytes = sizeof(memory);
 	k->kind = RECORD_FOREIGN_END;
 	k->end = side == TOKEN_FROM_CALLER ? RECORD_ENDED_BY_CALLER : RECORD_ENDED_BY_TARGET;
+	k->cause = q850_cause(p->in);
 	k->node = t->node;
 	k->worker = t->worker;
 	k->arrived_unix_ms = (uint64_t)t->setup_s * 1000;

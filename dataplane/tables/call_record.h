@@ -48,6 +48,7 @@ struct attempt_record {
 	struct ip_port endpoint;
 	uint16_t code;		/* last response; 0: none */
 	uint8_t result;		/* enum record_attempt_result */
+	uint8_t cause;		/* Q.850, that its final response gave (RFC 3326); 0: none */
 	uint32_t started_ms;	/* after the call's arrival */
 	uint32_t duration_ms;	/* till its result */
 };
@@ -68,6 +69,7 @@ struct call_record {
 	char profile[PROFILE_NAME_MAX];
 	struct ip_port source;
 	uint8_t call_id_len, from_len, to_len;
+	uint8_t cause;			  /* Q.850, that the BYE gave; 0: none */
 	char call_id[RECORD_CALL_ID_MAX]; /* cut at that length */
 	char from[RECORD_USER_MAX];	  /* user parts of From and of the request URI */
 	char to[RECORD_USER_MAX];

@@ -51,13 +51,13 @@ static struct call_record example(uint32_t carrier, uint32_t first)
 	struct call_record r = {
 		.id = 0xabc, .kind = RECORD_END, .end = RECORD_ENDED_BY_TARGET, .status = 200, .node = 7, .worker = 1, .attempt_count = 2,
 		.arrived_unix_ms = 1767225599987, .progress_ms = 120, .answered_ms = 2500, .ended_ms = 62501,
-		.number = number_of("442035550100"), .source_trunk_id = carrier, .profile = "in", .source = end_of("10.0.0.9:5060"),
+		.number = number_of("442035550100"), .source_trunk_id = carrier, .profile = "in", .source = end_of("10.0.0.9:5060"), .cause = 38,
 	};
 
 	set(r.call_id, &r.call_id_len, "a84b4c@pc33");
 	set(r.from, &r.from_len, "alice");
 	set(r.to, &r.to_len, "02035550100");
-	r.attempts[0] = (struct attempt_record){ .trunk_id = first, .endpoint = end_of("[2001:db8::1]:5070"), .code = 503,
+	r.attempts[0] = (struct attempt_record){ .trunk_id = first, .endpoint = end_of("[2001:db8::1]:5070"), .code = 503, .cause = 34,
 						 .result = ATTEMPT_RECORD_CODE, .started_ms = 0, .duration_ms = 20 };
 	r.attempts[1] = (struct attempt_record){ .trunk_id = 0x1234, .endpoint = end_of("10.0.1.1:5060"), .code = 200,
 						 .result = ATTEMPT_RECORD_ANSWERED, .started_ms = 20, .duration_ms = 2480 };
@@ -73,10 +73,10 @@ static void a_whole_call(void **state)
 		"{\"type\":\"end\",\"id\":\"0000000000000abc\",\"call_id\":\"a84b4c@pc33\",\"from\":\"alice\",\"to\":\"02035550100\","
 		"\"number\":\"+442035550100\",\"source\":{\"address\":\"10.0.0.9:5060\",\"trunk\":\"carrier\"},\"profile\":\"in\",\"node\":7,"
 		"\"worker\":1,\"arrived\":\"2025-12-31T23:59:59.987Z\",\"progress_ms\":120,\"answered_ms\":2500,\"ended_ms\":62501,"
-		"\"duration_ms\":60001,\"status\":200,\"end\":\"target\",\"attempts\":["
-		"{\"result\":\"retry_code\",\"target\":\"in/first\",\"trunk\":\"first\",\"endpoint\":\"[2001:db8::1]:5070\",\"code\":503,"
+		"\"duration_ms\":60001,\"status\":200,\"end\":\"target\",\"q850\":38,\"attempts\":["
+		"{\"result\":\"retry_code\",\"target\":\"in/first\",\"trunk\":\"first\",\"endpoint\":\"[2001:db8::1]:5070\",\"code\":503,\"q850\":34,"
 		"\"started_ms\":0,\"duration_ms\":20},"
-		"{\"result\":\"answered\",\"target\":\"in/00001234\",\"trunk\":\"00001234\",\"endpoint\":\"10.0.1.1:5060\",\"code\":200,"
+		"{\"result\":\"answered\",\"target\":\"in/00001234\",\"trunk\":\"00001234\",\"endpoint\":\"10.0.1.1:5060\",\"code\":200,\"q850\":null,"
 		"\"started_ms\":20,\"duration_ms\":2480}]}\n");
 }
 
@@ -88,8 +88,8 @@ static void nothing_known(void **state)
 		line_of(&r),
 		"{\"type\":\"foreign_end\",\"id\":\"0000000000000000\",\"call_id\":\"\",\"from\":\"\",\"to\":\"\",\"number\":null,"
 		"\"source\":{\"address\":null,\"trunk\":null},\"profile\":null,\"node\":0,\"worker\":0,\"arrived\":\"1970-01-01T00:00:00.000Z\","
-		"\"progress_ms\":null,\"answered_ms\":null,\"ended_ms\":null,\"duration_ms\":null,\"status\":null,\"end\":\"caller\","
-		"\"attempts\":[{\"result\":\"pending\",\"target\":null,\"trunk\":null,\"endpoint\":null,\"code\":null,\"started_ms\":0,"
+		"\"progress_ms\":null,\"answered_ms\":null,\"ended_ms\":null,\"duration_ms\":null,\"status\":null,\"end\":\"caller\",\"q850\":null,"
+		"\"attempts\":[{\"result\":\"pending\",\"target\":null,\"trunk\":null,\"endpoint\":null,\"code\":null,\"q850\":null,\"started_ms\":0,"
 		"\"duration_ms\":0}]}\n");
 }
 

@@ -82,7 +82,9 @@ static void everything(void **state)
 		"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, numbers: 5, prefixes: 6, profiles: 7, "
 		"trunks: 8, endpoints: 9}\n"
 		"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
-		"ejection: {after: 0, first_s: 5, max_s: 7, share_percent: 100}\n"
+		"ejection: {after: 0, after_failures: 9, numbers: 2, window_s: 20, window_percent: 30, window_calls: 40, first_s: 5, max_s: 7, share_percent: 100, "
+		"ramp_s: 6, last_resort: false}\n"
+		"quality: {window_s: 30, calls: 20, fall_percent: 40, short_s: 0, short_percent: 10, cause_percent: 15}\n"
 		"access: {unknown_source: silent}\n"
 		"number_plan: {country_code: '44', international_prefix: '00', national_prefix: '0'}\n"
 		"probe: {enabled: false, interval_ms: 100, timeout_ms: 50, down_after: 3, up_after: 4, accept: [200, 404], "
@@ -126,6 +128,19 @@ static void everything(void **state)
 	assert_int_equal(c->dataplane.limits.tables.endpoints, 18);
 	assert_int_equal(c->dataplane.timers.t4, 300);
 	assert_int_equal(c->dataplane.ejection.after, 0);
+	assert_int_equal(c->dataplane.ejection.after_failures, 9);
+	assert_int_equal(c->dataplane.ejection.numbers, 2);
+	assert_int_equal(c->dataplane.ejection.window_ms, 20000);
+	assert_int_equal(c->dataplane.ejection.window_percent, 30);
+	assert_int_equal(c->dataplane.ejection.window_calls, 40);
+	assert_int_equal(c->dataplane.ejection.ramp_ms, 6000);
+	assert_false(c->dataplane.ejection.last_resort);
+	assert_int_equal(c->quality.window_s, 30);
+	assert_int_equal(c->quality.calls, 20);
+	assert_int_equal(c->quality.fall_percent, 40);
+	assert_int_equal(c->quality.short_s, 0);
+	assert_int_equal(c->quality.short_percent, 10);
+	assert_int_equal(c->quality.cause_percent, 15);
 	assert_int_equal(c->dataplane.ejection.first_ms, 5000);
 	assert_int_equal(c->dataplane.ejection.max_ms, 7000);
 	assert_int_equal(c->dataplane.ejection.share_percent, 100);
@@ -179,7 +194,7 @@ static const struct {
 } bad[] = {
 	/* syntax and schema: lines count from the top of the file */
 	{ "foo: 1\n",
-	  "5: foo: unknown key (known here: node region workers ports listeners limits timers ejection access number_plan probe server_name names control "
+	  "5: foo: unknown key (known here: node region workers ports listeners limits timers quality ejection access number_plan probe server_name names control "
 	  "resolver cdr versions alarms numbers_file state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
 	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
 	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
@@ -215,6 +230,8 @@ static const struct {
 	{ "workers: {idle: nap}\n", "5: workers.idle: 'nap' is none of spin, sleep" },
 	{ "limits: {calls: 1}\n", "5: limits.calls: 1 is not in 64..16777215" },
 	{ "timers: {t1_ms: 5}\n", "5: timers.t1_ms: 5 is not in 10..10000" },
+	{ "ejection: {numbers: 0}\n", "5: ejection.numbers: 0 is not in 1..32" },
+	{ "quality: {calls: 9}\n", "5: quality.calls: 9 is not in 10..1000000" },
 	{ "ejection: {after: 101}\n", "5: ejection.after: 101 is not in 0..100" },
 	{ "ejection: {first_s: 20, max_s: 10}\n", "5: ejection.max_s: less than first_s (10 < 20)" },
 	{ "ejection: {share: 3}\n", "5: ejection.share: unknown key (known here: after after_failures numbers window_s window_percent window_calls first_s max_s share_percent ramp_s last_resort)" },
