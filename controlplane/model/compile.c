@@ -16,7 +16,7 @@
 
 /* What profile_target_source points to, for one target. */
 struct endpoint_lists {
-	uint32_t slots[TRUNK_ENDPOINTS_MAX];
+	uint32_t slots[TRUNK_ENDPOINTS_MAX], ids[TRUNK_ENDPOINTS_MAX];
 	uint16_t priorities[TRUNK_ENDPOINTS_MAX], weights[TRUNK_ENDPOINTS_MAX];
 };
 
@@ -38,6 +38,7 @@ static void list_endpoints(const struct model_trunk *t, const struct compile_slo
 	qsort(sorted, t->endpoint_count, sizeof(sorted[0]), compare_priority);
 	for (unsigned i = 0; i < t->endpoint_count; i++) {
 		lists->slots[i] = slots->endpoint(slots->ctx, t->id, sorted[i]->id);
+		lists->ids[i] = sorted[i]->id;
 		lists->priorities[i] = sorted[i]->priority;
 		lists->weights[i] = sorted[i]->weight;
 	}
@@ -95,6 +96,7 @@ struct profile *compile_profile(const struct model *m, const struct model_profil
 			.tier = (uint8_t)compile_tier(p, slots->region, t->region),
 			.max_calls = t->max_calls,
 			.max_cps = t->max_cps,
+			.endpoint_ids = lists[i].ids,
 		};
 	}
 	compiled = profile_compile(&source);

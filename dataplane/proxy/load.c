@@ -14,6 +14,7 @@ _Static_assert(TARGET_CELLS == LOADS_SLOTS, "a cell and a load per target slot")
 #define CLIENTS_AT_ONCE 2048
 #define CELLS_AT_ONCE	2048
 #define BATCH		64
+#define LEAVING_MAX	256 /* calls that end in one turn; those beyond give their places back at once */
 
 enum phase { PHASE_CLEAR, PHASE_CALLS, PHASE_CLIENTS, PHASE_CORRECT };
 
@@ -32,6 +33,9 @@ struct sweep {
 	uint32_t cells; /* target slots from here on have never been used */
 	bool armed;
 	bool again; /* when this one has ended */
+	/* Places whose BYE has not left yet: another worker's INVITE must not overtake it. None by the time that the sweep looks. */
+	uint32_t leaving[LEAVING_MAX];
+	unsigned leaving_count;
 	bool adopt; /* some target's calls are counted in the loads */
 	struct tally *tally; /* by target slot */
 };
@@ -149,9 +153,19 @@ void load_ended(struct proxy *p, struct live_call *call)
 		s->tally[call->target_slot].live--;
 		s->tally[call->target_slot].held -= call->held;
 	}
-	if (call->held)
+	if (call->held && s->leaving_count < LEAVING_MAX)
+		s->leaving[s->leaving_count++] = call->target_slot;
+	else if (call->held)
 		loads_release(p->tables->loads, call->target_slot, p->config.worker);
 	call->held = false;
+}
+
+void load_flush(struct proxy *p)
+{
+	struct sweep *s = p->sweep;
+
+	while (s->leaving_count)
+		loads_release(p->tables->loads, s->leaving[--s->leaving_count], p->config.worker);
 }
 
 /* ---- anew */

@@ -31,8 +31,10 @@ void load_settled(struct proxy *p, struct attempt *a);
 void load_left(struct proxy *p, struct attempt *a);
 /* The attempt's target has the call: the place goes over to the live call. */
 void load_answered(struct proxy *p, struct attempt *a, struct live_call *call);
-/* The answered call has ended. */
+/* The answered call has ended; its place is given back by load_flush. */
 void load_ended(struct proxy *p, struct live_call *call);
+/* What was composed so far has left: called once a turn. */
+void load_flush(struct proxy *p);
 
 /* ---- the retry budget (budget.c) */
 /* An attempt begins; retry: it counts against the budget. */

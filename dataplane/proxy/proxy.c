@@ -332,6 +332,7 @@ uint32_t proxy_advance(struct proxy *p, uint64_t now_ms)
 	p->now_ms = now_ms;
 	if (p->unposted)
 		record_flush(p);
+	load_flush(p);
 	fired = wheel_advance(p->wheel, now_ms, fire, p);
 	if (p->config.trace)
 		trace_flush(p->config.trace);

@@ -54,8 +54,9 @@ struct profile_knobs profile_knobs_default(void)
 static bool target_copy(struct profile_target *to, const struct profile_target_source *from)
 {
 	unsigned n = from->endpoint_count < TRUNK_ENDPOINTS_MAX ? from->endpoint_count : TRUNK_ENDPOINTS_MAX;
-	uint32_t *endpoints = malloc((n + 1) * (sizeof(uint32_t) + 2 * sizeof(uint16_t)));
-	uint16_t *priorities = (uint16_t *)(endpoints + n);
+	uint32_t *endpoints = malloc((n + 1) * (2 * sizeof(uint32_t) + 2 * sizeof(uint16_t)));
+	uint32_t *ids = endpoints + n;
+	uint16_t *priorities = (uint16_t *)(ids + n);
 	uint16_t *weights = priorities + n;
 
 	if (!endpoints)
@@ -65,10 +66,12 @@ static bool target_copy(struct profile_target *to, const struct profile_target_s
 
 		for (; at && priorities[at - 1] > from->priorities[i]; at--) {
 			endpoints[at] = endpoints[at - 1];
+			ids[at] = ids[at - 1];
 			priorities[at] = priorities[at - 1];
 			weights[at] = weights[at - 1];
 		}
 		endpoints[at] = from->endpoints[i];
+		ids[at] = from->endpoint_ids ? from->endpoint_ids[i] : from->endpoints[i];
 		priorities[at] = from->priorities[i];
 		weights[at] = from->weights[i];
 	}
@@ -84,6 +87,7 @@ static bool target_copy(struct profile_target *to, const struct profile_target_s
 		.max_cps = from->max_cps,
 		.endpoint_count = (uint16_t)n,
 		.endpoints = endpoints,
+		.ids = ids,
 		.priorities = priorities,
 		.weights = weights,
 	};
@@ -177,7 +181,7 @@ void profile_free(struct profile *p)
 	if (!p)
 		return;
 	for (unsigned i = 0; i < p->target_count; i++)
-		free((void *)p->targets[i].endpoints); /* priorities and weights lie behind them */
+		free((void *)p->targets[i].endpoints); /* ids, priorities and weights lie behind them */
 	for (unsigned k = 0; k < p->tier_count; k++)
 		free(p->tiers[k].table);
 	if (!p->tiers)

@@ -78,6 +78,7 @@ struct profile_target {
 	uint16_t endpoint_count;
 	uint32_t max_calls, max_cps; /* over all workers; 0: no limit */
 	const uint32_t *endpoints; /* endpoint slots in order of priority, owned by the profile */
+	const uint32_t *ids; /* same on every node: by them calls find their endpoint */
 	const uint16_t *priorities;
 	const uint16_t *weights;
 };
@@ -114,6 +115,7 @@ struct profile_target_source {
 	const uint16_t *priorities, *weights;
 	uint8_t tier; /* any number below 32; lower is nearer */
 	uint32_t max_calls, max_cps;
+	const uint32_t *endpoint_ids; /* endpoint_config.id of each; NULL: their slots will do */
 };
 
 struct profile_source {

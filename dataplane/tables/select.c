@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tables/select.h"
 
+#include <math.h>
+
 #include "base/err.h"
 #include "base/siphash.h"
 #include "tables/loads.h"
@@ -72,36 +74,37 @@ uint64_t choice_group(const struct choice *c, const struct profile_target *t)
 	return group;
 }
 
-static unsigned nth_of(uint64_t set, unsigned n)
+/* How long until the endpoint arrives, if it comes at a rate of 1: exponentially distributed, by a hash of the call and the endpoint. */
+static double arrival(const struct profile_target *t, unsigned i, uint64_t hash)
 {
-	while (n--)
-		set &= set - 1;
-	return (unsigned)__builtin_ctzll(set);
+	return -log(((double)(mix64(hash ^ mix64(t->ids[i] + GOLDEN)) >> 11) + 0.5) * 0x1p-53);
 }
 
-/* One of the group by weight, as RFC 2782 picks: a number of 0 ... sum, and the first whose running sum reaches it, those of weight 0 in
- * front; so these share the 0. Where none has weight 0, that number would fall to whichever happens to stand in front: it is one of 1 ... sum
- * then, and the shares are the weights. Health was read once, in choice_group: what another thread changes meanwhile cannot confuse the sums. */
+/* One of the group by weight: weighted rendezvous hashing, as in maglev.c. Each comes at the rate of its weight and the first has the call, so that each
+ * has its share, and where one leaves only its own calls move, to all the others by their weights. With records of weight 0 beside others RFC 2782 picks a
+ * number of 0 ... sum, and these share the 0: together they come at a rate of 1. Where none has weight 0, that number would fall to whichever happens
+ * to stand in front: the shares are the weights then. Health was read once, in choice_group: what another thread changes meanwhile cannot confuse this. */
 static unsigned endpoint_by_weight(const struct profile_target *t, uint64_t group, uint64_t hash)
 {
-	uint64_t sum = 0, empty = 0, number;
+	unsigned best = (unsigned)__builtin_ctzll(group), empty = 0;
+	double first = INFINITY;
 
+	for (uint64_t left = group; left; left &= left - 1)
+		empty += !t->weights[__builtin_ctzll(left)];
 	for (uint64_t left = group; left; left &= left - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(left);
+		unsigned i = (unsigned)__builtin_ctzll(left), weight = t->weights[i];
+		double at = arrival(t, i, hash);
 
-		sum += t->weights[i];
-		empty |= (uint64_t)!t->weights[i] << i;
+		if (empty)
+			at /= weight ? (double)weight * empty : 1;
+		else
+			at /= weight;
+		if (at < first) {
+			first = at;
+			best = i;
+		}
 	}
-	number = empty ? hash % (sum + 1) : hash % sum + 1;
-	if (!number)
-		return nth_of(empty, (unsigned)(hash / (sum + 1) % (unsigned)__builtin_popcountll(empty)));
-	for (uint64_t left = group & ~empty;; left &= left - 1) {
-		unsigned i = (unsigned)__builtin_ctzll(left);
-
-		if (number <= t->weights[i])
-			return i;
-		number -= t->weights[i];
-	}
+	return best;
 }
 
 static void note(struct selection_state *s, unsigned target, uint32_t endpoint, struct selection *ret)

@@ -278,9 +278,59 @@ static void disruption(unsigned n, bool leaves_profile)
 	expect_shares(what, got, share, n, leaves_profile ? 0 : 1.0 / 4093, leaves_profile ? (double)MILLION / maglev_size(n) : 1);
 }
 
+/* The same for the endpoints of one target, under a strategy that looks at nothing but the target. */
+static void endpoint_disruption(unsigned n, bool weighted)
+{
+	struct profile_knobs knobs = profile_knobs_default();
+	struct target_line line = { 1, 1, false, n };
+	unsigned gone = n / 2, moved = 0, own = 0, got[4] = { 0 };
+	double share[4], rest = 0;
+	struct bench b;
+	char what[100];
+
+	for (unsigned i = 0; i < n; i++) {
+		line.endpoints[i].weight = (uint16_t)(weighted ? 10 * (i + 1) : 10);
+		rest += i == gone ? 0 : line.endpoints[i].weight;
+	}
+	bench_start(&b, F, &knobs, &line, 1);
+	for (unsigned turn = 0; turn < 2; turn++) {
+		for (uint32_t i = 0; i < MILLION; i++) {
+			struct selection_state s;
+			struct selection one;
+			unsigned e = 0;
+
+			selection_start(&s, mix64(i));
+			assert_int_equal(select_next(b.profile, b.endpoints, 0, &s, &one), 0);
+			while (b.slots[0][e] != one.endpoint)
+				e++;
+			if (!turn) {
+				before[i] = (uint8_t)e;
+				own += e == gone;
+			} else if (before[i] != e) {
+				moved++;
+				got[e]++;
+				assert_int_equal(before[i], gone); /* nobody else's calls move at all */
+			}
+		}
+		bench_health(&b, 0, gone, ENDPOINT_DOWN);
+	}
+	assert_int_equal(moved, own);
+	for (unsigned i = 0; i < n; i++)
+		share[i] = i == gone ? 0 : line.endpoints[i].weight / rest;
+	snprintf(what, sizeof(what), "one of %u endpoints%s goes down: %.2f %% of calls move", n, weighted ? " of different weights" : "", moved * 100.0 / MILLION);
+	if (!weighted && moved > MILLION * (1.0 / n + 0.02))
+		fail_msg("%s", what);
+	expect_shares(what, got, share, n, 0, 1);
+	bench_stop(&b);
+}
+
 static void test_disruption(void **state)
 {
 	static const unsigned sizes[] = { 2, 3, 4, 8, 16, 32 };
+
+	for (unsigned n = 2; n <= 4; n++)
+		for (unsigned weighted = 0; weighted < 2; weighted++)
+			endpoint_disruption(n, weighted);
 
 	for (unsigned k = 0; k < ARRAY_SIZE(sizes); k++) {
 		disruption(sizes[k], false);
