@@ -274,7 +274,7 @@ static int load_versions(const struct raw_config *raw, struct config *c, char *e
 {
 	static const struct raw_versions none;
 	const struct raw_versions *r = raw->versions ? raw->versions : &none;
-	uint32_t keep = 100000, mb = 64;
+	uint32_t keep = 500000, mb = 64;
 	const struct number_row rows[] = {
 		{ "keep", r->keep, 2, 10000000, &keep },
 		{ "mb", r->mb, 1, 4096, &mb },

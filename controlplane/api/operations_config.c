@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The routing's past: versions, what differs between them, and the way back. */
 #include <stdio.h>
+#include <string.h>
 
 #include "api/change.h"
 #include "api/control.h"
@@ -15,8 +16,9 @@
 #include "versions/reconstruct.h"
 #include "versions/versions.h"
 
-#define LOG_PLAIN 20
-#define LOG_MAX	  10000
+#define LOG_PLAIN   20
+#define LOG_MAX	    10000
+#define LOG_SCANNED 20000 /* versions that one question reads at most, so that nobody else waits long */
 
 static const struct versions *versions_of(const struct control *c, char *error)
 {
@@ -68,11 +70,50 @@ static json_t *shown(json_t *line, bool whole)
 	return json;
 }
 
+/* Was it one number, without a comment? Of those there may be thousands between two changes of anything else. */
+static bool is_number(const json_t *line)
+{
+	return !json_object_get(line, "changes") && !json_object_get(line, "comment");
+}
+
+/* Makes the version part of the row above, which is about younger numbers that the same user changed. */
+static bool joins(json_t *above, const json_t *line, bool above_is_number)
+{
+	if (!above || !above_is_number || !is_number(line) ||
+	    strcmp(json_string_value(json_object_get(above, "who")), json_string_value(json_object_get(line, "who"))) != 0)
+		return false;
+	json_object_set(above, "first", json_object_get(line, "version"));
+	json_object_set_new(above, "total", json_integer(json_integer_value(json_object_get(above, "total")) + 1));
+	return true;
+}
+
+/* Adds the row of a version, or counts it into the one above. 0; a negative enum err. */
+static int add_row(json_t *list, const struct versions *v, uint64_t version, bool *above_is_number, char *error)
+{
+	json_t *line, *above = json_array_get(list, json_array_size(list) - 1);
+	int err = versions_read(v, version, &line, error);
+
+	if (err == -ERR_INVALID) { /* damaged: the others can be read all the same */
+		*above_is_number = false;
+		json_array_append_new(list, json_pack("{s:I, s:s}", "version", (json_int_t)version, "damaged", error));
+		return 0;
+	}
+	if (err)
+		return err;
+	if (!joins(above, line, *above_is_number))
+		json_array_append_new(list, shown(line, false));
+	*above_is_number = is_number(line);
+	json_decref(line);
+	return 0;
+}
+
 int operation_config_log(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
 	const struct versions *v = versions_of(c, error);
 	json_int_t limit = param_integer(params, "limit", LOG_PLAIN), before = param_integer(params, "before", 0);
 	uint64_t last, first;
+	unsigned scanned = 0;
+	bool number = false, more;
 	json_t *list;
 
 	if (!v)
@@ -86,22 +127,17 @@ int operation_config_log(struct control *c, const json_t *params, json_t **ret_r
 	if (before && (uint64_t)before <= last)
 		last = (uint64_t)before - 1;
 	list = json_array();
-	for (; last && last >= first && json_array_size(list) < (size_t)limit; last--) {
-		json_t *line;
-		int err = versions_read(v, last, &line, error);
+	for (; last && last >= first && json_array_size(list) <= (size_t)limit && scanned < LOG_SCANNED; last--, scanned++) {
+		int err = add_row(list, v, last, &number, error);
 
-		if (err == -ERR_INVALID) { /* damaged: the others can be read all the same */
-			json_array_append_new(list, json_pack("{s:I, s:s}", "version", (json_int_t)last, "damaged", error));
-			continue;
-		}
 		if (err) {
 			json_decref(list);
 			return err;
 		}
-		json_array_append_new(list, shown(line, false));
-		json_decref(line);
 	}
-	*ret_result = json_pack("{s:I, s:I, s:o}", "version", (json_int_t)versions_last(v), "oldest", (json_int_t)first, "versions", list);
+	more = (last && last >= first) || json_array_size(list) > (size_t)limit;
+	json_array_remove(list, (size_t)limit); /* where there is one: it was needed to see where the row above it ends */
+	*ret_result = json_pack("{s:I, s:I, s:o, s:b}", "version", (json_int_t)versions_last(v), "oldest", (json_int_t)first, "versions", list, "more", more);
 	return 0;
 }
 

@@ -55,15 +55,21 @@ int command_config_log(const struct invocation *i, struct client *c)
 		return status;
 	t = table_new(">version|time (UTC)|who|operation|what");
 	json_array_foreach(json_object_get(result, "versions"), k, version) {
-		char number[24], when[24], what[512];
+		json_int_t last = json_integer_value(json_object_get(version, "version")), first = json_integer_value(json_object_get(version, "first"));
+		char number[48], when[24], what[512];
 		const char *cells[] = { number, when, text_at(version, "who"), text_at(version, "operation"), what };
 
-		snprintf(number, sizeof(number), "%lld", (long long)json_integer_value(json_object_get(version, "version")));
+		if (first)
+			snprintf(number, sizeof(number), "%lld..%lld", (long long)first, (long long)last);
+		else
+			snprintf(number, sizeof(number), "%lld", (long long)last);
 		snprintf(when, sizeof(when), "%.10s %.8s", text_at(version, "time"), strlen(text_at(version, "time")) > 11 ? text_at(version, "time") + 11 : "");
 		summary(version, what, sizeof(what));
 		table_row(t, cells);
 	}
 	table_print(t, stdout, "no versions");
+	if (json_is_true(json_object_get(result, "more")))
+		printf("(there are more; --limit shows more, --before N older ones)\n");
 	json_decref(result);
 	return status;
 }

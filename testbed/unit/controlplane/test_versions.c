@@ -215,8 +215,11 @@ static void says_who_and_what(void **state)
 	expect_refusal(b, "profile.set", "{'name':'in','ring_timeout_s':999}", "profile.ring_timeout_s: 999 is not in 0..180");
 	expect(b, "status", "{}", "{'routing_version':5}");
 	expect(b, "config.log", "{'limit':2,'before':5}",
-	       "{'version':5,'versions':[{'version':4,'changes':['- prefix +49 → w']},"
-	       "{'version':3,'changes':['~ number +442035550100: profile in → w'],'operation':'number.set','who':'strowgerd'}]}");
+	       "{'version':5,'more':true,'versions':[{'version':4,'first':3,'total':2,'changes':['- prefix +49 → w'],'operation':'number.set','who':'strowgerd'},"
+	       "{'version':2,'operation':'target.set','total':1}]}");
+	expect(b, "config.log", "{'limit':1}", "{'more':true,'versions':[{'version':5,'total':2}]}");
+	expect(b, "config.log", "{}", "{'more':false,'versions':[{'version':5},{'version':4},{'version':2},{'version':1}]}");
+	expect(b, "config.show", "{'version':3}", "{'changes':['~ number +442035550100: profile in → w'],'total':1}");
 	expect(b, "config.show", "{'version':2}",
 	       "{'version':2,'comment':'works at 3','operation':'target.set','total':1,'changes':['~ target in/a: enabled true → false']}");
 	expect(b, "config.show", "{'version':5}", "{'total':2,'changes':['+ domain b.example → w','- domain example.com → in']}");
