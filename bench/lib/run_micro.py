@@ -19,7 +19,7 @@ OSIP_SHARE, BITMAP_TIMES = 60, 4
 
 def measure(quick):
     """{step: [ns of each repetition]} and the mean length of the INVITEs. Repetitions of all steps are interleaved at random."""
-    argv = [program("strowger-bench"), "--benchmark_format=json", f"--benchmark_min_time={0.01 if quick else 0.1}",
+    argv = [program("strowger-bench"), "--benchmark_format=json", f"--benchmark_min_time={0.005 if quick else 0.1}",
             f"--benchmark_repetitions={5 if quick else 9}", "--benchmark_enable_random_interleaving=true"]
     run = subprocess.run(argv, capture_output=True, text=True, check=False)
     if run.returncode:

@@ -30,6 +30,8 @@ class Plan:
         self.search = {"seconds": 0.4, "precision": 0.5, "rise": 1.5, "tries": 1} if quick else {"seconds": 3, "precision": 0.04, "tries": 3}
         self.long = {} if quick else {"long_seconds": 46, "warmup": 35}
         self.low = {"seconds": 2.4, "warmup": 0.2} if quick else {"seconds": 46, "warmup": 35}
+        # strowgerd touches all of its memory before it starts: tables for 32 s of the highest rate take seconds, which quick runs do not fill.
+        self.room = {"rate": 16000, "message_mb": 512} if quick else {}
         self.low_at_once = quick  # with the proxies of the search, not with fresh ones
         self.beside = not quick
         self.sipp = ([2000], 1) if quick else ([1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000], 10)
@@ -42,21 +44,21 @@ def say(words):
 
 def kernel_sessions(bed, plan, children):
     """{name: how to open it}, in the order in which they take turns: the kernel UDP generator."""
-    starters = {"kamailio": lambda: Kamailio(bed, "fm", children), "strowger": lambda: Strowger(bed, "af_xdp")}
+    starters = {"kamailio": lambda: Kamailio(bed, "fm", children), "strowger": lambda: Strowger(bed, "af_xdp", **plan.room)}
     if plan.beside:
-        starters.update({"kamailio_default_allocator": lambda: Kamailio(bed, "", children), "strowger_af_packet": lambda: Strowger(bed, "af_packet")})
+        starters.update({"kamailio_default_allocator": lambda: Kamailio(bed, "", children), "strowger_af_packet": lambda: Strowger(bed, "af_packet", **plan.room)})
     return {name: lambda start=start: Session(bed, start) for name, start in starters.items()}
 
 
-def dpdk_sessions(bed, children):
+def dpdk_sessions(bed, plan, children):
     """The DPDK generator."""
     return {"kamailio": lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "fm", children)),
-            "strowger": lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, rate=160000))}
+            "strowger": lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, **{"rate": 160000, **plan.room}))}
 
 
 def low_sessions(bed, plan, children):
     """A spinning worker's CPU time says nothing, so Strowger runs twice: its busy cycles, and asleep when idle."""
-    sessions = {**dpdk_sessions(bed, children), "strowger_sleeping": lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, idle="sleep"))}
+    sessions = {**dpdk_sessions(bed, plan, children), "strowger_sleeping": lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, idle="sleep", **plan.room))}
     if plan.beside:
         sessions["kamailio_default_allocator"] = lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "", children))
     return sessions
@@ -186,7 +188,7 @@ def add_cpu(results, found, low, dpdk, series):
 
 def add_sipp(results, bed, plan, children):
     found = {}
-    for name, start in (("kamailio", lambda: Kamailio(bed, "fm", children, record_route=True)), ("strowger", lambda: Strowger(bed, idle="sleep"))):
+    for name, start in (("kamailio", lambda: Kamailio(bed, "fm", children, record_route=True)), ("strowger", lambda: Strowger(bed, idle="sleep", **plan.room))):
         with start() as proxy:
             best, runs = highest(bed, proxy, *plan.sipp)
         found[name] = (best, runs)
@@ -215,7 +217,7 @@ def main():
             series = against_load(bed, plan, options.children)
         with versus_dpdk.Bed() as bed:
             low = {} if plan.low_at_once else None
-            dpdk = rates(plan, dpdk_sessions(bed, options.children), low)
+            dpdk = rates(plan, dpdk_sessions(bed, plan, options.children), low)
             low = low or low_rates(plan, low_sessions(bed, plan, options.children))
         add_rate(results, found, dpdk)
         add_cpu(results, found, low, dpdk, series)

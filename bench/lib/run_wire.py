@@ -28,6 +28,9 @@ LINE_RATE = 1.73e6  # of 700-byte frames in 10 Gbit/s
 # Lingering transactions are those of 32 s: the table is as large as it can be. Calls that nobody hangs up end after some seconds.
 LIMITS = {"in-dialog": {"transactions": 1 << 21, "calls": 1 << 21, "message_mb": 1024},
           "stateful": {"transactions": (1 << 23) - 1, "calls": (1 << 23) - 1, "call_age_s": 4, "message_mb": 2048}}
+# Quick runs are too short for more to linger, and strowgerd touches all of its memory before it starts.
+LIMITS_QUICK = {"in-dialog": {"transactions": 1 << 17, "calls": 1 << 17, "message_mb": 256},
+                "stateful": {"transactions": 1 << 21, "calls": 1 << 21, "call_age_s": 4, "message_mb": 512}}
 FIRST = {"memif": 400e3, "af_xdp": 150e3, "af_packet": 60e3}
 HELD = {"memif": 1 << RINGS, "af_xdp": 2048, "af_packet": 2048}
 PAUSES_US, ADDED_US = 50, 10
@@ -39,14 +42,15 @@ class Plan:
     def __init__(self, quick):
         self.quick = quick
         self.rounds = 1 if quick else 3
-        self.trial_s = 0.2 if quick else 1.5
-        self.long_s = {"strowger": 0.6 if quick else 36, "testpmd": 0.4 if quick else 15}
+        self.limits = LIMITS_QUICK if quick else LIMITS
+        self.trial_s = 0.15 if quick else 1.5
+        self.long_s = {"strowger": 0.4 if quick else 36, "testpmd": 0.3 if quick else 15}
         # Transactions linger for 32 s: what follows such a run pays for those that end all the while.
         self.fill_s = 0 if quick else 33
-        self.voids = 1 if quick else 5
-        self.resolution = 0.15 if quick else 0.03
+        self.voids = 0 if quick else 5
+        self.resolution = 0.25 if quick else 0.03
         self.calls = {"in-dialog": 1 << 13 if quick else 1 << 20, "stateful": 1 << 17}
-        self.delay_s = 0.3 if quick else 5
+        self.delay_s = 0.2 if quick else 5
         self.loads = (0.5,) if quick else LOADS
 
 
@@ -76,7 +80,7 @@ class Pair:
 
     def __init__(self, bed, device, mode, plan):
         Pair.serial += 1
-        self.device = Strowger(bed, **LIMITS[mode]) if device == "strowger" else Testpmd(bed)
+        self.device = Strowger(bed, **plan.limits[mode]) if device == "strowger" else Testpmd(bed)
         try:
             self.generator = Generator(bed, mode, echo=device != "strowger", calls=plan.calls[mode], salt=Pair.serial)
             if mode == "in-dialog":

@@ -217,26 +217,26 @@ class Kamailio:
 
 
 class Strowger:
-    """driver: af_xdp or af_packet; idle: spin or sleep; rate: the most INVITEs per second that its tables must hold."""
+    """driver: af_xdp or af_packet; idle: spin or sleep; rate: the most INVITEs per second that its tables must hold, while they linger."""
 
-    def __init__(self, bed, driver="af_xdp", idle="spin", rate=120000):
+    def __init__(self, bed, driver="af_xdp", idle="spin", rate=120000, message_mb=4096):
         self.bed, self.name, self.driver = bed, "strowgerd", driver
         self.socket = os.path.join(bed.folder, "control.sock")
         path = os.path.join(bed.folder, "strowgerd.yaml")
         with open(path, "w", encoding="utf-8") as file:
-            yaml.safe_dump(self._configuration(idle, rate), file, sort_keys=False)
+            yaml.safe_dump(self._configuration(idle, rate, message_mb), file, sort_keys=False)
         if driver == "af_packet":
             # The kernel must not take for its own what AF_PACKET has been given a copy of.
             self._nft("table netdev versus { chain port0 { type filter hook ingress device port0 priority 0; policy drop; }\n}\n")
         self._start(path)
 
-    def _configuration(self, idle, rate):
+    def _configuration(self, idle, rate, message_mb):
         held = min(int(rate * (LINGER_S + 2)), (1 << 23) - 1)
         return {
             "workers": {"cores": [self.bed.proxy_core], "idle": idle},
             "ports": [{"name": "sip0", "driver": self.driver, "interface": "port0", "addresses": [f"{self.bed.us}/{self.bed.prefix}"]}],
             "listeners": [{"address": self.bed.us, "port": PORT, "transport": "udp"}],
-            "limits": {"transactions": held, "calls": held, "call_age_s": LINGER_S, "message_mb": 4096, "mbufs": 16384, "trace_mb": 0},
+            "limits": {"transactions": held, "calls": held, "call_age_s": LINGER_S, "message_mb": message_mb, "mbufs": 16384, "trace_mb": 0},
             "probe": {"enabled": False},
             "control": {"socket": self.socket},
             "drain_timeout_s": 0,
