@@ -21,7 +21,7 @@ import time
 from hugepages import hugepages
 from programs import built, program
 from result import Results, arguments
-from wire_bed import Bed, BedError, Generator, Strowger
+from wire_bed import Bed, BedError, Generator, Strowger, routing
 
 HUGEPAGES = 512
 LOAD_S, MIB, MOVE_US, MOVE_P999_US, SEEN_US, LOOP_TIMES = 10, 700, 2, 50, 1000, 1.25
@@ -115,17 +115,20 @@ def whole(results, path, count):
 
 
 class Changes(threading.Thread):
-    """Ten thousand a second over the control socket, in batches; what it sends was made before."""
+    """Ten thousand a second over the control socket, in batches; what it sends was made before. Each moves a number: all go to one profile, then all to
+    the other, in an order of their own each time."""
 
     def __init__(self, device, count, profiles):
         super().__init__(daemon=True)
         self.device, self.end, self.made, self.refused = device, threading.Event(), 0, 0
-        dice = random.Random(1)
+        dice = random.Random(time.monotonic_ns())
         self.lines = []
-        for _ in range(400):
-            batch = [{"jsonrpc": "2.0", "id": 1, "method": "number.set", "params": {
-                "number": f"+{FIRST + dice.randrange(count)}", "profile": dice.choice(profiles)}} for _ in range(BATCH)]
-            self.lines.append(json.dumps(batch).encode() + b"\n")
+        for profile in profiles:
+            numbers = dice.sample(range(count), count)
+            for begin in range(0, count, BATCH):
+                batch = [{"jsonrpc": "2.0", "id": 1, "method": "number.set", "params": {"number": f"+{FIRST + number}", "profile": profile}}
+                         for number in numbers[begin:begin + BATCH]]
+                self.lines.append(json.dumps(batch).encode() + b"\n")
 
     def run(self):
         with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
@@ -185,14 +188,13 @@ def under_load(bed, results, count, quick):
     sums = {False: {}, True: {}}
     made = spent = took = 0
     loss = {False: 0, True: 0}
-    options = settings(count)
-    del options["more"]["trunks"], options["more"]["profiles"], options["more"]["numbers"]
-    with Strowger(bed, **options) as device, Generator(bed, "in-dialog", calls=1 << 11) as generator:
+    profiles = [*routing()["profiles"], {"name": "other", "strategy": "failover"}]
+    with Strowger(bed, more={"profiles": profiles}, room={"numbers": count}, message_mb=16, transactions=4096, calls=4096) as device, Generator(bed, "in-dialog", calls=1 << 11) as generator:
         generator.set_up()
         generator.run(RATE, 0.5)
         for i in range(2 * rounds):
             changing = bool(i % 2)
-            changes = Changes(device, 10000, ["all"]) if changing else None
+            changes = Changes(device, 10000, ["other", "all"]) if changing else None
             before, spent_before, begin = turns(device), control_us(device), time.monotonic()
             if changes:
                 changes.start()
