@@ -2,6 +2,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "alarms/alarms.h"
 #include "api/control.h"
 #include "api/handlers.h"
 #include "base/log_linear.h"
@@ -122,15 +123,17 @@ int operation_status(struct control *c, const json_t *params, json_t **ret_resul
 {
 	const struct dataplane_config *d = dataplane_configuration(c->dataplane);
 	const struct model *m = c->routing->model;
+	struct alarms_stats alarms;
 
+	alarms_stats(c->alarms, &alarms);
 	refresh_gauges(c);
-	*ret_result = json_pack("{s:s, s:i, s:s, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:I}", "version", c->version, "node",
+	*ret_result = json_pack("{s:s, s:i, s:s, s:I, s:s, s:b, s:i, s:o, s:o, s:o, s:o, s:o, s:i, s:i, s:i, s:i, s:i, s:I, s:I}", "version", c->version, "node",
 				(int)d->node, "name", c->config->node_name, "uptime_s",
 				(json_int_t)((dataplane_now_ms() - c->started_ms) / 1000), "state", c->draining ? "draining" : "running",
 				"hugepages", dataplane_hugepages(c->dataplane), "workers", (int)d->workers, "ports", ports_json(c),
 				"listeners", listeners_json(c), "calls", calls_json(c), "cdr", cdr_json(c), "resolver", names_json(c), "trunks", (int)m->trunk_count, "profiles",
 				(int)m->profile_count, "numbers", (int)number_map_count(m->numbers), "prefixes",
-				(int)number_map_count(m->prefixes), "domains", (int)m->domain_count, "routing_version", (json_int_t)routing_version(c->routing));
+				(int)number_map_count(m->prefixes), "domains", (int)m->domain_count, "routing_version", (json_int_t)routing_version(c->routing), "alarms", (json_int_t)alarms.raised);
 	return 0;
 }
 

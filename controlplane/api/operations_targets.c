@@ -192,6 +192,27 @@ static json_t *quality_json(const struct control *c, uint32_t profile, uint32_t 
 			 known(v.duration_s), "duration_s_usual", known(v.duration_usual_s));
 }
 
+static json_t *unix_json(uint64_t seconds)
+{
+	char text[CDR_TIME_MAX];
+
+	cdr_time(seconds * 1000, text);
+	return seconds ? json_string(text) : json_null();
+}
+
+/* What the operator did to the target holds for its endpoints too, as far as this target's calls go: "state", beside their health. */
+static void add_operators_wish(const struct model_target *t, json_t *json)
+{
+	const char *wish = !t->enabled ? "disabled" : t->drain.since_s ? "draining" : NULL;
+	json_t *endpoint;
+	size_t i;
+
+	json_array_foreach(json_object_get(json, "endpoints"), i, endpoint)
+		json_object_set_new(endpoint, "state", wish ? json_string(wish) : json_incref(json_object_get(endpoint, "health")));
+	json_object_set_new(json, "drain", t->drain.since_s ? json_pack("{s:o, s:o}", "since", unix_json(t->drain.since_s), "deadline",
+									unix_json(t->drain.deadline_s)) : json_null());
+}
+
 static json_t *target_json(const struct control *c, const struct model_profile *p, const struct model_target *t)
 {
 	const struct model_trunk *trunk = model_trunk_by_id(c->routing->expanded, t->trunk_id);
@@ -210,6 +231,7 @@ static json_t *target_json(const struct control *c, const struct model_profile *
 			 endpoints_json(c, trunk));
 	if (json) {
 		add_limits(c, t, slot, json);
+		add_operators_wish(t, json);
 		json_object_set_new(json, "quality", quality_json(c, p->id, t->trunk_id));
 	}
 	return json;

@@ -45,6 +45,7 @@ int command_status(const struct invocation *i, struct client *c)
 		{ "calls exhausted", "calls.exhausted" }, { "calls rescued", "calls.rescued" }, { "trunks", "trunks" },
 		{ "names", "resolver.names" }, { "names stale", "resolver.stale" },
 		{ "profiles", "profiles" }, { "numbers", "numbers" }, { "prefixes", "prefixes" }, { "domains", "domains" },
+		{ "routing version", "routing_version" }, { "alarms raised", "alarms" },
 	};
 	struct table *ports;
 	json_t *result, *port;

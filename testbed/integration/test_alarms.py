@@ -9,6 +9,7 @@ import queue
 import subprocess
 import threading
 
+from lab import NUMBER_IPV6
 from processes import wait_for
 from sipp import Sipp
 
@@ -19,6 +20,7 @@ def configure(config):
     for trunk in config["trunks"]:
         if trunk["name"] in ("target1", "target2"):
             trunk["probe"] = {"enabled": True, **PROBE}
+    config["limits"]["transactions"] = 64
     for profile in config["profiles"]:
         profile["targets"] = [target for target in profile["targets"] if "target3" not in target["trunk"]]
 
@@ -105,3 +107,12 @@ def test_the_operators_own_doing(lab):
     finally:
         for target in targets.values():
             target.stop()
+
+
+def test_a_full_table(lab):
+    """More calls wait for an answer than there are transactions: new ones are refused, and that is an alarm."""
+    with Sipp(lab, "target1", "uas_silent", family=6), Sipp(lab, "target2", "uas_silent", family=6):
+        caller = Sipp(lab, "caller", "uac", family=6, remote=lab.address("strowger", 6), calls=150, rate=200, options=["-s", NUMBER_IPV6])
+        assert wait_for(lambda: ("overload", "tables") in raised(lab), 8), raised(lab)
+        assert lab.ctl("status")["alarms"] >= 1 and lab.counters()["refused_full"] > 0
+        caller.kill()

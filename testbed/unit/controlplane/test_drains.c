@@ -24,7 +24,7 @@ static void counts_down(void **state)
 	expect(b, "drains", "{}", "{'targets':[],'node':null}");
 	expect(b, "target.drain", "{'target':'in/a'}",
 	       "{'applied':true,'total':1,'targets':[{'target':'in/a','live':2,'ringing':1,'safe':false,'text':'3 calls are left','deadline':null}]}");
-	expect(b, "targets", "{}", "[{'target':'in/a','state':'draining','enabled':true,'live':2},{'state':'up'},{'target':'rr/a','state':'up'},{},{},{}]");
+	expect(b, "targets", "{}", "[{'target':'in/a','state':'draining','enabled':true,'live':2,'endpoints':[{'state':'draining','health':'unknown'},{}]},{'state':'up'},{'target':'rr/a','state':'up'},{},{},{}]");
 	/* no new call goes there; in the other profiles it takes calls */
 	expect(b, "route", "{'from':'+1','to':'+442035550100'}", "{'attempts':[{'target':'in/b'}],'left_out':[{'target':'in/a','reason':'disabled'}]}");
 	set_calls(b, "in", "a", 1, 0);
@@ -32,7 +32,7 @@ static void counts_down(void **state)
 	set_calls(b, "in", "a", 0, 0);
 	expect(b, "drains", "{}", "{'targets':[{'text':'no calls are left','safe':true}]}");
 	expect(b, "target.undrain", "{'target':'IN/A'}", "{'total':1,'targets':[]}");
-	expect(b, "targets", "{}", "[{'target':'in/a','state':'up'},{},{},{},{},{}]");
+	expect(b, "targets", "{}", "[{'target':'in/a','state':'up','drain':null,'endpoints':[{'state':'unknown'},{}]},{},{},{},{},{}]");
 	expect(b, "target.undrain", "{'target':'in/a'}", "{'total':0}");
 }
 
