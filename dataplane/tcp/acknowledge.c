@@ -107,8 +107,6 @@ static void duplicate(struct tcp *t, struct tcp_connection *c)
 
 static void update_window(struct tcp *t, struct tcp_connection *c, const struct segment *s, uint32_t window)
 {
-	uint32_t enough;
-
 	if (!seq_lt(c->snd_wl1, s->seq) && !(c->snd_wl1 == s->seq && seq_le(c->snd_wl2, s->ack)))
 		return;
 	if (window > c->snd_wnd)
@@ -118,10 +116,7 @@ static void update_window(struct tcp *t, struct tcp_connection *c, const struct 
 	c->snd_wl2 = s->ack;
 	if (window > c->max_wnd)
 		c->max_wnd = window;
-	enough = c->mss < c->max_wnd / 2 ? c->mss : c->max_wnd / 2;
-	if (enough > c->snd_end - c->snd_una)
-		enough = c->snd_end - c->snd_una;
-	if (c->persist && window && window >= enough) {
+	if (c->persist && window && window >= tcp_window_enough(c)) {
 		/* Open again: the byte of the last probe was thrown away, or is acknowledged by now. */
 		c->persist = false;
 		c->backoff = 0;

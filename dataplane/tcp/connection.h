@@ -95,6 +95,8 @@ struct tcp_connection {
 	uint32_t last_ack; /* Last.ACK.sent of RFC 7323 */
 	uint32_t fin_seq;
 	uint16_t piece_count;
+	uint16_t largest;   /* payload of a segment so far: what the peer calls full */
+	uint32_t ack_bytes; /* received since the last acknowledgement */
 	uint32_t recent[TCP_SACKS_MAX]; /* numbers of the pieces received last, the latest first (RFC 2018 §4) */
 	struct seq_range duplicate;	/* to be reported (RFC 2883) */
 
@@ -158,6 +160,14 @@ static inline void tcp_count(struct tcp *t, enum counter which)
 static inline uint32_t tcp_flight(const struct tcp_connection *c)
 {
 	return c->snd_max - c->snd_una;
+}
+
+/* A window in which there is something worth sending (RFC 9293 §3.8.6.2.1). */
+static inline uint32_t tcp_window_enough(const struct tcp_connection *c)
+{
+	uint32_t enough = c->mss < c->max_wnd / 2 ? c->mss : c->max_wnd / 2, queued = c->snd_end - c->snd_una;
+
+	return enough < queued ? enough : queued;
 }
 
 /* endpoint.c */

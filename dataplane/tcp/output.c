@@ -64,6 +64,7 @@ static void acknowledged(struct tcp_connection *c, const struct segment *h)
 	c->rcv_adv = seq_max(c->rcv_adv, edge);
 	c->last_ack = h->ack;
 	c->ack_pending = 0;
+	c->ack_bytes = 0;
 	c->ack_now = c->dsack = false;
 	tcp_timers_stop(c, DEADLINE_ACK);
 }

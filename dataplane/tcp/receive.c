@@ -8,6 +8,7 @@
  */
 
 #define CHUNK_LEAST 512
+#define FULL_LEAST  536 /* nobody's full segments are smaller (RFC 9293 §3.7.1) */
 
 static uint32_t end_of(const struct chunk *k)
 {
@@ -81,6 +82,10 @@ static bool keep_in_order(struct tcp *t, struct tcp_connection *c, struct span b
 	}
 	if (!bytes.n)
 		return true;
+	if (slab_bytes_in_use(t->slab) > t->config.buffer_bytes / 8 * 7) { /* the rest is for what is to be sent */
+		tcp_count(t, COUNTER_tcp_no_buffer);
+		return false;
+	}
 	k = chunk_new(t, c->rcv_nxt, bytes);
 	if (!k)
 		return false;
@@ -126,7 +131,8 @@ static void in_order(struct tcp *t, struct tcp_connection *c, struct span bytes)
 	absorb(t, c);
 }
 
-/* Files what is not there yet; the bytes that came first stay. */
+/* Files what is not there yet; the bytes that came first stay. Nobody has to keep them: half of the memory is never used for that, so that
+ * those who leave holes in their streams do not stop the others. */
 static void keep_pieces(struct tcp *t, struct tcp_connection *c, uint32_t seq, struct span bytes)
 {
 	struct chunk **at = pieces(c), *before = NULL, *k;
@@ -148,7 +154,7 @@ static void keep_pieces(struct tcp *t, struct tcp_connection *c, uint32_t seq, s
 				memcpy(before->bytes + before->length, bytes.p, n);
 				before->length += n;
 			} else {
-				if (c->piece_count >= t->config.pieces) {
+				if (c->piece_count >= t->config.pieces || slab_bytes_in_use(t->slab) > t->config.buffer_bytes / 2) {
 					tcp_count(t, COUNTER_tcp_pieces_dropped);
 					return;
 				}
@@ -247,11 +253,19 @@ void tcp_receive_deliver(struct tcp *t, struct tcp_connection *c)
 	}
 }
 
-/* When to acknowledge (RFC 5681 §4.2): at once what fills or leaves a hole, and every second segment; the rest a little later. What may wait for
- * the flush goes out with data where there is some. */
-static void acknowledge(struct tcp *t, struct tcp_connection *c, bool had_pieces)
+/* When to acknowledge (RFC 5681 §4.2): what fills or leaves a hole, and every second segment; the rest a little later. What may wait for the
+ * flush goes out with data where there is some; not so every second full segment of a long transfer: one acknowledgement for a burst of them
+ * would be the only one to get lost. */
+static void acknowledge(struct tcp *t, struct tcp_connection *c, bool had_pieces, uint32_t bytes)
 {
 	c->ack_pending++;
+	c->ack_bytes += bytes;
+	if (bytes > c->largest)
+		c->largest = (uint16_t)(bytes < UINT16_MAX ? bytes : UINT16_MAX);
+	if (c->largest >= FULL_LEAST && c->ack_bytes >= 2u * c->largest) {
+		tcp_output_ack(t, c);
+		return;
+	}
 	if (c->quick_acks) {
 		c->quick_acks--;
 		c->ack_now = true;
@@ -343,7 +357,7 @@ void tcp_receive(struct tcp *t, struct tcp_connection *c, const struct segment *
 		return;
 	if (c->fin_received && c->rcv_nxt == c->fin_seq)
 		c->rcv_nxt++;
-	acknowledge(t, c, had_pieces || fin);
+	acknowledge(t, c, had_pieces || fin, n - skip);
 	if (c->receive_order_tail || c->fin_received)
 		tcp_receive_deliver(t, c);
 }

@@ -5,6 +5,7 @@
 
 /* RFC 9293 §3.10.7: what a segment does, one function per state. The steps that the synchronised states share come first. */
 
+#define CAREFUL_RTO_MS 3000
 #define PAWS_IDLE_MS (24ULL * 24 * 3600 * 1000) /* RFC 7323 §5.5: after this a timestamp says nothing */
 
 static bool in_window(const struct tcp_connection *c, const struct segment *s)
@@ -159,6 +160,18 @@ void tcp_states_time_wait(struct tcp *t, struct tcp_connection *c)
 		t->handlers.closed(t->config.ctx, c, TCP_END_CLOSED);
 }
 
+/* The SYN is acknowledged. One that had to be sent again tells no round trip, and asks for care (RFC 6298 §5.7, RFC 5681 §3.1). */
+static void handshake_measured(struct tcp *t, struct tcp_connection *c)
+{
+	if (!c->backoff)
+		tcp_timers_rtt(t, c, (uint32_t)(t->now_us - c->rtt_sent_us));
+	if (c->retransmitted) {
+		c->rto_ms = t->config.rto_max_ms < CAREFUL_RTO_MS ? t->config.rto_max_ms : CAREFUL_RTO_MS;
+		c->cwnd = c->mss;
+	}
+	c->backoff = 0;
+}
+
 /* ---- the states */
 
 static void state_syn_sent(struct tcp *t, struct tcp_connection *c, struct segment *s)
@@ -186,9 +199,7 @@ static void state_syn_sent(struct tcp *t, struct tcp_connection *c, struct segme
 		tcp_timers_retransmit(t, c, true);
 		return;
 	}
-	if (!c->backoff)
-		tcp_timers_rtt(t, c, (uint32_t)(t->now_us - c->rtt_sent_us));
-	c->backoff = 0;
+	handshake_measured(t, c);
 	c->snd_una = s->ack;
 	c->snd_wl1 = s->seq;
 	c->snd_wl2 = s->ack;
@@ -214,9 +225,7 @@ static void state_syn_received(struct tcp *t, struct tcp_connection *c, struct s
 		tcp_output_refuse(t, &c->local, &c->remote, s);
 		return;
 	}
-	if (!c->backoff)
-		tcp_timers_rtt(t, c, (uint32_t)(t->now_us - c->rtt_sent_us));
-	c->backoff = 0;
+	handshake_measured(t, c);
 	c->snd_una = s->ack;
 	c->snd_wl1 = s->seq - 1; /* so that this segment's window counts, which is scaled */
 	c->snd_wl2 = s->ack;

@@ -16,7 +16,8 @@ struct counters;
  * memory is taken at the start, and a connection with nothing in flight holds no buffer.
  *
  * A turn of its owner: tcp_advance (timers), tcp_input for every segment, tcp_send for what is to go out, tcp_flush. Only tcp_flush and
- * tcp_advance send data; tcp_input answers at once only what may not wait (resets, duplicate and challenge acknowledgements, SYN). */
+ * tcp_advance send data; tcp_input answers at once only what may not wait: resets, SYN, duplicate and challenge acknowledgements, and every second
+ * full segment. */
 
 struct tcp;
 struct tcp_connection;

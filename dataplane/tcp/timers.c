@@ -9,6 +9,7 @@
 #define RTO_FIRST_MS 1000 /* RFC 6298 §2.1 */
 #define CLOCK_MS     1    /* the granularity G */
 #define BACKOFF_MOST 16
+#define BLACK_HOLE_TIMEOUTS 3 /* in a row; fewer are common where much is lost */
 
 void tcp_timers_set(struct tcp *t, struct tcp_connection *c, enum deadline which, uint64_t in_ms)
 {
@@ -58,10 +59,17 @@ void tcp_timers_rtt(struct tcp *t, struct tcp_connection *c, uint32_t rtt_us)
 	c->rto_ms = rto > t->config.rto_max_ms ? t->config.rto_max_ms : rto;
 }
 
+/* The peer's window keeps what is queued from being sent. */
+static bool window_shut(const struct tcp_connection *c)
+{
+	return c->snd_wnd < tcp_window_enough(c) || !c->snd_wnd;
+}
+
 void tcp_timers_retransmit(struct tcp *t, struct tcp_connection *c, bool restart)
 {
 	bool waiting = seq_lt(c->snd_max, c->snd_end + c->close_asked);
 	bool handshake = c->state == TCP_STATE_SYN_SENT || c->state == TCP_STATE_SYN_RECEIVED;
+	bool persist = !tcp_flight(c) || (c->persist && window_shut(c));
 	uint64_t in, limit;
 
 	if (!tcp_flight(c) && !waiting) {
@@ -69,17 +77,15 @@ void tcp_timers_retransmit(struct tcp *t, struct tcp_connection *c, bool restart
 		c->persist = false;
 		return;
 	}
-	if (c->deadline[DEADLINE_RETRANSMIT] && !restart)
+	if (c->deadline[DEADLINE_RETRANSMIT] && !restart && c->persist == persist)
 		return;
 	in = tcp_timers_rto(t, c);
-	if (tcp_flight(c)) {
-		c->persist = false;
+	c->persist = persist;
+	if (!persist) {
 		/* The last moment counts too: the user timeout is kept even where the next retransmission would come later. */
 		limit = c->progress_ms + t->config.user_timeout_ms;
 		if (c->snd_wnd && !handshake && t->now_ms + in > limit)
 			in = limit > t->now_ms ? limit - t->now_ms : 1;
-	} else {
-		c->persist = true;
 	}
 	tcp_timers_set(t, c, DEADLINE_RETRANSMIT, in);
 }
@@ -101,8 +107,8 @@ static void probe_window(struct tcp *t, struct tcp_connection *c)
 	if (c->backoff < BACKOFF_MOST)
 		c->backoff++;
 	tcp_timers_stop(c, DEADLINE_RETRANSMIT);
+	c->persist = window_shut(c);
 	tcp_output(t, c);
-	c->persist = true;
 }
 
 /* RFC 4821's fallback: what goes out in large segments and never arrives may fit in small ones. */
@@ -110,7 +116,7 @@ static void suspect_black_hole(struct tcp *t, struct tcp_connection *c)
 {
 	uint16_t base = c->remote.ip.family == IP_V6 ? TCP_BASE_MSS_V6 : TCP_BASE_MSS_V4;
 
-	if (c->backoff < 2 || c->mss <= base || c->snd_end - c->snd_una <= base)
+	if (c->backoff < BLACK_HOLE_TIMEOUTS || c->mss <= base || c->snd_end - c->snd_una <= base)
 		return;
 	c->mss = base;
 	tcp_count(t, COUNTER_tcp_black_holes);

@@ -330,6 +330,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	static const uint8_t syn[] = { 0xff, 0xff, 0xff, 0xf0, 5, 0xb4, 1, 10 }, ack[] = { 1 };
 	struct reader r = { bytes + 1, bytes + size }, first = { syn, syn + sizeof(syn) }, second = { ack, ack + sizeof(ack) };
 	struct tcp_usage usage;
+	uint64_t due = 0, last_us;
 
 	if (size < 2 || size > 65536)
 		return 0;
@@ -342,17 +343,17 @@ int LLVMFuzzerTestOneInput(const uint8_t *bytes, size_t size)
 	while (r.p < r.end)
 		do_step(&r);
 	/* Nobody answers any more: timers end everything. */
-	for (unsigned i = 0; i < 600; i++) {
+	last_us = f.now_us + 300000000;
+	for (unsigned i = 0; i < 5000 && due != UINT64_MAX; i++) {
 		tcp_flush(f.tcp, f.now_us);
-		f.now_us += 1000000;
+		due = tcp_next_due(f.tcp);
+		if (due != UINT64_MAX)
+			f.now_us = due > f.now_us ? due : f.now_us + 1000;
 		tcp_advance(f.tcp, f.now_us);
-		if (f.c && i == 300) {
-			tcp_abort(f.tcp, f.c);
+		if (f.c && f.now_us > last_us) {
+			tcp_abort(f.tcp, f.c); /* a window that stays shut, or nothing that ends it */
 			f.c = NULL;
 		}
-		tcp_usage(f.tcp, &usage);
-		if (!usage.connections)
-			break;
 	}
 	tcp_flush(f.tcp, f.now_us);
 	tcp_usage(f.tcp, &usage);

@@ -568,6 +568,21 @@ static void test_no_segments(void **state)
 	finish(w);
 }
 
+/* There was no buffer when data was queued, there is one later, and then nobody answers: timeouts come as for any other data. */
+static void test_starved_then_lost(void **state)
+{
+	struct wire *w = connected();
+
+	w->host[0].reserve_fails = 3;
+	w->host[0].to_send = 3000;
+	w->fate = lose_all;
+	wire_run(w, 40000000);
+	assert_int_equal(w->host[0].closed, 1);
+	assert_int_equal(w->host[0].why, TCP_END_TIMEOUT);
+	assert_in_range(wire_counter(w, 0, COUNTER_tcp_retransmitted), 6, 20);
+	finish(w);
+}
+
 /* ---- timers */
 
 /* RFC 6298: each timeout doubles the wait; the user timeout ends it. */
@@ -665,6 +680,29 @@ static void test_delayed_acks(void **state)
 	assert_int_equal(sent[1], 3);
 	assert_int_equal(last[1].ack, s.seq + 10);
 	assert_int_equal(w->host[1].c->deadline[DEADLINE_ACK], 0);
+	finish(w);
+}
+
+/* Of a burst of full segments every second one is acknowledged, not the whole burst once: that one would be all there is to lose. */
+static void test_acks_of_bursts(void **state)
+{
+	static const uint8_t zeros[1448];
+	struct wire *w = connected();
+	struct segment s;
+
+	w->host[1].c->quick_acks = 0;
+	s = expected(w);
+	s.data = span_of(zeros, sizeof(zeros));
+	for (unsigned i = 0; i < 20; i++, s.seq += s.data.n)
+		wire_inject(w, 1, &s);
+	assert_int_equal(sent[1], 10);
+	/* small ones wait for the flush: an answer may go out with it */
+	s.data = span_of(zeros, 300);
+	for (unsigned i = 0; i < 8; i++, s.seq += s.data.n)
+		wire_inject(w, 1, &s);
+	assert_int_equal(sent[1], 10);
+	tcp_flush(w->host[1].tcp, w->now_us);
+	assert_int_equal(sent[1], 11);
 	finish(w);
 }
 
@@ -993,10 +1031,12 @@ int main(void)
 		cmocka_unit_test(test_backpressure),
 		cmocka_unit_test(test_no_buffers),
 		cmocka_unit_test(test_no_segments),
+		cmocka_unit_test(test_starved_then_lost),
 		cmocka_unit_test(test_backoff),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_keepalive),
 		cmocka_unit_test(test_delayed_acks),
+		cmocka_unit_test(test_acks_of_bursts),
 		cmocka_unit_test(test_fin_wait_2_ends),
 		cmocka_unit_test(test_time_wait_recycled),
 		cmocka_unit_test(test_time_wait_answers),
