@@ -7,6 +7,7 @@
 
 #include "base/err.h"
 #include "config_ports.h"
+#include "config_resolver.h"
 #include "config_schema.h"
 #include "error.h"
 #include "model/compile.h"
@@ -394,42 +395,11 @@ static int load_probe(const struct raw_config *raw, struct config *c, char *erro
 	return 0;
 }
 
-static int load_resolver(const struct raw_config *raw, struct config *c, char *error)
-{
-	static const struct raw_resolver none;
-	const struct raw_resolver *r = raw->resolver ? raw->resolver : &none;
-	struct query_config *q = &c->resolver.query;
-	int err;
-
-	c->resolver = resolver_config_default();
-
-	const struct number_row rows[] = {
-		{ "timeout_ms", r->timeout_ms, 50, 30000, &q->timeout_ms },
-		{ "tries", r->tries, 1, 10, &q->tries },
-		{ "min_ttl_s", r->min_ttl_s, 1, 3600, &c->resolver.min_ttl_s },
-		{ "max_ttl_s", r->max_ttl_s, 1, 604800, &c->resolver.max_ttl_s },
-	};
-	if (r->servers_count > QUERY_SERVERS_MAX)
-		return error_set(error, -ERR_FULL, "resolver.servers: more than %d", QUERY_SERVERS_MAX);
-	for (uint32_t i = 0; i < r->servers_count; i++) {
-		struct ip_port addr;
-
-		if (ip_port_parse(span_str(r->servers[i]), 53, &addr) || !addr.port)
-			return error_set(error, -ERR_INVALID, "resolver.servers[%u]: '%.64s' is not an address or ADDRESS:PORT", i, r->servers[i]);
-		ip_port_format(&addr, q->servers[i]);
-	}
-	q->server_count = r->servers_count;
-	err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "resolver", error);
-	if (!err && c->resolver.max_ttl_s < c->resolver.min_ttl_s)
-		err = error_set(error, -ERR_INVALID, "resolver.max_ttl_s: less than min_ttl_s (%u < %u)", c->resolver.max_ttl_s, c->resolver.min_ttl_s);
-	return err;
-}
-
 static int check(const struct raw_config *raw, struct config *c, char *error)
 {
 	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
 		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_ejection, load_quality, load_small, load_names, load_control, load_cdr,
-		load_probe, load_resolver, load_versions, load_alarms,
+		load_probe, config_load_resolver, load_versions, load_alarms,
 	};
 	int err = 0;
 

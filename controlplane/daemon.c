@@ -32,9 +32,9 @@
 #include "model/number_map.h"
 #include "model/publish.h"
 #include "model/state.h"
+#include "naming.h"
 #include "privileges.h"
 #include "resolve/resolver.h"
-#include "resolve/rfc3263.h"
 #include "routing.h"
 #include "routing_versions.h"
 #include "tables/epoch.h"
@@ -46,8 +46,6 @@
 #define DRAIN_POLL_MS 50
 #define ALARMS_MAX    4096
 #define EVENTS_MAX    2048 /* the history of alarms */
-#define NAMES_WAIT_MS 1000 /* at the start, for names of which nothing is known */
-#define NAMES_AGAIN_MS 1000 /* what names stand for could not be published */
 #define QUIET_MS      1000 /* after the last BYE: its 200, and a retransmission where that is lost */
 
 struct daemon {
@@ -63,9 +61,7 @@ struct daemon {
 	struct prober *prober;
 	struct ejections *ejections;
 	struct quality *quality;
-	struct resolver *resolver;
-	struct event *names;
-	uint32_t names_left_out; /* as it was told last */
+	struct naming *naming;
 	struct routing routing;
 	struct control control;
 	struct server *server;
@@ -93,35 +89,10 @@ static void on_changed(void *ctx)
 {
 	struct daemon *d = ctx;
 
-	resolver_follow(d->resolver, d->routing.model);
+	naming_follow(d->naming);
 	prober_follow(d->prober, &d->routing);
 	dataplane_recount(d->dataplane); /* where that fails the workers do it by themselves, later */
 	arm(d->reclaim, RECLAIM_MS);
-}
-
-/* Names stand for something else: one publication, however many answers came in this turn of the loop. */
-static void on_names(evutil_socket_t fd, short what, void *ctx)
-{
-	struct daemon *d = ctx;
-	char error[ERROR_TEXT_MAX];
-	bool changed;
-
-	if (routing_refresh(&d->routing, &changed, error)) {
-		log_line(LOG_LEVEL_ERROR, "what names stand for cannot be published, it is tried again: %s", error);
-		arm(d->names, NAMES_AGAIN_MS);
-		return;
-	}
-	if (d->routing.left_out != d->names_left_out && d->routing.left_out)
-		log_line(LOG_LEVEL_WARNING, "%u endpoints that DNS has are left out: a trunk has room for %u, the node for limits.endpoints",
-			 d->routing.left_out, TRUNK_ENDPOINTS_MAX);
-	d->names_left_out = d->routing.left_out;
-	if (changed)
-		on_changed(d);
-}
-
-static void names_changed(void *ctx)
-{
-	arm(((struct daemon *)ctx)->names, 0);
 }
 
 /* The data plane has something for this thread. At a bound the rest is taken in the loop's next turn, so that nobody else is kept waiting. */
@@ -332,42 +303,12 @@ static int start_dataplane(struct daemon *d, char *error)
 	return err;
 }
 
-/* Where names are kept: beside the routing that names them. */
 static int start_names(struct daemon *d, char *error)
 {
-	const struct dataplane_config *config = &d->config->dataplane;
-	char kept[sizeof(d->config->state_file) + 8];
-	struct resolver_setup setup = { .base = d->base, .config = &d->config->resolver, .call_age_s = config->limits.call_age_s,
-					.kept_path = d->config->state_file[0] ? kept : NULL, .alarms = d->alarms, .changed = names_changed, .ctx = d };
+	const struct naming_setup setup = { .base = d->base, .config = d->config, .alarms = d->alarms, .routing = &d->routing, .changed = on_changed, .ctx = d };
 
-	snprintf(kept, sizeof(kept), "%s.names", d->config->state_file);
-	for (unsigned i = 0; i < config->listener_count; i++)
-		setup.families |= config->listeners[i].addr.ip.family == IP_V4 ? LOCATE_IPV4 : LOCATE_IPV6;
-	d->names = event_new(d->base, -1, 0, on_names, d);
-	if (!d->names)
-		return error_set(error, -ERR_NOMEM, "out of memory");
-	d->resolver = resolver_new(&setup, error);
-	return d->resolver ? 0 : -ERR_IO;
-}
-
-static void on_nothing(evutil_socket_t fd, short what, void *ctx)
-{
-}
-
-/* So that a start does not refuse calls while the first answers come; a name that is known from before is not waited for. */
-static void wait_for_names(struct daemon *d)
-{
-	uint64_t by_ms = dataplane_now_ms() + NAMES_WAIT_MS;
-	struct event *alarm = event_new(d->base, -1, 0, on_nothing, NULL);
-
-	if (alarm)
-		arm(alarm, NAMES_WAIT_MS);
-	while (alarm && !d->stopping && !resolver_settled(d->resolver) && dataplane_now_ms() < by_ms)
-		event_base_loop(d->base, EVLOOP_ONCE);
-	if (alarm)
-		event_free(alarm);
-	on_names(-1, 0, d);
-	dataplane_admit(d->dataplane, ADMIT_ALL);
+	d->naming = naming_new(&setup, error);
+	return d->naming ? 0 : -ERR_IO;
 }
 
 static int start_routing(struct daemon *d, char *error)
@@ -389,7 +330,7 @@ static int start_routing(struct daemon *d, char *error)
 	if (!err)
 		err = routing_versions_open(&d->routing, d->config->state_file, &d->config->versions, d->alarms, error);
 	if (!err) {
-		const struct names names = resolver_names(d->resolver);
+		const struct names names = resolver_names(naming_resolver(d->naming));
 
 		routing_resolve_by(&d->routing, &names);
 		err = routing_begin(&d->routing, d->config->routing, &from_state, error);
@@ -475,7 +416,7 @@ static int start_doors(struct daemon *d, const char *version, char *error)
 {
 	const struct server_door door = { answer, settle, d };
 
-	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .quality = d->quality, .resolver = d->resolver, .alarms = d->alarms, .version = version,
+	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .quality = d->quality, .resolver = naming_resolver(d->naming), .alarms = d->alarms, .version = version,
 				       .started_ms = dataplane_now_ms(), .changed = on_changed, .ctx = d };
 	return server_new(d->base, d->config->control_socket, d->config->control_group, &door, &d->server, error);
 }
@@ -499,6 +440,12 @@ static int start_events(struct daemon *d, char *error)
 	if (sd_watchdog_enabled(0, &watchdog_us) > 0)
 		arm(d->watchdog, (unsigned)(watchdog_us / 2000) ? (unsigned)(watchdog_us / 2000) : 1);
 	return 0;
+}
+
+static void let_calls_in(struct daemon *d)
+{
+	naming_wait(d->naming, &d->stopping);
+	dataplane_admit(d->dataplane, ADMIT_ALL);
 }
 
 static int start(struct daemon *d, const char *version, char *error)
@@ -536,7 +483,7 @@ static int start(struct daemon *d, const char *version, char *error)
 	if (!err)
 		err = privileges_drop(error);
 	if (!err)
-		wait_for_names(d);
+		let_calls_in(d);
 	return err;
 }
 
@@ -556,9 +503,7 @@ static void stop(struct daemon *d)
 	limits_free(d->limits);
 	kernel_free(d->kernel);
 	routing_done(&d->routing);
-	resolver_free(d->resolver);
-	if (d->names)
-		event_free(d->names);
+	naming_free(d->naming);
 	for (unsigned i = 0; i < 3; i++)
 		if (d->signals[i])
 			event_free(d->signals[i]);
