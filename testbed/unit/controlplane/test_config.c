@@ -54,6 +54,11 @@ static void defaults(void **state)
 	assert_int_equal(c->dataplane.name_count, 0);
 	assert_string_equal(c->cdr.path, "");
 	assert_string_equal(c->dataplane.record_file, "");
+	assert_int_equal(c->resolver.query.server_count, 0);
+	assert_int_equal(c->resolver.query.timeout_ms, 1000);
+	assert_int_equal(c->resolver.query.tries, 2);
+	assert_int_equal(c->resolver.min_ttl_s, 5);
+	assert_int_equal(c->resolver.max_ttl_s, 3600);
 	assert_int_equal(c->probe.given, PROBE_ALL);
 	assert_true(c->probe.enabled);
 	assert_int_equal(c->probe.interval_ms, 30000);
@@ -239,6 +244,14 @@ static const struct {
 	{ "access: {unknown_source: drop}\n", "5: access.unknown_source: 'drop' is none of reject, silent" },
 	{ "number_plan: {country_code: '+44'}\n", "5: number_plan.country_code: '+44' has other characters than digits" },
 	{ "number_plan: {national_prefix: '0'}\n", "5: number_plan.national_prefix: needs a country_code" },
+	{ "resolver: {servers: [ns.example]}\n", "5: resolver.servers[0]: 'ns.example' is not an address or ADDRESS:PORT" },
+	{ "resolver: {servers: [192.0.2.53, '192.0.2.53:0']}\n", "5: resolver.servers[1]: '192.0.2.53:0' is not an address or ADDRESS:PORT" },
+	{ "resolver: {servers: [1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1, "
+	  "1.1.1.1, 1.1.1.1, 1.1.1.1, 1.1.1.1]}\n", "5: resolver.servers: more than 16" },
+	{ "resolver: {timeout_ms: 49}\n", "5: resolver.timeout_ms: 49 is not in 50..30000" },
+	{ "resolver: {tries: 0}\n", "5: resolver.tries: 0 is not in 1..10" },
+	{ "resolver: {min_ttl_s: 20, max_ttl_s: 10}\n", "5: resolver.max_ttl_s: less than min_ttl_s (10 < 20)" },
+	{ "resolver: {ttl: 5}\n", "5: resolver.ttl: unknown key (known here: servers timeout_ms tries min_ttl_s max_ttl_s)" },
 	{ "probe: {interval_ms: 99}\n", "5: probe.interval_ms: 99 is not in 100..3600000" },
 	{ "probe: {timeout_ms: 0}\n", "5: probe.timeout_ms: 0 is not in 50..32000" },
 	{ "probe: {down_after: 0}\n", "5: probe.down_after: 0 is not in 1..100" },

@@ -93,6 +93,21 @@ static void applies(void **state)
 	assert_int_equal(b->changes, 2);
 }
 
+/* Without a resolver names stand for nothing, but they can be configured all the same. */
+static void names(void **state)
+{
+	struct bench *b = *state;
+
+	expect(b, "resolve", "{}", "[]");
+	expect_refusal(b, "resolve", "{'name':'a b'}", "name: 'a b' is not a host name");
+	expect_refusal(b, "resolve", "{'name':'sip.example'}", "name: no trunk names sip.example");
+	expect_refusal(b, "resolve", "{'now':1}", "now: expected true or false");
+	expect(b, "apply", "{'trunks':[{'name':'caller'},{'name':'a','endpoints':[{'host':'SIP.example.','port':5070}]},{'name':'b'}]}", "{'applied':true}");
+	expect(b, "export", "{}", "{'trunks':[{},{'endpoints':[{'host':'sip.example','port':5070,'priority':0,'weight':100}]},{}]}");
+	expect_refusal(b, "apply", "{'trunks':[{'name':'a','endpoints':[{'host':'x','address':'10.0.0.1'}]}]}",
+		       "trunks[0].endpoints[0]: needs either address or host");
+}
+
 /* A list in pieces: one at a time, in force as a whole or not at all. */
 static void loads_lists(void **state)
 {
@@ -524,7 +539,7 @@ int main(void)
 {
 #define WITH_BENCH(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		WITH_BENCH(looks),	     WITH_BENCH(changes),	 WITH_BENCH(applies),	     WITH_BENCH(loads_lists), WITH_BENCH(refuses),
+		WITH_BENCH(looks),	     WITH_BENCH(changes),	 WITH_BENCH(applies),	     WITH_BENCH(loads_lists), WITH_BENCH(names), WITH_BENCH(refuses),
 		WITH_BENCH(explains_routes), WITH_BENCH(speaks_json_rpc), WITH_BENCH(table_is_whole), WITH_BENCH(serves_sockets),
 		WITH_BENCH(slow_readers_do_not_block), WITH_BENCH(requests_are_bounded), WITH_BENCH(alarms_are_listed),
 		WITH_BENCH(alarms_are_told), WITH_BENCH(deaf_followers_lose_events),
