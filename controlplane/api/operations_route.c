@@ -189,16 +189,16 @@ static const struct model_target *target_of(const struct walk *w, const struct p
 	return trunk && profile ? model_target(profile, trunk->name) : NULL;
 }
 
-/* Limits and region of a target, where it has any: {"max_calls", "calls", "max_cps", "cps", "region", "tier"} of those that apply. */
+/* What a target's place among the others depends on: {"max_calls", "calls", "max_cps", "cps", "region", "tier"}, of those that apply. */
 static void add_place(const struct walk *w, const struct profile *p, unsigned target, json_t *json)
 {
 	const struct profile_target *t = &p->targets[target];
 	const struct model_target *m = target_of(w, p, target);
 
-	if (t->max_calls) {
+	if (t->max_calls)
 		json_object_set_new(json, "max_calls", json_integer(t->max_calls));
+	if (t->max_calls || p->strategy == STRATEGY_LEAST_CALLS)
 		json_object_set_new(json, "calls", json_integer(loads_calls(w->t->loads, t->target_slot)));
-	}
 	if (t->max_cps) {
 		json_object_set_new(json, "max_cps", json_integer(t->max_cps));
 		json_object_set_new(json, "cps", json_integer(loads_rate(w->t->loads, t->target_slot, dataplane_now_ms())));

@@ -94,8 +94,11 @@ static json_t *endpoint_json(const struct control *c, const struct model_endpoin
 			 ms_json(s.rtt.mean_us), "rtt", rtt_json(&s.rtt), "probe_interval_ms",
 			 probed ? json_integer(s.interval_ms) : json_null(), "probes_sent", (json_int_t)s.sent, "probes_failed",
 			 (json_int_t)s.failed, "priority", e->priority, "weight", e->weight);
-	if (live)
-		add_ejection(endpoint, live);
+	if (!live)
+		return endpoint;
+	add_ejection(endpoint, live);
+	/* What the fastest strategy goes by. */
+	json_object_set_new(endpoint, "response_ms", ms_json(endpoint_response_us(dataplane_tables(c->dataplane)->endpoints, slot)));
 	return endpoint;
 }
 

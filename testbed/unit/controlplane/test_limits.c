@@ -85,6 +85,11 @@ static void explains(void **state)
 	assert_true(loads_take(loads_of(b), slot_of(b, "in", "a"), 0, 0, 1, dataplane_now_ms()));
 	expect(b, "route", "{'from':'+1','to':'+442035550100'}", "{'left_out':[{'reason':'at its limit: 1 of 1 calls per second'}]}");
 	expect(b, "target.set", "{'target':'in/a','max_cps':0}", "{'total':1}");
+	/* least_calls: a has one, b none. */
+	expect(b, "profile.set", "{'name':'in','strategy':'least_calls'}", "{'total':1}");
+	expect(b, "route", "{'from':'+1','to':'+442035550100'}",
+	       "{'attempts':[{'target':'in/b','calls':0},{'target':'in/a','calls':3},{'target':'in/a'}]}");
+	expect(b, "profile.set", "{'name':'in','strategy':'failover'}", "{'total':1}");
 	/* Tiers: b is near, and with no retry a is never asked. */
 	expect(b, "target.set", "{'target':'in/b','region':'fra'}", "{'total':1}");
 	expect(b, "profile.set", "{'name':'in','regions':['fra'],'max_retries':0}", "{'total':2}");

@@ -258,6 +258,7 @@ static void goes_down_and_comes_back(void **state)
 	assert_int_equal(live_health(t, slot), ENDPOINT_UP);
 	assert_true(prober_status(t->prober, slot, &s));
 	assert_int_equal(s.rtt.mean_us, 9000);
+	assert_int_equal(endpoint_response_us(t->fake->tables->endpoints, slot), 9000); /* no call has said more yet */
 	assert_int_equal(s.health.since_ms, t->now);
 }
 
