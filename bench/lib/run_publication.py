@@ -53,7 +53,8 @@ def in_process(results, path, count, quick):
     load = found["read_s"] + found["publish_s"]
     tell(f"  {count:,} numbers in {load:.2f} s and {found['mib']:.0f} MiB; one moved in {found['mean_ns']:.0f} ns")
     results.add("numbers_load", load, "s", target=f"<= {LOAD_S}", reached=load <= LOAD_S and found["mib"] <= MIB,
-                beside={"MiB": found["mib"]}, detail={"numbers": count, **{name: found[name] for name in ("read_s", "publish_s", "mib")}})
+                beside={"MiB": found["mib"], "CPU, s": found["cpu_s"]},
+                detail={"numbers": count, **{name: found[name] for name in ("read_s", "publish_s", "cpu_s", "mib")}})
     results.add("number_move", found["mean_ns"] / 1000, "us", target=f"<= {MOVE_US}",
                 reached=found["mean_ns"] <= 1000 * MOVE_US and found["p999_ns"] <= 1000 * MOVE_P999_US,
                 spread=[found["p50_ns"] / 1000, found["p999_ns"] / 1000],

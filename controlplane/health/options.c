@@ -80,25 +80,36 @@ size_t options_write(const struct options_request *r, char *out, size_t bytes)
 	return n;
 }
 
-/* Lines that speak of a body go: it is not there. */
-static size_t without_body(const char *head, size_t bytes, char *out, size_t room)
+static bool begins(const char *line, size_t n, const char *word)
+{
+	size_t length = strlen(word);
+
+	return n > length && strncasecmp(line, word, length) == 0;
+}
+
+/* The status line, and the lines that we want to read: libosip2 need not see what else a peer may send. 0: no status line. */
+static size_t lines_for_us(const char *head, size_t bytes, char *out, size_t room)
 {
 	static const char end[] = "Content-Length: 0\r\n\r\n";
 	size_t n = 0;
 
+	if (!begins(head, bytes, "SIP/2.0 "))
+		return 0;
 	while (bytes) {
 		const char *newline = memchr(head, '\n', bytes);
 		size_t line = newline ? (size_t)(newline - head) + 1 : bytes;
 
 		if (!newline || n + line + sizeof(end) > room)
 			break;
-		if (strncasecmp(head, "content-", 8) != 0 && strncasecmp(head, "l:", 2) != 0) {
+		if (!n || begins(head, line, "Retry-After:") || begins(head, line, "Warning:")) {
 			memcpy(out + n, head, line);
 			n += line;
 		}
 		head += line;
 		bytes -= line;
 	}
+	if (!n)
+		return 0;
 	memcpy(out + n, end, sizeof(end) - 1);
 	return n + sizeof(end) - 1;
 }
@@ -126,8 +137,8 @@ size_t options_said(const char *head, size_t bytes, char *out, size_t out_bytes)
 
 	out[0] = 0;
 	ready();
-	n = without_body(head, bytes, text, sizeof(text));
-	if (osip_message_init(&m))
+	n = lines_for_us(head, bytes, text, sizeof(text));
+	if (!n || osip_message_init(&m))
 		return 0;
 	if (osip_message_parse(m, text, n) == OSIP_SUCCESS && MSG_IS_RESPONSE(m)) {
 		append(out, out_bytes, "", m->reason_phrase);

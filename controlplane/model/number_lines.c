@@ -139,13 +139,17 @@ static int take_line(struct number_lines *l, const char *text, size_t bytes, cha
 	return err ? err : put(l, prefix, number, text, digits, error);
 }
 
+static int too_long(struct number_lines *l, char *error)
+{
+	l->line++;
+	return error_set(error, -ERR_INVALID, "line %llu: longer than %d bytes", (unsigned long long)l->line, LINE_MAX_BYTES);
+}
+
 /* The first of what comes may be the end of a line that has begun. */
 static int take_begun(struct number_lines *l, const char *text, size_t bytes, char *error)
 {
-	if (l->begun_bytes + bytes > sizeof(l->begun)) {
-		l->line++;
-		return error_set(error, -ERR_INVALID, "line %llu: longer than %d bytes", (unsigned long long)l->line, LINE_MAX_BYTES);
-	}
+	if (l->begun_bytes + bytes > sizeof(l->begun))
+		return too_long(l, error);
 	memcpy(l->begun + l->begun_bytes, text, bytes);
 	l->begun_bytes += bytes;
 	return 0;
@@ -158,7 +162,7 @@ int number_lines_take(struct number_lines *l, const char *text, size_t bytes, ch
 
 	for (; !err && (newline = memchr(text, '\n', (size_t)(end - text))) != NULL; text = newline + 1) {
 		if (!l->begun_bytes) {
-			err = take_line(l, text, (size_t)(newline - text), error);
+			err = newline - text > LINE_MAX_BYTES ? too_long(l, error) : take_line(l, text, (size_t)(newline - text), error);
 			continue;
 		}
 		err = take_begun(l, text, (size_t)(newline - text), error);
