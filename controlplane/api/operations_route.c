@@ -218,14 +218,19 @@ static json_t *attempts_json(const struct walk *w, const struct profile *p, uint
 
 	*ret_reached = 0;
 	selection_start(&state, hash);
-	while (json_array_size(list) < ATTEMPTS_MAX && select_next(p, w->t->endpoints, now, &state, &chosen) == 0) {
-		const struct endpoint_config *e = endpoints_get(w->t->endpoints, chosen.endpoint);
+	while (json_array_size(list) < ATTEMPTS_MAX) {
+		bool found = select_next(p, w->t->endpoints, now, &state, &chosen) == 0;
+		bool last_resort = !found && w->c->config->dataplane.ejection.last_resort;
 		char text[IP_PORT_TEXT_MAX];
 
-		ip_port_format(&e->addr, text);
+		if (!found && (!last_resort || select_ejected(p, w->t->endpoints, now, &state, &chosen)))
+			break;
+		ip_port_format(&endpoints_get(w->t->endpoints, chosen.endpoint)->addr, text);
 		*ret_reached |= 1u << chosen.target;
 		attempt = json_pack("{s:i, s:o, s:s}", "order", (int)json_array_size(list) + 1, "target", target_name(w, p, chosen.target),
 				    "endpoint", text);
+		if (last_resort) /* live traffic has taken out all that is left */
+			json_object_set_new(attempt, "last_resort", json_true());
 		add_place(w, p, chosen.target, attempt);
 		json_array_append_new(list, attempt);
 	}

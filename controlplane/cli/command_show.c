@@ -315,6 +315,17 @@ static void print_list(const json_t *list, const char *heading, const char *form
 	}
 }
 
+static void mark_last_resorts(const json_t *attempts)
+{
+	json_t *row;
+	size_t k;
+
+	json_array_foreach(attempts, k, row)
+		if (json_is_true(json_object_get(row, "last_resort")))
+			json_object_set_new(row, "endpoint", json_sprintf("%s (ejected: the last resort)",
+									  json_string_value(json_object_get(row, "endpoint"))));
+}
+
 static void print_shares(const json_t *r)
 {
 	const char *separator = "shares   ";
@@ -357,6 +368,7 @@ static void print_route(const json_t *r)
 		       (long long)json_integer_value(json_at(r, "retry_budget.percent")), (long long)json_integer_value(json_at(r, "retry_budget.retries")),
 		       (long long)json_integer_value(json_at(r, "retry_budget.attempts")), (long long)json_integer_value(json_at(r, "retry_budget.window_s")),
 		       (long long)json_integer_value(json_at(r, "retry_budget.floor")));
+	mark_last_resorts(json_object_get(r, "attempts"));
 	print_list(json_object_get(r, "attempts"), "attempts, in this order:", "  %zu. %s at %s\n", "target", "endpoint");
 	print_list(json_object_get(r, "left_out"), "left out:", "  %2$s: %3$s\n", "target", "reason");
 	if (json_object_get(r, "status"))

@@ -9,9 +9,6 @@
 #include "tables/loads.h"
 #include "tables/trunks.h"
 
-/* Ejections that end within so long of each other are equally bad. */
-#define LEAST_BAD_MS 5000
-
 bool attempts_pending(const struct context *c)
 {
 	for (const struct attempt *a = c->attempts; a; a = a->next)
@@ -214,17 +211,10 @@ static bool choose_named(struct proxy *p, struct context *c, const struct profil
 	return false;
 }
 
-/* Where live traffic has taken out all that is left, a call is better tried at the least bad of those than refused: at those that would be
- * back first, by the profile's strategy, and then at the others. */
+/* Where live traffic has taken out all that is left, a call is better tried at the least bad of those than refused. */
 static bool choose_ejected(struct proxy *p, struct context *c, const struct profile *profile, struct selection *ret)
 {
-	const struct endpoints *e = p->tables->endpoints;
-	uint64_t soon;
-
-	if (!p->config.ejection.last_resort)
-		return false;
-	soon = select_first_back(profile, e, &c->selection) + LEAST_BAD_MS;
-	if (select_next(profile, e, soon, &c->selection, ret) && select_next(profile, e, UINT64_MAX, &c->selection, ret))
+	if (!p->config.ejection.last_resort || select_ejected(profile, p->tables->endpoints, p->now_ms, &c->selection, ret))
 		return false;
 	count(p, COUNTER_last_resort);
 	return true;

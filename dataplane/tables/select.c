@@ -19,8 +19,8 @@ static bool tried(const struct selection_state *s, uint32_t endpoint)
 /* May the call go there now? */
 static bool usable(const struct choice *c, uint32_t endpoint)
 {
-	return (c->whole ? endpoint_usable(c->endpoints, endpoint, c->now_ms)
-			 : endpoint_takes(c->endpoints, endpoint, c->state->hash, c->now_ms)) &&
+	return (c->whole ? endpoint_usable(c->endpoints, endpoint, c->out_ms)
+			 : endpoint_takes(c->endpoints, endpoint, c->state->hash, c->out_ms)) &&
 	       !tried(c->state, endpoint);
 }
 
@@ -199,7 +199,7 @@ static bool next(struct choice *c, struct selection *ret)
 int select_next(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		struct selection *ret)
 {
-	struct choice c = { p, endpoints, now_ms, s, UINT32_MAX, p->table, p->table_size, false };
+	struct choice c = { p, endpoints, now_ms, now_ms, s, UINT32_MAX, p->table, p->table_size, false };
 
 	if (s->tried_count >= ATTEMPTS_MAX || s->tried_count >= p->knobs.max_attempts)
 		return -ERR_NOT_FOUND;
@@ -209,7 +209,11 @@ int select_next(const struct profile *p, const struct endpoints *endpoints, uint
 	return next(&c, ret) ? 0 : -ERR_NOT_FOUND;
 }
 
-uint64_t select_first_back(const struct profile *p, const struct endpoints *endpoints, const struct selection_state *s)
+/* Ejections that end within so long of each other are equally bad. */
+#define LEAST_BAD_MS 5000
+
+/* When the first of the untried endpoints that calls may go to is no longer ejected; far in the future where there is none. */
+static uint64_t first_back(const struct profile *p, const struct endpoints *endpoints, const struct selection_state *s)
 {
 	uint64_t first = UINT64_MAX / 2;
 
@@ -227,9 +231,22 @@ uint64_t select_first_back(const struct profile *p, const struct endpoints *endp
 	return first;
 }
 
+int select_ejected(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
+		   struct selection *ret)
+{
+	struct choice c = { p, endpoints, now_ms, first_back(p, endpoints, s) + LEAST_BAD_MS, s, UINT32_MAX, p->table, p->table_size, true };
+
+	if (s->tried_count >= ATTEMPTS_MAX || s->tried_count >= p->knobs.max_attempts)
+		return -ERR_NOT_FOUND;
+	if (next(&c, ret))
+		return 0;
+	c.out_ms = UINT64_MAX;
+	return next(&c, ret) ? 0 : -ERR_NOT_FOUND;
+}
+
 bool select_ring_further(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s)
 {
-	struct choice c = { p, endpoints, now_ms, s, UINT32_MAX, NULL, 0, true };
+	struct choice c = { p, endpoints, now_ms, now_ms, s, UINT32_MAX, NULL, 0, true };
 
 	return p->tiers && s->tier < p->tier_count && find_ring(&c, s->tier + 1u);
 }
@@ -237,7 +254,7 @@ bool select_ring_further(const struct profile *p, const struct endpoints *endpoi
 int select_prefer(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		  uint32_t endpoint, struct selection *ret)
 {
-	struct choice c = { p, endpoints, now_ms, s, UINT32_MAX, NULL, 0, true };
+	struct choice c = { p, endpoints, now_ms, now_ms, s, UINT32_MAX, NULL, 0, true };
 
 	if (s->tried_count >= ATTEMPTS_MAX || s->tried_count >= p->knobs.max_attempts || tried(s, endpoint) ||
 	    !endpoint_usable(endpoints, endpoint, now_ms))
@@ -260,7 +277,7 @@ int select_prefer(const struct profile *p, const struct endpoints *endpoints, ui
 const char *select_refusal(const struct profile *p, unsigned target, const struct endpoints *endpoints, uint64_t now_ms)
 {
 	struct selection_state fresh = { .current = -1 };
-	struct choice c = { p, endpoints, now_ms, &fresh, UINT32_MAX, NULL, 0, true };
+	struct choice c = { p, endpoints, now_ms, now_ms, &fresh, UINT32_MAX, NULL, 0, true };
 	const struct profile_target *t = &p->targets[target];
 
 	if (!t->enabled)
@@ -273,6 +290,6 @@ const char *select_refusal(const struct profile *p, unsigned target, const struc
 		return "at its limit";
 	if (choice_usable(&c, target))
 		return NULL;
-	c.now_ms = UINT64_MAX; /* when no ejection holds any more */
+	c.out_ms = UINT64_MAX; /* when no ejection holds any more */
 	return choice_usable(&c, target) ? "all endpoints ejected" : "all endpoints down";
 }

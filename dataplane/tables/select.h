@@ -71,9 +71,10 @@ static inline void selection_resume(struct selection_state *s)
 int select_next(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		struct selection *ret);
 
-/* When the first of the untried endpoints that calls may go to is no longer ejected (those that are down do not count); far in the future
- * where there is none. reader, inside a quiescent period */
-uint64_t select_first_back(const struct profile *p, const struct endpoints *endpoints, const struct selection_state *s);
+/* The last resort, for when select_next finds nothing: as it, but ejections do not count. First come those that would be back first (and within
+ * 5 s of the first), then the others; what is down stays out. reader, inside a quiescent period */
+int select_ejected(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
+		   struct selection *ret);
 
 /* That very endpoint as the next attempt, whatever the strategy says: it challenged the caller, or a redirect names it. 0; -ERR_NOT_FOUND: it is
  * no endpoint of an enabled target of the profile, is not usable, was tried, or max_attempts is used up.

@@ -12,6 +12,7 @@ struct choice {
 	const struct profile *profile;
 	const struct endpoints *endpoints;
 	uint64_t now_ms;
+	uint64_t out_ms; /* ejections that end by then do not count: now_ms, but for the last resort */
 	struct selection_state *state;
 	uint32_t within;      /* bit per target: those that may be chosen now (a tier) */
 	const uint8_t *table; /* the weighted table of those */

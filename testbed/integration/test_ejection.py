@@ -34,12 +34,14 @@ def test_silence_takes_an_endpoint_out_and_time_brings_it_back(lab):
         out_since = time.monotonic()
         trial.call(10, rate=100, number=NUMBER)
         told = lab.targets()["pair/target1"]
+        route = lab.ctl("route", "x", NUMBER)["attempts"]
         assert time.monotonic() - out_since < OUT, "the ten calls came while it was out, and waited for nothing"
         out = told["endpoints"][0]
         assert (told["state"], out["health"], out["ramp_percent"]) == ("ejected", "ejected", 0)
         assert out["reason"].startswith("3 calls in a row got no answer; until 20") and out["since"] < out["ejected_until"]
         assert [alarm["subject"] for alarm in lab.ctl("alarms")["raised"]] == ["target1/10.77.0.21:5060"]
     assert first_choices(trial) == ["target1"] * 3 + ["target2"] * 10
+    assert [(attempt["target"], attempt.get("last_resort")) for attempt in route] == [("pair/target2", None), ("pair/target1", True)]
     assert lab.counters()["ejections"] == before["ejections"] + 1
     with Trial(lab, target1="uas", target2="uas") as trial:  # begins when nothing is out any more
         trial.call(4, number=NUMBER)

@@ -38,7 +38,7 @@ static void test_answered(void **state)
 	expect_response(&h, 100, CALLER);
 	s = expect_request(&h, "INVITE", A);
 	wait_ms(&h, 10);
-	answer(&h, s, 503, "t", NULL);
+	answer(&h, s, 503, "t", "Reason: Q.850;cause=34\r\n");
 	expect_request(&h, "ACK", A);
 	s = expect_request(&h, "INVITE", B);
 	wait_ms(&h, 4000);
@@ -73,7 +73,7 @@ static void test_answered(void **state)
 	bye = malloc(4096);
 	snprintf(bye, 4096,
 		 "BYE sip:caller@10.1.0.1 SIP/2.0\r\nVia: SIP/2.0/UDP 10.4.0.1;branch=z9hG4bKbye\r\nMax-Forwards: 70\r\nRoute: %s\r\n"
-		 "From: <sip:x@y>;tag=t\r\nTo: <sip:x@y>;tag=from\r\nCall-ID: rescued@caller\r\nCSeq: 9 BYE\r\nContent-Length: 0\r\n\r\n",
+		 "From: <sip:x@y>;tag=t\r\nTo: <sip:x@y>;tag=from\r\nCall-ID: rescued@caller\r\nCSeq: 9 BYE\r\nReason: SIP;cause=200, Q.850;cause=41\r\nContent-Length: 0\r\n\r\n",
 		 sent_header(s, "Record-Route", 0));
 	send_text(&h, C, bye);
 	send_text(&h, C, bye); /* again: it is on record once */
@@ -84,6 +84,10 @@ static void test_answered(void **state)
 	assert_int_equal(end->end, RECORD_ENDED_BY_TARGET);
 	assert_int_equal(end->id, start->id);
 	assert_int_equal(end->ended_ms, 8000);
+	assert_int_equal(start->attempts[0].cause, 34);
+	assert_int_equal(start->attempts[2].cause, 0);
+	assert_int_equal(start->cause, 0);
+	assert_int_equal(end->cause, 41);
 	assert_int_equal(end->attempt_count, 3);
 	assert_memory_equal(end->attempts, start->attempts, sizeof(end->attempts));
 	harness_end(&h);
