@@ -130,6 +130,7 @@ static const struct operation_param config_diff[] = {
 
 static const struct operation_param config_rollback[] = {
 	{ "version", PARAM_INTEGER, true, "the routing becomes what it was then; drains of targets stay" },
+	{ "keep_numbers", PARAM_BOOLEAN, false, "true: numbers and prefixes stay as they are" },
 	{ "dry_run", PARAM_BOOLEAN, false, "only say what would change" },
 	{ 0 },
 };
@@ -147,7 +148,10 @@ static const struct operation_param target_drain[] = {
 	{ 0 },
 };
 
-static const struct operation_param target_undrain[] = { { "target", PARAM_TEXT, true, "PROFILE/TRUNK, or a trunk: in all profiles" }, { 0 } };
+static const struct operation_param target_undrain[] = {
+	{ "target", PARAM_TEXT, true, "PROFILE/TRUNK, or a trunk: in all profiles" },
+	{ 0 },
+};
 
 static const struct operation_param node_drain[] = {
 	{ "deadline_s", PARAM_INTEGER, false, "after so many seconds, 1..604800, it is safe to take away with calls up" },
@@ -167,7 +171,8 @@ static const struct operation table[] = {
 	{ "drains", "what is draining, and how many calls are left", OPERATION_LOOKS, none, operation_drains },
 	{ "alarms", "what is wrong now", OPERATION_LOOKS, none, operation_alarms },
 	{ "alarms.history", "alarms raised and cleared, the oldest first", OPERATION_LOOKS, history, operation_alarms_history },
-	{ "alarms.follow", "what is wrong now, then a notification \"alarm\" for each event on this connection", OPERATION_LOOKS, none, operation_alarms_follow },
+	{ "alarms.follow", "what is wrong now, then a notification \"alarm\" for each event on this connection", OPERATION_LOOKS, none,
+	  operation_alarms_follow },
 	{ "calls", "calls that ring or are up", OPERATION_LOOKS, calls, operation_calls },
 	{ "trace", "the messages of a call that are still kept", OPERATION_LOOKS, trace, operation_trace },
 	{ "targets", "targets with their state and statistics", OPERATION_LOOKS, none, operation_targets },
@@ -271,7 +276,8 @@ static int check_version(const struct control *c, const json_t *params, char *er
 		return error_set(error, -ERR_INVALID, "comment: longer than %d bytes", COMMENT_MAX);
 	if (wanted == version)
 		return 0;
-	return error_set(error, -ERR_CHANGED, "if_version: version %lld is in force, not %lld: somebody changed something meanwhile (config log says who)",
+	return error_set(error, -ERR_CHANGED,
+			 "if_version: version %lld is in force, not %lld: somebody changed something meanwhile (config log says who)",
 			 (long long)version, (long long)wanted);
 }
 

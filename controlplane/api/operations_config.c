@@ -137,7 +137,8 @@ int operation_config_log(struct control *c, const json_t *params, json_t **ret_r
 	}
 	more = (last && last >= first) || json_array_size(list) > (size_t)limit;
 	json_array_remove(list, (size_t)limit); /* where there is one: it was needed to see where the row above it ends */
-	*ret_result = json_pack("{s:I, s:I, s:o, s:b}", "version", (json_int_t)versions_last(v), "oldest", (json_int_t)first, "versions", list, "more", more);
+	*ret_result = json_pack("{s:I, s:I, s:o, s:b}", "version", (json_int_t)versions_last(v), "oldest", (json_int_t)first, "versions", list,
+				"more", more);
 	return 0;
 }
 
@@ -158,14 +159,14 @@ int operation_config_show(struct control *c, const json_t *params, json_t **ret_
 }
 
 /* 0: what is in force. */
-static int model_at(const struct control *c, json_int_t version, struct model **ret_model, char *error)
+static int model_at(const struct control *c, json_int_t version, bool keep_numbers, struct model **ret_model, char *error)
 {
 	const struct versions *v = versions_of(c, error);
 
 	if (!v)
 		return -ERR_NOT_FOUND;
 	if (version)
-		return reconstruct(v, (uint64_t)version, c->routing->model, &c->routing->limits, ret_model, error);
+		return reconstruct(v, (uint64_t)version, c->routing->model, &c->routing->limits, keep_numbers, ret_model, error);
 	*ret_model = model_copy(c->routing->model);
 	return *ret_model ? 0 : error_set(error, -ERR_NOMEM, "out of memory");
 }
@@ -179,9 +180,9 @@ int operation_config_diff(struct control *c, const json_t *params, json_t **ret_
 
 	if (a < 1 || (param_given(params, "to") && b < 1))
 		return error_set(error, -ERR_INVALID, "%s: %lld is no version", a < 1 ? "from" : "to", (long long)(a < 1 ? a : b));
-	err = model_at(c, a, &from, error);
+	err = model_at(c, a, false, &from, error);
 	if (!err)
-		err = model_at(c, b, &to, error);
+		err = model_at(c, b, false, &to, error);
 	diff_init(&diff);
 	if (!err) {
 		diff_models(&diff, from, to);
@@ -204,7 +205,7 @@ int operation_config_rollback(struct control *c, const json_t *params, json_t **
 
 	if (version < 1)
 		return error_set(error, -ERR_INVALID, "version: %lld is no version", (long long)version);
-	err = model_at(c, version, &candidate, error);
+	err = model_at(c, version, json_is_true(json_object_get(params, "keep_numbers")), &candidate, error);
 	if (err)
 		return err;
 	snprintf(comment, sizeof(comment), "back to version %lld", (long long)version);

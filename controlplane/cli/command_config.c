@@ -63,7 +63,8 @@ int command_config_log(const struct invocation *i, struct client *c)
 			snprintf(number, sizeof(number), "%lld..%lld", (long long)first, (long long)last);
 		else
 			snprintf(number, sizeof(number), "%lld", (long long)last);
-		snprintf(when, sizeof(when), "%.10s %.8s", text_at(version, "time"), strlen(text_at(version, "time")) > 11 ? text_at(version, "time") + 11 : "");
+		snprintf(when, sizeof(when), "%.10s %.8s", text_at(version, "time"),
+			 strlen(text_at(version, "time")) > 11 ? text_at(version, "time") + 11 : "");
 		summary(version, what, sizeof(what));
 		table_row(t, cells);
 	}
@@ -145,7 +146,7 @@ int command_config_rollback(const struct invocation *i, struct client *c)
 
 	if (command_number(i, i->argv[0], &version))
 		return CTL_USAGE;
-	params = json_pack("{s:I, s:b}", "version", version, "dry_run", i->dry_run);
+	params = json_pack("{s:I, s:b, s:b}", "version", version, "dry_run", i->dry_run, "keep_numbers", i->keep_numbers);
 	if (command_versioned(i, params)) {
 		json_decref(params);
 		return CTL_USAGE;

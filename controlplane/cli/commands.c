@@ -15,7 +15,8 @@ static const struct command table[] = {
 	{ "status", "", "what runs, since when, and how many calls", "strowgerctl status", 0, 0, 0, command_status },
 	{ "workers", "[--loop]", "load and gauges of each worker; or how long the turns of its loop took that had work in them",
 	  "strowgerctl workers --loop", 0, 0, OPTION_LOOP, command_workers },
-	{ "alarms", "[--follow | --history [--limit N]]", "what is wrong now and what to do; --follow: each event as it comes (--json: a line each)",
+	{ "alarms", "[--follow | --history [--limit N]]",
+	  "what is wrong now and what to do; --follow: each event as it comes (--json: a line each)",
 	  "strowgerctl alarms --follow --json", 0, 0, OPTION_FOLLOW | OPTION_HISTORY | OPTION_LIMIT, command_alarms },
 	{ "calls", "[--limit N]", "calls that ring or are up, the oldest first, at most N (100)", "strowgerctl calls --limit 20", 0, 0,
 	  OPTION_LIMIT, command_calls },
@@ -25,8 +26,8 @@ static const struct command table[] = {
 	  "strowgerctl targets --rtt", 0, 0, OPTION_RTT, command_targets },
 	{ "target enable", "PROFILE/TRUNK", "give a target calls again", "strowgerctl target enable inbound/carrier-a", 1, 1, OPTION_VERSIONED,
 	  command_target_enable },
-	{ "target disable", "PROFILE/TRUNK", "no new calls; live ones end normally", "strowgerctl target disable inbound/carrier-a", 1, 1, OPTION_VERSIONED,
-	  command_target_disable },
+	{ "target disable", "PROFILE/TRUNK", "no new calls; live ones end normally",
+	  "strowgerctl target disable inbound/carrier-a", 1, 1, OPTION_VERSIONED, command_target_disable },
 	{ "target weight", "PROFILE/TRUNK N", "share of calls (weighted_lb), 0..65535; 0 drains it under every strategy",
 	  "strowgerctl target weight inbound/carrier-a 30", 2, 2, OPTION_VERSIONED, command_target_weight },
 	{ "target set", "PROFILE/TRUNK KEY=VALUE...", "change enabled, weight, max_calls, max_cps (0: no limit) or region (null: none)",
@@ -46,31 +47,33 @@ static const struct command table[] = {
 	{ "number set", "NUMBER PROFILE", "lead a number to a profile", "strowgerctl number set +442035550100 inbound", 2, 2, OPTION_VERSIONED,
 	  command_number_set },
 	{ "number delete", "NUMBER", "forget a number", "strowgerctl number delete +442035550100", 1, 1, OPTION_VERSIONED, command_number_delete },
-	{ "prefix set", "PREFIX PROFILE", "lead all numbers that begin so to a profile", "strowgerctl prefix set +44 inbound", 2, 2, OPTION_VERSIONED,
-	  command_prefix_set },
+	{ "prefix set", "PREFIX PROFILE", "lead all numbers that begin so to a profile", "strowgerctl prefix set +44 inbound", 2, 2,
+	  OPTION_VERSIONED, command_prefix_set },
 	{ "prefix delete", "PREFIX", "forget a prefix", "strowgerctl prefix delete +44", 1, 1, OPTION_VERSIONED, command_prefix_delete },
 	{ "resolve", "[NAME] [--now]", "the names that trunks have, and what DNS says of them; --now asks anew at once",
 	  "strowgerctl resolve sip.carrier.example --now", 0, 1, OPTION_NOW, command_resolve },
 	{ "apply", "-f FILE [--dry-run]", "make routing as FILE says (YAML or JSON): a section that is there replaces that section whole",
 	  "strowgerctl apply -f routing.yaml --dry-run", 0, 0, OPTION_FILE | OPTION_DRY_RUN | OPTION_VERSIONED, command_apply },
-	{ "config log", "[--limit N] [--before N]", "versions of the routing, the last first: who, when, what", "strowgerctl config log --limit 5", 0, 0,
-	  OPTION_LIMIT | OPTION_BEFORE, command_config_log },
+	{ "config log", "[--limit N] [--before N]", "versions of the routing, the last first: who, when, what",
+	  "strowgerctl config log --limit 5", 0, 0, OPTION_LIMIT | OPTION_BEFORE, command_config_log },
 	{ "config show", "N", "one version with all its changes", "strowgerctl config show 17", 1, 1, 0, command_config_show },
 	{ "config diff", "A [B]", "what changed from version A to version B, or to what is in force", "strowgerctl config diff 15", 1, 2, 0,
 	  command_config_diff },
-	{ "config rollback", "N [--dry-run]", "make the routing as it was at version N; this is a new version", "strowgerctl config rollback 15", 1, 1,
-	  OPTION_DRY_RUN | OPTION_VERSIONED, command_config_rollback },
+	{ "config rollback", "N [--keep-numbers] [--dry-run]",
+	  "make the routing as it was at version N (or all but numbers and prefixes); this is a new version",
+	  "strowgerctl config rollback 15", 1, 1, OPTION_DRY_RUN | OPTION_KEEP_NUMBERS | OPTION_VERSIONED, command_config_rollback },
 	{ "export", "", "trunks, profiles and domains in force, in the form that apply takes", "strowgerctl export", 0, 0, 0, command_export },
 	{ "route", "FROM TO [--source ADDR] [--call-id ID]", "where would this call go, and why? Nothing is sent",
 	  "strowgerctl route +15550100 +442035550100 --source 10.77.1.2", 2, 2, OPTION_SOURCE | OPTION_CALL_ID, command_route },
 	{ "counters", "", "all counters that are not zero (--json: all)", "strowgerctl counters", 0, 0, 0, command_counters },
 	{ "target drain", "TARGET [--deadline T] [--wait]",
-	  "no new calls to PROFILE/TRUNK, or to a trunk in all profiles; --wait counts its calls down until it is safe to take away (T: 90s, 15m, 2h)",
+	  "no new calls to PROFILE/TRUNK, or to a trunk in all profiles; --wait: until it is safe to take away (T: 90s, 15m, 2h)",
 	  "strowgerctl target drain inbound/carrier-a --deadline 30m --wait", 1, 1, OPTION_DEADLINE | OPTION_WAIT | OPTION_VERSIONED,
 	  command_target_drain },
-	{ "target undrain", "TARGET", "calls to it again", "strowgerctl target undrain inbound/carrier-a", 1, 1, OPTION_VERSIONED, command_target_undrain },
-	{ "node drain", "[--deadline T] [--wait]", "new calls get 503, what is up goes on; as target drain", "strowgerctl node drain --deadline 15m --wait", 0, 0,
-	  OPTION_DEADLINE | OPTION_WAIT, command_node_drain },
+	{ "target undrain", "TARGET", "calls to it again", "strowgerctl target undrain inbound/carrier-a", 1, 1, OPTION_VERSIONED,
+	  command_target_undrain },
+	{ "node drain", "[--deadline T] [--wait]", "new calls get 503, what is up goes on; as target drain",
+	  "strowgerctl node drain --deadline 15m --wait", 0, 0, OPTION_DEADLINE | OPTION_WAIT, command_node_drain },
 	{ "node undrain", "", "take calls again", "strowgerctl node undrain", 0, 0, 0, command_node_undrain },
 	{ "drains", "", "what is draining, and how many calls are left", "strowgerctl drains", 0, 0, 0, command_drains },
 	{ "drain", "on|off", "node drain and node undrain in one", "strowgerctl drain on", 1, 1, 0, command_drain },
@@ -157,6 +160,7 @@ static const struct option_row {
 	{ "before", 0, OPTION_BEFORE, TEXT(before) },
 	{ "deadline", 0, OPTION_DEADLINE, TEXT(deadline) },
 	{ "wait", 0, OPTION_WAIT, FLAG(wait) },
+	{ "keep-numbers", 0, OPTION_KEEP_NUMBERS, FLAG(keep_numbers) },
 #undef TEXT
 #undef FLAG
 };
@@ -263,7 +267,8 @@ int command_number(const struct invocation *i, const char *text, json_int_t *ret
 		*ret = n;
 		return 0;
 	}
-	fprintf(stderr, "strowgerctl: %s: '%.40s' is not a whole number\nstrowgerctl %s --help says how\n", i->command->words, text, i->command->words);
+	fprintf(stderr, "strowgerctl: %s: '%.40s' is not a whole number\nstrowgerctl %s --help says how\n", i->command->words, text,
+		i->command->words);
 	return -1;
 }
 

@@ -27,6 +27,7 @@ enum ctl_option {
 	OPTION_BEFORE = 16384,
 	OPTION_DEADLINE = 32768,
 	OPTION_WAIT = 65536,
+	OPTION_KEEP_NUMBERS = 1 << 20,
 	OPTION_VERSIONED = OPTION_COMMENT | OPTION_IF_VERSION, /* what every change of routing takes */
 };
 
@@ -36,7 +37,7 @@ struct invocation {
 	char **argv;
 	const char *socket, *file, *source, *call_id, *limit, *pcap;
 	const char *comment, *if_version, *before, *deadline;
-	bool json, dry_run, once, loop, rtt, follow, history, now, wait, help, version;
+	bool json, dry_run, once, loop, rtt, follow, history, now, wait, keep_numbers, help, version;
 	unsigned options; /* those given, of enum ctl_option */
 };
 

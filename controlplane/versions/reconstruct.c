@@ -22,6 +22,7 @@
 struct picture {
 	json_t *trunks, *profiles, *domains;
 	json_t *numbers, *prefixes; /* number -> profile's name or null */
+	bool keep_numbers;	    /* as they are now */
 };
 
 static int no_memory(char *error)
@@ -98,16 +99,19 @@ static bool take_back_list(json_t *object, const json_t *list, bool delete)
 static int take_back(struct picture *p, uint64_t version, const json_t *line, char *error)
 {
 	if (json_object_get(line, "break"))
-		return error_set(error, -ERR_NOT_FOUND, "nothing from before version %llu can be made again: strowgerd started then with a routing that the log does not know",
+		return error_set(error, -ERR_NOT_FOUND,
+				 "nothing from before version %llu can be made again: strowgerd started then with a routing that the log does not know",
 				 (unsigned long long)version);
-	if (json_object_get(line, "incomplete"))
-		return error_set(error, -ERR_NOT_FOUND, "nothing from before version %llu can be made again: it changed more numbers than the log keeps",
+	if (json_object_get(line, "incomplete") && !p->keep_numbers)
+		return error_set(error, -ERR_NOT_FOUND,
+				 "nothing from before version %llu can be made again: it changed more numbers than the log keeps (keep_numbers "
+				 "leaves numbers alone)",
 				 (unsigned long long)version);
 	if (take_back_list(p->trunks, json_object_get(line, "trunks"), true) &&
 	    take_back_list(p->profiles, json_object_get(line, "profiles"), true) &&
 	    take_back_list(p->domains, json_object_get(line, "domains"), true) &&
-	    take_back_list(p->numbers, json_object_get(line, "numbers"), false) &&
-	    take_back_list(p->prefixes, json_object_get(line, "prefixes"), false))
+	    (p->keep_numbers || (take_back_list(p->numbers, json_object_get(line, "numbers"), false) &&
+				 take_back_list(p->prefixes, json_object_get(line, "prefixes"), false))))
 		return 0;
 	return error_set(error, -ERR_INVALID, "version %llu is damaged", (unsigned long long)version);
 }
@@ -237,8 +241,8 @@ static int build(struct picture *p, const struct model *now, const struct model_
 	return err;
 }
 
-int reconstruct(const struct versions *v, uint64_t version, const struct model *now, const struct model_limits *limits, struct model **ret_model,
-		char *error)
+int reconstruct(const struct versions *v, uint64_t version, const struct model *now, const struct model_limits *limits, bool keep_numbers,
+		struct model **ret_model, char *error)
 {
 	struct picture p;
 	json_t *line = NULL;
@@ -248,6 +252,7 @@ int reconstruct(const struct versions *v, uint64_t version, const struct model *
 	if (err)
 		return err;
 	err = picture_now(&p, now) ? no_memory(error) : 0;
+	p.keep_numbers = keep_numbers;
 	if (!err)
 		err = walk_back(&p, v, version, error);
 	if (!err) {

@@ -276,6 +276,24 @@ static void leaves_drains(void **state)
 	expect(b, "targets", "{}", "[{'target':'in/a','state':'up'},{'target':'in/b','weight':100},{},{'target':'rr/b','state':'draining'},{},{}]");
 }
 
+/* Numbers move all day: a mistake in a profile can be taken back without them. */
+static void keeps_numbers(void **state)
+{
+	struct bench *b = *state;
+
+	expect(b, "profile.set", "{'name':'in','ring_timeout_s':9}", "{'version':2}");
+	expect(b, "number.set", "{'number':'+15','profile':'w'}", "{'version':3}");
+	expect(b, "number.set", "{'prefix':'49','profile':null}", "{'version':4}");
+	expect(b, "config.rollback", "{'version':1,'keep_numbers':true}", "{'version':5,'total':1,'changes':[{'text':'~ profile in: ring_timeout_s 9 → 25'}]}");
+	expect(b, "numbers", "{}", "{'numbers_total':3,'prefixes_total':0}");
+	/* a number that leads to a profile which was not there then stands in the way, and is named */
+	expect(b, "apply", "{'profiles':[{'name':'in'},{'name':'rr'},{'name':'w'},{'name':'fall'},{'name':'N'}]}", "{'version':6}");
+	expect(b, "number.set", "{'number':'+16','profile':'N'}", "{'version':7}");
+	expect_refusal(b, "config.rollback", "{'version':5,'keep_numbers':true}", "version 5 cannot be made again: numbers: number +16 (and 0 more) names a profile that does not exist");
+	expect(b, "status", "{}", "{'routing_version':7}");
+	expect(b, "config.rollback", "{'version':5}", "{'version':8}");
+}
+
 static void guards(void **state)
 {
 	struct bench *b = *state;
@@ -321,7 +339,7 @@ static void every_version_comes_back(void **state)
 			json_decref(result_of(b, "apply", params));
 		}
 		/* a copy shares the numbers: so from the log, while it is young */
-		assert_int_equal(reconstruct(b->routing.versions, versions_last(b->routing.versions), b->routing.model, &plenty, &m, error), 0);
+		assert_int_equal(reconstruct(b->routing.versions, versions_last(b->routing.versions), b->routing.model, &plenty, false, &m, error), 0);
 		model_free(kept[versions_last(b->routing.versions)]);
 		kept[versions_last(b->routing.versions)] = m;
 		if (number_map_count(m->numbers) && rand() % 2) /* what shares them must not see what follows */
@@ -333,7 +351,7 @@ static void every_version_comes_back(void **state)
 
 		if (!kept[n])
 			continue;
-		if (reconstruct(b->routing.versions, n, b->routing.model, &plenty, &m, error))
+		if (reconstruct(b->routing.versions, n, b->routing.model, &plenty, false, &m, error))
 			fail_msg("%s", error);
 		diff_init(&d);
 		diff_models(&d, kept[n], m);
@@ -443,9 +461,9 @@ static void starts(void **state)
 		versions_free(v);
 	}
 	v = open_log(&roomy);
-	assert_int_equal(reconstruct(v, 1, other, &plenty, &back, error), -ERR_NOT_FOUND);
+	assert_int_equal(reconstruct(v, 1, other, &plenty, false, &back, error), -ERR_NOT_FOUND);
 	assert_string_equal(error, "nothing from before version 2 can be made again: strowgerd started then with a routing that the log does not know");
-	assert_int_equal(reconstruct(v, 2, other, &plenty, &back, error), 0);
+	assert_int_equal(reconstruct(v, 2, other, &plenty, false, &back, error), 0);
 	model_free(back);
 	versions_free(v);
 	/* the log was lost: numbers go on from what the state file says */
@@ -489,7 +507,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(is_kept),	  cmocka_unit_test(is_bounded),	     cmocka_unit_test(is_careful),
 		cmocka_unit_test(damage_is_named), WITH_VERSIONS(says_who_and_what), WITH_VERSIONS(goes_back),
-		WITH_VERSIONS(guards),		  WITH_VERSIONS(leaves_drains),		  WITH_VERSIONS(every_version_comes_back), cmocka_unit_test(ends_between),
+		WITH_VERSIONS(guards),		  WITH_VERSIONS(leaves_drains), WITH_VERSIONS(keeps_numbers),		  WITH_VERSIONS(every_version_comes_back), cmocka_unit_test(ends_between),
 		cmocka_unit_test(starts),	  WITH_VERSIONS(full_disk),
 	};
 	int failed;
