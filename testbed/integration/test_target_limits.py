@@ -4,23 +4,27 @@
 #   caller ---- port0 (veth) -+        rings            |
 #                             +-- queue 1 -- worker 1 --+---- target2   takes the rest
 #
-# Limits of a target, which hold over both workers; and the strategy that looks at how many calls each has.
+# Limits of a target, which hold over both workers; and the strategies that look at how many calls each has, and how soon it answers.
 
+import select
+import time
 from bisect import bisect_left
 from collections import Counter
 
+from agent import Agent
 from lab import add_profile
 from processes import wait_for
 from trial import Trial
 
 LAB = {"workers": 2}
-CALLS, RATE, LEAST = (f"+44203555060{digit}" for digit in range(3))
+CALLS, RATE, LEAST, FASTEST = (f"+44203555060{digit}" for digit in range(4))
 
 
 def configure(config):
     add_profile(config, "calls", CALLS, targets={"target1": {"max_calls": 10}, "target2": {}})
     add_profile(config, "rate", RATE, targets={"target1": {"max_cps": 20}, "target2": {}})
     add_profile(config, "least", LEAST, strategy="least_calls", targets={"target1": {"weight": 100}, "target2": {"weight": 200}})
+    add_profile(config, "fastest", FASTEST, strategy="fastest", targets=("target1", "target2"))
 
 
 def three_callers(trial, calls, rate, number, hold_ms):
@@ -108,3 +112,22 @@ def test_least_calls(lab):
         for caller in callers:
             trial.finish(caller)
     assert abs(live[0] - 30) <= 2 and abs(live[1] - 60) <= 2, live
+
+
+def test_fastest(lab):
+    """One answers after 80 ms, then the other one does: calls go to the quick one, and find out when that has changed."""
+    assert lab.wait_usable()
+    with Agent(lab, "caller") as caller, Agent(lab, "target1") as one, Agent(lab, "target2") as two:
+        for slow in (two, one):
+            reached = []
+            for number in range(80):
+                caller.send(caller.request("INVITE", f"sip:{FASTEST}@10.77.0.1", call_id=f"fastest-{slow.node}-{number}@caller"))
+                ready = select.select([one.socket, two.socket], [], [], 2)[0]
+                target = one if one.socket in ready else two
+                if target is slow:
+                    time.sleep(0.08)  # what it takes to answer
+                target.reply(target.request_in(), 486, "Busy Here", tag="t")
+                assert target.request_in("ACK")
+                assert caller.final().status == 486
+                reached.append(target.node)
+            assert reached[-40:].count(slow.node) <= 10, reached
