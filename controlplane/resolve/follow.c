@@ -173,7 +173,7 @@ static void ask_due(struct follow *f, uint64_t now_ms)
 	for (unsigned i = 0; i < f->lookups.count; i++) {
 		struct lookup *k = f->lookups.list[i];
 
-		if (!k->used || k->out || (k->failed && k->retry_ms > now_ms && !f->answered) || (k->answer && !k->failed && k->expires_ms > now_ms))
+		if (!k->used || k->out || (k->failed && k->retry_ms > now_ms && !(f->answered && f->failures)) || (k->answer && !k->failed && k->expires_ms > now_ms))
 			continue;
 		/* Once in a round: it must end though answers take longer than they hold. */
 		if (k->failed ? !k->retry_ms : k->answer && k->answered_ms >= f->begun_ms)

@@ -276,6 +276,25 @@ static void fails_in_part(void **state)
 	resolver_free(r);
 }
 
+/* A server that fails on NAPTR is as one that has none, and is not asked for it each time that something else is due. */
+static void fails_on_naptr(void **state)
+{
+	struct resolver *r = start(NULL);
+	unsigned asked;
+
+	dns.zone = "_sip._udp.x SRV 1 1 1 5060 a\na A 60 10.0.0.1\n";
+	dns.failing = "x";
+	name(r, "{host: x}");
+	UNTIL(resolver_settled(r));
+	assert_int_equal(only(r)->state, FOLLOW_OK);
+	assert_null(alarm_find(alarms, ALARM_DNS_STALE, "x"));
+	assert_true(places_are(r, "10.0.0.1:5060 "));
+	asked = times_asked("x/NAPTR ");
+	UNTIL(times_asked("_sip._udp.x/SRV ") == 3);
+	assert_int_equal(times_asked("x/NAPTR "), asked);
+	resolver_free(r);
+}
+
 static void late_answers(void **state)
 {
 	struct resolver *r = start(NULL);
@@ -402,7 +421,7 @@ static void kept_over_a_restart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(ttls), TEST(fails_and_recovers), TEST(fails_in_part), TEST(late_answers), TEST(nothing_there),
+		TEST(ttls), TEST(fails_and_recovers), TEST(fails_in_part), TEST(fails_on_naptr), TEST(late_answers), TEST(nothing_there),
 		TEST(dropped), TEST(shared_by_trunks), TEST(kept_over_a_restart),
 	};
 
