@@ -76,13 +76,11 @@ static bool take_back_list(json_t *object, const json_t *list, bool delete)
 	json_t *entry;
 	size_t i;
 
-	/* backwards: one version may touch a thing once only, but that is not relied on */
-	for (i = json_array_size(list); i-- > 0;) {
+	json_array_foreach(list, i, entry) {
 		const char *name;
 		json_t *was;
 		char key[256];
 
-		entry = json_array_get(list, i);
 		name = json_string_value(json_array_get(entry, 0));
 		was = json_array_get(entry, 1);
 		if (!name || !was)
