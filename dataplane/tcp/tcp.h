@@ -62,8 +62,8 @@ struct tcp_handlers {
 	void (*writable)(void *ctx, struct tcp_connection *c);
 	/* The peer has sent all that it will, and all of it was taken. */
 	void (*peer_closed)(void *ctx, struct tcp_connection *c);
-	/* The connection is no more; c is not to be used after this, and what `data` left is gone. Not called for a connection that tcp_abort ended, nor for a passive one
-	 * before `opened`. */
+	/* The connection is no more; c is not to be used after this, and what `data` left is gone. Not called for a connection that tcp_abort
+	 * ended, nor for a passive one before `opened`. */
 	void (*closed)(void *ctx, struct tcp_connection *c, enum tcp_end why);
 };
 

@@ -138,6 +138,17 @@ static void test_port_again(void **state)
 		wire_run(w, 1500000);
 	}
 	assert_int_equal(wire_counter(w, 0, COUNTER_tcp_time_wait_recycled), 4);
+	/* without timestamps, only when it is over */
+	wire_run(w, 2 * MINUTE_US);
+	wire_reset(w);
+	wire_connect(w);
+	wire_run(w, 500000);
+	w->host[0].c->timestamps = w->host[1].c->timestamps = false;
+	tcp_close(w->host[0].tcp, w->host[0].c);
+	wire_run(w, 10000000);
+	assert_int_equal(tcp_connect(w->host[0].tcp, &w->address[0], &w->address[1], NULL, &x), -ERR_FULL);
+	wire_run(w, MINUTE_US);
+	wire_connect(w);
 	rules_finish(w);
 }
 

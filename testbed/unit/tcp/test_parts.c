@@ -272,6 +272,13 @@ static void test_congestion(void **state)
 	assert_int_equal(c.cwnd, 14600 + 2920);
 	tcp_congestion_acked(&t, &c, 100000); /* one acknowledgement of very much: two segments */
 	assert_int_equal(c.cwnd, 14600 + 2 * 2920);
+	c.mss = 8960;
+	tcp_congestion_start(&c);
+	assert_int_equal(c.cwnd, 2 * 8960);
+	c.mss = 536;
+	tcp_congestion_start(&c);
+	assert_int_equal(c.cwnd, 10 * 536);
+	c.mss = 1460;
 	/* RFC 9438: 0.7 of what is in flight; back at the old window after K seconds */
 	c.cwnd = 100 * 1460;
 	c.srtt_us = 200000;

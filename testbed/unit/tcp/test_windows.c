@@ -88,6 +88,34 @@ static void test_silly_windows(void **state)
 	rules_finish(w);
 }
 
+/* Nor does the sender fill small openings (RFC 9293 §3.8.6.2.1): it waits for half of the largest window, or for a probe's turn. */
+static void test_small_openings(void **state)
+{
+	struct wire *w = rules_connected();
+	struct tcp_connection *c = w->host[0].c;
+	struct segment s;
+
+	w->fate = rules_lose_all;
+	s = (struct segment){ .seq = c->rcv_nxt, .ack = c->snd_una, .flags = FLAG_ACK, .has_timestamp = true, .ts_value = c->ts_recent };
+	for (unsigned i = 1; i < 20; i++) {
+		s.window = 50 * i >> c->send_scale;
+		wire_inject(w, 0, &s);
+		w->host[0].to_send = 5000;
+		wire_push(w);
+		tcp_flush(w->host[0].tcp, w->now_us);
+		assert_int_equal(rules_sent[0], 0);
+	}
+	tcp_advance(w->host[0].tcp, w->now_us += 300000);
+	assert_int_equal(rules_sent[0], 1);
+	assert_int_equal(rules_last[0].data.n, s.window << c->send_scale); /* all that the window holds */
+	rules_forget();
+	s.window = 3000 >> c->send_scale;
+	wire_inject(w, 0, &s);
+	tcp_flush(w->host[0].tcp, w->now_us);
+	assert_true(rules_sent[0] >= 2);
+	rules_finish(w);
+}
+
 static void test_backpressure(void **state)
 {
 	struct tcp_config c = wire_config();
@@ -195,6 +223,29 @@ static void test_backoff(void **state)
 	}
 	assert_in_range(moments[1] - moments[0], 190000, 260000); /* rto_min, with a round trip of 10 ms */
 	assert_int_equal(wire_counter(w, 0, COUNTER_tcp_timed_out), 1);
+	rules_finish(w);
+}
+
+/* And once something is acknowledged the next one waits no longer than the first did. */
+static void test_backoff_ends(void **state)
+{
+	struct wire *w = rules_connected();
+
+	w->host[0].to_send = 100;
+	w->fate = rules_lose_all;
+	wire_run(w, 5000000);
+	assert_in_range(w->host[0].c->backoff, 4, 5);
+	w->fate = NULL;
+	wire_run(w, 5000000);
+	assert_int_equal(w->host[1].received, 100);
+	assert_int_equal(w->host[0].c->backoff, 0);
+	moment_count = 0;
+	w->tap = note_moment;
+	w->fate = rules_lose_all;
+	w->host[0].to_send = 200;
+	wire_run(w, 1000000);
+	assert_in_range(moment_count, 3, 4);
+	assert_in_range(moments[1] - moments[0], 190000, 260000);
 	rules_finish(w);
 }
 
@@ -312,11 +363,13 @@ int main(void)
 		cmocka_unit_test(test_zero_window),
 		cmocka_unit_test(test_lost_window_update),
 		cmocka_unit_test(test_silly_windows),
+		cmocka_unit_test(test_small_openings),
 		cmocka_unit_test(test_backpressure),
 		cmocka_unit_test(test_no_buffers),
 		cmocka_unit_test(test_no_segments),
 		cmocka_unit_test(test_starved_then_lost),
 		cmocka_unit_test(test_backoff),
+		cmocka_unit_test(test_backoff_ends),
 		cmocka_unit_test(test_round_trip),
 		cmocka_unit_test(test_keepalive),
 		cmocka_unit_test(test_delayed_acks),
