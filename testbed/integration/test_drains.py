@@ -52,7 +52,7 @@ def test_a_target_is_emptied_under_load(lab):
     counts = [int(line.split(": ")[1].split()[0]) for line in out.splitlines() if "calls are left" in line and "no calls" not in line]
     assert counts and counts[0] > 20 and counts == sorted(counts, reverse=True), out
     assert out.splitlines()[-1] == "lab/target1: no calls are left; safe to take away"
-    assert 0.3 < empty - drained < 4
+    assert 0.3 < empty - drained < 10
     assert all(call.completed for call in trial.ledger.calls.values()) and len(trial.ledger.calls) == 800
     assert not trial.ledger.rescued()
     late = [message for message in trial.to("target1", "INVITE") if message.when > drained + 0.1]
@@ -67,12 +67,12 @@ def test_a_target_is_emptied_under_load(lab):
 def test_a_deadline_passes(lab):
     before = lab.counters()["calls_answered"]
     with Trial(lab, **{target: "uas" for target in TARGETS}) as trial:
-        caller = trial.start(3, rate=50, scenario="uac_hold", options=["-d", 4000])
+        caller = trial.start(3, rate=50, scenario="uac_hold", options=["-d", 6000])
         assert lab.wait_counter("calls_answered", before + 3)
         begin = time.monotonic()
         watch = ctl(lab, "target", "drain", "target2", "--deadline", "1s", "--wait")
         out, _ = watch.communicate(timeout=20)
-        assert watch.returncode == 0 and 0.5 < time.monotonic() - begin < 3.5
+        assert watch.returncode == 0 and 0.5 < time.monotonic() - begin < 5
         assert out.splitlines()[-1] == "lab/target2: the deadline has passed, 1 call is left; safe to take away", out
         trial.finish(caller)  # nobody cut it
     lab.ctl("target", "undrain", "target2")
