@@ -110,14 +110,14 @@ struct tcp_connection {
 	uint32_t cwnd, ssthresh, dup_acks;
 	uint32_t recovery_point, high_rxt, rescue_rxt;
 	uint32_t retransmitted;
+	uint32_t challenges, challenge_ms; /* how many since (milliseconds, their lower half) */
 	float cubic_max, cubic_k, cubic_estimate; /* segments, seconds, segments */
 	uint64_t cubic_epoch_ms;		  /* 0: none */
 
 	/* times, ms */
 	uint64_t deadline[DEADLINES]; /* 0: none */
-	uint64_t heard_ms, sent_ms, progress_ms, challenge_ms;
+	uint64_t heard_ms, sent_ms, progress_ms;
 	uint64_t probing_since_ms; /* the first window probe that nothing was heard after; 0: none */
-	uint32_t challenges;
 	struct wheel_timer timer; /* for the earliest deadline, or sooner */
 
 	/* buffers: none in an idle connection */

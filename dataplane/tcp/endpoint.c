@@ -11,6 +11,8 @@
 
 /* The endpoint: its memory, its connections and what the user asks of them. */
 
+_Static_assert(sizeof(struct tcp_connection) <= 448, "a connection is seven cache lines");
+
 struct tcp_config tcp_config_default(void)
 {
 	return (struct tcp_config){

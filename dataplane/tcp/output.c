@@ -86,8 +86,8 @@ void tcp_output_keepalive(struct tcp *t, struct tcp_connection *c)
 
 void tcp_output_challenge(struct tcp *t, struct tcp_connection *c)
 {
-	if (t->now_ms - c->challenge_ms >= 1000) {
-		c->challenge_ms = t->now_ms;
+	if ((uint32_t)t->now_ms - c->challenge_ms >= 1000) {
+		c->challenge_ms = (uint32_t)t->now_ms;
 		c->challenges = 0;
 	}
 	if (c->challenges >= t->config.challenges_per_s) {
