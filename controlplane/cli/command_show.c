@@ -125,7 +125,8 @@ static void print_endpoints(const json_t *targets, const char *headings, const c
 /* "8 of 10 calls, 3 of 5 cps"; "" without limits. */
 static void limits_words(const json_t *target, char *out, size_t bytes)
 {
-	json_int_t calls = json_integer_value(json_object_get(target, "max_calls")), cps = json_integer_value(json_object_get(target, "max_cps"));
+	json_int_t calls = json_integer_value(json_object_get(target, "max_calls"));
+	json_int_t cps = json_integer_value(json_object_get(target, "max_cps"));
 	size_t n = 0;
 
 	out[0] = '\0';
@@ -339,6 +340,19 @@ static void print_shares(const json_t *r)
 	printf(" (the attempts are those of Call-ID %s)\n", json_string_value(json_object_get(r, "call_id")));
 }
 
+static long long number_at(const json_t *object, const char *key)
+{
+	return (long long)json_integer_value(json_object_get(object, key));
+}
+
+/* NULL: the profile has none. */
+static void print_budget(const json_t *b)
+{
+	if (b)
+		printf("budget    %lld %% of attempts may be retries: %lld of %lld in the last %lld s were (%lld always may)\n",
+		       number_at(b, "percent"), number_at(b, "retries"), number_at(b, "attempts"), number_at(b, "window_s"), number_at(b, "floor"));
+}
+
 static void print_route(const json_t *r)
 {
 	const json_t *source = json_object_get(r, "source");
@@ -363,11 +377,7 @@ static void print_route(const json_t *r)
 		       (long long)json_integer_value(json_object_get(r, "ticket")));
 	if (json_object_get(r, "shares_percent"))
 		print_shares(r);
-	if (json_object_get(r, "retry_budget"))
-		printf("budget    %lld %% of attempts may be retries: %lld of %lld in the last %lld s were (%lld always may)\n",
-		       (long long)json_integer_value(json_at(r, "retry_budget.percent")), (long long)json_integer_value(json_at(r, "retry_budget.retries")),
-		       (long long)json_integer_value(json_at(r, "retry_budget.attempts")), (long long)json_integer_value(json_at(r, "retry_budget.window_s")),
-		       (long long)json_integer_value(json_at(r, "retry_budget.floor")));
+	print_budget(json_object_get(r, "retry_budget"));
 	mark_last_resorts(json_object_get(r, "attempts"));
 	print_list(json_object_get(r, "attempts"), "attempts, in this order:", "  %zu. %s at %s\n", "target", "endpoint");
 	print_list(json_object_get(r, "left_out"), "left out:", "  %2$s: %3$s\n", "target", "reason");

@@ -6,9 +6,9 @@
 
 #include "proxy/state.h"
 
-/* What each target has to do with this worker: calls that ring there, calls that are up, and the places that they hold in the loads that all workers
- * share (tables/loads.h). Counted as it changes, and counted anew every few seconds from the attempts and live calls themselves, some at a time: what a
- * bug or a stray write made of a count lasts no longer than that. worker-only, all of these */
+/* What each target has to do with this worker: calls that ring there, calls that are up, and the places that they hold in the loads that
+ * all workers share (tables/loads.h). Counted as it changes, and counted anew twice a minute from the attempts and live calls
+ * themselves, some at a time: what a bug or a stray write made of a count lasts no longer than that. worker-only, all of these */
 
 struct sweep;
 

@@ -11,7 +11,7 @@
  * no other call touches these lines.
  *
  * A leak would keep a target at its limit for ever. So each worker also writes down how many places it holds itself, counts that again from its own
- * calls and attempts every few seconds (proxy/load.c), and puts what it finds wrong right in both; loads_repair puts right the sum. */
+ * calls and attempts twice a minute (proxy/load.c), and puts what it finds wrong right in both; loads_repair puts right the sum. */
 
 #define LOADS_SLOTS 65536 /* target slots (profile_target.target_slot) */
 
@@ -21,9 +21,9 @@ struct loads;
 struct loads *loads_new(uint32_t workers);
 void loads_free(struct loads *l);
 
-/* Takes a place for one call; 0: no limit. max_cps: never more than so many were taken in any 1,000 ms; a place is free again after 1,000 to 1,050 ms.
- * Two workers that race for the last of max_cps may both be refused; they are never both served. false: the target is at its limit, and nothing was
- * taken. worker-only */
+/* Takes a place for one call; 0: no limit. max_cps: never more than so many were taken in any 1,000 ms; a place is free again after 1,000
+ * to 1,050 ms. Two workers that race for the last of max_cps may both be refused; they are never both served. false: the target is at its
+ * limit, and nothing was taken. worker-only */
 bool loads_take(struct loads *l, uint32_t slot, unsigned worker, uint32_t max_calls, uint32_t max_cps, uint64_t now_ms);
 /* Of a call that is there already: only max_calls will know. worker-only */
 void loads_adopt(struct loads *l, uint32_t slot, unsigned worker);

@@ -80,10 +80,11 @@ static double arrival(const struct profile_target *t, unsigned i, uint64_t hash)
 	return -log(((double)(mix64(hash ^ mix64(t->ids[i] + GOLDEN)) >> 11) + 0.5) * 0x1p-53);
 }
 
-/* One of the group by weight: weighted rendezvous hashing, as in maglev.c. Each comes at the rate of its weight and the first has the call, so that each
- * has its share, and where one leaves only its own calls move, to all the others by their weights. With records of weight 0 beside others RFC 2782 picks a
- * number of 0 ... sum, and these share the 0: together they come at a rate of 1. Where none has weight 0, that number would fall to whichever happens
- * to stand in front: the shares are the weights then. Health was read once, in choice_group: what another thread changes meanwhile cannot confuse this. */
+/* One of the group by weight: weighted rendezvous hashing, as in maglev.c. Each comes at the rate of its weight and the first has the
+ * call, so that each has its share, and where one leaves only its own calls move, to all the others by their weights. With records of
+ * weight 0 beside others RFC 2782 picks a number of 0 ... sum, and these share the 0: together they come at a rate of 1. Where none has
+ * weight 0, that number would fall to whichever happens to stand in front: the shares are the weights then. Health was read once, in
+ * choice_group: what another thread changes meanwhile cannot confuse this. */
 static unsigned endpoint_by_weight(const struct profile_target *t, uint64_t group, uint64_t hash)
 {
 	unsigned best = (unsigned)__builtin_ctzll(group), empty = 0;

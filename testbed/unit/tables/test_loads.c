@@ -202,8 +202,9 @@ static void test_race(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_calls),	    cmocka_unit_test(test_rate),    cmocka_unit_test(test_rate_comes_round), cmocka_unit_test(test_both),
-		cmocka_unit_test(test_corrections), cmocka_unit_test(test_watched), cmocka_unit_test(test_race),
+		cmocka_unit_test(test_calls), cmocka_unit_test(test_rate),	  cmocka_unit_test(test_rate_comes_round),
+		cmocka_unit_test(test_both),  cmocka_unit_test(test_corrections), cmocka_unit_test(test_watched),
+		cmocka_unit_test(test_race),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Who gets how many calls, under every strategy, over many Call-IDs: Pearson's test against what is promised, and how much moves when somebody leaves. */
+/* Who gets how many calls, under every strategy, over many Call-IDs: Pearson's test against what is promised, and how much moves when
+ * somebody leaves. */
 #include <math.h>
 
 #include "profile_fixture.h"
@@ -21,7 +22,8 @@ static double critical(unsigned freedom)
 	return freedom * pow(1 - a + 3.719 * sqrt(a), 3);
 }
 
-/* share: of each, in all 1; those with 0 must have none. slack: what a table's grain may add to each, as a share. together: so many calls go the same way. */
+/* share: of each, in all 1; those with 0 must have none. slack: what a table's grain may add to each, as a share. together: so many calls
+ * go the same way. */
 static void expect_shares(const char *what, const unsigned *got, const double *share, unsigned n, double slack, double together)
 {
 	double sum = 0, chi2 = 0;
@@ -317,7 +319,8 @@ static void endpoint_disruption(unsigned n, bool weighted)
 	assert_int_equal(moved, own);
 	for (unsigned i = 0; i < n; i++)
 		share[i] = i == gone ? 0 : line.endpoints[i].weight / rest;
-	snprintf(what, sizeof(what), "one of %u endpoints%s goes down: %.2f %% of calls move", n, weighted ? " of different weights" : "", moved * 100.0 / MILLION);
+	snprintf(what, sizeof(what), "one of %u endpoints%s goes down: %.2f %% of calls move", n, weighted ? " of different weights" : "",
+		 moved * 100.0 / MILLION);
 	if (!weighted && moved > MILLION * (1.0 / n + 0.02))
 		fail_msg("%s", what);
 	expect_shares(what, got, share, n, 0, 1);
