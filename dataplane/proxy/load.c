@@ -76,14 +76,12 @@ bool load_take(struct proxy *p, const struct context *c, const struct profile *p
 	const struct profile_target *t = &profile->targets[target];
 	bool exempt = c->selection.exempt;
 
-	return !profile->loads || loads_take(profile->loads, t->target_slot, p->config.worker, exempt ? 0 : t->max_calls,
-					     exempt ? 0 : t->max_cps, p->now_ms);
+	return loads_take(profile->loads, t->target_slot, p->config.worker, exempt ? 0 : t->max_calls, exempt ? 0 : t->max_cps, p->now_ms);
 }
 
 void load_put(struct proxy *p, const struct profile *profile, unsigned target)
 {
-	if (profile->loads)
-		loads_release(profile->loads, profile->targets[target].target_slot, p->config.worker);
+	loads_release(profile->loads, profile->targets[target].target_slot, p->config.worker);
 }
 
 static bool seen(const struct sweep *s, const struct attempt *a)

@@ -18,7 +18,7 @@ void sweep_free(struct sweep *s);
 /* Its timer fired. */
 void sweep_fired(struct proxy *p);
 
-/* A place for the call at that target. false: it is at its limit. */
+/* A place for the call at that target, which is a counted one. false: it is at its limit. */
 bool load_take(struct proxy *p, const struct context *c, const struct profile *profile, unsigned target);
 /* The place was not used. */
 void load_put(struct proxy *p, const struct profile *profile, unsigned target);

@@ -164,7 +164,7 @@ struct profile *profile_compile(const struct profile_source *source)
 	for (unsigned i = 0; i < n; i++) {
 		if (!target_copy(&p->targets[i], order[i]))
 			goto fail;
-		p->targets[i].counted = p->targets[i].limited || p->strategy == STRATEGY_LEAST_CALLS;
+		p->targets[i].counted = p->loads && (p->targets[i].limited || p->strategy == STRATEGY_LEAST_CALLS);
 		p->target_count++;
 	}
 	if (!tiers_build(p, order))
