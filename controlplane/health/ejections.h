@@ -8,8 +8,8 @@ struct dataplane;
 struct endpoint_live;
 struct event_base;
 
-/* Follows what live traffic takes out and what comes back: an alarm each. Workers only write the endpoint's live state; this looks at it ten
- * times a second, and at the endpoints one by one only when something was ejected since. */
+/* Follows what live traffic takes out and what comes back: an alarm each. Workers only write the endpoint's live state;
+ * this looks at it ten times a second, and at the endpoints one by one only when something was ejected since. */
 
 struct ejections;
 

@@ -324,7 +324,8 @@ static void close_window(struct quality *q, struct target *t)
 	}
 }
 
-/* The places of targets that have had no calls for long are given back, all at once, since what stands behind them must be found again. */
+/* The places of targets that have had no calls for long are given back, all at once, since what stands behind them must be
+ * found again. */
 static void tidy(struct quality *q)
 {
 	struct target *kept = NULL;

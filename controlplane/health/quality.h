@@ -8,8 +8,9 @@ struct alarms;
 struct call_record;
 struct trunks;
 
-/* What becomes of the calls of each target (profile and trunk), window by window, against the target's own past: a peer that answers OPTIONS and
- * INVITE may still have nobody behind it. Fed with call records; no I/O, the clock is handed in. Everything here is control-only. */
+/* What becomes of the calls of each target (profile and trunk), window by window, against the target's own past: a peer
+ * that answers OPTIONS and INVITE may still have nobody behind it. Fed with call records; no I/O, the clock is handed in.
+ * Everything here is control-only. */
 
 struct quality_config {
 	uint32_t window_s;	/* 0: none of it */

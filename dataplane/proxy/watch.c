@@ -5,8 +5,9 @@
 #include "tables/endpoints.h"
 #include "tables/trouble.h"
 
-/* A host that answers "nobody listens there" is believed for this long, since hosts rate-limit such answers: without it every further call
- * would wait for its response timeout. Short, and no failure beside: the next refusal costs a call no time. */
+/* A host that answers "nobody listens there" is believed for this long, since hosts rate-limit such answers: without it
+ * every further call would wait for its response timeout. Short, and no failure beside: the next refusal costs a call no
+ * time. */
 #define REFUSED_EJECT_MS 2000
 
 static void eject(struct proxy *p, const struct attempt *a, uint64_t ms, enum eject_reason reason, uint16_t status, uint32_t count)

@@ -3,9 +3,9 @@
 
 #include "proxy/state.h"
 
-/* Live traffic as a probe: an endpoint where calls fail is taken out before the next probe would find it, for a time that doubles each time
- * it happens again, and never more than a share of a profile's endpoints at once. What all workers see of an endpoint is counted together
- * (tables/trouble.h). worker-only */
+/* Live traffic as a probe: an endpoint where calls fail is taken out before the next probe would find it, for a time that
+ * doubles each time it happens again, and never more than a share of a profile's endpoints at once. What all workers see
+ * of an endpoint is counted together (tables/trouble.h). worker-only */
 
 /* The attempt is about to be sent. */
 void watch_begun(struct proxy *p, const struct attempt *a);

@@ -39,7 +39,7 @@ enum eject_reason {
 	EJECT_NONE,
 	EJECT_REFUSED,	   /* an ICMP error answered a call */
 	EJECT_RETRY_AFTER, /* a 503 asked for it */
-	EJECT_SILENT,	   /* `count` calls in a row timed out or could not be delivered */
+	EJECT_SILENT,	   /* `count` calls in a row timed out */
 	EJECT_FAILURES,	   /* `count` calls in a row failed before they rang */
 	EJECT_SHARE,	   /* `count` percent of its calls in the window did */
 };
@@ -62,7 +62,7 @@ static_assert(sizeof(struct endpoint_live) == 64, "one cache line");
 
 /* When live traffic takes an endpoint out (of rotation, not out of its calls), and what comes after. */
 struct ejection_config {
-	uint32_t after;		 /* calls in a row that timed out or could not be delivered; 0: never for that */
+	uint32_t after;		 /* calls in a row that timed out; 0: never for that */
 	uint32_t after_failures; /* calls in a row that failed in any way before they rang; 0: never for that */
 	uint32_t numbers;	 /* failures by 408 and 5xx count only when this many called numbers met them */
 	uint32_t window_ms;	 /* over which the share of failures is looked at; 0: it is not */

@@ -7,9 +7,9 @@
 #include "base/siphash.h"
 #include "tables/endpoints.h"
 
-/* Slow start: an endpoint that was down or ejected comes back to a tenth of its calls, and to more of them evenly until its ramp is over. A
- * process that has just started is cold, and one that died under load would die again. Which calls it gets is decided by their hash: no
- * worker need know what another sent there. */
+/* Slow start: an endpoint that was down or ejected comes back to a tenth of its calls, and to more of them evenly until
+ * its ramp is over. A process that has just started is cold, and one that died under load would die again. Which calls it
+ * gets is decided by their hash: no worker need know what another sent there. */
 
 #define RAMP_FIRST_PERMILLE 100
 

@@ -4,8 +4,8 @@
 #include "base/siphash.h"
 #include "tables/endpoints.h"
 
-/* A tally in one word, so that one compare-and-swap keeps it whole: which window, and what happened in it. At the bound of a count all are
- * halved: their ratio is what matters. */
+/* A tally in one word, so that one compare-and-swap keeps it whole: which window, and what happened in it. At the bound of
+ * a count all are halved: their ratio is what matters. */
 struct tally {
 	uint16_t window, good, hard, codes;
 };

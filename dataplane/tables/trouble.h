@@ -8,13 +8,13 @@
 
 struct ejection_config;
 
-/* What calls have met at one endpoint lately, over all workers: failures in a row, and their share in a sliding window. Workers write it
- * without a lock, and only where something failed: an endpoint where all goes well costs one load of endpoint_live.troubled.
- * The share is that of the calls since the first failure, then.
- * No I/O; the clock is handed in. Times in ms. */
+/* What calls have met at one endpoint lately, over all workers: failures in a row, and their share in a sliding window.
+ * Workers write it without a lock, and only where something failed: an endpoint where all goes well costs one load of
+ * endpoint_live.troubled. The share is that of the calls since the first failure, then. No I/O; the clock is handed in.
+ * Times in ms. */
 
 enum failure_kind {
-	FAILURE_HARD, /* timed out, refused, could not be sent: always counts */
+	FAILURE_HARD, /* timed out: always counts */
 	FAILURE_CODE, /* 408 or 5xx before it rang: counts when several called numbers met it, since one of them may be at fault itself */
 };
 
@@ -42,13 +42,14 @@ void trouble_clear(struct trouble *t);
 /* A call is sent there, and there is trouble. any */
 void trouble_begun(struct trouble *t);
 
-/* A call that was sent at sent_ms failed; number: hash of what it dialled, used with FAILURE_CODE. A failure is quick and ringing is slow: codes
- * are too many in a row only where they are at least half of what was sent since the first of them. any */
+/* A call that was sent at sent_ms failed; number: hash of what it dialled, used with FAILURE_CODE. A failure is quick and
+ * ringing is slow: codes are too many in a row only where they are at least half of what was sent since the first of them.
+ * any */
 struct verdict trouble_failed(struct trouble *t, const struct ejection_config *c, enum failure_kind kind, uint64_t number, uint64_t sent_ms,
 			      uint64_t now_ms);
 
-/* A call that was sent at sent_ms went well: it rang, or (final) got a final response that is no failure. It ends a row whose first call was sent
- * no later. back_ms: when the last ejection ended. false: there is nothing left to forget. any */
+/* A call that was sent at sent_ms went well: it rang, or (final) got a final response that is no failure. It ends a row
+ * whose first call was sent no later. back_ms: when the last ejection ended. false: there is nothing left to forget. any */
 bool trouble_succeeded(struct trouble *t, const struct ejection_config *c, bool final, uint64_t sent_ms, uint64_t back_ms, uint64_t now_ms);
 
 /* It is ejected now: for how long? From then on a single failure is enough, until something goes well. any */
