@@ -206,14 +206,26 @@ static char *put_decimal(char *out, uint32_t v)
 	return out;
 }
 
+/* An octet's digits and a dot, the first lowest, in four bytes; above them how many of these count. */
+#define OCTET(v)                                                                                                                          \
+	((v) >= 100  ? '0' + (v) / 100 | ('0' + (v) / 10 % 10) << 8 | ('0' + (v) % 10) << 16 | (uint64_t)'.' << 24 | 4ull << 32           \
+	 : (v) >= 10 ? '0' + (v) / 10 | ('0' + (v) % 10) << 8 | '.' << 16 | 3ull << 32                                                    \
+		     : '0' + (v) | '.' << 8 | 2ull << 32)
+#define OCTETS_4(v)  OCTET(v), OCTET((v) + 1), OCTET((v) + 2), OCTET((v) + 3)
+#define OCTETS_16(v) OCTETS_4(v), OCTETS_4((v) + 4), OCTETS_4((v) + 8), OCTETS_4((v) + 12)
+#define OCTETS_64(v) OCTETS_16(v), OCTETS_16((v) + 16), OCTETS_16((v) + 32), OCTETS_16((v) + 48)
+
+static const uint64_t octets[256] = { OCTETS_64(0), OCTETS_64(64), OCTETS_64(128), OCTETS_64(192) };
+
 static char *put_v4(char *out, const uint8_t *b)
 {
 	for (int i = 0; i < 4; i++) {
-		if (i)
-			*out++ = '.';
-		out = put_decimal(out, b[i]);
+		uint64_t text = little_endian(octets[b[i]]);
+
+		memcpy(out, &text, 4);
+		out += octets[b[i]] >> 32;
 	}
-	return out;
+	return out - 1;
 }
 
 static char *put_group(char *out, uint32_t v)

@@ -40,46 +40,66 @@ static inline TARGET_AVX2 uint64_t lanes_sum(__m256i v)
 	return (uint64_t)(int64_t)_mm_cvtsi128_si32(x);
 }
 
+/* a and what the words at p make. */
+static inline TARGET_AVX2 __m256i add_256(__m256i a, __m256i words)
+{
+	const __m256i top = _mm256_set1_epi16((short)BIAS), one = _mm256_set1_epi16(1);
+
+	return _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_xor_si256(words, top), one));
+}
+
+static inline TARGET_AVX2 __m256i load_256(const uint8_t *p)
+{
+	return _mm256_loadu_si256((const __m256i *)p);
+}
+
 static TARGET_AVX2 uint64_t sum_avx2(const uint8_t *p, uint32_t bytes)
 {
 	static const uint8_t keep[64] = { [32 ... 63] = 255 };
-	const __m256i top = _mm256_set1_epi16((short)BIAS), one = _mm256_set1_epi16(1);
 	uint32_t vectors = (bytes + 31) / 32, rest = bytes % 32;
 	__m256i a = _mm256_setzero_si256(), b = a;
 	uint64_t odd = 0;
 
-	for (; bytes >= 64; bytes -= 64, p += 64) {
-		a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_xor_si256(_mm256_loadu_si256((const __m256i *)p), top), one));
-		b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_xor_si256(_mm256_loadu_si256((const __m256i *)(p + 32)), top), one));
+	for (; bytes >= 128; bytes -= 128, p += 128) {
+		a = add_256(a, load_256(p));
+		b = add_256(b, load_256(p + 32));
+		a = add_256(a, load_256(p + 64));
+		b = add_256(b, load_256(p + 96));
 	}
-	if (bytes >= 32) {
-		a = _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_xor_si256(_mm256_loadu_si256((const __m256i *)p), top), one));
-		p += 32;
-	}
+	for (; bytes >= 32; bytes -= 32, p += 32)
+		a = add_256(a, load_256(p));
 	if (rest) { /* with those before it, which are masked out: an odd last byte apart, so that words stay words */
-		__m256i x;
-
 		if (rest & 1)
 			odd = p[--rest];
-		x = _mm256_and_si256(_mm256_loadu_si256((const __m256i *)(p + rest - 32)),
-				     _mm256_loadu_si256((const __m256i *)(keep + rest)));
-		b = _mm256_add_epi32(b, _mm256_madd_epi16(_mm256_xor_si256(x, top), one));
+		b = add_256(b, _mm256_and_si256(load_256(p + rest - 32), load_256(keep + rest)));
 	}
 	return lanes_sum(_mm256_add_epi32(a, b)) + vectors * 16 * BIAS + odd;
 }
 
-static TARGET_AVX512 uint64_t sum_avx512(const uint8_t *p, uint32_t bytes)
+static inline TARGET_AVX512 __m512i add_512(__m512i a, __m512i words)
 {
 	const __m512i top = _mm512_set1_epi16((short)BIAS), one = _mm512_set1_epi16(1);
-	uint32_t vectors = (bytes + 63) / 64;
-	__m512i a = _mm512_setzero_si512(), x;
 
-	for (; bytes >= 64; bytes -= 64, p += 64)
-		a = _mm512_add_epi32(a, _mm512_madd_epi16(_mm512_xor_si512(_mm512_loadu_si512(p), top), one));
-	if (bytes) {
-		x = _mm512_maskz_loadu_epi8(_bzhi_u64(UINT64_MAX, bytes), p);
-		a = _mm512_add_epi32(a, _mm512_madd_epi16(_mm512_xor_si512(x, top), one));
+	return _mm512_add_epi32(a, _mm512_madd_epi16(_mm512_xor_si512(words, top), one));
+}
+
+static TARGET_AVX512 uint64_t sum_avx512(const uint8_t *p, uint32_t bytes)
+{
+	uint32_t vectors = (bytes + 63) / 64;
+	__m512i a = _mm512_setzero_si512(), b = a;
+
+	for (; bytes >= 128; bytes -= 128, p += 128) {
+		a = add_512(a, _mm512_loadu_si512(p));
+		b = add_512(b, _mm512_loadu_si512(p + 64));
 	}
+	if (bytes >= 64) {
+		a = add_512(a, _mm512_loadu_si512(p));
+		bytes -= 64;
+		p += 64;
+	}
+	if (bytes)
+		b = add_512(b, _mm512_maskz_loadu_epi8(_bzhi_u64(UINT64_MAX, bytes), p));
+	a = _mm512_add_epi32(a, b);
 	return lanes_sum(_mm256_add_epi32(_mm512_castsi512_si256(a), _mm512_extracti64x4_epi64(a, 1))) + vectors * 32 * BIAS;
 }
 #endif
