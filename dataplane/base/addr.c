@@ -208,9 +208,10 @@ static char *put_decimal(char *out, uint32_t v)
 
 /* An octet's digits and a dot, the first lowest, in four bytes; above them how many of these count. */
 #define OCTET(v)                                                                                                                          \
-	((v) >= 100  ? '0' + (v) / 100 | ('0' + (v) / 10 % 10) << 8 | ('0' + (v) % 10) << 16 | (uint64_t)'.' << 24 | 4ull << 32           \
-	 : (v) >= 10 ? '0' + (v) / 10 | ('0' + (v) % 10) << 8 | '.' << 16 | 3ull << 32                                                    \
-		     : '0' + (v) | '.' << 8 | 2ull << 32)
+	((v) >= 100  ? WORD('0' + (v) / 100, '0' + (v) / 10 % 10, '0' + (v) % 10, '.') + (4ull << 32)                                     \
+	 : (v) >= 10 ? WORD('0' + (v) / 10, '0' + (v) % 10, '.', 0) + (3ull << 32)                                                        \
+		     : WORD('0' + (v), '.', 0, 0) + (2ull << 32))
+#define WORD(a, b, c, d) ((uint64_t)(a) + ((uint64_t)(b) << 8) + ((uint64_t)(c) << 16) + ((uint64_t)(d) << 24))
 #define OCTETS_4(v)  OCTET(v), OCTET((v) + 1), OCTET((v) + 2), OCTET((v) + 3)
 #define OCTETS_16(v) OCTETS_4(v), OCTETS_4((v) + 4), OCTETS_4((v) + 8), OCTETS_4((v) + 12)
 #define OCTETS_64(v) OCTETS_16(v), OCTETS_16((v) + 16), OCTETS_16((v) + 32), OCTETS_16((v) + 48)
