@@ -3,13 +3,11 @@
 
 #include <event2/event.h>
 #include <signal.h>
-#include <stdio.h>
 #include <stdlib.h>
-#include <string.h>
 #include <systemd/sd-daemon.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "alarms/alarm_log.h"
 #include "alarms/alarms.h"
 #include "alarms/alarms_json.h"
 #include "alarms/watch.h"
@@ -37,21 +35,20 @@
 #include "resolve/resolver.h"
 #include "routing.h"
 #include "routing_versions.h"
+#include "shutdown.h"
 #include "tables/epoch.h"
 #include "tables/loads.h"
 #include "tables/tables.h"
 #include "token_keys.h"
 
-#define RECLAIM_MS    5
-#define DRAIN_POLL_MS 50
-#define ALARMS_MAX    4096
-#define EVENTS_MAX    2048 /* the history of alarms */
-#define QUIET_MS      1000 /* after the last BYE: its 200, and a retransmission where that is lost */
+#define RECLAIM_MS 5
+#define ALARMS_MAX 4096
+#define EVENTS_MAX 2048 /* the history of alarms */
 
 struct daemon {
 	const struct config *config;
 	struct event_base *base;
-	struct event *second, *reclaim, *drain_poll, *watchdog, *doorbell, *more, *signals[3];
+	struct event *second, *reclaim, *watchdog, *doorbell, *more, *signals[3];
 	struct dataplane *dataplane;
 	struct kernel *kernel;
 	struct cdr *cdr;
@@ -65,8 +62,7 @@ struct daemon {
 	struct routing routing;
 	struct control control;
 	struct server *server;
-	bool stopping;
-	uint64_t stop_by_ms, quiet_since_ms; /* while stopping */
+	struct shutdown *shutdown;
 };
 
 static void arm(struct event *e, unsigned ms)
@@ -107,39 +103,6 @@ static void on_doorbell(evutil_socket_t fd, short what, void *ctx)
 		arm(d->more, 0);
 }
 
-/* Calls that are up, and attempts that nobody has answered yet. Lingering transactions only absorb retransmissions, for up to 32 s: they
- * are not waited for. */
-static uint64_t live_calls(const struct daemon *d)
-{
-	uint64_t calls = 0;
-
-	for (unsigned w = 0; w < d->config->dataplane.workers; w++) {
-		struct worker_gauges g;
-
-		dataplane_gauges(d->dataplane, w, &g);
-		calls += g.live_calls;
-	}
-	return calls;
-}
-
-static uint64_t ringing_attempts(const struct daemon *d)
-{
-	const struct model *m = d->routing.model;
-	uint64_t ringing = 0;
-
-	for (uint32_t i = 0; i < m->profile_count; i++) {
-		const struct model_profile *p = &m->profiles[i];
-
-		for (unsigned k = 0; k < p->target_count; k++) {
-			struct target_stats s;
-
-			dataplane_target_stats(d->dataplane, publish_target_slot(d->routing.publisher, p->id, p->targets[k].trunk_id), &s);
-			ringing += s.ringing;
-		}
-	}
-	return ringing;
-}
-
 static void on_second(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
@@ -164,41 +127,9 @@ static void on_watchdog(evutil_socket_t fd, short what, void *ctx)
 	sd_notify(0, "WATCHDOG=1");
 }
 
-static void on_drain_poll(evutil_socket_t fd, short what, void *ctx)
-{
-	struct daemon *d = ctx;
-	uint64_t calls = live_calls(d), ringing = ringing_attempts(d), now = dataplane_now_ms();
-
-	if (calls || ringing)
-		d->quiet_since_ms = now;
-	if (now < d->stop_by_ms && now < d->quiet_since_ms + QUIET_MS)
-		return;
-	if (calls || ringing)
-		log_line(LOG_LEVEL_WARNING, "stopping with %llu live calls and %llu ringing: drain_timeout_s is over",
-			 (unsigned long long)calls, (unsigned long long)ringing);
-	event_base_loopbreak(d->base);
-}
-
 static void on_stop(evutil_socket_t number, short what, void *ctx)
 {
-	struct daemon *d = ctx;
-	if (d->stopping) {
-		log_line(LOG_LEVEL_NOTICE, "second signal: stopping at once");
-		event_base_loopbreak(d->base);
-		return;
-	}
-	d->stopping = true;
-	d->quiet_since_ms = dataplane_now_ms();
-	d->stop_by_ms = d->quiet_since_ms + d->config->drain_timeout_s * 1000ull;
-	if (!d->control.draining)
-		d->control.drain_since_s = (uint64_t)time(NULL);
-	d->control.draining = d->control.stopping = true;
-	d->control.drain_deadline_s = (uint64_t)time(NULL) + d->config->drain_timeout_s;
-	dataplane_drain(d->dataplane, true);
-	sd_notify(0, "STOPPING=1");
-	log_line(LOG_LEVEL_NOTICE, "draining: %llu live calls may finish for %u s (a second signal stops at once)", (unsigned long long)live_calls(d),
-		 d->config->drain_timeout_s);
-	arm(d->drain_poll, DRAIN_POLL_MS);
+	shutdown_go(((struct daemon *)ctx)->shutdown);
 }
 
 static void on_hangup(evutil_socket_t number, short what, void *ctx)
@@ -250,19 +181,6 @@ static void block_signals(int how)
 	pthread_sigmask(how, &set, NULL);
 }
 
-static void log_alarm(void *ctx, const struct alarm_event *e)
-{
-	static const enum log_level levels[] = { [ALARM_CRITICAL] = LOG_LEVEL_ERROR, [ALARM_MAJOR] = LOG_LEVEL_WARNING,
-						 [ALARM_MINOR] = LOG_LEVEL_WARNING, [ALARM_WARNING] = LOG_LEVEL_NOTICE };
-	const struct alarm_doc *doc = alarm_doc(e->alarm.kind);
-
-	if (e->raised)
-		log_line(levels[doc->severity], "alarm raised: %s %s (%s): %s; %s", doc->word, e->alarm.subject, alarm_severity_name(doc->severity),
-			 e->alarm.text, doc->what_to_do);
-	else
-		log_line(LOG_LEVEL_NOTICE, "alarm cleared: %s %s: %s", doc->word, e->alarm.subject, e->alarm.text);
-}
-
 static void tell_alarm(void *ctx, const struct alarm_event *e)
 {
 	const struct daemon *d = ctx;
@@ -277,7 +195,7 @@ static int start_alarms(struct daemon *d, char *error)
 {
 	d->alarms = alarms_new(ALARMS_MAX, EVENTS_MAX);
 	d->watch = watch_new(&d->config->watch, d->config->dataplane.workers);
-	if (!d->watch || !d->alarms || alarms_listen(d->alarms, log_alarm, d) || alarms_listen(d->alarms, tell_alarm, d))
+	if (!d->watch || !d->alarms || alarms_listen(d->alarms, alarm_log, NULL) || alarms_listen(d->alarms, tell_alarm, d))
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	return 0;
 }
@@ -305,7 +223,8 @@ static int start_dataplane(struct daemon *d, char *error)
 
 static int start_names(struct daemon *d, char *error)
 {
-	const struct naming_setup setup = { .base = d->base, .config = d->config, .alarms = d->alarms, .routing = &d->routing, .changed = on_changed, .ctx = d };
+	const struct naming_setup setup = { .base = d->base, .config = d->config, .alarms = d->alarms, .routing = &d->routing,
+					    .changed = on_changed, .ctx = d };
 
 	d->naming = naming_new(&setup, error);
 	return d->naming ? 0 : -ERR_IO;
@@ -379,7 +298,6 @@ static int start_probes(struct daemon *d, char *error)
 static int start_kernel(struct daemon *d, char *error)
 {
 	const struct kernel_config config = { .base = d->base, .dataplane = d->dataplane, .ports = d->config->ports };
-
 	int err = kernel_new(&config, &d->kernel, error);
 
 	if (err)
@@ -416,8 +334,11 @@ static int start_doors(struct daemon *d, const char *version, char *error)
 {
 	const struct server_door door = { answer, settle, d };
 
-	d->control = (struct control){ .dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .quality = d->quality, .resolver = naming_resolver(d->naming), .alarms = d->alarms, .version = version,
-				       .started_ms = dataplane_now_ms(), .changed = on_changed, .ctx = d };
+	d->control = (struct control){
+		.dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .quality = d->quality,
+		.resolver = naming_resolver(d->naming), .alarms = d->alarms, .version = version, .started_ms = dataplane_now_ms(),
+		.changed = on_changed, .ctx = d,
+	};
 	return server_new(d->base, d->config->control_socket, d->config->control_group, &door, &d->server, error);
 }
 
@@ -428,11 +349,11 @@ static int start_events(struct daemon *d, char *error)
 
 	d->second = event_new(d->base, -1, EV_PERSIST, on_second, d);
 	d->reclaim = event_new(d->base, -1, 0, on_reclaim, d);
-	d->drain_poll = event_new(d->base, -1, EV_PERSIST, on_drain_poll, d);
+	d->shutdown = shutdown_new(d->base, &d->control);
 	d->watchdog = event_new(d->base, -1, EV_PERSIST, on_watchdog, d);
 	for (unsigned i = 0; i < 3; i++)
 		d->signals[i] = evsignal_new(d->base, numbers[i], numbers[i] == SIGHUP ? on_hangup : on_stop, d);
-	if (!d->second || !d->reclaim || !d->drain_poll || !d->watchdog || !d->signals[0] || !d->signals[1] || !d->signals[2])
+	if (!d->second || !d->reclaim || !d->shutdown || !d->watchdog || !d->signals[0] || !d->signals[1] || !d->signals[2])
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	for (unsigned i = 0; i < 3; i++)
 		event_add(d->signals[i], NULL);
@@ -444,7 +365,7 @@ static int start_events(struct daemon *d, char *error)
 
 static void let_calls_in(struct daemon *d)
 {
-	naming_wait(d->naming, &d->stopping);
+	naming_wait(d->naming, &d->control.stopping);
 	dataplane_admit(d->dataplane, ADMIT_ALL);
 }
 
@@ -511,8 +432,7 @@ static void stop(struct daemon *d)
 		event_free(d->second);
 	if (d->reclaim)
 		event_free(d->reclaim);
-	if (d->drain_poll)
-		event_free(d->drain_poll);
+	shutdown_free(d->shutdown);
 	if (d->watchdog)
 		event_free(d->watchdog);
 	if (d->dataplane)

@@ -6,20 +6,17 @@
 
 #include "base/err.h"
 #include "error.h"
-#include "model/compile.h"
 #include "model/model.h"
 #include "model/number_map.h"
-#include "model/publisher.h"
+#include "model/publish_steps.h"
+#include "model/publish_trunks.h"
 #include "model/removals.h"
 #include "model/slot_queue.h"
 #include "model/u64map.h"
-#include "tables/access.h"
 #include "tables/domains.h"
-#include "tables/endpoints.h"
 #include "tables/loads.h"
 #include "tables/profiles.h"
 #include "tables/tables.h"
-#include "tables/trunks.h"
 
 static uint32_t profile_slot_of(const void *ctx, uint32_t profile_id)
 {
@@ -41,153 +38,12 @@ static uint32_t endpoint_slot_of(const void *ctx, uint32_t trunk, uint32_t endpo
 	return publish_endpoint_slot(ctx, trunk, endpoint);
 }
 
-/* How to take one step back. */
-struct undo {
-	enum { UNDO_TRUNK_ADD, UNDO_TRUNK_UPDATE, UNDO_ENDPOINT_ADD, UNDO_ENDPOINT_UPDATE, UNDO_PROFILE_ADD, UNDO_TARGET } kind;
-	uint32_t slot;
-	uint64_t key;
-	const void *was; /* struct model_trunk or model_endpoint of the old model */
-};
-
-/* One publication under way. */
-struct change {
-	struct publisher *p;
-	const struct model *from, *to;
-	struct compile_slots slots;
-	struct undo *undo;
-	uint32_t undo_count;
-	struct profile **updates; /* by place in to->profiles: compiled, not published yet; NULL: unchanged or added */
-	struct domains *domains;  /* built; NULL: unchanged */
-	bool access_changed, numbers_begun;
-	char *error;
-};
-
-static void done(struct change *c, int kind, uint32_t slot, uint64_t key, const void *was)
-{
-	c->undo[c->undo_count++] = (struct undo){ kind, slot, key, was };
-}
-
-static int no_room(struct change *c, int err, const char *what, const char *name)
+int publish_no_room(struct change *c, int err, const char *what, const char *name)
 {
 	if (err == -ERR_FULL)
 		return error_set(c->error, err, "%s %s: the table is full (raise limits, or try again: removed entries are released late)",
 				 what, name);
 	return error_set(c->error, err, "%s %s: %s", what, name, err_name(err));
-}
-
-/* What stands in the request URI (RFC 3263 §4 keeps the domain there): the name as it was configured, with its port where it has one. */
-static void host_text(const struct model_trunk *t, const struct model_endpoint *e, char out[ENDPOINT_HOST_MAX])
-{
-	const struct model_host *h = e->by_host ? &t->hosts[e->by_host - 1] : NULL;
-
-	if (!h)
-		out[0] = 0;
-	else if (h->port)
-		snprintf(out, ENDPOINT_HOST_MAX, "%s:%u", h->name, h->port);
-	else
-		snprintf(out, ENDPOINT_HOST_MAX, "%s", h->name);
-}
-
-static struct endpoint_config endpoint_config(const struct model_trunk *t, const struct model_endpoint *e, uint32_t trunk_slot)
-{
-	struct endpoint_config config = { .addr = e->addr, .transport = e->transport, .priority = e->priority, .weight = e->weight,
-					  .id = e->id, .trunk_slot = trunk_slot };
-
-	host_text(t, e, config.host);
-	return config;
-}
-
-/* New trunks come without endpoints and without a profile at first: both need the trunk's slot or may name it, and no source leads to
- * the trunk yet. */
-static int add_trunk(struct change *c, const struct model_trunk *t)
-{
-	struct publisher *p = c->p;
-	struct trunk shell = { .id = t->id, .profile_slot = PROFILE_NONE };
-	uint32_t slot = removals_revive(p->removals, t->id);
-	int err;
-
-	memcpy(shell.name, t->name, sizeof(shell.name));
-	if (slot != REMOVALS_NONE) {
-		err = trunks_update(p->tables->trunks, slot, &shell);
-		if (err)
-			removals_add(p->removals, REMOVAL_TRUNK, slot, t->id);
-	} else {
-		err = trunks_add(p->tables->trunks, &shell, &slot);
-	}
-	if (err)
-		return no_room(c, err, "trunk", t->name);
-	done(c, UNDO_TRUNK_ADD, slot, t->id, NULL);
-	return u64map_set(p->trunks, t->id, slot) ? no_room(c, -ERR_NOMEM, "trunk", t->name) : 0;
-}
-
-static const struct model_endpoint *endpoint_of(const struct model_trunk *t, uint32_t id)
-{
-	for (unsigned i = 0; t && i < t->endpoint_count; i++)
-		if (t->endpoints[i].id == id)
-			return &t->endpoints[i];
-	return NULL;
-}
-
-static bool same_config(const struct model_trunk *from, const struct model_endpoint *was, const struct endpoint_config *is)
-{
-	char host[ENDPOINT_HOST_MAX];
-
-	host_text(from, was, host);
-	return was->priority == is->priority && was->weight == is->weight && strcmp(host, is->host) == 0;
-}
-
-static int put_endpoint(struct change *c, const struct model_trunk *t, const struct model_endpoint *e)
-{
-	struct publisher *p = c->p;
-	const struct model_trunk *from = model_trunk_by_id(c->from, t->id);
-	const struct model_endpoint *was = endpoint_of(from, e->id);
-	struct endpoint_config config = endpoint_config(t, e, publish_trunk_slot(p, t->id));
-	uint64_t key = publish_pair(t->id, e->id);
-	uint32_t slot;
-	int err;
-
-	if (was) {
-		if (same_config(from, was, &config))
-			return 0;
-		slot = u64map_get(p->endpoints, key);
-		err = endpoints_update(p->tables->endpoints, slot, &config);
-		if (err)
-			return no_room(c, err, "endpoint of trunk", t->name);
-		done(c, UNDO_ENDPOINT_UPDATE, slot, key, was);
-		return 0;
-	}
-	err = endpoints_add(p->tables->endpoints, &config, &slot);
-	if (err)
-		return no_room(c, err, "endpoint of trunk", t->name);
-	done(c, UNDO_ENDPOINT_ADD, slot, key, NULL);
-	return u64map_set(p->endpoints, key, slot) ? no_room(c, -ERR_NOMEM, "endpoint of trunk", t->name) : 0;
-}
-
-static bool same_endpoints(const struct model_trunk *a, const struct model_trunk *b)
-{
-	return a->endpoint_count == b->endpoint_count && memcmp(a->endpoints, b->endpoints, sizeof(a->endpoints)) == 0 &&
-	       a->host_count == b->host_count && memcmp(a->hosts, b->hosts, sizeof(a->hosts)) == 0;
-}
-
-static bool same_sources(const struct model_trunk *a, const struct model_trunk *b)
-{
-	return a->source_count == b->source_count && memcmp(a->sources, b->sources, sizeof(a->sources)) == 0;
-}
-
-static int add_trunks_and_endpoints(struct change *c)
-{
-	for (uint32_t i = 0; i < c->to->trunk_count; i++) {
-		const struct model_trunk *t = &c->to->trunks[i], *was = model_trunk_by_id(c->from, t->id);
-		int err = was ? 0 : add_trunk(c, t);
-
-		if (!was || !same_sources(was, t))
-			c->access_changed = true;
-		for (unsigned j = 0; !err && (!was || !same_endpoints(was, t)) && j < t->endpoint_count; j++)
-			err = put_endpoint(c, t, &t->endpoints[j]);
-		if (err)
-			return err;
-	}
-	return 0;
 }
 
 static int take_target_slots(struct change *c, const struct model_profile *profile)
@@ -204,9 +60,9 @@ static int take_target_slots(struct change *c, const struct model_profile *profi
 		if (slot == SLOT_QUEUE_NONE)
 			return error_set(c->error, -ERR_FULL, "profile %s: all %u target slots are in use", profile->name,
 					 p->hooks.target_slots);
-		done(c, UNDO_TARGET, slot, key, NULL);
+		publish_step_done(c, UNDO_TARGET, slot, key, NULL);
 		if (u64map_set(p->targets, key, slot))
-			return no_room(c, -ERR_NOMEM, "profile", profile->name);
+			return publish_no_room(c, -ERR_NOMEM, "profile", profile->name);
 		p->hooks.target_reset(p->hooks.ctx, slot);
 		loads_reset(p->tables->loads, slot);
 	}
@@ -222,7 +78,7 @@ static bool profile_changed(const struct change *c, const struct model_profile *
 		const struct model_trunk *a = model_trunk_by_id(c->from, is->targets[i].trunk_id);
 		const struct model_trunk *b = model_trunk_by_id(c->to, is->targets[i].trunk_id);
 
-		if (!a || !same_endpoints(a, b))
+		if (!a || !publish_trunks_same_endpoints(a, b))
 			return true;
 	}
 	return false;
@@ -245,7 +101,7 @@ static int compile_profiles(struct change *c)
 			return err;
 		compiled = compile_profile(c->to, is, &c->slots);
 		if (!compiled)
-			return no_room(c, -ERR_NOMEM, "profile", is->name);
+			return publish_no_room(c, -ERR_NOMEM, "profile", is->name);
 		if (was) {
 			c->updates[i] = compiled;
 			continue;
@@ -253,36 +109,11 @@ static int compile_profiles(struct change *c)
 		err = profiles_add(p->tables->profiles, compiled, &slot);
 		if (err) {
 			profile_free(compiled);
-			return no_room(c, err, "profile", is->name);
+			return publish_no_room(c, err, "profile", is->name);
 		}
-		done(c, UNDO_PROFILE_ADD, slot, is->id, NULL);
+		publish_step_done(c, UNDO_PROFILE_ADD, slot, is->id, NULL);
 		if (u64map_set(p->profiles, is->id, slot))
-			return no_room(c, -ERR_NOMEM, "profile", is->name);
-	}
-	return 0;
-}
-
-static int write_trunk(struct change *c, const struct model *m, const struct model_trunk *t)
-{
-	struct trunk compiled;
-
-	compile_trunk(m, t, &c->p->default_plan, &c->slots, &compiled);
-	return trunks_update(c->p->tables->trunks, publish_trunk_slot(c->p, t->id), &compiled);
-}
-
-static int update_trunks(struct change *c)
-{
-	for (uint32_t i = 0; i < c->to->trunk_count; i++) {
-		const struct model_trunk *t = &c->to->trunks[i], *was = model_trunk_by_id(c->from, t->id);
-		int err;
-
-		if (was && memcmp(was, t, sizeof(*t)) == 0)
-			continue;
-		err = write_trunk(c, c->to, t);
-		if (err)
-			return no_room(c, err, "trunk", t->name);
-		if (was)
-			done(c, UNDO_TRUNK_UPDATE, 0, t->id, was);
+			return publish_no_room(c, -ERR_NOMEM, "profile", is->name);
 	}
 	return 0;
 }
@@ -304,7 +135,7 @@ static int publish_difference(void *ctx, e164 number, uint32_t was, uint32_t is)
 	if (!err || pass->undoing)
 		return 0;
 	e164_format(number, text);
-	return no_room(pass->c, err, pass->prefix ? "prefix" : "number", text);
+	return publish_no_room(pass->c, err, pass->prefix ? "prefix" : "number", text);
 }
 
 /* Deletions first: a whole list may be replaced in a table that has room for one only. */
@@ -331,69 +162,40 @@ static int build_domains(struct change *c)
 	if (a->domain_count == b->domain_count && (!b->domain_count || !memcmp(a->domains, b->domains, b->domain_count * sizeof(*b->domains))))
 		return 0;
 	if (compile_domains(b, &c->slots, &entries, &n))
-		return no_room(c, -ERR_NOMEM, "domains", "");
+		return publish_no_room(c, -ERR_NOMEM, "domains", "");
 	c->domains = domains_build(entries, n);
 	free(entries);
-	return c->domains ? 0 : no_room(c, -ERR_NOMEM, "domains", "");
-}
-
-static int publish_access(struct change *c)
-{
-	struct range_entry *entries;
-	size_t n;
-	int err;
-
-	for (uint32_t i = 0; i < c->from->trunk_count; i++)
-		if (!model_trunk_by_id(c->to, c->from->trunks[i].id))
-			c->access_changed = true;
-	if (!c->access_changed)
-		return 0;
-	err = compile_access(c->to, &c->slots, &entries, &n);
-	if (err)
-		return no_room(c, err, "sources", "");
-	err = access_publish(c->p->tables->access, entries, n);
-	free(entries);
-	return err ? no_room(c, err, "sources", "") : 0;
+	return c->domains ? 0 : publish_no_room(c, -ERR_NOMEM, "domains", "");
 }
 
 /* Everything that may fail. What it leaves undone cannot fail. */
 static int prepare(struct change *c)
 {
-	int err = add_trunks_and_endpoints(c);
+	int err = publish_trunks_add(c);
 
 	if (!err)
 		err = compile_profiles(c);
 	if (!err)
-		err = update_trunks(c);
+		err = publish_trunks_update(c);
 	if (!err)
 		err = build_domains(c);
 	if (!err) {
 		c->numbers_begun = true;
 		err = publish_numbers(c, c->from, c->to, false);
 	}
-	return err ? err : publish_access(c);
+	return err ? err : publish_trunks_access(c);
 }
 
 static void step_back(struct change *c, const struct undo *u)
 {
 	struct publisher *p = c->p;
-	struct endpoint_config config;
 
 	switch (u->kind) {
 	case UNDO_TRUNK_ADD:
-		removals_add(p->removals, REMOVAL_TRUNK, u->slot, (uint32_t)u->key);
-		u64map_delete(p->trunks, u->key);
-		break;
 	case UNDO_TRUNK_UPDATE:
-		write_trunk(c, c->from, u->was);
-		break;
 	case UNDO_ENDPOINT_ADD:
-		removals_add(p->removals, REMOVAL_ENDPOINT, u->slot, 0);
-		u64map_delete(p->endpoints, u->key);
-		break;
 	case UNDO_ENDPOINT_UPDATE:
-		config = endpoint_config(model_trunk_by_id(c->from, (uint32_t)(u->key >> 32)), u->was, publish_trunk_slot(p, (uint32_t)(u->key >> 32)));
-		endpoints_update(p->tables->endpoints, u->slot, &config);
+		publish_trunks_step_back(c, u);
 		break;
 	case UNDO_PROFILE_ADD:
 		removals_add(p->removals, REMOVAL_PROFILE, u->slot, 0);
@@ -444,20 +246,7 @@ static void remove_gone(struct change *c)
 		removals_add(p->removals, REMOVAL_PROFILE, publish_profile_slot(p, was->id), 0);
 		u64map_delete(p->profiles, was->id);
 	}
-	for (uint32_t i = 0; i < c->from->trunk_count; i++) {
-		const struct model_trunk *was = &c->from->trunks[i], *is = model_trunk_by_id(c->to, was->id);
-
-		if (!is) {
-			removals_add(p->removals, REMOVAL_TRUNK, publish_trunk_slot(p, was->id), was->id);
-			u64map_delete(p->trunks, was->id);
-		}
-		for (unsigned j = 0; j < was->endpoint_count; j++) {
-			if (endpoint_of(is, was->endpoints[j].id))
-				continue;
-			removals_add(p->removals, REMOVAL_ENDPOINT, publish_endpoint_slot(p, was->id, was->endpoints[j].id), 0);
-			u64map_delete(p->endpoints, publish_pair(was->id, was->endpoints[j].id));
-		}
-	}
+	publish_trunks_remove_gone(c);
 }
 
 /* Calls of targets that got a limit are to be counted, those that are up already too. */

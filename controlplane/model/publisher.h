@@ -3,7 +3,7 @@
 
 #include "model/publish.h"
 
-/* What publish.c and publish_change.c share. */
+/* What publish.c and the files of a publication's steps share. */
 
 struct removals;
 struct slot_queue;
