@@ -21,7 +21,7 @@ struct client {
 static int unreachable(const char *path)
 {
 	const char *next = errno == EACCES ? "run it as root, or join the group that control.group names" :
-					     "is strowgerd running? `systemctl status strowger` says; --socket PATH names another socket";
+					     "is strowgerd running? `systemctl status strowgerd` says; --socket PATH names another socket";
 
 	fprintf(stderr, "strowgerctl: cannot reach strowgerd at %s: %s\n%s\n", path, strerror(errno), next);
 	return CTL_UNREACHABLE;

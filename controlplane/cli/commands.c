@@ -87,20 +87,56 @@ const struct command *commands_all(size_t *ret_count)
 	return table;
 }
 
-void command_help(const struct command *c)
+/* Does the command have this first word, and others behind it? */
+static bool in_group(const struct command *c, const char *group)
 {
-	if (c) {
-		printf("Usage: strowgerctl %s%s%s\n%s.\n\nExample: %s\n", c->words, c->arguments[0] ? " " : "", c->arguments, c->summary,
-		       c->example);
-		return;
-	}
-	printf("Usage: strowgerctl [--socket PATH] [--json] COMMAND\n\n");
+	size_t n = strlen(group);
+
+	return strncmp(c->words, group, n) == 0 && c->words[n] == ' ';
+}
+
+static bool is_group(const char *word)
+{
+	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++)
+		if (in_group(&table[i], word))
+			return true;
+	return false;
+}
+
+static void list(const char *group)
+{
 	for (size_t i = 0; i < sizeof(table) / sizeof(table[0]); i++) {
 		char whole[96];
 
+		if (group && !in_group(&table[i], group))
+			continue;
 		snprintf(whole, sizeof(whole), "%s %s", table[i].words, table[i].arguments);
 		printf("  %-44s %s\n", whole, table[i].summary);
 	}
+}
+
+static void help_on_one(const struct command *c)
+{
+	printf("Usage: strowgerctl %s%s%s\n%s.\n", c->words, c->arguments[0] ? " " : "", c->arguments, c->summary);
+	if (c->options & OPTION_VERSIONED)
+		printf("--comment TEXT says why (config log shows it); --if-version N: only when version N is in force.\n");
+	printf("\nExample: %s\n", c->example);
+}
+
+void command_help(const struct invocation *i)
+{
+	if (i->command) {
+		help_on_one(i->command);
+		return;
+	}
+	if (i->group) {
+		printf("Usage: strowgerctl %s COMMAND\n\n", i->group);
+		list(i->group);
+		printf("\nstrowgerctl %s COMMAND --help shows an example\n", i->group);
+		return;
+	}
+	printf("Usage: strowgerctl [--socket PATH] [--json] COMMAND\n\n");
+	list(NULL);
 	printf("\n  --socket PATH  the control socket (%s, or $STROWGER_SOCKET)\n"
 	       "  --json         print the answer as JSON\n"
 	       "  --help         behind a command: about it, with an example\n"
@@ -220,6 +256,10 @@ int command_parse(int argc, char **argv, struct invocation *ret)
 	if (!ret->argc)
 		return usage(NULL, "no command given");
 	ret->command = find(ret->argc, ret->argv, &words);
+	if (!ret->command && ret->help && ret->argc == 1 && is_group(ret->argv[0])) {
+		ret->group = ret->argv[0];
+		return 0;
+	}
 	if (!ret->command) {
 		snprintf(what, sizeof(what), "no such command: %.40s%s%.40s", ret->argv[0], ret->argc > 1 ? " " : "",
 			 ret->argc > 1 ? ret->argv[1] : "");

@@ -33,6 +33,7 @@ enum ctl_option {
 
 struct invocation {
 	const struct command *command;
+	const char *group; /* with help and without a command: the first word of several, "target" */
 	int argc; /* words behind the command's own */
 	char **argv;
 	const char *socket, *file, *source, *call_id, *limit, *pcap;
@@ -53,8 +54,8 @@ const struct command *commands_all(size_t *ret_count);
 
 /* Reads argv into *ret. 0; -1 with a message on stderr (usage). */
 int command_parse(int argc, char **argv, struct invocation *ret);
-/* Help on one command, or on all (NULL). */
-void command_help(const struct command *c);
+/* Help on the command, on those of the group, or on all. */
+void command_help(const struct invocation *i);
 
 /* Calls a method. CTL_OK and a result (the caller's), which has been printed already and is NULL with --json; otherwise said on stderr. */
 int command_ask(const struct invocation *i, struct client *c, const char *method, json_t *params, json_t **ret_result);

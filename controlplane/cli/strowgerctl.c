@@ -18,7 +18,7 @@ int main(int argc, char **argv)
 		return CTL_OK;
 	}
 	if (i.help) {
-		command_help(i.command);
+		command_help(&i);
 		return CTL_OK;
 	}
 	status = client_open(i.socket, &c);

@@ -43,6 +43,36 @@ static void every_example_parses(void **state)
 	}
 }
 
+/* Where a word begins several commands, --help behind it is about these. */
+static void groups_have_help(void **state)
+{
+	static const struct {
+		const char *line, *group;
+		int result;
+	} cases[] = {
+		{ "strowgerctl target --help", "target", 0 },
+		{ "strowgerctl --help config", "config", 0 },
+		{ "strowgerctl node -h", "node", 0 },
+		{ "strowgerctl target", NULL, -1 },
+		{ "strowgerctl target nonsense --help", NULL, -1 },
+		{ "strowgerctl targe --help", NULL, -1 },
+		{ "strowgerctl targets --help", NULL, 0 },
+		{ "strowgerctl numbers --help", NULL, 0 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		char line[256], *argv[WORDS_MAX];
+		struct invocation got;
+
+		if (parse(cases[i].line, line, argv, &got) != cases[i].result)
+			fail_msg("%s", cases[i].line);
+		if (cases[i].group)
+			assert_string_equal(got.group, cases[i].group);
+		else
+			assert_null(got.group);
+	}
+}
+
 static void good_lines(void **state)
 {
 	static const struct {
@@ -143,7 +173,7 @@ static void unreachable(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(every_example_parses), cmocka_unit_test(good_lines),	   cmocka_unit_test(bad_lines),
+		cmocka_unit_test(every_example_parses), cmocka_unit_test(groups_have_help), cmocka_unit_test(good_lines),	   cmocka_unit_test(bad_lines),
 		cmocka_unit_test(tables_are_aligned),	cmocka_unit_test(words_of_values), cmocka_unit_test(unreachable),
 	};
 
