@@ -244,6 +244,8 @@ static int start_routing(struct daemon *d, char *error)
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	}
 	err = routing_init(&d->routing, publisher, state, &d->config->limits, error);
+	if (!err)
+		err = routing_remember(&d->routing, d->config->dataplane.limits.call_age_s, error);
 	if (!err && (!state || access(d->config->state_file, F_OK) != 0)) /* else it has the numbers */
 		err = config_load_numbers(d->config, error);
 	if (!err)

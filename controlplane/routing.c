@@ -2,9 +2,11 @@
 #include "routing.h"
 
 #include <string.h>
+#include <time.h>
 
 #include "base/err.h"
 #include "error.h"
+#include "model/former.h"
 #include "model/number_map.h"
 #include "model/publish.h"
 #include "model/state.h"
@@ -28,12 +30,19 @@ void routing_done(struct routing *r)
 	publisher_free(r->publisher);
 	state_free(r->state);
 	versions_free(r->versions);
+	formers_free(r->formers);
 	memset(r, 0, sizeof(*r));
 }
 
 void routing_resolve_by(struct routing *r, const struct names *names)
 {
 	r->names = *names;
+}
+
+int routing_remember(struct routing *r, uint32_t keep_s, char *error)
+{
+	r->formers = formers_new(keep_s);
+	return r->formers ? 0 : error_set(error, -ERR_NOMEM, "out of memory");
 }
 
 /* The tables say `expanded` afterwards, or what they said before. */
@@ -45,12 +54,23 @@ static int publish_expanded(struct routing *r, const struct model *expanded, cha
 	return err;
 }
 
+/* Of the model in force, whose names may have moved, or of one that is to replace it. */
 static struct model *expand(const struct routing *r, const struct model *m, uint32_t *ret_left_out, char *error)
 {
 	struct model *expanded = model_expand(m, r->names.find ? &r->names : NULL, r->limits.endpoints, ret_left_out);
+	struct timespec now;
 
-	if (!expanded)
+	if (!expanded) {
 		error_set(error, -ERR_NOMEM, "out of memory");
+		return NULL;
+	}
+	if (r->names.find)
+		expand_hold(expanded, r->expanded, &r->names);
+	if (r->formers) {
+		clock_gettime(CLOCK_MONOTONIC, &now);
+		formers_note(r->formers, r->expanded, expanded, (uint64_t)now.tv_sec);
+		formers_lay_over(r->formers, expanded, (uint64_t)now.tv_sec);
+	}
 	return expanded;
 }
 

@@ -8,6 +8,7 @@
 #include "model/model.h"
 #include "versions/versions.h"
 
+struct formers;
 struct publisher;
 struct state;
 
@@ -23,6 +24,7 @@ struct routing {
 	struct state *state; /* NULL: changes are not kept */
 	struct versions *versions; /* NULL: changes are not numbered */
 	struct origin origin; /* of the change that is being made; the caller's texts */
+	struct formers *formers; /* NULL: what a change takes away is forgotten at once */
 	struct model_limits limits;
 	uint32_t generation;	/* counts publications of a whole model, taken back ones too */
 };
@@ -34,6 +36,9 @@ void routing_done(struct routing *r);
 
 /* From now on names stand for what `names` finds; before the first model is in force. */
 void routing_resolve_by(struct routing *r, const struct names *names);
+
+/* From now on dialogs may live, for keep_s, where an endpoint was taken away. 0, -ERR_NOMEM. */
+int routing_remember(struct routing *r, uint32_t keep_s, char *error);
 
 /* Puts the first model in force: the state file's where there is one (*ret_from_state), else a copy of `written`. 0 or a negative enum err
  * with an error. */

@@ -47,7 +47,7 @@ static bool add_located(struct model_trunk *t, unsigned host, const struct locat
 	return true;
 }
 
-static void add_former(struct model_trunk *t, const struct ip_port *addr)
+void expand_former(struct model_trunk *t, const struct ip_port *addr)
 {
 	uint32_t id = endpoint_id(t->id, addr, 0);
 
@@ -75,7 +75,7 @@ static void expand_trunk(struct model_trunk *t, const struct names *names, uint3
 
 		names->find(names->ctx, &t->hosts[h], &list);
 		for (unsigned i = 0; i < list.former_count; i++)
-			add_former(t, &list.former[i]);
+			expand_former(t, &list.former[i]);
 	}
 }
 
@@ -94,6 +94,39 @@ struct model *model_expand(const struct model *m, const struct names *names, uin
 		if (x->trunks[i].host_count)
 			expand_trunk(&x->trunks[i], names, &room, ret_left_out);
 	return x;
+}
+
+static bool is_unknown(const struct model_host *h, const struct names *names)
+{
+	struct located_list list = { .count = 0 };
+
+	names->find(names->ctx, h, &list);
+	return list.unknown;
+}
+
+static void hold(struct model_trunk *t, const struct model_trunk *was, const struct names *names)
+{
+	unsigned h = 0;
+
+	while (h < t->host_count && !is_unknown(&t->hosts[h], names))
+		h++;
+	if (h == t->host_count)
+		return;
+	for (unsigned i = 0; i < was->endpoint_count; i++) {
+		t->endpoints[i] = was->endpoints[i];
+		t->endpoints[i].by_host = (uint8_t)(h + 1);
+	}
+	t->endpoint_count = was->endpoint_count;
+}
+
+void expand_hold(struct model *expanded, const struct model *before, const struct names *names)
+{
+	for (uint32_t i = 0; i < expanded->trunk_count; i++) {
+		struct model_trunk *t = &expanded->trunks[i], *was = t->endpoint_count ? NULL : model_trunk_by_id(before, t->id);
+
+		if (was)
+			hold(t, was, names);
+	}
 }
 
 bool model_same_trunks(const struct model *a, const struct model *b)

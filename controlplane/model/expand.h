@@ -8,6 +8,7 @@
 
 struct model;
 struct model_host;
+struct model_trunk;
 
 /* From what the operator wrote to what calls can be sent to: names are replaced by where DNS says that they are. */
 
@@ -24,6 +25,7 @@ struct located_list {
 	uint16_t count;
 	const struct ip_port *former; /* what it was before, the latest first: dialogs may live there (UDP) */
 	uint16_t former_count;
+	bool unknown; /* the first answers are on their way */
 };
 
 /* How a name is looked up: what is known now, without waiting. `find` leaves *ret as it is where nothing is known; what it points to holds
@@ -38,6 +40,13 @@ struct names {
  * leads to it says. Never more endpoints than TRUNK_ENDPOINTS_MAX in a trunk and most_endpoints in all; *ret_left_out counts what is beyond.
  * names NULL: names stand for nothing. NULL: no memory. control-only */
 struct model *model_expand(const struct model *m, const struct names *names, uint32_t most_endpoints, uint32_t *ret_left_out);
+
+/* A trunk that would be empty only because the first answers about its names are on their way keeps the endpoints that it has in `before`,
+ * which is expanded and in force: a new name, or a trunk that gets a name for its addresses, costs no call. control-only */
+void expand_hold(struct model *expanded, const struct model *before, const struct names *names);
+
+/* Adds a place where dialogs of an expanded trunk may live still; nothing where it is known already, or there is no room. control-only */
+void expand_former(struct model_trunk *t, const struct ip_port *addr);
 
 /* Do the two say the same to the data plane, as far as trunks go? Both expanded from the same model. any */
 bool model_same_trunks(const struct model *a, const struct model *b);

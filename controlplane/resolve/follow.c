@@ -397,10 +397,13 @@ void follow_remember(struct follow *f, const struct sip_place *places, unsigned 
 
 void follow_ask_now(struct follow *f)
 {
+	uint64_t now = follow_now_ms();
+
 	for (unsigned i = 0; i < f->lookups.count; i++) {
 		struct lookup *k = f->lookups.list[i];
 
-		k->expires_ms = 0;
+		if (k->expires_ms > now)
+			k->expires_ms = now;
 		if (k->failed)
 			k->retry_ms = 1;
 	}

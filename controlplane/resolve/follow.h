@@ -50,6 +50,7 @@ struct follow {
 	bool partial;	     /* what is in use was taken before every answer came */
 	bool answered;	     /* something, in this round */
 	bool settled;	     /* it was asked once to the end, or is known from before the start */
+	bool told;	     /* its owner's: it has heard so */
 	uint16_t out;	     /* questions */
 	uint32_t failures;   /* rounds in a row that failed */
 	uint32_t changes;    /* of `now` */

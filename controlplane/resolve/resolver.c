@@ -169,8 +169,9 @@ static void on_changed(void *ctx, struct follow *f, bool places)
 		tell_alarms(r, f);
 	if (r->keep && f->good_unix_ms && !event_pending(r->keep, EV_TIMEOUT, NULL))
 		event_add(r->keep, &soon);
-	if (places)
+	if (places || !f->told) /* that there is nothing is news too, the first time */
 		r->setup.changed(r->setup.ctx);
+	f->told = true;
 }
 
 /* ---- who is followed */
@@ -265,7 +266,7 @@ static void find_places(void *ctx, const struct model_host *host, struct located
 	}
 	for (unsigned i = 0; i < f->former_count; i++)
 		r->former[i] = f->former[i].addr;
-	*ret = (struct located_list){ r->places, f->now.count, r->former, f->former_count };
+	*ret = (struct located_list){ r->places, f->now.count, r->former, f->former_count, !f->settled };
 }
 
 struct names resolver_names(struct resolver *r)

@@ -23,7 +23,7 @@ enum trunk_request_uri {
 	TRUNK_URI_KEEP,	    /* the request URI is left as it came */
 };
 
-/* Was an endpoint until DNS forgot it: no new call goes there, but dialogs still live there. */
+/* Was an endpoint until DNS or the operator took it away: no new call goes there, but dialogs still live there. */
 struct trunk_former {
 	uint32_t id; /* endpoint_id() */
 	struct ip_port addr;

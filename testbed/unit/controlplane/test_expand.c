@@ -3,6 +3,7 @@
 #include "publish_fixture.h"
 
 #include "model/expand.h"
+#include "model/former.h"
 #include "model/model_json.h"
 #include "routing.h"
 #include "sip/via.h"
@@ -14,6 +15,7 @@ struct says {
 	uint16_t count;
 	struct ip_port former[4];
 	uint16_t former_count;
+	bool unknown;
 };
 
 static struct says dns[3];
@@ -22,7 +24,7 @@ static void find(void *ctx, const struct model_host *host, struct located_list *
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(dns); i++)
 		if (dns[i].name && strcmp(dns[i].name, host->name) == 0)
-			*ret = (struct located_list){ dns[i].now, dns[i].count, dns[i].former, dns[i].former_count };
+			*ret = (struct located_list){ dns[i].now, dns[i].count, dns[i].former, dns[i].former_count, dns[i].unknown };
 }
 
 static const struct names names = { find, NULL };
@@ -284,11 +286,128 @@ static void refused(void **state)
 	}
 }
 
+/* What a trunk remembers, the latest first: "10.0.0.2:5060 ". */
+static void expect_former(const char *trunk, const char *want)
+{
+	const struct trunk *t = trunks_get(s.tables->trunks, publish_trunk_slot(r.publisher, trunk_id(span_str(trunk))));
+	char address[IP_PORT_TEXT_MAX], text[512] = "";
+	unsigned n = 0;
+
+	for (unsigned i = 0; i < t->former_count; i++) {
+		ip_port_format(&t->former[i].addr, address);
+		assert_int_equal(t->former[i].id, endpoint_id(t->id, &t->former[i].addr, TRANSPORT_UDP));
+		n += (unsigned)sprintf(text + n, "%s ", address);
+	}
+	assert_string_equal(text, want);
+}
+
+static void commit(const char *trunks)
+{
+	char text[1024], error[ERROR_TEXT_MAX] = "";
+	struct model *next;
+
+	snprintf(text, sizeof(text),
+		 "trunks: [%s, {name: c}]\n"
+		 "profiles: [{name: in, targets: [{trunk: %s}, {trunk: b}]}]\n"
+		 "numbers: [{number: '441', profile: in}]\n",
+		 trunks, strstr(trunks, "{name: a") ? "a" : "c");
+	next = model_try(text, &plenty, error);
+	assert_non_null(next);
+	if (routing_commit(&r, next, error))
+		fail_msg("%s", error);
+	epoch_reclaim(s.tables->epoch);
+}
+
+/* A change of the routing takes endpoints away: new calls do not go there, what is up there may end. */
+static void taken_away(void **state)
+{
+	static const struct {
+		const char *trunks, *former;
+	} steps[] = {
+		{ "{name: a, endpoints: [{address: 10.0.0.1}, {address: 10.0.0.2}]}, {name: b}", "" },
+		{ "{name: a, endpoints: [{address: 10.0.0.2}]}, {name: b}", "10.0.0.1:5060 " },
+		{ "{name: a, endpoints: [{address: 10.0.0.3}]}, {name: b}", "10.0.0.2:5060 10.0.0.1:5060 " },
+		{ "{name: a, endpoints: [{address: 10.0.0.3}], request_uri: keep}, {name: b}", "10.0.0.2:5060 10.0.0.1:5060 " },
+		{ "{name: a, endpoints: [{address: 10.0.0.1}]}, {name: b}", "10.0.0.3:5060 10.0.0.2:5060 " },
+		{ "{name: a, endpoints: [{address: 10.0.0.1, port: 5070}]}, {name: b}", "10.0.0.1:5060 10.0.0.3:5060 10.0.0.2:5060 " },
+		/* a name in its place, which remembers something itself; then another name */
+		{ "{name: a, endpoints: [{host: x}]}, {name: b}", "10.0.4.1:5060 10.0.0.1:5070 10.0.0.1:5060 10.0.0.3:5060 10.0.0.2:5060 " },
+		{ "{name: a, endpoints: [{host: y}]}, {name: b}", "10.0.4.4:5060 10.0.4.1:5060 10.0.0.1:5070 10.0.0.1:5060 10.0.0.3:5060 10.0.0.2:5060 " },
+	};
+	char error[ERROR_TEXT_MAX];
+
+	memset(dns, 0, sizeof(dns));
+	SAY(0, "x", 0, 10, "10.0.4.4");
+	dns[0].former[0] = at("10.0.4.1");
+	dns[0].former_count = 1;
+	SAY(1, "y", 0, 10, "10.0.5.5");
+	start();
+	commit("{name: b}");
+	assert_int_equal(routing_remember(&r, 3600, error), 0);
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		commit(steps[i].trunks);
+		expect_former("a", steps[i].former);
+	}
+	/* a trunk that goes, and is brought back by a rollback */
+	commit("{name: b}");
+	commit("{name: a, endpoints: [{address: 10.0.0.1}]}, {name: b}");
+	expect_former("a", "10.0.5.5:5060 10.0.4.4:5060 10.0.4.1:5060 10.0.0.1:5070 10.0.0.3:5060 10.0.0.2:5060 ");
+	stop();
+}
+
+/* No longer than a dialog may live, and no more than there is room for. */
+static void forgotten(void **state)
+{
+	struct formers *f = formers_new(100);
+	struct model *now = model_of("trunks: [{name: a, endpoints: [{address: 10.0.0.1}]}]"), *next = model_of("trunks: [{name: a}]");
+
+	assert_non_null(f);
+	formers_note(f, now, next, 1000);
+	formers_lay_over(f, next, 1099);
+	assert_int_equal(next->trunks[0].former_count, 1);
+	next->trunks[0].former_count = 0;
+	formers_lay_over(f, next, 1100);
+	assert_int_equal(next->trunks[0].former_count, 0);
+	for (unsigned i = 0; i < FORMERS_MAX + 10; i++) {
+		now->trunks[0].endpoints[0].addr.port = (uint16_t)(1 + i);
+		formers_note(f, now, next, 2000 + i / 1000);
+	}
+	formers_lay_over(f, next, 2005);
+	assert_int_equal(next->trunks[0].former_count, TRUNK_FORMER_MAX);
+	assert_int_equal(next->trunks[0].former[0].addr.port, FORMERS_MAX + 10);
+	formers_free(f);
+	model_free(now);
+	model_free(next);
+}
+
+/* Until it is known where a new name is, calls go where they went; the first answer, also that there is nothing, ends that. */
+static void held(void **state)
+{
+	for (unsigned found = 0; found < 2; found++) {
+		memset(dns, 0, sizeof(dns));
+		SAY(0, "x", 0, 10, "10.0.0.1");
+		start();
+		dns[1] = (struct says){ .name = "y", .unknown = true };
+		commit("{name: a, endpoints: [{host: y}]}, {name: b, endpoints: [{host: y}, {address: 10.0.1.1, priority: 9}]}");
+		expect_route(&s, "441", NULL, "in>10.0.9.9:5060 10.0.0.1:5060 10.0.1.1:5060 ");
+		assert_string_equal(endpoints_get(s.tables->endpoints, slot_of("a", "10.0.0.1"))->host, "y");
+		assert_false(refresh());
+		if (found)
+			SAY(1, "y", 0, 10, "10.0.0.7");
+		else
+			dns[1].unknown = false;
+		assert_true(refresh());
+		expect_route(&s, "441", NULL, found ? "in>10.0.0.7:5060 10.0.0.7:5060 10.0.1.1:5060 " : "in>10.0.1.1:5060 ");
+		stop();
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(expansion), cmocka_unit_test(bounds), cmocka_unit_test(changes), cmocka_unit_test(operator_keeps_names),
 		cmocka_unit_test(no_room), cmocka_unit_test(refused),
+		cmocka_unit_test(taken_away), cmocka_unit_test(forgotten), cmocka_unit_test(held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
