@@ -23,6 +23,7 @@
 #include "kernel.h"
 #include "kernel_mirror.h"
 #include "kernel_neighbours.h"
+#include "plane.h"
 #include "tables/epoch.h"
 #include "tables/routes.h"
 
@@ -31,99 +32,11 @@
  * in a network namespace of its own. The data plane's face is a stand-in: what the kernel sends is kept, exceptions are handed in. */
 
 #define WAIT_MS	  5000
-#define FRAMES	  64
-#define EXCEPTIONS 16
-
-struct exception {
-	enum exception_kind kind;
-	uint32_t length;
-	uint8_t bytes[2048];
-};
-
-struct dataplane {
-	struct dataplane_config config;
-	struct tables tables;
-	int event_fd;
-	struct exception exceptions[EXCEPTIONS];
-	unsigned exception_count;
-	struct exception frames[FRAMES]; /* the kernel's */
-	unsigned frame_count;
-	bool full;
-};
-
 static struct dataplane dataplane;
 static struct event_base *base;
 static struct event *exceptions; /* the daemon's part: it listens for the data plane */
 static struct kernel *kernel;
-static const uint8_t our_mac[6] = { 2, 0, 0, 0, 0, 1 }, peer_mac[6] = { 2, 0, 0, 0, 0, 9 };
-
-struct tables *dataplane_tables(struct dataplane *d)
-{
-	return &d->tables;
-}
-
-const struct dataplane_config *dataplane_configuration(const struct dataplane *d)
-{
-	return &d->config;
-}
-
-struct port *dataplane_port(struct dataplane *d, unsigned index)
-{
-	return (struct port *)&d->config.ports[index];
-}
-
-int dataplane_event_fd(const struct dataplane *d)
-{
-	return d->event_fd;
-}
-
-uint64_t dataplane_now_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
-unsigned dataplane_exceptions(struct dataplane *d, unsigned max,
-			      void (*fn)(void *ctx, enum exception_kind kind, uint16_t port, const uint8_t *data, uint32_t len), void *ctx)
-{
-	unsigned n = d->exception_count;
-	uint64_t told;
-
-	assert_int_equal(read(d->event_fd, &told, sizeof(told)), sizeof(told));
-	for (unsigned i = 0; i < n; i++)
-		fn(ctx, d->exceptions[i].kind, 0, d->exceptions[i].bytes, d->exceptions[i].length);
-	d->exception_count = 0;
-	return n;
-}
-
-int dataplane_inject(struct dataplane *d, uint16_t port, const uint8_t *frame, uint32_t len)
-{
-	assert_int_equal(port, 0);
-	if (d->full)
-		return -ERR_FULL;
-	if (d->frame_count < FRAMES && len <= sizeof(d->frames[0].bytes)) {
-		d->frames[d->frame_count].length = len;
-		memcpy(d->frames[d->frame_count++].bytes, frame, len);
-	}
-	return 0;
-}
-
-uint16_t port_mtu(const struct port *p)
-{
-	return ((const struct port_config *)p)->mtu;
-}
-
-void port_mac(const struct port *p, uint8_t ret_mac[6])
-{
-	memcpy(ret_mac, our_mac, 6);
-}
-
-const char *port_name(const struct port *p)
-{
-	return ((const struct port_config *)p)->name;
-}
+static const uint8_t our_mac[6] = PLANE_MAC, peer_mac[6] = { 2, 0, 0, 0, 0, 9 };
 
 /* ---- the daemon */
 

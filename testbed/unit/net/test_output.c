@@ -18,6 +18,7 @@
 #include "net/output.h"
 #include "net/reassembly.h"
 #include "port.h"
+#include "sent.h"
 #include "tables/epoch.h"
 #include "tables/routes.h"
 
@@ -121,42 +122,6 @@ static int put_out(struct output *o, uint32_t bytes, const struct ip_port *from,
 	return output_commit(o, bytes, from, to);
 }
 
-static uint32_t be(const uint8_t *p, unsigned bytes)
-{
-	uint32_t v = 0;
-
-	while (bytes--)
-		v = v << 8 | *p++;
-	return v;
-}
-
-/* Headers and checksums of an unfragmented IP packet, by the test's own reckoning. */
-static void check_packet(const uint8_t *ip, uint32_t length, uint32_t payload)
-{
-	bool v4 = ip[0] >> 4 == 4;
-	const uint8_t *udp = ip + (v4 ? 20 : 40);
-
-	if (v4) {
-		assert_int_equal(ip[0], 0x45);
-		assert_int_equal(be(ip + 2, 2), length);
-		assert_int_equal(be(ip + 6, 2), 0);
-		assert_int_equal(ip[9], 17);
-		assert_int_equal(sum_plain(0, ip, 20), 0xffff);
-	} else {
-		assert_int_equal(be(ip, 4), 0x60000000);
-		assert_int_equal(be(ip + 4, 2), length - 40);
-		assert_int_equal(ip[6], 17);
-	}
-	assert_int_equal(length, (v4 ? 28 : 48) + payload);
-	assert_int_equal(be(udp, 2), 5060);
-	assert_int_equal(be(udp + 4, 2), 8 + payload);
-	assert_int_not_equal(be(udp + 6, 2), 0);
-	assert_true(sum_l4_right(ip, udp, 8 + payload, 17));
-	for (uint32_t i = 0; i < payload; i++)
-		if (udp[8 + i] != (uint8_t)(i + 1))
-			fail_msg("payload byte %u", i);
-}
-
 static void check_ether(const uint8_t *frame, bool v4)
 {
 	uint8_t mac[6];
@@ -164,7 +129,7 @@ static void check_ether(const uint8_t *frame, bool v4)
 	port_mac(port, mac);
 	assert_memory_equal(frame, peer_mac, 6);
 	assert_memory_equal(frame + 6, mac, 6);
-	assert_int_equal(be(frame + 12, 2), v4 ? 0x0800 : 0x86dd);
+	assert_int_equal(sent_number(frame + 12, 2), v4 ? 0x0800 : 0x86dd);
 }
 
 static void test_whole(void **state)
@@ -186,7 +151,7 @@ static void test_whole(void **state)
 			receive();
 			assert_int_equal(wire.count, 1);
 			check_ether(wire.bytes[0], !family);
-			check_packet(wire.bytes[0] + 14, wire.length[0] - 14, sizes[i]);
+			sent_check(wire.bytes[0] + 14, wire.length[0] - 14, sizes[i]);
 			mbuf_over(&m, wire.bytes[0], wire.length[0]);
 			packet_parse(&m, &frame_listeners, false, scratch, &p, &drop);
 			assert_int_equal(p.kind, PACKET_UDP);
@@ -217,51 +182,13 @@ static void test_zero_sum(void **state)
 		for (unsigned i = 0; i < wire.count; i++) {
 			const uint8_t *ip = wire.bytes[i] + 14;
 
-			assert_int_not_equal(be(ip + 26, 2), 0);
+			assert_int_not_equal(sent_number(ip + 26, 2), 0);
 			assert_true(sum_l4_right(ip, ip + 20, 10, 17));
-			seen += be(ip + 26, 2) == 0xffff;
+			seen += sent_number(ip + 26, 2) == 0xffff;
 		}
 	}
 	assert_in_range(seen, 1, 2); /* one's complement has two zeros */
 	output_free(o);
-}
-
-/* Puts fragments together as offsets say, into `whole` from UDP's header on; returns the bytes. */
-static uint32_t put_together(uint8_t *const *packets, const uint32_t *lengths, unsigned count, uint8_t *whole)
-{
-	uint32_t total = 0, covered = 0, first_id = 0;
-
-	for (unsigned i = 0; i < count; i++) {
-		const uint8_t *ip = packets[i];
-		bool v4 = ip[0] >> 4 == 4;
-		uint32_t header = v4 ? 20 : 48, bytes = lengths[i] - header;
-		uint32_t offset = v4 ? (be(ip + 6, 2) & 0x1fff) * 8 : be(ip + 42, 2) & 0xfff8;
-		uint32_t id = v4 ? be(ip + 4, 2) : be(ip + 44, 4);
-		bool more = v4 ? ip[6] & 0x20 : ip[43] & 1;
-
-		assert_true(lengths[i] <= MTU);
-		if (v4) {
-			assert_int_equal(sum_plain(0, ip, 20), 0xffff);
-			assert_int_equal(be(ip + 2, 2), lengths[i]);
-			assert_int_equal(ip[6] & 0xc0, 0);
-		} else {
-			assert_int_equal(be(ip + 4, 2), lengths[i] - 40);
-			assert_int_equal(ip[6], 44);
-			assert_int_equal(ip[40], 17);
-		}
-		if (!i)
-			first_id = id;
-		assert_int_equal(id, first_id);
-		assert_int_equal(offset, covered);
-		if (more)
-			assert_int_equal(bytes % 8, 0);
-		else
-			total = offset + bytes;
-		memcpy(whole + offset, ip + header, bytes);
-		covered += bytes;
-	}
-	assert_int_equal(covered, total);
-	return total;
 }
 
 static void check_fragments(const struct collected *c, uint32_t skip, uint32_t payload)
@@ -277,8 +204,8 @@ static void check_fragments(const struct collected *c, uint32_t skip, uint32_t p
 	}
 	header = packets[0][0] >> 4 == 4 ? 20 : 40;
 	memcpy(whole, packets[0], header);
-	assert_int_equal(put_together(packets, lengths, c->count, whole + header), 8 + payload);
-	assert_int_equal(be(whole + header + 4, 2), 8 + payload);
+	assert_int_equal(sent_put_together(packets, lengths, c->count, MTU, whole + header), 8 + payload);
+	assert_int_equal(sent_number(whole + header + 4, 2), 8 + payload);
 	assert_true(sum_l4_right(whole, whole + header, 8 + payload, 17));
 	for (uint32_t i = 0; i < payload; i++)
 		if (whole[header + 8 + i] != (uint8_t)(i + 1))
@@ -357,7 +284,7 @@ static void test_kernel(void **state)
 	assert_int_equal(kernel.port[0], 0);
 	assert_int_equal(kernel.port[1], 0);
 	for (unsigned i = 0; i < 2; i++)
-		check_packet(kernel.bytes[i], kernel.length[i], 500 + i);
+		sent_check(kernel.bytes[i], kernel.length[i], 500 + i);
 	for (size_t i = 0; i < sizeof(large) / sizeof(large[0]); i++) {
 		kernel.count = 0;
 		assert_int_equal(put_out(o, large[i], &from4, &stranger4), 0);
@@ -455,7 +382,7 @@ static void test_identification(void **state)
 		uint32_t id;
 
 		put_out(o, 1, &from4, &stranger4);
-		id = be(kernel.bytes[0] + 4, 2);
+		id = sent_number(kernel.bytes[0] + 4, 2);
 		kernel.count = 0;
 		assert_int_equal(seen[id], 0);
 		seen[id] = 1;

@@ -6,12 +6,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
-#include <linux/if_ether.h>
-#include <linux/if_packet.h>
-#undef PACKET_KERNEL /* a packet type of the kernel's; of ours too */
-#include <net/if.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -28,80 +23,17 @@
 #include "base/err.h"
 #include "eal.h"
 #include "frames.h"
-#include "net/device.h"
 #include "port.h"
+#include "veth.h"
 
 /*   test (raw socket) ── peer ══ veth ══ port0 ── port under test     both in a network namespace of the child's own
  *
  * EAL starts once in a process, so every case runs in a child; the namespace goes with it. */
 
 #define MBUFS	16383
-#define WAIT_MS 2000
-#define SKIPPED 77
-
-#define CHECK(condition)                                                                                               \
-	do {                                                                                                           \
-		if (!(condition)) {                                                                                    \
-			fprintf(stderr, "%s:%d: %s\n", __FILE__, __LINE__, #condition);                                \
-			_exit(1);                                                                                      \
-		}                                                                                                      \
-	} while (0)
 
 static struct rte_mempool *pool;
 static struct frame frame;
-
-static void run(const char *command)
-{
-	if (system(command)) {
-		fprintf(stderr, "failed: %s\n", command);
-		_exit(1);
-	}
-}
-
-static void in_child(void (*fn)(void))
-{
-	pid_t pid = fork();
-	int status;
-
-	assert_true(pid >= 0);
-	if (!pid) {
-		prctl(PR_SET_PDEATHSIG, SIGKILL);
-		if (unshare(CLONE_NEWNET))
-			_exit(SKIPPED);
-		run("ip link set lo up");
-		fn();
-		_exit(0);
-	}
-	assert_int_equal(waitpid(pid, &status, 0), pid);
-	if (WIFEXITED(status) && WEXITSTATUS(status) == SKIPPED)
-		skip();
-	assert_true(WIFEXITED(status));
-	assert_int_equal(WEXITSTATUS(status), 0);
-}
-
-/* A veth pair of which the kernel itself sends nothing. */
-static void make_veth(unsigned queues)
-{
-	char command[512];
-
-	snprintf(command, sizeof(command),
-		 "ip link add port0 numtxqueues %u numrxqueues %u type veth peer name peer numtxqueues %u numrxqueues %u &&"
-		 "sysctl -qw net.ipv6.conf.port0.disable_ipv6=1 net.ipv6.conf.peer.disable_ipv6=1 &&"
-		 "ip link set port0 up && ip link set peer up",
-		 queues, queues, queues, queues);
-	run(command);
-}
-
-static int raw_socket(const char *interface)
-{
-	struct sockaddr_ll to = { .sll_family = AF_PACKET, .sll_protocol = htons(ETH_P_ALL), .sll_ifindex = (int)if_nametoindex(interface) };
-	int one = 1, s = socket(AF_PACKET, SOCK_RAW, htons(ETH_P_ALL));
-
-	CHECK(s >= 0);
-	CHECK(bind(s, (struct sockaddr *)&to, sizeof(to)) == 0);
-	CHECK(setsockopt(s, SOL_PACKET, PACKET_AUXDATA, &one, sizeof(one)) == 0);
-	return s;
-}
 
 /* Device arguments as the configuration makes them; AF_PACKET with frames large enough for what the kernel puts together. */
 static void use_af_packet(struct port_config *c)
@@ -208,22 +140,6 @@ static struct rte_mbuf *chained(unsigned parts)
 			CHECK(rte_pktmbuf_chain(first, m) == 0);
 	}
 	return first;
-}
-
-/* What the peer's socket receives; 0: nothing in time. Frames that it sent itself are passed over. */
-static ssize_t peer_receive(int peer, uint8_t *bytes, size_t room)
-{
-	struct pollfd fd = { .fd = peer, .events = POLLIN };
-	struct sockaddr_ll from;
-	socklen_t n = sizeof(from);
-	ssize_t length;
-
-	do {
-		if (poll(&fd, 1, WAIT_MS) != 1)
-			return 0;
-		length = recvfrom(peer, bytes, room, 0, (struct sockaddr *)&from, &n);
-	} while (from.sll_pkttype == PACKET_OUTGOING);
-	return length;
 }
 
 static void check_transmit(struct port *p, unsigned queues, int peer)
@@ -490,44 +406,6 @@ static void port_tap(void)
 	eal_stop();
 }
 
-struct device_case {
-	const char *arguments;
-	enum device_kind kind;
-	const char *name, *interface;
-	uint32_t framesz;
-};
-
-static const struct device_case device_cases[] = {
-	{ "0000:00:05.0", DEVICE_PCI, "0000:00:05.0", NULL, 1 },
-	{ "00:05.0,arg=1", DEVICE_PCI, "00:05.0", NULL, 1 },
-	{ "net_af_packet0,iface=eth1,framesz=4096,x=2", DEVICE_AF_PACKET, "net_af_packet0", "eth1", 4096 },
-	{ "eth_af_packet7,xiface=a,iface=b", DEVICE_AF_PACKET, "eth_af_packet7", "b", 1 },
-	{ "net_af_xdp3,iface=eth1", DEVICE_AF_XDP, "net_af_xdp3", "eth1", 1 },
-	{ "net_af_xdp3,iface=interfacenamethatislong", DEVICE_AF_XDP, "net_af_xdp3", NULL, 1 },
-	{ "net_tap0,iface=t", DEVICE_TAP, "net_tap0", NULL, 1 },
-	{ "net_null0,framesz=", DEVICE_OTHER, "net_null0", NULL, 1 },
-	{ "net_memif0,framesz=x1", DEVICE_OTHER, "net_memif0", NULL, 1 },
-	{ "", DEVICE_OTHER, NULL, NULL, 1 },
-	{ ",iface=x", DEVICE_OTHER, NULL, NULL, 1 },
-};
-
-static void test_device(void **state)
-{
-	for (size_t i = 0; i < sizeof(device_cases) / sizeof(device_cases[0]); i++) {
-		const struct device_case *c = &device_cases[i];
-		char name[DEVICE_NAME_MAX], interface[16];
-
-		assert_int_equal(device_kind(c->arguments), c->kind);
-		assert_int_equal(device_name(c->arguments, name), c->name ? 0 : -ERR_INVALID);
-		if (c->name)
-			assert_string_equal(name, c->name);
-		assert_int_equal(device_interface(c->arguments, interface), !!c->interface);
-		if (c->interface)
-			assert_string_equal(interface, c->interface);
-		assert_int_equal(device_number(c->arguments, "framesz", 1), c->framesz);
-	}
-}
-
 static void test_mbuf_bytes(void **state)
 {
 	struct port_config c[2] = { { .queues = 1, .mtu = 1500 }, { .queues = 1, .mtu = 1500 } };
@@ -558,7 +436,7 @@ CHILD(port_tap)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_device),		   cmocka_unit_test(test_mbuf_bytes),
+		cmocka_unit_test(test_mbuf_bytes),
 		cmocka_unit_test(test_port_vlan),	   cmocka_unit_test(test_port_af_packet),
 		cmocka_unit_test(test_port_af_xdp),	   cmocka_unit_test(test_port_af_xdp_queues),
 		cmocka_unit_test(test_port_af_xdp_stale), cmocka_unit_test(test_port_refused),

@@ -1,432 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+/* The endpoint against the kernel's TCP. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
-#include <stdlib.h>
 #include <string.h>
 
-#include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
 #include <fcntl.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
 #include <poll.h>
-#include <sched.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
-#include "net/bytes.h"
-#include "net/checksum.h"
-#include "wire.h"
-
-/*   the endpoint under test, 10.78.0.2 and fd78::2 ══ tcp0 (TUN) ── the kernel, 10.78.0.1 and fd78::1, and its sockets
- *
- * in a network namespace of its own; real time. Between the two, packets are lost, swapped and duplicated from a seed. */
-
-#define PORT	   5060
-#define STREAMS	   4
-#define HELD_MAX   512
-#define PACKET_MAX 2048
-#define LIMIT_US   25000000ULL
-
-struct held {
-	uint64_t due_us, order;
-	bool in; /* to the endpoint */
-	uint32_t bytes;
-	uint8_t data[PACKET_MAX];
-};
-
-/* A stream's two ends: the kernel's socket, and the connection here. */
-struct stream {
-	int fd;
-	struct tcp_connection *c;
-	uint64_t sent[2], received[2]; /* [0]: by the kernel's side, [1]: by ours */
-	bool fin_sent, fin_seen, closed;
-	enum tcp_end why;
-};
-
-static struct bed {
-	int tun, listener;
-	bool v6;
-	struct tcp *tcp;
-	struct counters counters;
-	uint8_t room[64 + 65536];
-	struct held held[HELD_MAX];
-	unsigned held_count;
-	uint64_t order, random, now_us, bytes, swapped;
-	unsigned loss_permille, count, wrong, accepted;
-	struct stream stream[STREAMS];
-} bed;
-
-static uint64_t clock_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
-}
-
-static unsigned chance(void)
-{
-	return (unsigned)(mix64(bed.random += 0x9e3779b97f4a7c15ULL) % 1000);
-}
-
-/* ---- packets */
-
-static void packet_in(const uint8_t *p, uint32_t bytes)
-{
-	struct tcp_packet packet = { 0 };
-
-	if (p[0] >> 4 == 4 && bytes >= 40 && p[9] == 6) {
-		packet.source.family = packet.destination.family = IP_V4;
-		memcpy(packet.source.bytes, p + 12, 4);
-		memcpy(packet.destination.bytes, p + 16, 4);
-		packet.segment = span_of(p + (p[0] & 15) * 4, get16(p + 2) - (p[0] & 15) * 4u);
-	} else if (p[0] >> 4 == 6 && bytes >= 60 && p[6] == 6) {
-		packet.source.family = packet.destination.family = IP_V6;
-		memcpy(packet.source.bytes, p + 8, 16);
-		memcpy(packet.destination.bytes, p + 24, 16);
-		packet.segment = span_of(p + 40, get16(p + 4));
-	} else {
-		return;
-	}
-	packet.hash = tcp_packet_hash(&bed.tcp->config.tuple_key, &packet);
-	tcp_input(bed.tcp, &packet, bed.now_us);
-}
-
-static void pass_on(bool in, const uint8_t *p, uint32_t bytes)
-{
-	if (in)
-		packet_in(p, bytes);
-	else if (write(bed.tun, p, bytes) < 0)
-		assert_true(errno == EAGAIN || errno == ENOBUFS);
-}
-
-static void hold(bool in, const uint8_t *p, uint32_t bytes, uint64_t for_us)
-{
-	if (bed.held_count == HELD_MAX || bytes > PACKET_MAX)
-		return; /* one more that is lost */
-	bed.held[bed.held_count++] = (struct held){ .due_us = bed.now_us + for_us, .order = bed.order++, .in = in, .bytes = bytes };
-	memcpy(bed.held[bed.held_count - 1].data, p, bytes);
-}
-
-static void relay(bool in, const uint8_t *p, uint32_t bytes)
-{
-	unsigned r = bed.loss_permille ? chance() : 1000;
-
-	if (r < bed.loss_permille)
-		return;
-	if (r < 2 * bed.loss_permille) {
-		bed.swapped++;
-		hold(in, p, bytes, 3000);
-		return;
-	}
-	if (r < 3 * bed.loss_permille)
-		hold(in, p, bytes, 2000);
-	pass_on(in, p, bytes);
-}
-
-static void release_held(void)
-{
-	for (unsigned i = 0; i < bed.held_count;) {
-		struct held h = bed.held[i];
-
-		if (h.due_us > bed.now_us) {
-			i++;
-			continue;
-		}
-		bed.held[i] = bed.held[--bed.held_count];
-		pass_on(h.in, h.data, h.bytes);
-	}
-}
-
-/* ---- the endpoint's handlers */
-
-static uint8_t *reserve(void *ctx, uint32_t bytes)
-{
-	return bed.room + 64;
-}
-
-static int commit(void *ctx, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination)
-{
-	bool v6 = source->ip.family == IP_V6;
-	uint32_t header = v6 ? IPV6_BYTES : IPV4_BYTES;
-	uint8_t *ip = bed.room + 64 - header;
-	uint16_t sum;
-
-	memset(ip, 0, header);
-	if (v6) {
-		ip[0] = 0x60;
-		put16(ip + 4, (uint16_t)bytes);
-		ip[6] = 6;
-		ip[7] = 64;
-		memcpy(ip + 8, source->ip.bytes, 16);
-		memcpy(ip + 24, destination->ip.bytes, 16);
-	} else {
-		ip[0] = 0x45;
-		put16(ip + 2, (uint16_t)(header + bytes));
-		ip[6] = 0x40;
-		ip[8] = 64;
-		ip[9] = 6;
-		memcpy(ip + 12, source->ip.bytes, 4);
-		memcpy(ip + 16, destination->ip.bytes, 4);
-		sum = checksum_fold(checksum_words(0, ip, 5));
-		memcpy(ip + 10, &sum, 2);
-	}
-	relay(false, ip, header + bytes);
-	return 0;
-}
-
-static struct stream *stream_of(const struct tcp_connection *c)
-{
-	return tcp_user(c);
-}
-
-static void opened(void *ctx, struct tcp_connection *c)
-{
-	/* Of those that the kernel calls, by its port. */
-	for (unsigned i = 0; i < bed.count && !tcp_user(c); i++) {
-		struct sockaddr_storage name = { 0 };
-		socklen_t size = sizeof(name);
-
-		if (bed.stream[i].fd < 0 || bed.stream[i].c || getsockname(bed.stream[i].fd, (struct sockaddr *)&name, &size))
-			continue;
-		/* The port stands in the same place for both families. */
-		if (ntohs(((struct sockaddr_in *)&name)->sin_port) == tcp_remote(c)->port) {
-			bed.stream[i].c = c;
-			tcp_set_user(c, &bed.stream[i]);
-		}
-	}
-	assert_non_null(tcp_user(c));
-	bed.accepted++;
-}
-
-static uint32_t data(void *ctx, struct tcp_connection *c, struct span bytes)
-{
-	struct stream *s = stream_of(c);
-
-	for (uint32_t i = 0; i < bytes.n; i++)
-		bed.wrong += bytes.p[i] != wire_byte(0, s->received[1] + i);
-	s->received[1] += bytes.n;
-	return bytes.n;
-}
-
-static void writable(void *ctx, struct tcp_connection *c)
-{
-}
-
-static void peer_closed(void *ctx, struct tcp_connection *c)
-{
-}
-
-static void closed(void *ctx, struct tcp_connection *c, enum tcp_end why)
-{
-	struct stream *s = stream_of(c);
-
-	if (!s)
-		return;
-	s->closed = true;
-	s->why = why;
-	s->c = NULL;
-}
-
-static const struct tcp_handlers handlers = {
-	.reserve = reserve, .commit = commit, .opened = opened, .data = data, .writable = writable, .peer_closed = peer_closed, .closed = closed,
-};
-
-/* ---- streams */
-
-static struct ip_port address(bool kernel, uint16_t port)
-{
-	if (bed.v6)
-		return (struct ip_port){ { IP_V6, { 0xfd, 0x78, [15] = kernel ? 1 : 2 } }, port };
-	return (struct ip_port){ { IP_V4, { 10, 78, 0, kernel ? 1 : 2 } }, port };
-}
-
-static socklen_t kernel_address(const struct ip_port *from, struct sockaddr_storage *to)
-{
-	memset(to, 0, sizeof(*to));
-	if (from->ip.family == IP_V6) {
-		struct sockaddr_in6 *a = (struct sockaddr_in6 *)to;
-
-		a->sin6_family = AF_INET6;
-		a->sin6_port = htons(from->port);
-		memcpy(&a->sin6_addr, from->ip.bytes, 16);
-		return sizeof(*a);
-	}
-	((struct sockaddr_in *)to)->sin_family = AF_INET;
-	((struct sockaddr_in *)to)->sin_port = htons(from->port);
-	memcpy(&((struct sockaddr_in *)to)->sin_addr, from->ip.bytes, 4);
-	return sizeof(struct sockaddr_in);
-}
-
-static int kernel_socket(void)
-{
-	int fd = socket(bed.v6 ? AF_INET6 : AF_INET, SOCK_STREAM | SOCK_NONBLOCK, 0), on = 1;
-
-	assert_true(fd >= 0);
-	setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof(on));
-	return fd;
-}
-
-static void push_kernel(struct stream *s)
-{
-	uint8_t block[8192];
-	ssize_t n;
-
-	while (s->sent[0] < bed.bytes) {
-		size_t want = bed.bytes - s->sent[0] < sizeof(block) ? bed.bytes - s->sent[0] : sizeof(block);
-
-		for (size_t i = 0; i < want; i++)
-			block[i] = wire_byte(0, s->sent[0] + i);
-		n = send(s->fd, block, want, MSG_NOSIGNAL);
-		if (n <= 0)
-			break;
-		s->sent[0] += (uint64_t)n;
-	}
-	if (s->sent[0] == bed.bytes && !s->fin_sent && s->received[0] == bed.bytes) {
-		s->fin_sent = true;
-		shutdown(s->fd, SHUT_WR);
-	}
-	while ((n = recv(s->fd, block, sizeof(block), 0)) > 0) {
-		for (ssize_t i = 0; i < n; i++)
-			bed.wrong += block[i] != wire_byte(1, s->received[0] + (uint64_t)i);
-		s->received[0] += (uint64_t)n;
-	}
-	if (n == 0)
-		s->fin_seen = true;
-}
-
-static void push_ours(struct stream *s)
-{
-	uint8_t block[8192];
-
-	while (s->c && s->sent[1] < bed.bytes) {
-		uint32_t want = bed.bytes - s->sent[1] < sizeof(block) ? (uint32_t)(bed.bytes - s->sent[1]) : (uint32_t)sizeof(block), n;
-
-		for (uint32_t i = 0; i < want; i++)
-			block[i] = wire_byte(1, s->sent[1] + i);
-		n = tcp_send(bed.tcp, s->c, span_of(block, want));
-		s->sent[1] += n;
-		if (n < want)
-			return;
-	}
-	if (s->c && s->sent[1] == bed.bytes && s->received[1] == bed.bytes && tcp_state(s->c) >= TCP_STATE_ESTABLISHED)
-		tcp_close(bed.tcp, s->c);
-}
-
-static void accept_kernel(void)
-{
-	struct sockaddr_storage name;
-	socklen_t size = sizeof(name);
-	int fd = accept4(bed.listener, (struct sockaddr *)&name, &size, SOCK_NONBLOCK);
-
-	if (fd < 0)
-		return;
-	for (unsigned i = 0; i < bed.count; i++)
-		if (bed.stream[i].fd < 0 && bed.stream[i].c && tcp_local(bed.stream[i].c)->port == ntohs(((struct sockaddr_in *)&name)->sin_port)) {
-			bed.stream[i].fd = fd;
-			return;
-		}
-	close(fd);
-}
-
-static void turn(void)
-{
-	struct pollfd polled[2 + STREAMS] = { { bed.tun, POLLIN, 0 }, { bed.listener, POLLIN, 0 } };
-	uint8_t packet[65536];
-	ssize_t n;
-
-	for (unsigned i = 0; i < bed.count; i++)
-		polled[2 + i] = (struct pollfd){ bed.stream[i].fd, POLLIN, 0 };
-	poll(polled, 2 + bed.count, 1);
-	bed.now_us = clock_us();
-	tcp_advance(bed.tcp, bed.now_us);
-	release_held();
-	for (unsigned i = 0; i < 64 && (n = read(bed.tun, packet, sizeof(packet))) > 0; i++)
-		relay(true, packet, (uint32_t)n);
-	accept_kernel();
-	for (unsigned i = 0; i < bed.count; i++) {
-		if (bed.stream[i].fd >= 0)
-			push_kernel(&bed.stream[i]);
-		push_ours(&bed.stream[i]);
-		if (bed.stream[i].c && !tcp_sound(bed.tcp, bed.stream[i].c))
-			fail_msg("what the connection holds is not consistent (%s)", tcp_state_name(tcp_state(bed.stream[i].c)));
-	}
-	tcp_flush(bed.tcp, bed.now_us);
-}
-
-static bool all_done(void)
-{
-	for (unsigned i = 0; i < bed.count; i++)
-		if (!bed.stream[i].closed || !bed.stream[i].fin_seen)
-			return false;
-	return true;
-}
-
-static void begin(bool v6, uint64_t bytes, unsigned loss_permille, unsigned streams, uint32_t half_open)
-{
-	struct tcp_config c = tcp_config_default();
-	struct sockaddr_storage name;
-	struct ip_port at;
-
-	bed.v6 = v6;
-	bed.bytes = bytes;
-	bed.loss_permille = loss_permille;
-	bed.count = streams;
-	bed.random = 42;
-	bed.held_count = bed.wrong = bed.accepted = 0;
-	memset(&bed.counters, 0, sizeof(bed.counters));
-	memset(bed.stream, 0, sizeof(bed.stream));
-	for (unsigned i = 0; i < STREAMS; i++)
-		bed.stream[i].fd = -1;
-	c.connections = 64;
-	c.half_open = half_open;
-	c.buffer_bytes = 8 << 20;
-	c.handlers = &handlers;
-	c.counters = &bed.counters;
-	c.tuple_key = (struct hash_key){ 5, 6 };
-	c.secret = (struct hash_key){ clock_us(), 8 };
-	bed.now_us = clock_us();
-	assert_int_equal(tcp_new(&c, bed.now_us, &bed.tcp), 0);
-	at = address(false, PORT);
-	assert_int_equal(tcp_listen(bed.tcp, &at), 0);
-	bed.listener = kernel_socket();
-	at = address(true, PORT);
-	assert_int_equal(bind(bed.listener, (struct sockaddr *)&name, kernel_address(&at, &name)), 0);
-	assert_int_equal(listen(bed.listener, 16), 0);
-}
-
-static void finish(void)
-{
-	for (unsigned i = 0; i < bed.count; i++)
-		if (bed.stream[i].fd >= 0)
-			close(bed.stream[i].fd);
-	close(bed.listener);
-	tcp_free(bed.tcp);
-}
-
-static void kernel_calls(struct stream *s)
-{
-	struct ip_port at = address(false, PORT);
-	struct sockaddr_storage name;
-	socklen_t size = kernel_address(&at, &name);
-
-	s->fd = kernel_socket();
-	assert_true(connect(s->fd, (struct sockaddr *)&name, size) == 0 || errno == EINPROGRESS);
-}
-
-static void we_call(struct stream *s, uint16_t port)
-{
-	struct ip_port from = address(false, 0), to = address(true, port);
-
-	assert_int_equal(tcp_connect(bed.tcp, &from, &to, s, &s->c), 0);
-}
+#include "linux_bed.h"
 
 static void set(const char *name, const char *value)
 {
@@ -461,20 +49,20 @@ static void test_transfers(void **state)
 	};
 
 	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
-		uint64_t start = clock_us();
+		uint64_t start = bed_clock_us();
 
 		set("tcp_sack", cases[i].sack);
 		set("tcp_timestamps", cases[i].timestamps);
 		set("tcp_window_scaling", cases[i].scaling);
-		begin(cases[i].v6, cases[i].bytes, cases[i].loss_permille, STREAMS, cases[i].half_open);
+		bed_begin(cases[i].v6, cases[i].bytes, cases[i].loss_permille, STREAMS, cases[i].half_open);
 		for (unsigned s = 0; s < STREAMS; s++) {
 			if (s & 1)
-				we_call(&bed.stream[s], PORT);
+				bed_we_call(&bed.stream[s], PORT);
 			else
-				kernel_calls(&bed.stream[s]);
+				bed_kernel_calls(&bed.stream[s]);
 		}
-		while (!all_done() && clock_us() - start < LIMIT_US)
-			turn();
+		while (!bed_all_done() && bed_clock_us() - start < LIMIT_US)
+			bed_turn();
 		for (unsigned s = 0; s < STREAMS; s++) {
 			struct stream *x = &bed.stream[s];
 
@@ -484,7 +72,7 @@ static void test_transfers(void **state)
 					 bed.wrong, x->closed ? "closed" : "open", tcp_end_name(x->why));
 		}
 		print_message("%s: %.2f s, %llu segments, %llu sent again, %llu timeouts, %llu recoveries, %llu cookies\n", cases[i].what,
-			      (double)(clock_us() - start) / 1e6, (unsigned long long)counter_read(&bed.counters, COUNTER_tcp_segments_out),
+			      (double)(bed_clock_us() - start) / 1e6, (unsigned long long)counter_read(&bed.counters, COUNTER_tcp_segments_out),
 			      (unsigned long long)counter_read(&bed.counters, COUNTER_tcp_retransmitted),
 			      (unsigned long long)counter_read(&bed.counters, COUNTER_tcp_timeouts),
 			      (unsigned long long)counter_read(&bed.counters, COUNTER_tcp_recoveries),
@@ -492,7 +80,7 @@ static void test_transfers(void **state)
 		assert_int_equal(counter_read(&bed.counters, COUNTER_tcp_bad_checksum), 0);
 		if (!cases[i].half_open)
 			assert_int_equal(counter_read(&bed.counters, COUNTER_tcp_cookies_good), STREAMS / 2);
-		finish();
+		bed_finish();
 	}
 	set("tcp_sack", "1");
 	set("tcp_timestamps", "1");
@@ -501,54 +89,54 @@ static void test_transfers(void **state)
 
 static void test_refused(void **state)
 {
-	uint64_t start = clock_us();
+	uint64_t start = bed_clock_us();
 
-	begin(false, 1000, 0, 1, 16);
-	we_call(&bed.stream[0], PORT + 1);
-	while (!bed.stream[0].closed && clock_us() - start < LIMIT_US)
-		turn();
+	bed_begin(false, 1000, 0, 1, 16);
+	bed_we_call(&bed.stream[0], PORT + 1);
+	while (!bed.stream[0].closed && bed_clock_us() - start < LIMIT_US)
+		bed_turn();
 	assert_true(bed.stream[0].closed);
 	assert_int_equal(bed.stream[0].why, TCP_END_REFUSED);
-	finish();
+	bed_finish();
 }
 
 /* The kernel's side is closed with unread data, or with SO_LINGER of nothing: a reset comes. */
 static void test_reset(void **state)
 {
 	struct linger hard = { 1, 0 };
-	uint64_t start = clock_us();
+	uint64_t start = bed_clock_us();
 
-	begin(false, 1, 0, 1, 16);
-	kernel_calls(&bed.stream[0]);
-	while (!bed.stream[0].c && clock_us() - start < LIMIT_US)
-		turn();
+	bed_begin(false, 1, 0, 1, 16);
+	bed_kernel_calls(&bed.stream[0]);
+	while (!bed.stream[0].c && bed_clock_us() - start < LIMIT_US)
+		bed_turn();
 	assert_non_null(bed.stream[0].c);
 	setsockopt(bed.stream[0].fd, SOL_SOCKET, SO_LINGER, &hard, sizeof(hard));
 	close(bed.stream[0].fd);
 	bed.stream[0].fd = -1;
-	while (!bed.stream[0].closed && clock_us() - start < LIMIT_US)
-		turn();
+	while (!bed.stream[0].closed && bed_clock_us() - start < LIMIT_US)
+		bed_turn();
 	assert_true(bed.stream[0].closed);
 	assert_int_equal(bed.stream[0].why, TCP_END_RESET);
-	finish();
+	bed_finish();
 }
 
 /* And the other way round: what tcp_abort sends ends the kernel's connection. */
 static void test_abort(void **state)
 {
-	uint64_t start = clock_us();
+	uint64_t start = bed_clock_us();
 	char byte;
 	ssize_t n = -1;
 
-	begin(true, 1 << 30, 0, 1, 16);
-	kernel_calls(&bed.stream[0]);
-	while (!bed.stream[0].c && clock_us() - start < LIMIT_US)
-		turn();
+	bed_begin(true, 1 << 30, 0, 1, 16);
+	bed_kernel_calls(&bed.stream[0]);
+	while (!bed.stream[0].c && bed_clock_us() - start < LIMIT_US)
+		bed_turn();
 	assert_non_null(bed.stream[0].c);
 	tcp_abort(bed.tcp, bed.stream[0].c);
 	bed.stream[0].c = NULL;
 	errno = 0;
-	while (clock_us() - start < LIMIT_US) {
+	while (bed_clock_us() - start < LIMIT_US) {
 		struct pollfd p = { bed.stream[0].fd, POLLIN, 0 };
 
 		poll(&p, 1, 10);
@@ -560,24 +148,7 @@ static void test_abort(void **state)
 	}
 	assert_int_equal(n, -1);
 	assert_int_equal(errno, ECONNRESET);
-	finish();
-}
-
-static int set_up(void **state)
-{
-	struct ifreq r = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-
-	if (unshare(CLONE_NEWNET)) {
-		print_message("needs root\n");
-		exit(77);
-	}
-	strcpy(r.ifr_name, "tcp0");
-	bed.tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
-	assert_true(bed.tun >= 0);
-	assert_int_equal(ioctl(bed.tun, TUNSETIFF, &r), 0);
-	assert_int_equal(system("ip link set lo up && ip addr add 10.78.0.1/24 dev tcp0 && ip addr add fd78::1/64 dev tcp0 nodad && "
-				"ip link set tcp0 up txqueuelen 5000"), 0);
-	return 0;
+	bed_finish();
 }
 
 int main(void)
@@ -589,5 +160,5 @@ int main(void)
 		cmocka_unit_test(test_abort),
 	};
 
-	return cmocka_run_group_tests(tests, set_up, NULL);
+	return cmocka_run_group_tests(tests, bed_set_up, NULL);
 }
