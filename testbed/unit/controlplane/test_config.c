@@ -73,53 +73,48 @@ static void defaults(void **state)
 	config_free(c);
 }
 
-static void everything(void **state)
-{
-	static const char *const text =
-		"node: {id: 7, name: pop-7}\n"
-		"workers: {count: 1, cores: [2, 3], idle: sleep}\n"
-		"ports:\n"
-		"  - {name: sip0, device: '0000:00:05.0', mtu: 9000, vlan: 12}\n"
-		"  - {name: sip1, driver: af_packet, interface: eth1}\n"
-		"listeners:\n"
-		"  - {address: 10.77.0.1, port: 5062, transport: udp}\n"
-		"  - {address: 'fd77::1', port: 5060}\n"
-		"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, numbers: 5, prefixes: 6, profiles: 7, "
-		"trunks: 8, endpoints: 9}\n"
-		"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
-		"ejection: {after: 0, after_failures: 9, numbers: 2, window_s: 20, window_percent: 30, window_calls: 40, first_s: 5, max_s: 7, share_percent: 100, "
-		"ramp_s: 6, last_resort: false}\n"
-		"quality: {window_s: 30, calls: 20, fall_percent: 40, short_s: 0, short_percent: 10, cause_percent: 15}\n"
-		"access: {unknown_source: silent}\n"
-		"number_plan: {country_code: '44', international_prefix: '00', national_prefix: '0'}\n"
-		"probe: {enabled: false, interval_ms: 100, timeout_ms: 50, down_after: 3, up_after: 4, accept: [200, 404], "
-		"from: 'sip:q@pop.example', to: 'sip:ping@x', user_agent: '', max_forwards: 0}\n"
-		"server_name: ''\n"
-		"names: [SIP.Example.com., b]\n"
-		"cdr: {file: /var/log/x/cdr.jsonl, rotate_mb: 0, keep: 3}\n"
-		"versions: {keep: 7, mb: 2}\n"
-		"control: {socket: /tmp/x.sock, group: operators}\n"
-		"state_file: /tmp/state\n"
-		"token_key_file: /tmp/key\n"
-		"drain_timeout_s: 0\n"
-		"trunks:\n"
-		"  - {name: a, endpoints: [{address: 10.0.0.1, port: 5070, priority: 1, weight: 0}], sources: [10.0.0.0/24], profile: in, "
-		"request_uri: keep, host: a.example, number_plan: {country_code: '1'}, probe: {enabled: true, accept: [405]}}\n"
-		"profiles:\n"
-		"  - {name: in, strategy: weighted_lb, response_timeout_ms: 0, ring_timeout_s: 180, decline_scope: target, follow_redirects: true, retry_codes: {add: [480], remove: [501]}, "
-		"targets: [{trunk: A, weight: 3, enabled: false}]}\n"
-		"numbers:\n"
-		"  - {number: '+442035550100', profile: in}\n"
-		"  - {prefix: +44, profile: in}\n"
-		"domains:\n"
-		"  - {domain: Example.COM., profile: in}\n";
-	char error[ERROR_TEXT_MAX] = "";
-	struct config *c = load(text, error);
-	const struct model_profile *p;
-	struct probe_settings s;
+/* A file where little has its default. */
+static const char *const everything_text =
+	"node: {id: 7, name: pop-7}\n"
+	"workers: {count: 1, cores: [2, 3], idle: sleep}\n"
+	"ports:\n"
+	"  - {name: sip0, device: '0000:00:05.0', mtu: 9000, vlan: 12}\n"
+	"  - {name: sip1, driver: af_packet, interface: eth1}\n"
+	"listeners:\n"
+	"  - {address: 10.77.0.1, port: 5062, transport: udp}\n"
+	"  - {address: 'fd77::1', port: 5060}\n"
+	"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, numbers: 5, prefixes: 6, profiles: 7, "
+	"trunks: 8, endpoints: 9}\n"
+	"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
+	"ejection: {after: 0, after_failures: 9, numbers: 2, window_s: 20, window_percent: 30, window_calls: 40, first_s: 5, max_s: 7, share_percent: 100, "
+	"ramp_s: 6, last_resort: false}\n"
+	"quality: {window_s: 30, calls: 20, fall_percent: 40, short_s: 0, short_percent: 10, cause_percent: 15}\n"
+	"access: {unknown_source: silent}\n"
+	"number_plan: {country_code: '44', international_prefix: '00', national_prefix: '0'}\n"
+	"probe: {enabled: false, interval_ms: 100, timeout_ms: 50, down_after: 3, up_after: 4, accept: [200, 404], "
+	"from: 'sip:q@pop.example', to: 'sip:ping@x', user_agent: '', max_forwards: 0}\n"
+	"server_name: ''\n"
+	"names: [SIP.Example.com., b]\n"
+	"cdr: {file: /var/log/x/cdr.jsonl, rotate_mb: 0, keep: 3}\n"
+	"versions: {keep: 7, mb: 2}\n"
+	"control: {socket: /tmp/x.sock, group: operators}\n"
+	"state_file: /tmp/state\n"
+	"token_key_file: /tmp/key\n"
+	"drain_timeout_s: 0\n"
+	"trunks:\n"
+	"  - {name: a, endpoints: [{address: 10.0.0.1, port: 5070, priority: 1, weight: 0}], sources: [10.0.0.0/24], profile: in, "
+	"request_uri: keep, host: a.example, number_plan: {country_code: '1'}, probe: {enabled: true, accept: [405]}}\n"
+	"profiles:\n"
+	"  - {name: in, strategy: weighted_lb, response_timeout_ms: 0, ring_timeout_s: 180, decline_scope: target, follow_redirects: true, retry_codes: {add: [480], remove: [501]}, "
+	"targets: [{trunk: A, weight: 3, enabled: false}]}\n"
+	"numbers:\n"
+	"  - {number: '+442035550100', profile: in}\n"
+	"  - {prefix: +44, profile: in}\n"
+	"domains:\n"
+	"  - {domain: Example.COM., profile: in}\n";
 
-	if (!c)
-		fail_msg("%s", error);
+static void check_dataplane(const struct config *c)
+{
 	assert_int_equal(c->dataplane.node, 7);
 	assert_int_equal(c->dataplane.workers, 2);
 	assert_int_equal(c->dataplane.cores[1], 3);
@@ -140,23 +135,29 @@ static void everything(void **state)
 	assert_int_equal(c->dataplane.ejection.window_calls, 40);
 	assert_int_equal(c->dataplane.ejection.ramp_ms, 6000);
 	assert_false(c->dataplane.ejection.last_resort);
+	assert_int_equal(c->dataplane.ejection.first_ms, 5000);
+	assert_int_equal(c->dataplane.ejection.max_ms, 7000);
+	assert_int_equal(c->dataplane.ejection.share_percent, 100);
+	assert_int_equal(c->dataplane.unknown_source, UNKNOWN_SOURCE_SILENT);
+	assert_string_equal(c->dataplane.server_name, "");
+	assert_int_equal(c->dataplane.limits.call_age_s, 90);
+	assert_int_equal(c->dataplane.limits.trace_mb, 0);
+	assert_int_equal(c->dataplane.name_count, 2);
+	assert_string_equal(c->dataplane.names[0], "sip.example.com");
+	assert_string_equal(c->dataplane.record_file, "/var/log/x/.records");
+}
+
+static void check_control(const struct config *c)
+{
 	assert_int_equal(c->quality.window_s, 30);
 	assert_int_equal(c->quality.calls, 20);
 	assert_int_equal(c->quality.fall_percent, 40);
 	assert_int_equal(c->quality.short_s, 0);
 	assert_int_equal(c->quality.short_percent, 10);
 	assert_int_equal(c->quality.cause_percent, 15);
-	assert_int_equal(c->dataplane.ejection.first_ms, 5000);
-	assert_int_equal(c->dataplane.ejection.max_ms, 7000);
-	assert_int_equal(c->dataplane.ejection.share_percent, 100);
-	assert_int_equal(c->dataplane.unknown_source, UNKNOWN_SOURCE_SILENT);
 	assert_string_equal(c->number_plan.country_code, "44");
-	assert_string_equal(c->dataplane.server_name, "");
 	assert_string_equal(c->control_group, "operators");
 	assert_int_equal(c->drain_timeout_s, 0);
-	assert_string_equal(c->routing->trunks[0].plan.country_code, "1");
-	assert_int_equal(c->routing->trunks[0].request_uri, TRUNK_URI_KEEP);
-	assert_string_equal(c->routing->domains[0].name, "example.com");
 	assert_false(c->probe.enabled);
 	assert_int_equal(c->probe.interval_ms, 100);
 	assert_int_equal(c->probe.accept[1], 404);
@@ -164,6 +165,21 @@ static void everything(void **state)
 	assert_string_equal(c->probe.to, "sip:ping@x");
 	assert_string_equal(c->probe.user_agent, "");
 	assert_int_equal(c->probe.max_forwards, 0);
+	assert_string_equal(c->cdr.path, "/var/log/x/cdr.jsonl");
+	assert_int_equal(c->cdr.rotate_bytes, 0);
+	assert_int_equal(c->cdr.keep, 3);
+	assert_int_equal(c->versions.keep, 7);
+	assert_int_equal(c->versions.bytes, 2 << 20);
+}
+
+static void check_routing(const struct config *c)
+{
+	const struct model_profile *p;
+	struct probe_settings s;
+
+	assert_string_equal(c->routing->trunks[0].plan.country_code, "1");
+	assert_int_equal(c->routing->trunks[0].request_uri, TRUNK_URI_KEEP);
+	assert_string_equal(c->routing->domains[0].name, "example.com");
 	s = probe_settings_over(&c->routing->trunks[0].probe, &c->probe);
 	assert_true(s.enabled);
 	assert_int_equal(s.timeout_ms, 50);
@@ -181,16 +197,18 @@ static void everything(void **state)
 	assert_false(p->targets[0].enabled);
 	assert_true(p->knobs.decline_ends_target);
 	assert_true(p->knobs.follow_redirects);
-	assert_int_equal(c->dataplane.limits.call_age_s, 90);
-	assert_int_equal(c->dataplane.limits.trace_mb, 0);
-	assert_int_equal(c->dataplane.name_count, 2);
-	assert_string_equal(c->dataplane.names[0], "sip.example.com");
-	assert_string_equal(c->cdr.path, "/var/log/x/cdr.jsonl");
-	assert_int_equal(c->cdr.rotate_bytes, 0);
-	assert_int_equal(c->cdr.keep, 3);
-	assert_int_equal(c->versions.keep, 7);
-	assert_int_equal(c->versions.bytes, 2 << 20);
-	assert_string_equal(c->dataplane.record_file, "/var/log/x/.records");
+}
+
+static void everything(void **state)
+{
+	char error[ERROR_TEXT_MAX] = "";
+	struct config *c = load(everything_text, error);
+
+	if (!c)
+		fail_msg("%s", error);
+	check_dataplane(c);
+	check_control(c);
+	check_routing(c);
 	config_free(c);
 }
 
