@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "api/change.h"
 #include "api/control.h"
 #include "api/handlers.h"
 #include "api/operations.h"
@@ -254,6 +255,16 @@ static json_t *limit_words(const struct walk *w, const struct profile_target *t)
 	return json_sprintf("at its limit: %u of %u calls per second", loads_rate(w->t->loads, t->target_slot, dataplane_now_ms()), t->max_cps);
 }
 
+/* The tables know only that it is off. */
+static const char *off_word(const struct walk *w, const json_t *name)
+{
+	struct model_profile *profile;
+	char ignored[ERROR_TEXT_MAX];
+	const struct model_target *t = target_find(w->c->routing->model, json_string_value(name), &profile, ignored);
+
+	return t && t->enabled && t->drain.since_s ? "draining" : "disabled";
+}
+
 static json_t *left_out_json(const struct walk *w, const struct profile *p, uint32_t reached)
 {
 	json_t *list = json_array(), *left;
@@ -266,6 +277,8 @@ static json_t *left_out_json(const struct walk *w, const struct profile *p, uint
 		left = json_pack("{s:o, s:s}", "target", target_name(w, p, i), "reason", reason ? reason : not_reached(p, i, reached));
 		if (p->targets[i].limited && reason && strcmp(reason, "at its limit") == 0)
 			json_object_set_new(left, "reason", limit_words(w, &p->targets[i]));
+		if (!p->targets[i].enabled)
+			json_object_set_new(left, "reason", json_string(off_word(w, json_object_get(left, "target"))));
 		add_place(w, p, i, left);
 		json_array_append_new(list, left);
 	}

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/commands.h"
 
+#include <errno.h>
 #include <getopt.h>
 #include <stddef.h>
 #include <stdio.h>
@@ -243,6 +244,7 @@ int command_parse(int argc, char **argv, struct invocation *ret)
 {
 	const char *environment = getenv("STROWGER_SOCKET");
 	char what[128];
+	json_int_t number;
 	int words = 0;
 
 	memset(ret, 0, sizeof(*ret));
@@ -277,6 +279,10 @@ int command_parse(int argc, char **argv, struct invocation *ret)
 	}
 	if ((ret->command->options & OPTION_FILE) && !ret->file)
 		return usage(ret->command, "needs -f FILE");
+	if (ret->follow && (ret->history || ret->limit))
+		return usage(ret->command, "--follow shows what comes, --history what was: one of them");
+	if (ret->limit && command_number(ret, ret->limit, &number))
+		return -1;
 	return 0;
 }
 
@@ -301,9 +307,11 @@ int command_ask(const struct invocation *i, struct client *c, const char *method
 int command_number(const struct invocation *i, const char *text, json_int_t *ret)
 {
 	char *end;
-	long long n = strtoll(text, &end, 10);
+	long long n;
 
-	if (end != text && !*end) {
+	errno = 0;
+	n = strtoll(text, &end, 10);
+	if (end != text && !*end && errno != ERANGE) {
 		*ret = n;
 		return 0;
 	}

@@ -118,6 +118,12 @@ static void bad_lines(void **state)
 		"strowgerctl route +1",
 		"strowgerctl --nonsense status",
 		"strowgerctl drain",
+		"strowgerctl alarms --follow --history",
+		"strowgerctl alarms --follow --limit 5",
+		"strowgerctl alarms --history --limit x",
+		"strowgerctl calls --limit 5x",
+		"strowgerctl trace a --limit ten",
+		"strowgerctl numbers --limit 99999999999999999999",
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(lines); i++) {

@@ -26,7 +26,7 @@ static void counts_down(void **state)
 	       "{'applied':true,'total':1,'targets':[{'target':'in/a','live':2,'ringing':1,'safe':false,'text':'3 calls are left','deadline':null}]}");
 	expect(b, "targets", "{}", "[{'target':'in/a','state':'draining','enabled':true,'live':2,'endpoints':[{'state':'draining','health':'unknown'},{}]},{'state':'up'},{'target':'rr/a','state':'up'},{},{},{}]");
 	/* no new call goes there; in the other profiles it takes calls */
-	expect(b, "route", "{'from':'+1','to':'+442035550100'}", "{'attempts':[{'target':'in/b'}],'left_out':[{'target':'in/a','reason':'disabled'}]}");
+	expect(b, "route", "{'from':'+1','to':'+442035550100'}", "{'attempts':[{'target':'in/b'}],'left_out':[{'target':'in/a','reason':'draining'}]}");
 	set_calls(b, "in", "a", 1, 0);
 	expect(b, "drains", "{}", "{'targets':[{'text':'1 call is left','safe':false}]}");
 	set_calls(b, "in", "a", 0, 0);
