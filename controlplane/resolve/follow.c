@@ -43,7 +43,8 @@ static void wake_at(struct follow *f, uint64_t due_ms, uint64_t now_ms)
 	uint64_t wait = due_ms > now_ms ? due_ms - now_ms : 0;
 	const struct timeval after = { (time_t)(wait / 1000), (suseconds_t)(wait % 1000) * 1000 };
 
-	event_add(f->timer, &after);
+	if (!f->resting)
+		event_add(f->timer, &after);
 }
 
 static void on_timer(evutil_socket_t fd, short what, void *ctx)
@@ -377,7 +378,14 @@ static void step(struct follow *f)
 
 void follow_start(struct follow *f)
 {
+	f->resting = false;
 	wake_at(f, 0, 0);
+}
+
+void follow_rest(struct follow *f)
+{
+	f->resting = true;
+	event_del(f->timer);
 }
 
 void follow_remember(struct follow *f, const struct sip_place *places, unsigned count, const struct former_place *former, unsigned former_count,

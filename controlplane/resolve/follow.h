@@ -50,6 +50,8 @@ struct follow {
 	bool partial;	     /* what is in use was taken before every answer came */
 	bool answered;	     /* something, in this round */
 	bool settled;	     /* it was asked once to the end, or is known from before the start */
+	bool resting;	     /* nobody uses it: it asks nothing */
+	uint64_t rest_ms;    /* its owner's: since when */
 	bool told;	     /* its owner's: it has heard so */
 	uint16_t out;	     /* questions */
 	uint32_t failures;   /* rounds in a row that failed */
@@ -67,6 +69,8 @@ struct follow {
 struct follow *follow_new(struct event_base *base, struct querier *q, const struct model_host *target, const struct follow_bounds *bounds);
 /* Asks. */
 void follow_start(struct follow *f);
+/* Asks nothing from here on, and keeps what it knows until follow_start. */
+void follow_rest(struct follow *f);
 /* What was known of it at good_unix_ms, before the start of this process; before follow_start. */
 void follow_remember(struct follow *f, const struct sip_place *places, unsigned count, const struct former_place *former, unsigned former_count,
 		     uint64_t good_unix_ms);

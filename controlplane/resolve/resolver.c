@@ -15,6 +15,8 @@
 #include "resolve/kept.h"
 
 #define BUCKETS 4096
+#define REST_MS  600000 /* a name that nobody uses is known for so long: a rollback may bring it back */
+#define REST_MAX 256
 #define KEEP_MS 500 /* answers that come together are written once */
 
 struct resolver {
@@ -22,6 +24,7 @@ struct resolver {
 	struct follow_bounds bounds;
 	struct querier *querier;
 	struct follow *list;
+	struct follow *resting; /* used no more, the latest first */
 	struct follow *buckets[BUCKETS]; /* by name, port and transport: every publication looks up every host */
 	struct kept *kept;
 	char *kept_path;
@@ -77,18 +80,24 @@ fail:
 	return NULL;
 }
 
+static void free_all(struct follow *list)
+{
+	while (list) {
+		struct follow *f = list;
+
+		list = f->next;
+		follow_free(f);
+	}
+}
+
 void resolver_free(struct resolver *r)
 {
 	if (!r)
 		return;
 	if (r->keep && event_pending(r->keep, EV_TIMEOUT, NULL))
 		on_keep(-1, 0, r);
-	while (r->list) {
-		struct follow *f = r->list;
-
-		r->list = f->next;
-		follow_free(f);
-	}
+	free_all(r->list);
+	free_all(r->resting);
 	querier_free(r->querier); /* questions that are out are the last that holds on to a follow */
 	kept_free(r->kept);
 	if (r->keep)
@@ -198,11 +207,25 @@ static struct follow *find(const struct resolver *r, const struct model_host *ta
 	return NULL;
 }
 
+static void wake(struct resolver *r, struct follow *f)
+{
+	struct follow **at = &r->resting;
+
+	while (*at != f)
+		at = &(*at)->next;
+	*at = f->next;
+	f->next = r->list;
+	r->list = f;
+	follow_start(f);
+}
+
 /* NULL: no memory. */
 static struct follow *find_or_begin(struct resolver *r, const struct model_host *target)
 {
 	struct follow *f = find(r, target);
 
+	if (f && f->resting)
+		wake(r, f);
 	if (f)
 		return f;
 	f = follow_new(r->setup.base, r->querier, target, &r->bounds);
@@ -228,9 +251,36 @@ static void forget(struct resolver *r, struct follow **at)
 	while (*same != f)
 		same = &(*same)->same_next;
 	*same = f->same_next;
+	follow_free(f);
+}
+
+/* Nobody uses it any more: what it knows is kept for a while. */
+static void rest(struct resolver *r, struct follow **at)
+{
+	struct follow *f = *at;
+
+	*at = f->next;
+	f->next = r->resting;
+	r->resting = f;
+	f->rest_ms = follow_now_ms();
+	follow_rest(f);
 	alarm_clear(r->setup.alarms, ALARM_DNS_STALE, f->target.name, "the name is not in use any more");
 	alarm_clear(r->setup.alarms, ALARM_DNS_EMPTY, f->target.name, "the name is not in use any more");
-	follow_free(f);
+}
+
+static void forget_rested(struct resolver *r)
+{
+	uint64_t now = follow_now_ms();
+	unsigned n = 0;
+
+	for (struct follow **at = &r->resting; *at;) {
+		if (n < REST_MAX && (*at)->rest_ms + REST_MS > now) {
+			at = &(*at)->next;
+			n++;
+		} else {
+			forget(r, at);
+		}
+	}
 }
 
 void resolver_follow(struct resolver *r, const struct model *m)
@@ -248,8 +298,9 @@ void resolver_follow(struct resolver *r, const struct model *m)
 		if ((*at)->marked)
 			at = &(*at)->next;
 		else
-			forget(r, at);
+			rest(r, at);
 	}
+	forget_rested(r);
 }
 
 static void find_places(void *ctx, const struct model_host *host, struct located_list *ret)

@@ -355,6 +355,37 @@ static void dropped(void **state)
 	resolver_free(r);
 }
 
+/* A rollback brings a name back: what was known of it is there at once, though DNS is dead by now. While nobody uses it nothing is asked. */
+static void rests(void **state)
+{
+	struct resolver *r = start(NULL);
+
+	dns.zone = "x A 1 10.0.0.1\ny A 1 10.0.0.2\n";
+	name(r, "{host: x, port: 5060}");
+	UNTIL(resolver_settled(r));
+	name(r, "{host: y, port: 5060}");
+	UNTIL(resolver_settled(r));
+	assert_string_equal(only(r)->target.name, "y");
+	unsigned asked = times_asked("x/A ");
+	UNTIL(times_asked("y/A ") >= 3); /* over a second, each TTL one */
+	assert_int_equal(times_asked("x/A "), asked);
+	dns.failing = "x";
+	name(r, "{host: x, port: 5060}");
+	assert_true(places_are(r, "10.0.0.1:5060 "));
+	UNTIL(only(r)->state == FOLLOW_STALE);
+	assert_true(places_are(r, "10.0.0.1:5060 "));
+	assert_non_null(alarm_find(alarms, ALARM_DNS_STALE, "x"));
+	for (unsigned i = 0; i < 300; i++) { /* no more of them than there is room for */
+		char text[64];
+
+		snprintf(text, sizeof(text), "{host: h%u, port: 5060}", i);
+		name(r, text);
+	}
+	name(r, "{host: x, port: 5060}");
+	assert_true(places_are(r, ""));
+	resolver_free(r);
+}
+
 /* Whoever waits for the first answer hears of it, also where it says that there is nothing. */
 static void unknown_until_the_first_answer(void **state)
 {
@@ -446,7 +477,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(ttls), TEST(fails_and_recovers), TEST(fails_in_part), TEST(fails_on_naptr), TEST(late_answers), TEST(nothing_there),
-		TEST(dropped), TEST(unknown_until_the_first_answer), TEST(shared_by_trunks), TEST(kept_over_a_restart),
+		TEST(dropped), TEST(rests), TEST(unknown_until_the_first_answer), TEST(shared_by_trunks), TEST(kept_over_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
