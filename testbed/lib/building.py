@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+import sys
 
 from lab import ROOT
 
@@ -17,3 +18,14 @@ def configure(folder="build", options=(), log=None):
 def build(folder="build", targets=(), log=None):
     """ninja; no targets: everything."""
     subprocess.run(["ninja", "-C", os.path.join(ROOT, folder), *targets], check=True, stdout=log, stderr=log)
+
+
+def begin_in_lab(name, no_build, say):
+    """What a program with a laboratory of its own does first: without root it ends; unless no_build, Strowger is built."""
+    if os.geteuid() != 0:
+        sys.exit(f"{name}: network namespaces need root")
+    os.environ.setdefault("STROWGER_LAB", name)
+    if not no_build:
+        say("building")
+        configure(log=sys.stderr)
+        build(targets=["strowgerd", "strowgerctl"], log=sys.stderr)

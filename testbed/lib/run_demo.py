@@ -15,11 +15,10 @@ The exit status is 0 only if no call failed and every call is accounted for."""
 
 import argparse
 import json
-import os
 import sys
 import time
 
-from building import build, configure
+from building import begin_in_lab
 from capture import Capture
 from control import Control
 from lab import Lab, NUMBER, STRATEGIES, TARGETS, configuration
@@ -112,13 +111,7 @@ def account(lab, messages, caller, killed, counters, calls):
 
 def main():
     options = arguments()
-    if os.geteuid() != 0:
-        sys.exit("demo: network namespaces need root")
-    os.environ.setdefault("STROWGER_LAB", "demo")
-    if not options.no_build:
-        say("building")
-        configure(log=sys.stderr)
-        build(targets=["strowgerd", "strowgerctl"], log=sys.stderr)
+    begin_in_lab("demo", options.no_build, say)
     lab = Lab()
     lab.down()
     say(f"lab {lab.name!r}: {options.driver}, {options.workers} worker(s), {options.strategy}; files in {lab.directory}")

@@ -20,7 +20,7 @@ import os
 import sys
 import time
 
-from building import build, configure
+from building import begin_in_lab
 from capture import Capture
 from control import Control
 from faults import FAULTS
@@ -246,13 +246,7 @@ def complaints(result):
 
 def main():
     options = arguments()
-    if os.geteuid() != 0:
-        sys.exit("faults: network namespaces need root")
-    os.environ.setdefault("STROWGER_LAB", "faults")
-    if not options.no_build:
-        say("building")
-        configure(log=sys.stderr)
-        build(targets=["strowgerd", "strowgerctl"], log=sys.stderr)
+    begin_in_lab("faults", options.no_build, say)
     results, bad = {}, False
     for name in options.fault or names():
         result = results[name] = run(name, options.driver, options.workers)
