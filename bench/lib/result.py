@@ -87,3 +87,8 @@ class Results:
         with open(path, "w", encoding="utf-8") as file:
             json.dump({**self.entries, "machine": machine()}, file, indent=1)
             file.write("\n")
+
+    def finish(self, path):
+        """What a program ends with: every figure for people, and where path is not None for others."""
+        self.show()
+        self.write(path)

@@ -57,8 +57,7 @@ def main():
                 beside={step.split("/")[1]: value for step, value in ns.items() if step.startswith(("peer/", "bound/")) and "hash" not in step},
                 detail={"invite_bytes": invite_bytes, "steps": ns, "times faster than libosip2": ns["peer/libosip2_parse"] / ns[scan],
                         "times the bitmap": ns[scan] / ns["bound/avx512_bitmap"] if "bound/avx512_bitmap" in ns else None})
-    results.show()
-    results.write(options.json)
+    results.finish(options.json)
 
 
 if __name__ == "__main__":

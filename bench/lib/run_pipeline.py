@@ -158,8 +158,7 @@ def main():
             memory(results, options.quick)
         if "series" in wanted:
             series(results, options.quick)
-    results.show()
-    results.write(options.json)
+    results.finish(options.json)
 
 
 if __name__ == "__main__":

@@ -238,8 +238,7 @@ def main():
             whole(results, path, count)
         with Bed("memif", f"loop{os.getpid()}") as bed:
             under_load(bed, results, count, options.quick)
-    results.show()
-    results.write(options.json)
+    results.finish(options.json)
 
 
 if __name__ == "__main__":

@@ -223,8 +223,7 @@ def main():
         add_cpu(results, found, low, dpdk, series)
         with Bed() as bed:
             add_sipp(results, bed, plan, options.children)
-    results.show()
-    results.write(options.json)
+    results.finish(options.json)
 
 
 if __name__ == "__main__":

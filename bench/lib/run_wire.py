@@ -265,8 +265,7 @@ def main():
         for way, key in (("af_xdp", "veth_afxdp"), ("af_packet", "veth_afpacket")):
             if key in only:
                 veth_key(results, way, key, plan)
-    results.show()
-    results.write(options.json)
+    results.finish(options.json)
 
 
 if __name__ == "__main__":
