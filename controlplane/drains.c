@@ -8,11 +8,19 @@
 #include "model/publish.h"
 #include "routing.h"
 
-static struct drain_progress progress(uint64_t since_s, uint64_t deadline_s, uint64_t live, uint64_t ringing)
+/* Calls outlive the process by their tokens, but not its count of them. */
+static bool is_older(const struct control *c, uint64_t since_s)
 {
-	bool over = deadline_s && (uint64_t)time(NULL) >= deadline_s;
+	uint64_t up_s = (dataplane_now_ms() - c->started_ms) / 1000;
 
-	return (struct drain_progress){ since_s, deadline_s, live, ringing, over || live + ringing == 0 };
+	return since_s < (uint64_t)time(NULL) - up_s && up_s < dataplane_configuration(c->dataplane)->limits.call_age_s;
+}
+
+static struct drain_progress progress(const struct control *c, uint64_t since_s, uint64_t deadline_s, uint64_t live, uint64_t ringing)
+{
+	bool over = deadline_s && (uint64_t)time(NULL) >= deadline_s, older = is_older(c, since_s);
+
+	return (struct drain_progress){ since_s, deadline_s, live, ringing, older, over || (live + ringing == 0 && !older) };
 }
 
 static struct target_stats stats_of(const struct control *c, const struct model_profile *p, const struct model_target *t)
@@ -27,7 +35,7 @@ struct drain_progress drain_of_target(const struct control *c, const struct mode
 {
 	struct target_stats s = stats_of(c, p, t);
 
-	return progress(t->drain.since_s, t->drain.deadline_s, s.live, s.ringing);
+	return progress(c, t->drain.since_s, t->drain.deadline_s, s.live, s.ringing);
 }
 
 struct drain_progress drain_of_node(const struct control *c)
@@ -44,15 +52,18 @@ struct drain_progress drain_of_node(const struct control *c)
 	for (uint32_t i = 0; i < m->profile_count; i++)
 		for (unsigned k = 0; k < m->profiles[i].target_count; k++)
 			ringing += stats_of(c, &m->profiles[i], &m->profiles[i].targets[k]).ringing;
-	return progress(c->drain_since_s, c->drain_deadline_s, live, ringing);
+	return progress(c, c->drain_since_s, c->drain_deadline_s, live, ringing);
 }
 
 void drain_text(const struct drain_progress *p, char out[DRAIN_TEXT_MAX])
 {
 	unsigned long long calls = p->live + p->ringing;
 
-	if (!calls)
+	if (!calls && p->older && !p->safe)
+		snprintf(out, DRAIN_TEXT_MAX, "none is left of the calls since the start; older ones are not counted");
+	else if (!calls)
 		snprintf(out, DRAIN_TEXT_MAX, "no calls are left");
 	else
-		snprintf(out, DRAIN_TEXT_MAX, "%s%llu call%s left", p->safe ? "the deadline has passed, " : "", calls, calls == 1 ? " is" : "s are");
+		snprintf(out, DRAIN_TEXT_MAX, "%s%s%llu call%s left", p->safe ? "the deadline has passed, " : "", p->older ? "at least " : "", calls,
+			 calls == 1 ? " is" : "s are");
 }

@@ -71,6 +71,32 @@ static void deadlines(void **state)
 	assert_true(time(NULL) - (time_t)target_find(b->routing.model, "in/a", &p, error)->drain.since_s >= 100);
 }
 
+/* Calls that were up before the process began are not counted: it cannot say that none is left, until none may be up any more. */
+static void older_than_the_process(void **state)
+{
+	struct bench *b = *state;
+	struct model_profile *p;
+	struct model_target *t;
+	char error[ERROR_TEXT_MAX];
+
+	b->control.started_ms = dataplane_now_ms();
+	set_calls(b, "in", "a", 0, 0);
+	expect(b, "target.drain", "{'target':'in/a'}", "{'targets':[{'safe':true,'text':'no calls are left'}]}");
+	t = target_find(b->routing.model, "in/a", &p, error);
+	t->drain.since_s -= 5;
+	expect(b, "drains", "{}", "{'targets':[{'safe':false,'text':'none is left of the calls since the start; older ones are not counted'}]}");
+	set_calls(b, "in", "a", 1, 0);
+	expect(b, "drains", "{}", "{'targets':[{'safe':false,'text':'at least 1 call is left'}]}");
+	t->drain.deadline_s = t->drain.since_s + 1;
+	expect(b, "drains", "{}", "{'targets':[{'safe':true,'text':'the deadline has passed, at least 1 call is left'}]}");
+	set_calls(b, "in", "a", 0, 0);
+	expect(b, "drains", "{}", "{'targets':[{'safe':true,'text':'no calls are left'}]}");
+	t->drain.deadline_s = 0;
+	t->drain.since_s -= 1000ull * 43200;
+	b->control.started_ms -= 1000ull * 43200; /* limits.call_age_s */
+	expect(b, "drains", "{}", "{'targets':[{'safe':true,'text':'no calls are left'}]}");
+}
+
 static void refusals(void **state)
 {
 	struct bench *b = *state;
@@ -161,7 +187,7 @@ int main(void)
 {
 #define WITH_BENCH(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		WITH_BENCH(counts_down), WITH_BENCH(in_all_profiles), WITH_BENCH(deadlines), WITH_BENCH(refusals),
+		WITH_BENCH(counts_down), WITH_BENCH(in_all_profiles), WITH_BENCH(deadlines), WITH_BENCH(older_than_the_process), WITH_BENCH(refusals),
 		WITH_BENCH(drains_stay), WITH_BENCH(outlives_the_process), WITH_BENCH(the_node),
 	};
 
