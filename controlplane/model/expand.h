@@ -25,7 +25,7 @@ struct located_list {
 	uint16_t count;
 	const struct ip_port *former; /* what it was before, the latest first: dialogs may live there (UDP) */
 	uint16_t former_count;
-	bool unknown; /* the first answers are on their way */
+	bool unknown; /* DNS has not said anything yet */
 };
 
 /* How a name is looked up: what is known now, without waiting. `find` leaves *ret as it is where nothing is known; what it points to holds
@@ -41,7 +41,7 @@ struct names {
  * names NULL: names stand for nothing. NULL: no memory. control-only */
 struct model *model_expand(const struct model *m, const struct names *names, uint32_t most_endpoints, uint32_t *ret_left_out);
 
-/* A trunk that would be empty only because the first answers about its names are on their way keeps the endpoints that it has in `before`,
+/* A trunk that would be empty only because DNS has not said anything of its names yet keeps the endpoints that it has in `before`,
  * which is expanded and in force: a new name, or a trunk that gets a name for its addresses, costs no call. control-only */
 void expand_hold(struct model *expanded, const struct model *before, const struct names *names);
 

@@ -52,7 +52,7 @@ struct follow {
 	bool settled;	     /* it was asked once to the end, or is known from before the start */
 	bool resting;	     /* nobody uses it: it asks nothing */
 	uint64_t rest_ms;    /* its owner's: since when */
-	bool told;	     /* its owner's: it has heard so */
+	bool told;	     /* its owner's: it has heard what DNS says, if only that there is nothing */
 	uint16_t out;	     /* questions */
 	uint32_t failures;   /* rounds in a row that failed */
 	uint32_t changes;    /* of `now` */

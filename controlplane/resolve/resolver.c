@@ -167,6 +167,12 @@ static void tell_alarms(const struct resolver *r, const struct follow *f)
 	}
 }
 
+/* DNS has not said anything of it yet: it is being asked, or it fails. */
+static bool is_unknown(const struct follow *f)
+{
+	return !f->settled || f->state == FOLLOW_FAILED;
+}
+
 static void on_changed(void *ctx, struct follow *f, bool places)
 {
 	static const struct timeval soon = { 0, KEEP_MS * 1000 };
@@ -178,9 +184,9 @@ static void on_changed(void *ctx, struct follow *f, bool places)
 		tell_alarms(r, f);
 	if (r->keep && f->good_unix_ms && !event_pending(r->keep, EV_TIMEOUT, NULL))
 		event_add(r->keep, &soon);
-	if (places || !f->told) /* that there is nothing is news too, the first time */
+	if (places || (!f->told && !is_unknown(f))) /* that there is nothing is news too, the first time */
 		r->setup.changed(r->setup.ctx);
-	f->told = true;
+	f->told = f->told || !is_unknown(f);
 }
 
 /* ---- who is followed */
@@ -317,7 +323,7 @@ static void find_places(void *ctx, const struct model_host *host, struct located
 	}
 	for (unsigned i = 0; i < f->former_count; i++)
 		r->former[i] = f->former[i].addr;
-	*ret = (struct located_list){ r->places, f->now.count, r->former, f->former_count, !f->settled };
+	*ret = (struct located_list){ r->places, f->now.count, r->former, f->former_count, is_unknown(f) };
 }
 
 struct names resolver_names(struct resolver *r)

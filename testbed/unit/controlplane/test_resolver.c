@@ -395,11 +395,19 @@ static void unknown_until_the_first_answer(void **state)
 	struct located_list list = { .count = 0 };
 
 	dns.zone = "";
+	dns.failing = "x";
 	changes = 0;
 	resolver_follow(r, m);
 	names.find(names.ctx, &m->trunks[0].hosts[0], &list);
 	assert_true(list.unknown);
+	UNTIL(only(r)->state == FOLLOW_FAILED);
+	names.find(names.ctx, &m->trunks[0].hosts[0], &list);
+	assert_true(list.unknown);
+	assert_int_equal(changes, 0);
+	dns.failing = NULL;
+	resolver_ask_now(r, NULL);
 	UNTIL(changes);
+	assert_int_equal(only(r)->state, FOLLOW_NONE);
 	names.find(names.ctx, &m->trunks[0].hosts[0], &list);
 	assert_false(list.unknown);
 	assert_int_equal(list.count, 0);
