@@ -196,6 +196,25 @@ def test_a_call_outlives_its_endpoint(lab, zone):
         assert bye and bye.call_id == invite.call_id
 
 
+def test_another_name_while_dns_is_silent(lab, servers, zone):
+    """The operator moves the trunk to a name that nobody can find now: no call notices, nor those that are up where it was."""
+    with Trial(lab, target1="uas", target2="uas") as trial:
+        caller = trial.start(400, rate=100, scenario="uac_hold", number=NUMBER, options=["-d", 2000])
+        assert wait_for(lambda: lab.ctl("calls", "--limit", 1), 5)
+        for server in servers:
+            server.freeze()
+        try:
+            use(lab, {"host": "t2.carrier.test", "port": 5060})
+            assert wait_for(lambda: followed(lab, "t2.carrier.test")["state"] == "failed", FOLLOWED)
+            assert list(endpoints(lab)) == [AT["t1"]]
+        finally:
+            for server in servers:
+                server.thaw()
+        assert wait_for(lambda: list(endpoints(lab)) == [AT["t2"]], FOLLOWED)
+        trial.finish(caller)
+    assert trial.to("target1", "BYE") and trial.to("target2", "INVITE")
+
+
 def test_ttls_are_followed_one_by_one(lab, servers, zone):
     hosts = ("t1 60 A 10.77.0.21", "t2 60 A 10.77.0.22")
     for server in servers:
