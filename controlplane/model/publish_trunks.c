@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "dataplane.h"
 #include "model/model.h"
 #include "model/removals.h"
 #include "model/u64map.h"
@@ -76,6 +77,34 @@ static bool same_config(const struct model_trunk *from, const struct model_endpo
 	return was->priority == is->priority && was->weight == is->weight && strcmp(host, is->host) == 0;
 }
 
+/* A name server that gives out some of its records at a time takes endpoints away and brings them back all the time: that ends no ejection. */
+static void remember_ejection(struct publisher *p, uint64_t key)
+{
+	const struct endpoint_live *live = endpoints_live(p->tables->endpoints, u64map_get(p->endpoints, key));
+	struct ejected_gone *gone = &p->ejected[p->ejected_next % PUBLISH_EJECTED_MAX];
+	uint64_t until = live ? atomic_load_explicit(&live->ejected_until_ms, memory_order_relaxed) : 0;
+
+	if (until <= dataplane_now_ms())
+		return;
+	*gone = (struct ejected_gone){
+		key,
+		{ .now_ms = atomic_load_explicit(&live->ejected_ms, memory_order_relaxed), .until_ms = until,
+		  .reason = (uint8_t)atomic_load_explicit(&live->eject_reason, memory_order_relaxed),
+		  .status = (uint16_t)atomic_load_explicit(&live->eject_status, memory_order_relaxed),
+		  .count = atomic_load_explicit(&live->eject_count, memory_order_relaxed) },
+	};
+	p->ejected_next++;
+}
+
+static void eject_again(struct publisher *p, uint64_t key, uint32_t slot)
+{
+	uint64_t now_ms = dataplane_now_ms();
+
+	for (unsigned i = 0; i < PUBLISH_EJECTED_MAX; i++)
+		if (p->ejected[i].key == key && p->ejected[i].ejection.until_ms > now_ms)
+			endpoint_eject(p->tables->endpoints, slot, &p->ejected[i].ejection);
+}
+
 static int put_endpoint(struct change *c, const struct model_trunk *t, const struct model_endpoint *e)
 {
 	struct publisher *p = c->p;
@@ -100,6 +129,7 @@ static int put_endpoint(struct change *c, const struct model_trunk *t, const str
 	if (err)
 		return publish_no_room(c, err, "endpoint of trunk", t->name);
 	publish_step_done(c, UNDO_ENDPOINT_ADD, slot, key, NULL);
+	eject_again(p, key, slot);
 	return u64map_set(p->endpoints, key, slot) ? publish_no_room(c, -ERR_NOMEM, "endpoint of trunk", t->name) : 0;
 }
 
@@ -214,6 +244,7 @@ void publish_trunks_remove_gone(struct change *c)
 		for (unsigned j = 0; j < was->endpoint_count; j++) {
 			if (endpoint_of(is, was->endpoints[j].id))
 				continue;
+			remember_ejection(p, publish_pair(was->id, was->endpoints[j].id));
 			removals_add(p->removals, REMOVAL_ENDPOINT, publish_endpoint_slot(p, was->id, was->endpoints[j].id), 0);
 			u64map_delete(p->endpoints, publish_pair(was->id, was->endpoints[j].id));
 		}

@@ -2,6 +2,7 @@
 /* Names replaced by places: what the data plane is told when DNS changes, and what stays. */
 #include "publish_fixture.h"
 
+#include "dataplane.h"
 #include "model/expand.h"
 #include "model/former.h"
 #include "model/model_json.h"
@@ -213,6 +214,33 @@ static void changes(void **state)
 	stop();
 }
 
+/* DNS takes an ejected endpoint away and brings it back: it is out for as long as it was to be, and then forgotten. */
+static void ejected_and_back(void **state)
+{
+	const struct ejection x = { .now_ms = dataplane_now_ms(), .until_ms = dataplane_now_ms() + 60000, .reason = EJECT_FAILURES, .status = 503, .count = 5 };
+	const struct endpoint_live *live;
+
+	memset(dns, 0, sizeof(dns));
+	SAY(0, "x", 0, 10, "10.0.0.1", "10.0.0.2");
+	start();
+	endpoint_eject(s.tables->endpoints, slot_of("a", "10.0.0.1"), &x);
+	SAY(0, "x", 0, 10, "10.0.0.2");
+	assert_true(refresh());
+	assert_int_equal(slot_of("a", "10.0.0.1"), UINT32_MAX);
+	SAY(0, "x", 0, 10, "10.0.0.1", "10.0.0.2", "10.0.0.3");
+	assert_true(refresh());
+	live = endpoints_live(s.tables->endpoints, slot_of("a", "10.0.0.1"));
+	assert_int_equal(live->ejected_until_ms, x.until_ms);
+	assert_int_equal(live->ejected_ms, x.now_ms);
+	assert_int_equal(live->eject_reason, EJECT_FAILURES);
+	assert_int_equal(live->eject_status, 503);
+	assert_int_equal(live->eject_count, 5);
+	assert_int_equal(endpoints_live(s.tables->endpoints, slot_of("a", "10.0.0.2"))->ejected_until_ms, 0);
+	assert_int_equal(endpoints_live(s.tables->endpoints, slot_of("a", "10.0.0.3"))->ejected_until_ms, 0);
+	assert_int_equal(slot_of("b", "10.0.0.1"), UINT32_MAX);
+	stop();
+}
+
 /* What the operator sees and what is kept on disk are his names; his changes go on top of what DNS says. */
 static void operator_keeps_names(void **state)
 {
@@ -407,7 +435,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(expansion), cmocka_unit_test(bounds), cmocka_unit_test(changes), cmocka_unit_test(operator_keeps_names),
 		cmocka_unit_test(no_room), cmocka_unit_test(refused),
-		cmocka_unit_test(taken_away), cmocka_unit_test(forgotten), cmocka_unit_test(held),
+		cmocka_unit_test(taken_away), cmocka_unit_test(ejected_and_back), cmocka_unit_test(forgotten), cmocka_unit_test(held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
