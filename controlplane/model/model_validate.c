@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -137,9 +138,9 @@ static int check_users(const struct model *m, const struct number_map *map, cons
 	e164 number;
 
 	while (number_map_next_user(map, &cursor, &id)) {
-		char text[E164_TEXT_MAX] = "";
+		char text[E164_TEXT_MAX] = "", more[32] = "";
+		uint32_t profile, others = number_map_users(map, id) - 1;
 		uint64_t at = 0;
-		uint32_t profile;
 
 		if (model_profile_by_id(m, id))
 			continue;
@@ -148,8 +149,9 @@ static int check_users(const struct model *m, const struct number_map *map, cons
 				e164_format(number, text);
 				break;
 			}
-		return error_set(error, -ERR_INVALID, "numbers: %s %s (and %u more) names a profile that does not exist", what, text,
-				 number_map_users(map, id) - 1);
+		if (others)
+			snprintf(more, sizeof(more), " (and %u more)", others);
+		return error_set(error, -ERR_INVALID, "numbers: %s %s%s names a profile that does not exist", what, text, more);
 	}
 	return 0;
 }

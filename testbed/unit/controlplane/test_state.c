@@ -152,7 +152,7 @@ static const struct {
 	{ HEADER "{\"trunk\":{\"name\":\"a\",\"foo\":1}}\n", ": trunks[0].foo: unknown key" },
 	{ HEADER "{\"trunk\":{\"name\":\"a\",\"endpoints\":[{\"address\":5}]}}\n", ": trunks[0].endpoints[0].address: expected text" },
 	{ HEADER "{\"number\":\"+44\",\"profile\":\"gone\"}\n",
-	  ": numbers: number +44 (and 0 more) names a profile that does not exist" },
+	  ": numbers: number +44 names a profile that does not exist" },
 	{ HEADER "{\"domain\":\"a\",\"profile\":\"gone\"}\n", ": domains[0].profile: no profile named gone" },
 };
 
