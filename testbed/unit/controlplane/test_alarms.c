@@ -34,6 +34,8 @@ static const struct {
 	{ "kinds are apart", "ADa", "1+target-down a t0\n2+all-down a t1\n3-target-down a t2\n", 1 },
 	{ "a gap is filled", "ABDabA", "1+target-down a t0\n2+target-down b t1\n3+all-down a t2\n4-target-down a t3\n5-target-down b t4\n"
 				       "6+target-down a t5\n", 2 },
+	{ "who filled a gap is found there", "ABaDbd", "1+target-down a t0\n2+target-down b t1\n3-target-down a t2\n4+all-down a t3\n"
+						       "5-target-down b t4\n6-all-down a t5\n", 0 },
 };
 
 static void take(struct alarms *a, char step, unsigned at)

@@ -29,6 +29,8 @@ static void counts_down(void **state)
 	expect(b, "route", "{'from':'+1','to':'+442035550100'}", "{'attempts':[{'target':'in/b'}],'left_out':[{'target':'in/a','reason':'draining'}]}");
 	set_calls(b, "in", "a", 1, 0);
 	expect(b, "drains", "{}", "{'targets':[{'text':'1 call is left','safe':false}]}");
+	set_calls(b, "in", "a", 0, 1); /* nobody has answered it yet, and who stops the target now cuts it off */
+	expect(b, "drains", "{}", "{'targets':[{'text':'1 call is left','safe':false}]}");
 	set_calls(b, "in", "a", 0, 0);
 	expect(b, "drains", "{}", "{'targets':[{'text':'no calls are left','safe':true}]}");
 	expect(b, "target.undrain", "{'target':'IN/A'}", "{'total':1,'targets':[]}");

@@ -260,6 +260,29 @@ static void goes_down_and_comes_back(void **state)
 	assert_int_equal(s.health.since_ms, t->now);
 }
 
+/* What could not be sent for a reason of ours says nothing of the endpoint, however often it happens. */
+static void own_fault(void **state)
+{
+	struct probing *t = *state;
+	struct prober_status s;
+	uint32_t slot;
+
+	in_force(t, ONE);
+	slot = slot_in(t, "one", "10.0.0.1:5060");
+	until_sent(t);
+	answer_last(t, ok);
+	for (unsigned i = 0; i < 5; i++) {
+		until_sent(t);
+		answer_last(t, (struct probe_result){ .unsent = true });
+		assert_int_equal(live_health(t, slot), ENDPOINT_UP);
+	}
+	assert_true(prober_status(t->prober, slot, &s));
+	assert_int_equal(s.failed, 0);
+	until_sent(t);
+	answer_last(t, silence);
+	assert_int_equal(live_health(t, slot), ENDPOINT_SUSPECT);
+}
+
 /* Never two at a time: a slow answer delays the next; a result that is lost ends the wait and is no failure. */
 static void one_at_a_time(void **state)
 {
@@ -441,6 +464,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(identity, begin, end),
 		cmocka_unit_test_setup_teardown(says_what_the_peer_said, begin, end),
 		cmocka_unit_test_setup_teardown(goes_down_and_comes_back, begin, end),
+		cmocka_unit_test_setup_teardown(own_fault, begin, end),
 		cmocka_unit_test_setup_teardown(one_at_a_time, begin, end),
 		cmocka_unit_test_setup_teardown(full, begin, end),
 		cmocka_unit_test_setup_teardown(follows_publications, begin, end),

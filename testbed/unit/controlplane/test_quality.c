@@ -150,6 +150,29 @@ static void test_windows(void **state)
 	}
 }
 
+/* A share too small to raise an alarm keeps the one that is there: it does not come and go with each window. */
+static void test_half_way_back(void **state)
+{
+	static const struct {
+		unsigned answered; /* of 100 in that window */
+		bool raised;
+	} windows[] = { { 80, false }, { 66, false }, { 80, false }, { 40, true }, { 66, true }, { 40, true }, { 66, true }, { 80, false }, { 66, false } };
+	struct scene *s = *state;
+
+	for (unsigned w = 0; w < 10; w++) {
+		take(s, &(struct calls){ 80, true, 100, 16 });
+		take(s, &(struct calls){ 20, false, 0, 17 });
+		close_window(s);
+	}
+	for (unsigned w = 0; w < ARRAY_SIZE(windows); w++) {
+		take(s, &(struct calls){ windows[w].answered, true, 100, 16 });
+		take(s, &(struct calls){ 100 - windows[w].answered, false, 0, 17 });
+		close_window(s);
+		if (raised(s, ALARM_ANSWER_RATIO) != windows[w].raised)
+			fail_msg("window %u: %d", w, raised(s, ALARM_ANSWER_RATIO));
+	}
+}
+
 /* No past, no alarm; and what lasts becomes the past. */
 static void test_past(void **state)
 {
@@ -238,7 +261,8 @@ static void test_full(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_windows), cmocka_unit_test_setup_teardown(test_past, set_up, tear_down),
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_windows),
+					    cmocka_unit_test_setup_teardown(test_half_way_back, set_up, tear_down), cmocka_unit_test_setup_teardown(test_past, set_up, tear_down),
 					    cmocka_unit_test_setup_teardown(test_chance, set_up, tear_down),
 					    cmocka_unit_test_setup_teardown(test_cancelled, set_up, tear_down),
 					    cmocka_unit_test_setup_teardown(test_full, set_up, tear_down) };

@@ -27,6 +27,7 @@ static struct {
 	const char *zone;   /* lines "NAME TYPE TTL DATA" */
 	const char *silent; /* no answer to this name; "*": to none */
 	const char *failing; /* SERVFAIL */
+	uint32_t soa_s;	    /* of "there is none"; 0: it is said without an SOA */
 	char asked[65536];  /* "NAME/TYPE " each */
 } dns;
 
@@ -54,9 +55,9 @@ static void answer(struct packet *m, const char *name, uint16_t type)
 		}
 	}
 	m->p[7] = (uint8_t)n;
-	if (!n) {
+	if (!n && dns.soa_s) {
 		m->p[9] = 1;
-		put_soa(m, "test", 1, 1);
+		put_soa(m, "test", dns.soa_s, dns.soa_s);
 	}
 }
 
@@ -124,6 +125,7 @@ static int set_up(void **state)
 	socklen_t room = sizeof(addr);
 
 	memset(&dns, 0, sizeof(dns));
+	dns.soa_s = 1;
 	changes = 0;
 	base = event_base_new();
 	alarms = alarms_new(16, 64);
@@ -228,6 +230,37 @@ static void ttls(void **state)
 	UNTIL(times_asked("_sip._udp.x/SRV ") >= 3);
 	assert_int_equal(changes, 2); /* the same answer again is no change */
 	resolver_free(r);
+}
+
+/* How long an answer holds: its TTL, within bounds; "there is none" never for long, or a record that was just made would be missed for a day. */
+static void bounds(void **state)
+{
+	static const struct {
+		const char *what, *zone;
+		uint32_t soa_s, holds_s;
+	} cases[] = {
+		{ "no TTL is asked for each second", "x A 0 10.0.0.1\n", 0, 1 },
+		{ "a TTL", "x A 30 10.0.0.1\n", 0, 30 },
+		{ "the least of several", "x A 30 10.0.0.1\nx A 20 10.0.0.2\n", 0, 20 },
+		{ "a day is too long", "x A 86400 10.0.0.1\n", 0, 3600 },
+		{ "none, as its SOA says", "", 40, 40 },
+		{ "none, for a day", "", 86400, 900 },
+		{ "none, without an SOA", "", 0, 60 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct resolver *r = start(NULL);
+		const struct lookup *k;
+
+		dns.zone = cases[i].zone;
+		dns.soa_s = cases[i].soa_s;
+		name(r, "{host: x, port: 5060}");
+		UNTIL(resolver_settled(r));
+		k = lookups_find(&only(r)->lookups, "x", DNS_A);
+		if (k->expires_ms - k->answered_ms != 1000 * cases[i].holds_s)
+			fail_msg("%s: %u ms", cases[i].what, (unsigned)(k->expires_ms - k->answered_ms));
+		resolver_free(r);
+	}
 }
 
 static void fails_and_recovers(void **state)
@@ -468,6 +501,11 @@ static void kept_over_a_restart(void **state)
 	UNTIL(only(r)->failures == 1);
 	assert_true(places_are(r, "10.0.0.1:5060 10.0.0.3:5060 "));
 	dns.silent = NULL;
+	dns.failing = "b"; /* the records that lead to it are there again, its address is not: it stays where it was */
+	UNTIL(only(r)->failures == 2);
+	assert_int_equal(only(r)->state, FOLLOW_STALE);
+	assert_true(places_are(r, "10.0.0.1:5060 10.0.0.3:5060 "));
+	dns.failing = NULL;
 	UNTIL(only(r)->state == FOLLOW_OK);
 	resolver_free(r);
 
@@ -484,8 +522,9 @@ static void kept_over_a_restart(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		TEST(ttls), TEST(fails_and_recovers), TEST(fails_in_part), TEST(fails_on_naptr), TEST(late_answers), TEST(nothing_there),
-		TEST(dropped), TEST(rests), TEST(unknown_until_the_first_answer), TEST(shared_by_trunks), TEST(kept_over_a_restart),
+		TEST(ttls), TEST(bounds), TEST(fails_and_recovers), TEST(fails_in_part), TEST(fails_on_naptr), TEST(late_answers),
+		TEST(nothing_there), TEST(dropped), TEST(rests), TEST(unknown_until_the_first_answer), TEST(shared_by_trunks),
+		TEST(kept_over_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -47,6 +47,8 @@ static const struct {
 	  "0/100 192.0.2.1:5060, ", "x/NAPTR _sip._udp.x/SRV x/A " },
 	{ "NAPTR with a regular expression is not for us", "x NAPTR 1 1 s SIP+D2U !x! a.x\nx A 192.0.2.1\n", "x", 0, ANY, LOCATE_IPV4,
 	  "0/100 192.0.2.1:5060, ", NULL },
+	{ "NAPTR that leads elsewhere than to SRV is not for us", "x NAPTR 1 1 a SIP+D2U . a.x\na.x SRV 9 9 9 x\nx A 192.0.2.1\n", "x", 0, ANY,
+	  LOCATE_IPV4, "0/100 192.0.2.1:5060, ", "x/NAPTR _sip._udp.x/SRV x/A " },
 	{ "NAPTR fails: SRV", "x NAPTR FAIL\n_sip._udp.x SRV 1 1 5060 t\nt A 192.0.2.1\n", "x", 0, ANY, LOCATE_IPV4, "1/1 192.0.2.1:5060, ", NULL },
 	{ "SRV fails: not A, which may be a web server", "_sip._udp.x SRV FAIL\nx A 192.0.2.1\n", "x", 0, ANY, LOCATE_IPV4,
 	  "failed: SRV _sip._udp.x: gone", "x/NAPTR _sip._udp.x/SRV " },

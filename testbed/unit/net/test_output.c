@@ -420,6 +420,25 @@ static void test_changed_neighbour(void **state)
 	output_free(o);
 }
 
+/* More ways than there are places for: each datagram leaves from its own port all the same. */
+static void test_many_sources(void **state)
+{
+	struct output *o = output(pool, true);
+
+	for (unsigned i = 0; i < 5000; i++) {
+		struct ip_port from = from4;
+
+		from.port = (uint16_t)(1024 + i);
+		assert_int_equal(put_out(o, 20, &from, &to4), 0);
+		output_flush(o);
+		receive();
+		assert_int_equal(wire.count, 1);
+		if (sent_number(wire.bytes[0] + 34, 2) != from.port)
+			fail_msg("port %u came from %u", from.port, sent_number(wire.bytes[0] + 34, 2));
+	}
+	output_free(o);
+}
+
 /* The partial sum that a driver goes on from is that of the pseudo header. */
 static void test_partial_sum(void **state)
 {
@@ -475,7 +494,7 @@ int main(void)
 		cmocka_unit_test(test_whole),	    cmocka_unit_test(test_zero_sum),	   cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_kernel),	   cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_full),	    cmocka_unit_test(test_no_mbufs),	   cmocka_unit_test(test_identification),
-		cmocka_unit_test(test_changed_neighbour), cmocka_unit_test(test_partial_sum),
+		cmocka_unit_test(test_changed_neighbour), cmocka_unit_test(test_many_sources), cmocka_unit_test(test_partial_sum),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

@@ -128,7 +128,7 @@ static struct profile *compile(const struct harness *h)
 			.stable_id = t->id,
 			.position = (uint16_t)i,
 			.weight = h->target_weight[i],
-			.enabled = true,
+			.enabled = !h->target_disabled[i],
 			.endpoint_count = t->endpoint_count,
 			.endpoints = t->endpoints,
 			.priorities = priorities,
@@ -250,6 +250,8 @@ void harness_end(struct harness *h)
 		assert_int_equal(loads_calls(h->tables->loads, i), 0);
 		assert_false(loads_repair(h->tables->loads, i));
 	}
+	if (!h->miscounted)
+		assert_int_equal(counter_of(h, COUNTER_loads_corrected), 0);
 	proxy_free(h->proxy);
 	tables_free(h->tables);
 	for (unsigned i = 0; i < h->sent_count; i++) {

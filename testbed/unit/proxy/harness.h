@@ -59,6 +59,7 @@ struct harness {
 	uint8_t *reserved;
 	uint32_t reserved_bytes;
 	bool outbox_full;	   /* reserve finds nothing */
+	bool miscounted;	   /* the test has made counts of calls wrong: otherwise none may need correction */
 	const char *unreachable;   /* commit refuses this destination, as where there is no route */
 	/* what was put on record; the last 32 */
 	struct call_record record[32];
@@ -73,6 +74,7 @@ struct harness {
 	uint16_t target_weight[HARNESS_TRUNKS];
 	uint32_t target_max_calls[HARNESS_TRUNKS], target_max_cps[HARNESS_TRUNKS];
 	uint8_t target_tier[HARNESS_TRUNKS];
+	bool target_disabled[HARNESS_TRUNKS];
 	/* the trunks; change, then harness_publish */
 	struct trunk trunk[HARNESS_TRUNKS];
 	uint32_t trunk_slot[HARNESS_TRUNKS];

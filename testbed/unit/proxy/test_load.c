@@ -89,6 +89,34 @@ static void test_place(void **state)
 	}
 }
 
+/* And so it is where the target does not say how it ends: at once if it has said nothing at all, when the INVITE is considered over (RFC 3261
+ * §9.1) if it has the call and does not answer the CANCEL. No sweep is needed for it. */
+static void test_place_of_the_silent(void **state)
+{
+	struct harness h;
+
+	harness_start(&h, NULL);
+	h.knobs.response_timeout_ms = 1000;
+	limit(&h, 0, 1, 0);
+	place(&h, 1, NULL);
+	expect_request(&h, "INVITE", A);
+	assert_int_equal(calls_at(&h, 0), 1);
+	wait_ms(&h, 1000);
+	assert_int_equal(calls_at(&h, 0), 0);
+	harness_end(&h);
+
+	harness_start(&h, NULL);
+	limit(&h, 0, 1, 0);
+	ring(&h, 1, A);
+	cancel_send(&h, &legs[1].invite);
+	wait_ms(&h, 31000);
+	assert_int_equal(calls_at(&h, 0), 1);
+	wait_ms(&h, 2000);
+	assert_int_equal(calls_at(&h, 0), 0);
+	h.sent_read = h.sent_count;
+	harness_end(&h);
+}
+
 /* max_calls is exact: of twelve calls ten ring at A, two are passed over and ring at B; one ends and the next one is A's. */
 static void test_max_calls(void **state)
 {
@@ -245,6 +273,7 @@ static void test_heals(void **state)
 
 		harness_start(&h, NULL);
 		cell = &h.targets[0];
+		h.miscounted = wrong[k] != 0;
 		h.knobs.max_retries = 0;
 		h.knobs.ring_timeout_ms = 0;
 		limit(&h, 0, 50, 0);
@@ -341,6 +370,23 @@ static void test_budget_and_the_dead(void **state)
 	}
 	assert_int_equal(counter_of(&h, COUNTER_retries_refused), 0);
 	harness_end(&h);
+
+	/* They had all been sent there when it was found dead. */
+	harness_start(&h, NULL);
+	h.knobs.retry_budget = 1;
+	h.knobs.max_retries = 1;
+	h.knobs.response_timeout_ms = 1000;
+	harness_publish(&h);
+	for (unsigned i = 0; i < 60; i++) {
+		place(&h, i, NULL);
+		expect_request(&h, "INVITE", A);
+	}
+	endpoint_set_health(h.tables->endpoints, h.trunk[TRUNK_A].endpoints[0], ENDPOINT_DOWN, h.now_ms);
+	wait_ms(&h, 1000);
+	h.sent_read = h.sent_count;
+	assert_int_equal(counter_of(&h, COUNTER_retries), 60);
+	assert_int_equal(counter_of(&h, COUNTER_retries_refused), 0);
+	harness_end(&h);
 }
 
 /* Near first, then far, within one call; a ring goes further when all near ones have failed, and not when one has said no. */
@@ -413,6 +459,7 @@ static void test_times(void **state)
 	harness_end(&h);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_place), cmocka_unit_test(test_max_calls), cmocka_unit_test(test_bye), cmocka_unit_test(test_all_full),
+HARNESS_MAIN(cmocka_unit_test(test_place), cmocka_unit_test(test_place_of_the_silent), cmocka_unit_test(test_max_calls),
+	     cmocka_unit_test(test_bye), cmocka_unit_test(test_all_full),
 	     cmocka_unit_test(test_max_cps), cmocka_unit_test(test_ring), cmocka_unit_test(test_adopted), cmocka_unit_test(test_heals),
 	     cmocka_unit_test(test_budget), cmocka_unit_test(test_budget_and_the_dead), cmocka_unit_test(test_tiers), cmocka_unit_test(test_times))

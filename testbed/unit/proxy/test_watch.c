@@ -169,7 +169,8 @@ static void test_what_counts(void **state)
 	}
 }
 
-/* Every second call fails: never two in a row, but more than 40 percent of ten in the window. It is watched from its first failure on. */
+/* Every second call fails: never two in a row, but more than 40 percent of ten in the window. It is watched from its first failure on. What
+ * fails after it rang is no failure of the target. */
 static void test_share_of_failures(void **state)
 {
 	struct ejection_config config = usual;
@@ -186,6 +187,12 @@ static void test_share_of_failures(void **state)
 	assert_int_equal(live_of(&h, TRUNK_A)->eject_reason, EJECT_SHARE);
 	assert_int_equal(live_of(&h, TRUNK_A)->eject_count, 6 * 100 / 11);
 	harness_end(&h);
+	start(&h, &config);
+	call_to(&h, "5", 0);
+	for (n = 1; n < 20; n++)
+		call_to(&h, n % 2 ? "4" : "r5", n);
+	assert_int_equal(counter_of(&h, COUNTER_ejections), 0);
+	harness_end(&h);
 }
 
 /* The failures that an endpoint's ejection found on their way do not double its time, and say nothing of it when it is back. */
@@ -195,6 +202,7 @@ static void test_on_the_way(void **state)
 
 	start(&h, &usual);
 	h.knobs.response_timeout_ms = 20000;
+	h.knobs.setup_budget_ms = 0; /* nothing cuts them short */
 	harness_publish(&h);
 	for (unsigned i = 0; i < 3; i++) { /* these wait for 20 s */
 		char via[64], call_id[32];
@@ -211,6 +219,42 @@ static void test_on_the_way(void **state)
 	assert_int_equal(counter_of(&h, COUNTER_ejections), 1);
 	assert_string_equal(call_to(&h, "4", 9), A);
 	harness_end(&h);
+}
+
+/* A call that its setup budget ends gave its target no time to fail: however many there are, none counts. */
+static void test_cut_short(void **state)
+{
+	struct harness h;
+
+	start(&h, &usual);
+	h.knobs.setup_budget_ms = 999; /* of 1000 that a target has */
+	harness_publish(&h);
+	for (unsigned i = 0; i < 6; i++)
+		assert_string_equal(call(&h, true), A);
+	assert_int_equal(counter_of(&h, COUNTER_attempt_response_timeout), 6);
+	assert_int_equal(counter_of(&h, COUNTER_ejections), 0);
+	assert_false(live_of(&h, TRUNK_A)->troubled);
+	harness_end(&h);
+}
+
+/* Targets that the operator has taken out are not among those of which a share may go. */
+static void test_share_of_the_enabled(void **state)
+{
+	struct ejection_config config = usual;
+
+	config.share_percent = 40; /* one of three, none of two */
+	for (unsigned disabled = 0; disabled < 2; disabled++) {
+		struct harness h;
+
+		start(&h, &config);
+		h.target_disabled[TRUNK_C - TRUNK_A] = disabled;
+		harness_publish(&h);
+		for (unsigned i = 0; i < 3; i++)
+			assert_string_equal(call(&h, true), A);
+		assert_int_equal(counter_of(&h, COUNTER_ejections), !disabled);
+		assert_int_equal(counter_of(&h, COUNTER_ejections_refused), disabled);
+		harness_end(&h);
+	}
 }
 
 /* Three endpoints: a share of 33% lets none go, 34% one, 100% all of them; where all are out, they are tried all the same, if that is wanted. */
@@ -312,4 +356,5 @@ static void test_ramp(void **state)
 }
 
 HARNESS_MAIN(cmocka_unit_test(test_ejected_and_back), cmocka_unit_test(test_what_counts), cmocka_unit_test(test_share_of_failures),
-	     cmocka_unit_test(test_on_the_way), cmocka_unit_test(test_share), cmocka_unit_test(test_least_bad), cmocka_unit_test(test_ramp))
+	     cmocka_unit_test(test_on_the_way), cmocka_unit_test(test_cut_short), cmocka_unit_test(test_share_of_the_enabled), cmocka_unit_test(test_share),
+	     cmocka_unit_test(test_least_bad), cmocka_unit_test(test_ramp))

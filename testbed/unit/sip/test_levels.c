@@ -121,6 +121,10 @@ static const char *const vias[] = {
 	"SIP/2.0/UDP [2001:db8::9:1]:5080;branch=z9hG4bKx ,SIP / 2.0 / UDP first.example.com: 4000;ttl=16 ;x=\"a,b\"",
 	"SIP/2.0/SCTP p;branch=z9hG4bK1,SIP/2.0/UDP 010.1.1.1,SIP/2.0/UDP 1.1.1.1.1:1,SIP/2.0/UDP 1.256.1.1,SIP/2.0/UDP a",
 	"SIP/2.0/UDP 1.2.3.4a;branch=z9hG4bKx;received=1.2.3.4",
+	"SIP/2.0/UDP 10.0.0.7;branch=z9hG4bKa;branch=z9hG4bKb;rport",
+	"SIP/2.0/UDP 10.0.0.7;rport;rport;branch=z9hG4bKa",
+	"SIP/2.0/UDP 10.0.0.7;branch=z9hG4bKa;rport=5080",
+	"SIP/2.0/UDP 10.0.0.7;branch=;rport",
 	"SIP/2.0/UDP 100.101.102.103:65535;branch=z9hG4bKtaaaaaaaaaaaaaaaaaaaaaaaa;rport",
 };
 
@@ -163,6 +167,12 @@ static const char *const messages[] = {
 	"CSeq: 0 REGISTER\r\nm: *\r\nExpires: 0\r\n\r\n",
 	"NOVEL tel:+44 SIP/2.0\r\n" HEAD "CSeq: 1 NOVEL\r\nAuthorization: Digest x\r\nProxy-Authorization: y\r\nProxy-Authenticate: z\r\n\r\n",
 	"SIP/2.0 100\r\n" HEAD "CSeq: 1 INVITE\r\n\r\n",
+	"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: a, b <sip:x@y>;tag=1\r\nTo: <sip:x@y>\r\nCall-ID: c\r\n"
+	"CSeq: 1 OPTIONS\r\n\r\n",
+	"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: sip:x@y;p=<sip:u@v>;tag=1\r\nTo: <sip:x y>\r\nCall-ID: c\r\n"
+	"CSeq: 1 OPTIONS\r\n\r\n",
+	"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: \"a <b>\" <sip:x@y>;tag=1\r\nTo: <sip:x@y>;tag=a/b\r\n"
+	"Call-ID: c\r\nCSeq: 1 OPTIONS\r\n\r\n",
 };
 
 static void values(void **state)
