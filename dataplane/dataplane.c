@@ -448,8 +448,9 @@ struct trace_reader {
 static void trace_entry_out(void *ctx, const struct trace_entry *e, const uint8_t *message)
 {
 	const struct trace_reader *r = ctx;
+	struct flow flow = { .remote = e->remote, .local = e->local, .transport = e->transport };
 
-	r->fn(r->ctx, r->worker, e->time_ms, e->direction == TRACE_OUT, &e->flow, message, e->kept, e->len);
+	r->fn(r->ctx, r->worker, e->time_ms, e->direction == TRACE_OUT, &flow, message, e->kept, e->len);
 }
 
 unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,

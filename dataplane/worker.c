@@ -83,6 +83,8 @@ int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to)
 {
 	struct worker *w = ctx;
 
+	if (to->transport != TRANSPORT_UDP)
+		return -ERR_UNREACHABLE;
 	return output_commit(w->output, len, &to->local, &to->remote);
 }
 

@@ -37,6 +37,8 @@
 	X(tcp_paws) X(tcp_no_timestamp) X(tcp_challenges) X(tcp_challenges_limited)                                    \
 	X(tcp_resets_out) X(tcp_resets_limited) X(tcp_time_wait_recycled) X(tcp_time_wait_evicted)                     \
 	X(tcp_path_mtu_lowered) X(tcp_black_holes) X(tcp_icmp_ignored)                                                 \
+	/* streams */                                                                                                  \
+	X(requests_undelivered) X(responses_undelivered)                                                               \
 	/* loop */                                                                                                     \
 	X(loop_turns) X(naps) X(wakes)
 

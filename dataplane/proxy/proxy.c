@@ -423,20 +423,43 @@ static int quoted_branch(const struct hash_key *key, const uint8_t *quoted, uint
 	return branch_decode(key, span_of(at, BRANCH_TEXT), ret_branch);
 }
 
-void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, const struct ip_port *to, uint64_t now_ms)
+/* The client transaction whose request `message` is, or begins as; NULL: there is none, or it went elsewhere. */
+static struct client_txn *client_of_request(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to)
 {
 	struct lingering *lingering;
 	struct client_txn *txn;
 	struct branch b;
 
-	p->now_ms = now_ms;
-	if (quoted_branch(&p->config.branch_key, quoted, len, &b) < 0 || b.kind != BRANCH_TRANSACTION)
-		return;
+	if (quoted_branch(&p->config.branch_key, message, len, &b) < 0 || b.kind != BRANCH_TRANSACTION)
+		return NULL;
 	txn = client_txn_at(p->transactions, b.slot, b.generation, &lingering);
-	if (!txn || !ip_port_eq(&txn->to.remote, to))
+	return txn && ip_port_eq(&txn->to.remote, to) ? txn : NULL;
+}
+
+void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, const struct ip_port *to, uint64_t now_ms)
+{
+	struct client_txn *txn = client_of_request(p, quoted, len, to);
+
+	p->now_ms = now_ms;
+	if (!txn || txn->to.transport != TRANSPORT_UDP)
 		return;
 	count(p, COUNTER_icmp_errors_matched);
 	client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
+}
+
+void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, uint64_t now_ms)
+{
+	struct client_txn *txn;
+
+	p->now_ms = now_ms;
+	if (len >= 4 && memcmp(message, "SIP/", 4) == 0) {
+		count(p, COUNTER_responses_undelivered);
+		return;
+	}
+	count(p, COUNTER_requests_undelivered);
+	txn = client_of_request(p, message, len, to);
+	if (txn && txn->to.transport != TRANSPORT_UDP)
+		client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
 }
 
 void proxy_release_endpoint(struct proxy *p, uint32_t endpoint)

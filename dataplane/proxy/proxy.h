@@ -82,6 +82,10 @@ void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const st
 /* An ICMP error that quotes a datagram of ours to `to`; quoted: what it holds of the payload. worker-only */
 void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, const struct ip_port *to, uint64_t now_ms);
 
+/* A message of ours that a stream took for `to` and did not deliver: nobody was there, or the connection broke before anything came back. A request's
+ * transaction ends as after an ICMP error; a response is counted. Not from inside the outbox. worker-only */
+void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, uint64_t now_ms);
+
 /* Lets timers fire; returns how many did. worker-only */
 uint32_t proxy_advance(struct proxy *p, uint64_t now_ms);
 /* When proxy_advance is next needed (UINT64_MAX: not before something comes in). worker-only */

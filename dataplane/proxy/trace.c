@@ -91,7 +91,7 @@ TARGET_AVX2 static __m128i last_piece(const uint8_t *end, uint32_t bytes)
 	return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(end - 16)), _mm_loadu_si128((const __m128i *)(shift + 16 - bytes)));
 }
 
-/* kept >= 16; flow: as in *e. Everything goes from registers: a vector loaded from bytes just stored waits, and a store into the cache in between would wait for
+/* kept >= 16; flow: as in *e, which begins as it does. Everything goes from registers: a vector loaded from bytes just stored waits, and a store into the cache in between would wait for
  * its line and hold up all that follow. */
 TARGET_AVX2 static void write_avx2(uint8_t *to, const struct trace_entry *e, const struct flow *from, const uint8_t *message, uint32_t kept)
 {
@@ -124,7 +124,8 @@ TARGET_AVX2 static void write_avx2(uint8_t *to, const struct trace_entry *e, con
 	}
 }
 
-_Static_assert(sizeof(struct flow) == 42 && offsetof(struct trace_entry, kept) == 42 && offsetof(struct trace_entry, len) == 44 &&
+_Static_assert(offsetof(struct flow, local) == 20 && offsetof(struct flow, transport) == 40 && sizeof(struct flow) >= 42 &&
+	       offsetof(struct trace_entry, local) == 20 && offsetof(struct trace_entry, transport) == 40 && offsetof(struct trace_entry, kept) == 42 && offsetof(struct trace_entry, len) == 44 &&
 	       offsetof(struct trace_entry, direction) == 46 && offsetof(struct trace_entry, time_ms) == 48 &&
 	       offsetof(struct trace_entry, call) == 56, "write_avx2 puts it together");
 #endif
@@ -195,7 +196,7 @@ void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms
 {
 	uint32_t kept = len < TRACE_MESSAGE_MAX ? len : TRACE_MESSAGE_MAX, bytes = entry_bytes(kept);
 	uint32_t to_end = (uint32_t)(t->size - (t->next & (t->size - 1)));
-	struct trace_entry e = { *flow, (uint16_t)kept, (uint16_t)len, (uint8_t)direction, time_ms, call };
+	struct trace_entry e = { flow->remote, flow->local, flow->transport, (uint16_t)kept, (uint16_t)len, (uint8_t)direction, time_ms, call };
 
 	if (to_end < bytes) { /* an entry lies in one piece: the rest of the ring becomes an empty one */
 		struct trace_entry pad = { .kept = (uint16_t)(to_end - LINE), .direction = TRACE_PAD };

@@ -15,7 +15,8 @@ enum trace_direction { TRACE_PAD /* internal: no message */, TRACE_IN, TRACE_OUT
 
 /* A cache line, and the message behind it. */
 struct trace_entry {
-	struct flow flow;
+	struct ip_port remote, local;
+	uint8_t transport;
 	uint16_t kept; /* bytes of the message that follow */
 	uint16_t len;	/* of the message as it was */
 	uint8_t direction; /* enum trace_direction */

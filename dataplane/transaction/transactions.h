@@ -68,6 +68,7 @@ struct lingering {
 	struct wheel_timer lifetime;
 	struct flow reply_to; /* where further 2xx go */
 };
+_Static_assert(sizeof(struct lingering) == 128, "two cache lines");
 
 struct transactions;
 

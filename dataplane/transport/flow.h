@@ -5,15 +5,19 @@
 
 #include "base/addr.h"
 
-/* The way a message came or goes: addresses of both ends and the transport. (A connection's identity joins it with streams.) */
+/* The way a message came or goes: addresses of both ends, the transport, and for a stream the connection. */
 struct flow {
 	struct ip_port remote;
 	struct ip_port local; /* the listener */
 	uint8_t transport;    /* enum sip_transport */
+	/* A name that every worker can use, never given twice. 0: none; what goes by a stream then takes a connection to `remote` that stands, or opens one. Where
+	 * the connection is gone it goes to `remote` too: for a response that is the sender's address with the port of its Via (RFC 3261 §18.2.2). */
+	uint64_t connection;
 };
 
 /* Where messages leave a module: a function pair that the caller passes down, so that protocol code sends nothing itself.
- * reserve: contiguous room for up to `bytes`; NULL: none. commit: send the first len bytes of it; 0, -ERR_UNREACHABLE. */
+ * reserve: contiguous room for up to `bytes`; NULL: none. commit: send the first len bytes of it; 0, -ERR_UNREACHABLE; by a stream also -ERR_FULL (too much
+ * waits for that peer). What a stream took and could not deliver comes back later (proxy_undelivered). */
 struct outbox {
 	uint8_t *(*reserve)(void *ctx, uint32_t bytes);
 	int (*commit)(void *ctx, uint32_t len, const struct flow *to);
