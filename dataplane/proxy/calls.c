@@ -21,10 +21,16 @@
 _Static_assert(sizeof(struct live_call) == 64, "a call is a cache line");
 _Static_assert(KEPT_BYTES == 8, "poisoning goes by words of 8 bytes");
 
+struct caller_stream {
+	uint64_t connection;
+	struct ip_addr caller;
+};
+
 struct calls {
 	struct live_call *at;
 	uint32_t *due_s;	/* by slot: when the call is too old, in s of the wheel's clock; 0: not answered */
 	struct ip_port *flows;	/* by slot, of those that are natted */
+	struct caller_stream *streams; /* by slot, of those that are streamed */
 	uint32_t *buckets;	/* slot + 1 of the newest call; 0: none */
 	struct wheel *wheel;
 	uint32_t max, fresh; /* slots from here on were never taken */
@@ -63,7 +69,8 @@ struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, struct wheel *w
 	c->buckets = pages_new(sizeof(c->buckets[0]) * (size_t)n);
 	c->due_s = pages_new(due_bytes(c));
 	c->flows = pages_new(sizeof(c->flows[0]) * (size_t)max_calls);
-	if (!c->at || !c->buckets || !c->due_s || !c->flows) {
+	c->streams = pages_new(sizeof(c->streams[0]) * (size_t)max_calls);
+	if (!c->at || !c->buckets || !c->due_s || !c->flows || !c->streams) {
 		calls_free(c);
 		return NULL;
 	}
@@ -81,6 +88,7 @@ void calls_free(struct calls *c)
 	pages_free(c->at, sizeof(c->at[0]) * (size_t)c->max);
 	pages_free(c->due_s, due_bytes(c));
 	pages_free(c->flows, sizeof(c->flows[0]) * (size_t)c->max);
+	pages_free(c->streams, sizeof(c->streams[0]) * (size_t)c->max);
 	pages_free(c->buckets, sizeof(c->buckets[0]) * ((size_t)c->mask + 1));
 	free(c);
 }
@@ -127,6 +135,7 @@ struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_t
 	call->open = true;
 	call->answered = false;
 	call->natted = false;
+	call->streamed = false;
 	call->held = false;
 	call->call_id = call_id;
 	call->caller_tag = caller_tag;
@@ -164,6 +173,23 @@ void call_natted(struct calls *c, struct live_call *call, const struct ip_port *
 {
 	call->natted = true;
 	c->flows[call_slot(c, call)] = *flow;
+}
+
+void call_streamed(struct calls *c, struct live_call *call, uint64_t connection, const struct ip_addr *caller)
+{
+	call->streamed = connection != 0;
+	if (call->streamed)
+		c->streams[call_slot(c, call)] = (struct caller_stream){ connection, *caller };
+}
+
+uint64_t call_connection(const struct calls *c, const struct live_call *call, struct ip_addr *ret_caller)
+{
+	const struct caller_stream *s = &c->streams[call_slot(c, call)];
+
+	if (!call->streamed)
+		return 0;
+	*ret_caller = s->caller;
+	return s->connection;
 }
 
 void call_answer(struct calls *c, struct live_call *call, uint64_t target_tag, uint64_t now_ms)

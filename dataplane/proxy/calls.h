@@ -22,6 +22,7 @@ struct live_call {
 	bool answered : 1;
 	bool held : 1;				  /* it has a place in its target's load (load.c) */
 	bool natted : 1;			  /* calls.c knows where its packets come from */
+	bool streamed : 1;			  /* calls.c knows what connection its caller is at */
 	uint64_t call_id, caller_tag, target_tag; /* keyed hashes; target_tag 0 until the answer */
 	struct kept_record *record;		  /* what goes on record (record.h); NULL: none */
 	uint32_t setup_s, caller_trunk, target_trunk, endpoint; /* as in the token (token.h) */
@@ -44,6 +45,9 @@ struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_t
 void call_close(struct calls *c, struct live_call *call);
 /* The caller is behind a NAT: where its packets really come from. */
 void call_natted(struct calls *c, struct live_call *call, const struct ip_port *flow);
+/* The caller is at the end of that connection (0: it is not, or no longer known); and which that is, and whose. 0: none. */
+void call_streamed(struct calls *c, struct live_call *call, uint64_t connection, const struct ip_addr *caller);
+uint64_t call_connection(const struct calls *c, const struct live_call *call, struct ip_addr *ret_caller);
 /* The answer came: from now on it may be found by either tag, and grows old. */
 void call_answer(struct calls *c, struct live_call *call, uint64_t target_tag, uint64_t now_ms);
 

@@ -39,7 +39,7 @@ uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch 
 	return n + 2;
 }
 
-#define RECORD_ROUTE_MAX (sizeof("Record-Route: <sip:@;lr>\r\n") + TOKEN_TEXT_MAX + IP_PORT_TEXT_MAX)
+#define RECORD_ROUTE_MAX (sizeof("Record-Route: <sip:@;transport=tcp;lr>\r\n") + TOKEN_TEXT_MAX + IP_PORT_TEXT_MAX)
 
 static uint32_t record_route_line(const struct listener *l, const char *token, uint32_t token_len, char *out)
 {
@@ -52,8 +52,10 @@ static uint32_t record_route_line(const struct listener *l, const char *token, u
 	out[n++] = '@';
 	memcpy(out + n, l->host, l->host_len);
 	n += l->host_len;
-	memcpy(out + n, ";lr>\r\n", 6);
-	return n + 6;
+	memcpy(out + n, l->route_params, l->route_params_len);
+	n += l->route_params_len;
+	memcpy(out + n, ">\r\n", 3);
+	return n + 3;
 }
 
 /* Requests that found a dialog, or may (RFC 3261 §16.6(4), RFC 3515, RFC 6665). */
@@ -84,7 +86,7 @@ static void token_of(const struct proxy *p, const struct context *c, const struc
 }
 
 /* Our Via and Record-Route go right behind the start line: legal anywhere, and an ICMP error that quotes the packet holds the branch.
- * Where the call changes listener, each side gets a Record-Route that it can reach (RFC 5658). */
+ * Where the call changes listener or transport, each side gets a Record-Route that it can reach (RFC 5658). */
 static void edit_own_lines(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m)
 {
 	char *out = (char *)edit_text_begin(&p->edits, VIA_LINE_MAX + 2 * RECORD_ROUTE_MAX);
@@ -95,7 +97,7 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 		.generation = a->txn.generation,
 		.loop = loop_hash(p, m, c->call_hash, c->from_hash),
 	};
-	int inner = listener_at(p, &c->from.local);
+	int inner = listener_at(p, &c->from.local, c->from.transport);
 	char token[TOKEN_TEXT_MAX];
 	struct token t;
 	uint32_t n;
@@ -162,6 +164,19 @@ void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct
 	} else {
 		edit_replace(l, (uint32_t)(top->whole.p + top->whole.n - m->data), 0, text_end(l, &w));
 	}
+}
+
+void edit_content_length(struct edit_list *l, const struct sip_message *m, uint8_t transport)
+{
+	struct writer w;
+
+	if (transport == TRANSPORT_UDP || m->first[SIP_H_CONTENT_LENGTH] >= 0)
+		return;
+	w = text_begin(l, 32);
+	PUT(&w, "Content-Length: ");
+	put_u32(&w, m->len - m->body);
+	PUT(&w, "\r\n");
+	edit_replace(l, m->head_end, 0, text_end(l, &w));
 }
 
 /* Parameters of the request URI that would send it elsewhere than where we send it. */
@@ -249,6 +264,7 @@ static void edit(struct proxy *p, const struct context *c, const struct attempt 
 	edit_max_forwards(&p->edits, m);
 	edit_max_breadth(&p->edits, a, m);
 	edit_drop_routes(&p->edits, m);
+	edit_content_length(&p->edits, m, a->txn.to.transport);
 }
 
 int forward_compose(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m,

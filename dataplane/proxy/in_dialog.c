@@ -1,12 +1,13 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Mid-dialog requests, routed from the message alone by the signed token in our Record-Route, without a transaction (RFC 3261 §16.11, §16.4,
- * §16.12): the two sides retransmit, as they would without us. */
+/* Mid-dialog requests, routed from the message alone by the signed token in our Record-Route, from datagram to datagram without a transaction (RFC
+ * 3261 §16.11, §16.4, §16.12): the two sides retransmit, as they would without us. Where a stream takes part: relay.c. */
 #include <stddef.h>
 #include <string.h>
 
 #include "base/err.h"
 #include "proxy/load.h"
 #include "proxy/record.h"
+#include "proxy/relay.h"
 #include "proxy/route_set.h"
 #include "tables/access.h"
 #include "tables/endpoints.h"
@@ -59,19 +60,20 @@ static bool side_lives_at(const struct proxy *p, const struct trunk *t, const st
 	return false;
 }
 
-static bool endpoint_by_id(const struct proxy *p, const struct trunk *t, uint32_t id, struct ip_port *ret_addr)
+static bool endpoint_by_id(const struct proxy *p, const struct trunk *t, uint32_t id, struct flow *ret_to)
 {
 	for (unsigned i = 0; i < t->endpoint_count; i++) {
 		const struct endpoint_config *e = endpoints_get(p->tables->endpoints, t->endpoints[i]);
 
 		if (e && e->id == id) {
-			*ret_addr = e->addr;
+			ret_to->remote = e->addr;
+			ret_to->transport = e->transport;
 			return true;
 		}
 	}
 	for (unsigned i = 0; i < t->former_count; i++)
 		if (t->former[i].id == id) {
-			*ret_addr = t->former[i].addr;
+			ret_to->remote = t->former[i].addr;
 			return true;
 		}
 	return false;
@@ -94,9 +96,35 @@ static bool speaks_from(const struct proxy *p, const struct way *w, const struct
 	return trunk && side_lives_at(p, trunk, source);
 }
 
+static bool transport_said(struct span params, uint8_t *ret)
+{
+	struct span value;
+
+	if (!param_find(params, "transport", &value))
+		return false;
+	*ret = span_ieq_str(value, "tcp") ? TRANSPORT_TCP : span_ieq_str(value, "tls") ? TRANSPORT_TLS : TRANSPORT_UDP;
+	return true;
+}
+
+/* The transport of the side that the request goes to: what the next hop's URI says (RFC 3263 §4.1); where that says nothing, our own
+ * Record-Route for that side, which is the last one of ours. */
+static uint8_t side_transport(const struct proxy *p, const struct way *w)
+{
+	uint8_t transport = TRANSPORT_UDP;
+	struct sip_uri own;
+
+	if (!p->streams || transport_said(w->hop->params, &transport))
+		return transport;
+	if (w->own && uri_read(w->routes[w->own - 1].uri, &own))
+		transport_said(own.params, &transport);
+	else if (w->strict_before && request_uri(p->in))
+		transport_said(p->in->uri.params, &transport);
+	return transport;
+}
+
 /* The next hop: the next Route, else the request URI, but only where the token's other side lives; else that side's own flow, so that
  * nobody relays through us with a token that they made up, copied or kept. false: nowhere. */
-static bool next_hop(const struct proxy *p, const struct way *w, struct ip_port *ret_to)
+static bool next_hop(const struct proxy *p, const struct way *w, struct flow *ret_to)
 {
 	const struct sip_uri *uri = w->hop;
 	bool to_target = w->side == TOKEN_FROM_CALLER;
@@ -104,19 +132,20 @@ static bool next_hop(const struct proxy *p, const struct way *w, struct ip_port 
 
 	if (!trunk)
 		return false;
+	*ret_to = (struct flow){ .transport = side_transport(p, w) };
 	if (!to_target && w->token.caller_flow.ip.family && !w->hop_is_route) {
-		*ret_to = w->token.caller_flow; /* behind a NAT: its Contact leads nowhere */
+		ret_to->remote = w->token.caller_flow; /* behind a NAT: its Contact leads nowhere */
 		return true;
 	}
 	if (uri->scheme == URI_SIP && uri->host_kind != HOST_NAME && side_lives_at(p, trunk, &uri->ip)) {
-		ret_to->ip = uri->ip;
-		ret_to->port = uri->port ? uri->port : 5060;
+		ret_to->remote.ip = uri->ip;
+		ret_to->remote.port = uri->port ? uri->port : ret_to->transport == TRANSPORT_TLS ? 5061 : 5060;
 		return true;
 	}
 	if (to_target)
 		return endpoint_by_id(p, trunk, w->token.endpoint, ret_to);
-	*ret_to = w->token.caller_flow;
-	return ret_to->ip.family != IP_NONE;
+	ret_to->remote = w->token.caller_flow;
+	return ret_to->remote.ip.family != IP_NONE;
 }
 
 /* ---- forwarding */
@@ -190,37 +219,85 @@ static void refresh_call(struct proxy *p, const struct way *w)
 	call_refresh(p->calls, call, p->now_ms);
 }
 
-static void send_on(struct proxy *p, const struct flow *from, const struct way *w, const struct ip_port *to)
+/* Without a transaction: the two sides retransmit. */
+static bool send_stateless(struct proxy *p, const struct flow *from, const struct flow *to, unsigned listener)
 {
 	const struct sip_message *m = p->in;
-	int listener = listener_for(p, to, TRANSPORT_UDP, &from->local);
-	struct flow reply_to, out_flow = { .remote = *to, .transport = TRANSPORT_UDP };
+	struct flow reply_to;
 	struct branch b = { .kind = BRANCH_STATELESS };
 	uint32_t room;
 	uint8_t *out;
 	char *line;
 	int n;
 
+	reply_flow(&m->top_via, from, &reply_to);
+	b.digest = stateless_digest(p, &reply_to.remote, m->top_via.branch);
+	b.worker = (uint8_t)listener_at(p, &from->local, from->transport); /* responses leave by the listener that the request came by */
+	line = (char *)edit_text_begin(&p->edits, 160);
+	if (!line)
+		return false;
+	edit_replace(&p->edits, m->start_line_end, 0, edit_text_end(&p->edits, via_line(p, listener, &b, line)));
+	edit_top_via(&p->edits, m, from);
+	edit_max_forwards(&p->edits, m);
+	edit_content_length(&p->edits, m, to->transport);
+	room = edit_size(&p->edits, m);
+	out = send_begin(p, room);
+	n = out ? edit_compose(&p->edits, m, out, room) : -ERR_NOMEM;
+	return n > 0 && send_end(p, (uint32_t)n, to) == 0;
+}
+
+/* The listener of the transport that the side has; where there is none, it had better come by UDP than not at all. */
+static int outgoing_listener(const struct proxy *p, const struct flow *from, struct flow *to)
+{
+	int listener = listener_for(p, &to->remote, to->transport, &from->local);
+
+	if (listener < 0 && to->transport != TRANSPORT_UDP) {
+		to->transport = TRANSPORT_UDP;
+		listener = listener_for(p, &to->remote, TRANSPORT_UDP, &from->local);
+	}
+	return listener;
+}
+
+/* A caller at the end of a connection is met there (RFC 5923 in spirit: it may listen nowhere), whatever its Contact or first Route says of its port;
+ * and who speaks by another connection than before is met at that one. */
+static void caller_connection(struct proxy *p, const struct flow *from, const struct way *w, struct flow *to)
+{
+	struct live_call *call;
+	struct ip_addr caller;
+	uint64_t connection;
+
+	if (w->side == TOKEN_FROM_CALLER ? !from->connection : to->transport == TRANSPORT_UDP)
+		return;
+	call = live_call_of(p, w);
+	if (!call)
+		return;
+	if (w->side == TOKEN_FROM_CALLER) {
+		call_streamed(p->calls, call, from->connection, &from->remote.ip);
+		return;
+	}
+	connection = call_connection(p->calls, call, &caller);
+	if (connection && ip_eq(&caller, &to->remote.ip))
+		to->connection = connection;
+}
+
+static void send_on(struct proxy *p, const struct flow *from, const struct way *w, struct flow *to)
+{
+	const struct sip_message *m = p->in;
+	int listener = outgoing_listener(p, from, to);
+	bool sent;
+
 	if (listener < 0) {
 		count(p, COUNTER_refused_destination);
 		return;
 	}
-	reply_flow(&m->top_via, from, &reply_to);
-	b.digest = stateless_digest(p, &reply_to.remote, m->top_via.branch);
-	b.worker = (uint8_t)listener_at(p, &from->local); /* responses leave by the listener that the request came by */
-	line = (char *)edit_text_begin(&p->edits, 160);
-	if (!line)
-		return;
-	edit_replace(&p->edits, m->start_line_end, 0, edit_text_end(&p->edits, via_line(p, (unsigned)listener, &b, line)));
-	edit_top_via(&p->edits, m, from);
-	edit_max_forwards(&p->edits, m);
-	room = edit_size(&p->edits, m);
-	out = send_begin(p, room);
-	n = out ? edit_compose(&p->edits, m, out, room) : -ERR_NOMEM;
-	if (n <= 0)
-		return;
-	out_flow.local = p->listeners[listener].addr;
-	if (send_end(p, (uint32_t)n, &out_flow) < 0)
+	to->local = p->listeners[listener].addr;
+	if (p->streams)
+		caller_connection(p, from, w, to);
+	if (m->method == SIP_ACK || (from->transport == TRANSPORT_UDP && to->transport == TRANSPORT_UDP))
+		sent = send_stateless(p, from, to, (unsigned)listener);
+	else
+		sent = relay_request(p, from, to, (unsigned)listener);
+	if (!sent)
 		return;
 	count(p, COUNTER_in_dialog_forwarded);
 	if (m->method == SIP_BYE)
@@ -238,7 +315,7 @@ static void refuse(struct proxy *p, const struct flow *from, enum counter why, u
 
 bool in_dialog(struct proxy *p, const struct flow *from)
 {
-	struct ip_port to;
+	struct flow to;
 	struct way w;
 	int rc;
 
@@ -281,7 +358,7 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 void stateless_response(struct proxy *p, const struct branch *b)
 {
 	struct span rest = p->in->via_rest;
-	struct flow to = { .transport = TRANSPORT_UDP };
+	struct flow to = { .connection = 0 };
 	struct via below;
 	uint32_t room;
 	uint8_t *out;
@@ -296,6 +373,7 @@ void stateless_response(struct proxy *p, const struct branch *b)
 	    stateless_digest(p, &to.remote, below.branch) != b->digest)
 		goto stray;
 	to.local = p->listeners[b->worker].addr;
+	to.transport = p->listeners[b->worker].transport;
 	edit_reset(&p->edits);
 	if (!strip_top_via(&p->edits, p->in))
 		goto stray;

@@ -10,6 +10,7 @@
 #include "proxy/load.h"
 #include "proxy/probe.h"
 #include "proxy/record.h"
+#include "proxy/relay.h"
 #include "proxy/state.h"
 #include "base/err.h"
 #include "sip/quick.h"
@@ -21,8 +22,11 @@
 static void listener_texts(struct listener *l)
 {
 	static const char *const names[] = { "UDP", "TCP", "TLS" };
+	static const char *const params[] = { ";lr", ";transport=tcp;lr", ";transport=tls;lr" };
 
 	l->host_len = ip_port_format(&l->addr, l->host);
+	l->route_params = params[l->transport];
+	l->route_params_len = (uint32_t)strlen(l->route_params);
 	l->via_len = (uint32_t)snprintf(l->via, sizeof(l->via), "SIP/2.0/%s %s", names[l->transport], l->host);
 }
 
@@ -61,6 +65,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 		p->listeners[i].addr = config->listeners[i].addr;
 		p->listeners[i].transport = config->listeners[i].transport;
 		listener_texts(&p->listeners[i]);
+		p->streams |= p->listeners[i].transport != TRANSPORT_UDP;
 	}
 	if (config->server_name && config->server_name[0])
 		p->server_line_len = (uint32_t)snprintf(p->server_line, sizeof(p->server_line), "Server: %.64s\r\n", config->server_name);
@@ -126,12 +131,20 @@ int listener_for(const struct proxy *p, const struct ip_port *to, uint8_t transp
 	return found;
 }
 
-int listener_at(const struct proxy *p, const struct ip_port *addr)
+int listener_at(const struct proxy *p, const struct ip_port *addr, uint8_t transport)
+{
+	for (unsigned i = 0; i < p->listener_count; i++)
+		if (p->listeners[i].transport == transport && ip_port_eq(&p->listeners[i].addr, addr))
+			return (int)i;
+	return -1;
+}
+
+static bool address_is_us(const struct proxy *p, const struct ip_port *addr)
 {
 	for (unsigned i = 0; i < p->listener_count; i++)
 		if (ip_port_eq(&p->listeners[i].addr, addr))
-			return (int)i;
-	return -1;
+			return true;
+	return false;
 }
 
 bool host_is_us(const struct proxy *p, struct span host, uint16_t port)
@@ -141,7 +154,7 @@ bool host_is_us(const struct proxy *p, struct span host, uint16_t port)
 	for (unsigned i = 0; i < p->config.name_count; i++)
 		if (host_eq(host, span_str(p->config.names[i])))
 			return true;
-	return ip_parse(host, &addr.ip) == 0 && listener_at(p, &addr) >= 0;
+	return ip_parse(host, &addr.ip) == 0 && address_is_us(p, &addr);
 }
 
 uint32_t source_trunk(struct proxy *p, const struct flow *from)
@@ -169,8 +182,8 @@ uint64_t from_tag_hash(struct proxy *p)
 void reply_flow(const struct via *top, const struct flow *from, struct flow *ret_reply_to)
 {
 	*ret_reply_to = *from;
-	if (from->transport == TRANSPORT_UDP && !top->rport)
-		ret_reply_to->remote.port = top->port ? top->port : 5060;
+	if (from->transport != TRANSPORT_UDP || !top->rport)
+		ret_reply_to->remote.port = top->port ? top->port : from->transport == TRANSPORT_TLS ? 5061 : 5060;
 }
 
 bool context_view(struct proxy *p, const struct context *c)
@@ -220,13 +233,16 @@ void context_linger(struct proxy *p, struct context *c)
 
 static void server_lifetime(struct proxy *p, struct server_txn *s)
 {
-	struct context *c = s->user;
+	struct context *c = s->relayed ? NULL : s->user;
+	struct relay *r = s->relayed ? s->user : NULL;
 
 	server_txn_event(p->transactions, s, TXN_TIMER_LIFETIME, p->now_ms);
 	if (s->state != TXN_TERMINATED)
 		return;
 	slab_put(p->slab, s->response);
 	server_txn_release(p->transactions, s);
+	if (r)
+		r->server = NULL;
 	if (c) {
 		c->server = NULL;
 		context_release_if_idle(p, c);
@@ -268,8 +284,17 @@ static void client_txn_happens(struct proxy *p, struct client_txn *txn, enum txn
 	p->call_hash = 0;
 	if (txn->user == CLIENT_TXN_PROBE)
 		probe_event(p, (struct probe *)txn, event);
+	else if (txn->user == CLIENT_TXN_RELAY)
+		relay_event(p, (struct relay *)txn, event);
 	else
 		client_event(p, about_attempt(p, (struct attempt *)txn), event);
+}
+
+static uint64_t server_call_hash(const struct server_txn *s)
+{
+	if (!s->user)
+		return 0;
+	return s->relayed ? ((const struct relay *)s->user)->call_hash : ((const struct context *)s->user)->call_hash;
 }
 
 static void fire(void *ctx, struct wheel_timer *t)
@@ -280,7 +305,7 @@ static void fire(void *ctx, struct wheel_timer *t)
 	case TXN_TIMER_KIND_SERVER_RETRANSMIT: {
 		struct server_txn *s = CONTAINER(t, struct server_txn, retransmit);
 
-		p->call_hash = s->user ? ((struct context *)s->user)->call_hash : 0;
+		p->call_hash = server_call_hash(s);
 		if (server_txn_event(p->transactions, s, TXN_TIMER_RETRANSMIT, p->now_ms) & TXN_DO_REPLAY) {
 			count(p, COUNTER_retransmissions_sent);
 			upstream_replay(p, s);
@@ -317,6 +342,9 @@ static void fire(void *ctx, struct wheel_timer *t)
 		break;
 	case TIMER_SWEEP:
 		sweep_fired(p);
+		break;
+	case TIMER_RELAY:
+		relay_clock_fired(p, CONTAINER(t, struct relay, clock));
 		break;
 	case TIMER_PROBE:
 		p->call_hash = 0;

@@ -103,24 +103,29 @@ void reply_trying(struct proxy *p, struct context *c, const struct sip_message *
 		send_end(p, (uint32_t)n, &c->reply_to);
 }
 
-void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers)
+bool reply_transaction(struct proxy *p, struct server_txn *s, const struct flow *from, const struct sip_message *request, uint16_t status,
+		       struct span headers)
 {
 	enum txn_event event = status < 200 ? TXN_TX_1XX : status < 300 ? TXN_TX_2XX : TXN_TX_FINAL;
-	struct server_txn *s = c->server;
 	uint32_t room = reply_room(request, headers);
 	uint8_t *out, *to;
 	int n;
 
-	if (!s || !(server_txn_event(p->transactions, s, event, p->now_ms) & TXN_DO_SEND_RESPONSE))
-		return;
-	if (status >= 300)
-		upstream_failed(p, c, status);
+	if (!(server_txn_event(p->transactions, s, event, p->now_ms) & TXN_DO_SEND_RESPONSE))
+		return false;
 	out = send_begin(p, room);
 	to = out ? out : p->text; /* no buffer just now: it is kept, and sent by timer G or when the request comes again */
-	n = compose(p, request, &c->from, status, NULL, headers, to, room);
+	n = compose(p, request, from, status, NULL, headers, to, room);
 	if (n <= 0)
-		return;
+		return true;
 	server_keep(p, s, to, (uint32_t)n);
 	if (out)
 		send_end(p, (uint32_t)n, &s->reply_to);
+	return true;
+}
+
+void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers)
+{
+	if (c->server && reply_transaction(p, c->server, &c->from, request, status, headers) && status >= 300)
+		upstream_failed(p, c, status);
 }

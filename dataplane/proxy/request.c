@@ -4,6 +4,7 @@
 
 #include "base/pool.h"
 #include "proxy/record.h"
+#include "proxy/relay.h"
 #include "proxy/state.h"
 #include "sip/uri.h"
 #include "sip/writer.h"
@@ -86,7 +87,11 @@ static void cancel_in(struct proxy *p, const struct flow *from)
 	}
 	/* Answered without a transaction: a retransmitted CANCEL meets the same INVITE and gets the same answer. */
 	reply_stateless(p, p->in, from, 200, NULL, NO_HEADERS);
-	if (s && s->user)
+	if (!s || !s->user)
+		return;
+	if (s->relayed)
+		relay_cancel(p, s->user);
+	else
 		context_cancel(p, s->user);
 }
 
@@ -259,6 +264,8 @@ static bool open_call(struct proxy *p, struct context *c, e164 number)
 	c->call_generation = call->generation;
 	if (behind_nat(p->in, &c->from))
 		call_natted(p->calls, call, &c->from.remote);
+	if (c->from.connection)
+		call_streamed(p->calls, call, c->from.connection, &c->from.remote.ip);
 	record_open(p, c, call, user_of(sip_first(p->in, SIP_H_FROM)), request_uri(p->in)->user);
 	record_number(call, number);
 	return true;
@@ -362,6 +369,13 @@ static void new_request(struct proxy *p, const struct flow *from)
 	begin(p, c, &r);
 }
 
+void request_again(struct proxy *p, struct server_txn *s)
+{
+	count(p, COUNTER_retransmissions_absorbed);
+	if (s && server_txn_event(p->transactions, s, TXN_RX_REQUEST, p->now_ms) & TXN_DO_REPLAY && upstream_replay(p, s))
+		count(p, COUNTER_responses_replayed);
+}
+
 void request_in(struct proxy *p, const struct flow *from)
 {
 	struct lingering *lingering;
@@ -383,7 +397,5 @@ void request_in(struct proxy *p, const struct flow *from)
 		new_request(p, from);
 		return;
 	}
-	count(p, COUNTER_retransmissions_absorbed);
-	if (s && server_txn_event(p->transactions, s, TXN_RX_REQUEST, p->now_ms) & TXN_DO_REPLAY && upstream_replay(p, s))
-		count(p, COUNTER_responses_replayed);
+	request_again(p, s);
 }

@@ -4,6 +4,7 @@
 #include "proxy/load.h"
 #include "proxy/probe.h"
 #include "proxy/record.h"
+#include "proxy/relay.h"
 #include "proxy/state.h"
 #include "proxy/watch.h"
 
@@ -275,6 +276,10 @@ void response_in(struct proxy *p, const struct flow *from)
 	}
 	if (txn->user == CLIENT_TXN_PROBE) {
 		probe_response(p, (struct probe *)txn, from, event);
+		return;
+	}
+	if (txn->user == CLIENT_TXN_RELAY) {
+		relay_response(p, (struct relay *)txn, event);
 		return;
 	}
 	a = (struct attempt *)txn;

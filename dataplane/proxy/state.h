@@ -33,6 +33,7 @@ enum proxy_timer_kind {
 	TIMER_BUDGET,			      /* setup budget; when to say 100 to a non-INVITE */
 	TIMER_CALL_AGE,
 	TIMER_PROBE, /* its timeout */
+	TIMER_RELAY, /* relay.c: timer C, then the CANCEL again */
 	TIMER_SWEEP, /* the next part of counting anew (load.c) */
 };
 
@@ -139,6 +140,8 @@ struct listener {
 	uint32_t via_len;
 	char host[IP_PORT_TEXT_MAX]; /* "10.0.0.1:5060" */
 	uint32_t host_len;
+	const char *route_params; /* of our Record-Route: ";lr", ";transport=tcp;lr" */
+	uint32_t route_params_len;
 };
 
 /* How many messages are read before the first of them is acted on. */
@@ -184,6 +187,7 @@ struct proxy {
 	struct call_record posting; /* scratch */
 	struct listener listeners[PROXY_LISTENERS_MAX];
 	unsigned listener_count;
+	bool streams; /* some listener is not UDP's: else no transport is asked about */
 	char server_line[80]; /* "Server: ...\r\n", for our own answers; empty: none */
 	uint32_t server_line_len;
 	bool draining;
@@ -216,11 +220,12 @@ static inline uint32_t unix_s(const struct proxy *p, uint64_t ms)
 /* ---- proxy.c */
 /* The index of the listener to send to `to` from: `preferred` when it fits its family and transport; -1: none. */
 int listener_for(const struct proxy *p, const struct ip_port *to, uint8_t transport, const struct ip_port *preferred);
-/* The index of the listener with that address, or -1. */
-int listener_at(const struct proxy *p, const struct ip_port *addr);
+/* The index of the listener with that address and transport, or -1. */
+int listener_at(const struct proxy *p, const struct ip_port *addr, uint8_t transport);
 /* A host and port as a URI has them: is it one of our listeners (the default port where none is given), or one of our names? */
 bool host_is_us(const struct proxy *p, struct span host, uint16_t port);
-/* ";received=... and rport's value for a request's top Via (RFC 3581 §4), and where its responses go. */
+/* Where responses to a request go (RFC 3261 §18.2.2, RFC 3581 §4): on its connection, where it came by one, and once that is gone to its source at
+ * the port of sent-by. */
 void reply_flow(const struct via *top, const struct flow *from, struct flow *ret_reply_to);
 /* Reads the context's kept request into p->kept. false: cannot happen but for a bug; the caller gives up. */
 bool context_view(struct proxy *p, const struct context *c);
@@ -259,6 +264,8 @@ int send_end(struct proxy *p, uint32_t len, const struct flow *to);
 void request_in(struct proxy *p, const struct flow *from);
 /* §16.3(5): every option in Proxy-Require must be known, and we know none. true: p->in has one, and was refused. */
 bool extensions_refused(struct proxy *p, const struct flow *from);
+/* p->in is a retransmission; s: its server transaction, NULL: it lingers. */
+void request_again(struct proxy *p, struct server_txn *s);
 
 /* ---- routing.c */
 struct routing {
@@ -280,6 +287,9 @@ void reply_stateless(struct proxy *p, const struct sip_message *m, const struct 
 bool unheard(const struct proxy *p, const struct flow *from);
 /* 100 to an INVITE, at once and whenever it is retransmitted before anything else went up; the request is p->kept or p->in. */
 void reply_trying(struct proxy *p, struct context *c, const struct sip_message *request);
+/* Through a server transaction whose request came by `from`. false: the transaction has no place for it. */
+bool reply_transaction(struct proxy *p, struct server_txn *s, const struct flow *from, const struct sip_message *request, uint16_t status,
+		       struct span headers);
 /* Through the context's server transaction; the request is p->kept or p->in. */
 void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers);
 
@@ -304,6 +314,8 @@ void upstream_again(struct proxy *p, const struct lingering *l);
 bool has_via_below(const struct sip_message *m);
 /* Removes our top Via (and its line where it stood alone) from a response. false: there is no other Via, it was for us. */
 bool strip_top_via(struct edit_list *l, const struct sip_message *m);
+/* The same, for a response on its way to a caller by that transport. */
+bool edit_upwards(struct edit_list *l, const struct sip_message *m, uint8_t transport);
 
 /* ---- forward.c: what goes to the target */
 /* Composes the context's request (view m) for the attempt into out. Bytes, or a negative enum err. */
@@ -316,6 +328,8 @@ uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t 
 /* Edits shared with in-dialog forwarding. */
 void edit_max_forwards(struct edit_list *l, const struct sip_message *m);
 void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from);
+/* A stream's reader needs the Content-Length that a datagram may lack (RFC 3261 §18.3, §20.14). */
+void edit_content_length(struct edit_list *l, const struct sip_message *m, uint8_t transport);
 #define VIA_LINE_MAX (5 + 80 + 8 + BRANCH_TEXT + 2)
 /* Writes "Via: ...;branch=...\r\n" at out (VIA_LINE_MAX); returns the length. */
 uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch *b, char *out);

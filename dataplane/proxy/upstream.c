@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "proxy/record.h"
+#include "proxy/relay.h"
 #include "proxy/state.h"
 
 #define CHALLENGES_MAX 8192 /* bytes of challenges merged into one response */
@@ -24,6 +25,15 @@ bool strip_top_via(struct edit_list *l, const struct sip_message *m)
 	return has_via_below(m);
 }
 
+bool edit_upwards(struct edit_list *l, const struct sip_message *m, uint8_t transport)
+{
+	edit_reset(l);
+	if (!strip_top_via(l, m))
+		return false;
+	edit_content_length(l, m, transport);
+	return true;
+}
+
 void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response, uint32_t len)
 {
 	/* The old one first: it must never be replayed in place of its successor, and its room is the likeliest to do. */
@@ -37,18 +47,25 @@ void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response,
 	s->response_len = len;
 }
 
+/* The 100 is not kept, since the request is: it is made again. */
+static bool trying_again(struct proxy *p, const struct server_txn *s)
+{
+	if (s->kind != TXN_INVITE_SERVER || s->state != TXN_PROCEEDING || !s->user)
+		return false;
+	if (s->relayed)
+		return relay_trying(p, s->user);
+	if (!context_view(p, s->user))
+		return false;
+	reply_trying(p, s->user, &p->kept);
+	return true;
+}
+
 bool upstream_replay(struct proxy *p, struct server_txn *s)
 {
-	struct context *c = s->user;
 	uint8_t *out;
 
-	if (!s->response) {
-		/* The 100 is not kept, since the request is: it is made again. */
-		if (s->kind != TXN_INVITE_SERVER || s->state != TXN_PROCEEDING || !c || !context_view(p, c))
-			return false;
-		reply_trying(p, c, &p->kept);
-		return true;
-	}
+	if (!s->response)
+		return trying_again(p, s);
 	out = send_begin(p, s->response_len);
 	if (!out)
 		return false;
@@ -73,8 +90,7 @@ void upstream_forward(struct proxy *p, struct context *c)
 		return;
 	if (m->status >= 200)
 		c->final_sent = true;
-	edit_reset(&p->edits);
-	if (!strip_top_via(&p->edits, m))
+	if (!edit_upwards(&p->edits, m, c->reply_to.transport))
 		return;
 	room = edit_size(&p->edits, m);
 	out = send_begin(p, room);
@@ -95,8 +111,7 @@ void upstream_again(struct proxy *p, const struct lingering *l)
 	uint8_t *out;
 	int n;
 
-	edit_reset(&p->edits);
-	if (!strip_top_via(&p->edits, p->in))
+	if (!edit_upwards(&p->edits, p->in, l->reply_to.transport))
 		return;
 	room = edit_size(&p->edits, p->in);
 	out = send_begin(p, room);
@@ -186,8 +201,7 @@ void upstream_consider(struct proxy *p, struct context *c)
 	c->best_status = m->status;
 	slab_put(p->slab, c->best);
 	c->best = NULL;
-	edit_reset(&p->edits);
-	if (!strip_top_via(&p->edits, m))
+	if (!edit_upwards(&p->edits, m, c->reply_to.transport))
 		return;
 	if (m->status == 503) /* §16.7(6): a 503 says that we are overloaded, and we are not */
 		edit_replace(&p->edits, 0, m->start_line_end, SPAN_LIT("SIP/2.0 500 Server Internal Error\r\n"));

@@ -38,15 +38,16 @@ struct txn_link {
 struct server_txn {
 	struct txn_link link;
 	uint8_t kind, state; /* enum txn_kind, enum txn_state */
+	bool relayed;	     /* what user is: a struct relay, else a struct context */
 	uint32_t interval_ms;
 	struct wheel_timer retransmit, lifetime;
 	struct flow reply_to; /* where responses go (RFC 3261 §18.2.2, RFC 3581) */
 	uint8_t *response;    /* the last one, in a slab buffer, or NULL */
 	uint32_t response_len;
-	void *user; /* the proxy's response context, or NULL when that is gone */
+	void *user; /* the proxy's response context or relay, or NULL when that is gone */
 };
 
-enum client_txn_user { CLIENT_TXN_ATTEMPT, CLIENT_TXN_PROBE };
+enum client_txn_user { CLIENT_TXN_ATTEMPT, CLIENT_TXN_PROBE, CLIENT_TXN_RELAY };
 
 /* Embedded first in the user's own structure (client_bytes of transactions_new). */
 struct client_txn {

@@ -9,6 +9,7 @@ static struct {
 	struct request asked;
 	const struct sent *final;      /* for ack() */
 	const struct sent *at[3];      /* the targets' last requests */
+	bool tcp_targets;
 	const struct sent *taken[4096]; /* what was looked at, of what was sent */
 	unsigned taken_count;
 } play;
@@ -19,7 +20,7 @@ static const char *const tags[] = { "a", "b", "c" };
 static unsigned target_index(const char *target)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++)
-		if (!strcmp(target, targets[i]))
+		if (!strcmp(is_tcp(target) ? target + 4 : target, targets[i]))
 			return i;
 	fail_msg("%s is no target", target);
 	return 0;
@@ -73,13 +74,11 @@ const struct sip_message *view_of(const struct sent *s)
 
 static const struct sent *look(const char *method, unsigned status, const char *to)
 {
-	struct ip_port addr = addr_of(to);
-
 	for (unsigned i = stage.sent_read; i < stage.sent_count; i++) {
 		const struct sent *s = stage.sent[i];
 		const struct sip_message *m;
 
-		if (was_taken(s) || !ip_port_eq(&s->to.remote, &addr))
+		if (was_taken(s) || !sent_to(s, to))
 			continue;
 		m = view_of(s);
 		if (method ? m->is_request && span_eq(m->method_name, span_str(method)) : !m->is_request && m->status == status) {
@@ -107,7 +106,7 @@ const struct sent *out(const char *method, const char *to)
 		fail_msg("wanted %s to %s, but there is: %s", method, to, unread());
 	if (!view_of(s)->to_tag.p && strcmp(method, "ACK") && strcmp(method, "CANCEL"))
 		for (unsigned i = 0; i < ARRAY_SIZE(targets); i++)
-			if (!strcmp(to, targets[i]))
+			if (!strcmp(is_tcp(to) ? to + 4 : to, targets[i]))
 				play.at[i] = s;
 	return s;
 }
@@ -164,7 +163,7 @@ const struct sent *invite_as(const struct request *r)
 {
 	ask_as(r);
 	up(100);
-	return out("INVITE", A);
+	return out("INVITE", play.tcp_targets ? TCP_A : A);
 }
 
 void again(void)
@@ -231,6 +230,11 @@ void unreachable(const char *target)
 	proxy_icmp_error(stage.proxy, s->data, s->len < 500 ? s->len : 500, &s->to.remote, stage.now_ms);
 }
 
+void undelivered(const struct sent *s)
+{
+	proxy_undelivered(stage.proxy, s->data, s->len, &s->to.remote, stage.now_ms);
+}
+
 /* ---- time */
 
 void later(uint64_t ms)
@@ -293,6 +297,7 @@ void stage_again(const struct harness_options *options)
 {
 	harness_end(&stage);
 	memset(&play, 0, sizeof(play));
+	play.tcp_targets = options && options->tcp_targets;
 	harness_start(&stage, options);
 }
 
@@ -410,8 +415,8 @@ void bent(const char *what, const char *with)
 void call_up(struct dialog *d)
 {
 	quiet();
-	dialog_open(&stage, NULL, A, NULL, d);
-	out("ACK", A);
+	dialog_open(&stage, NULL, play.tcp_targets ? TCP_A : A, NULL, d);
+	out("ACK", play.tcp_targets ? TCP_A : A);
 }
 
 void say(const struct dialog *d, enum token_side side, const char *method)

@@ -16,6 +16,11 @@
  *
  * Messages may be looked for in any order: what was sent at one instant has no order on a datagram network. */
 
+/* Where harness_options.tcp_targets says so. */
+#define TCP_A "tcp:" A
+#define TCP_B "tcp:" B
+#define TCP_C "tcp:" C
+
 extern struct harness stage;
 
 /* ---- the caller */
@@ -44,6 +49,8 @@ void reply_leg(const char *target, unsigned status, const char *tag, const char 
 void okay(const struct sent *request);
 /* An ICMP error that quotes the last request to that target comes from its host. */
 void unreachable(const char *target);
+/* Its connection gave up what it had taken. */
+void undelivered(const struct sent *s);
 
 /* ---- what was sent */
 /* A request to somebody; where it begins something (no To tag), it is remembered as that target's last. Fails where there is none. */

@@ -14,9 +14,21 @@ struct ip_port addr_of(const char *text)
 {
 	struct ip_port a;
 
-	if (ip_port_parse(span_str(text), 5060, &a))
+	if (ip_port_parse(span_str(is_tcp(text) ? text + strlen("tcp:") : text), 5060, &a))
 		fail_msg("%s is no address", text);
 	return a;
+}
+
+bool is_tcp(const char *text)
+{
+	return !strncmp(text, "tcp:", strlen("tcp:"));
+}
+
+uint64_t connection_of(const char *text)
+{
+	struct ip_port a = addr_of(text);
+
+	return is_tcp(text) ? (uint64_t)a.ip.bytes[1] << 32 | (uint64_t)a.ip.bytes[3] << 16 | a.port : 0;
 }
 
 /* ---- the outbox */
@@ -57,11 +69,11 @@ static int outbox_commit(void *ctx, uint32_t len, const struct flow *to)
 	assert_true(len <= h->reserved_bytes);
 	if (h->unreachable) {
 		nowhere = addr_of(h->unreachable);
-		if (ip_port_eq(&to->remote, &nowhere))
+		if (ip_port_eq(&to->remote, &nowhere) && (to->transport == TRANSPORT_TCP) == is_tcp(h->unreachable))
 			return -ERR_UNREACHABLE;
 	}
 	/* It leaves by one of our own addresses, of the family it goes to. */
-	assert_true(listener_at(h->proxy, &to->local) >= 0);
+	assert_true(listener_at(h->proxy, &to->local, to->transport) >= 0);
 	assert_int_equal(to->local.ip.family, to->remote.ip.family);
 	assert_true(to->remote.port > 0);
 	if (h->sent_count == h->sent_room) {
@@ -95,7 +107,7 @@ unsigned harness_trunk(struct harness *h, const char *name, const char *const *e
 		t->prefixes[t->prefix_count++] = prefix_of(*sources);
 	assert_int_equal(trunks_add(h->tables->trunks, t, &h->trunk_slot[i]), 0);
 	for (; endpoints && *endpoints; endpoints++) {
-		struct endpoint_config e = { .addr = addr_of(*endpoints), .priority = t->endpoint_count, .weight = 1,
+		struct endpoint_config e = { .addr = addr_of(*endpoints), .transport = is_tcp(*endpoints) ? TRANSPORT_TCP : TRANSPORT_UDP, .priority = t->endpoint_count, .weight = 1,
 					     .trunk_slot = h->trunk_slot[i] };
 
 		e.id = endpoint_id(t->id, &e.addr, e.transport);
@@ -163,8 +175,10 @@ void harness_start(struct harness *h, const struct harness_options *options)
 	static const struct tables_limits limits = { 1, 100, 100, 8, HARNESS_TRUNKS, HARNESS_ENDPOINTS };
 	static const char *const caller_sources[] = { "10.1.0.0/24", "fd01::/64", NULL };
 	static const struct {
-		const char *name, *endpoints[2], *sources[2];
-	} targets[] = { { "a", { A }, { "10.2.0.0/24" } }, { "b", { B }, { "10.3.0.0/24" } }, { "c", { C }, { "10.4.0.0/24" } } };
+		const char *name, *endpoints[2], *tcp_endpoints[2], *sources[2];
+	} targets[] = { { "a", { A }, { "tcp:" A }, { "10.2.0.0/24" } },
+			{ "b", { B }, { "tcp:" B }, { "10.3.0.0/24" } },
+			{ "c", { C }, { "tcp:" C }, { "10.4.0.0/24" } } };
 	static const struct harness_options none;
 
 	if (!options)
@@ -176,7 +190,7 @@ void harness_start(struct harness *h, const struct harness_options *options)
 	h->knobs = profile_knobs_default();
 	harness_trunk(h, "caller", NULL, caller_sources);
 	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++)
-		harness_trunk(h, targets[i].name, targets[i].endpoints, targets[i].sources);
+		harness_trunk(h, targets[i].name, options->tcp_targets ? targets[i].tcp_endpoints : targets[i].endpoints, targets[i].sources);
 	assert_int_equal(profiles_add(h->tables->profiles, compile(h), &h->profile_slot), 0);
 	assert_int_equal(numbers_set_prefix(h->tables->numbers, number_of("44"), h->profile_slot), 0);
 	harness_publish(h);
@@ -191,8 +205,9 @@ void harness_start(struct harness *h, const struct harness_options *options)
 		.targets = h->targets,
 		.outbox = { outbox_reserve, outbox_commit, h },
 		.record = record,
-		.listeners = { { addr_of(US), TRANSPORT_UDP }, { addr_of(US6), TRANSPORT_UDP } },
-		.listener_count = 2,
+		.listeners = { { addr_of(US), TRANSPORT_UDP }, { addr_of(US6), TRANSPORT_UDP },
+			       { addr_of(US), TRANSPORT_TCP }, { addr_of(US6), TRANSPORT_TCP } },
+		.listener_count = 4,
 		.branch_key = { 3, 4 },
 		.token_keys = { .key = { { 5, 6 } }, .present = { true } },
 		.node = 7,

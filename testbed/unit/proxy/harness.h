@@ -5,6 +5,8 @@
  *
  *   caller 10.1.0.1, fd01::1 --- 10.0.0.1, fd00::1 (us) --- a 10.2.0.1, b 10.3.0.1, c 10.4.0.1 (failover, in this order)
  *
+ * We are there by UDP and by TCP.
+ *
  * Every message handed in and every message caught lies in a malloc buffer of just its size, and what was handed in is freed before the
  * test goes on: AddressSanitizer sees each byte too far and each pointer kept. */
 
@@ -40,6 +42,7 @@ struct harness_options {
 	uint32_t max_transactions, max_calls, message_mb; /* 0: plenty. message_mb 0 too; tiny_memory asks for the least */
 	bool tiny_memory;
 	bool silent_to_unknown;
+	bool tcp_targets; /* a, b and c take calls by TCP */
 	const char *server_name;
 };
 
@@ -91,7 +94,10 @@ void harness_publish(struct harness *h);
 /* Endpoints: one or more of ADDRESS:PORT; sources: prefixes. Returns its index in h->trunk. */
 unsigned harness_trunk(struct harness *h, const char *name, const char *const *endpoints, const char *const *sources);
 
+/* Where a message comes from or goes to, as text: ADDRESS:PORT, by UDP; tcp:ADDRESS:PORT, by the connection whose other end that is. */
 struct ip_port addr_of(const char *text);
+bool is_tcp(const char *text);
+uint64_t connection_of(const char *text);
 
 /* ---- time */
 void wait_ms(struct harness *h, uint64_t ms);
@@ -135,6 +141,8 @@ const struct sent *expect_request(struct harness *h, const char *method, const c
 const struct sent *expect_response(struct harness *h, unsigned status, const char *to);
 void expect_nothing(struct harness *h);
 
+/* By a stream it goes on the connection to there, or, where it names none, to that address. */
+bool sent_to(const struct sent *s, const char *to);
 bool sent_has(const struct sent *s, const char *text);
 bool sent_equal(const struct sent *a, const struct sent *b);
 /* The value of its n-th header line of that name (from 0), NUL-terminated; "" where there is none. Static storage, used in turn. */

@@ -6,7 +6,8 @@
 
 void send_bytes(struct harness *h, const char *source, const char *to, const void *data, uint32_t len)
 {
-	struct flow from = { .remote = addr_of(source), .local = addr_of(to), .transport = TRANSPORT_UDP };
+	struct flow from = { .remote = addr_of(source), .local = addr_of(to), .transport = is_tcp(source) ? TRANSPORT_TCP : TRANSPORT_UDP,
+			     .connection = connection_of(source) };
 	uint8_t *exact = malloc(len ? len : 1);
 
 	memcpy(exact, data, len);
@@ -16,7 +17,7 @@ void send_bytes(struct harness *h, const char *source, const char *to, const voi
 
 void send_text(struct harness *h, const char *source, const char *text)
 {
-	send_bytes(h, source, source[0] == '[' ? US6 : US, text, (uint32_t)strlen(text));
+	send_bytes(h, source, addr_of(source).ip.family == IP_V6 ? US6 : US, text, (uint32_t)strlen(text));
 }
 
 static const char *or_else(const char *text, const char *otherwise)
@@ -99,9 +100,9 @@ char *answer_text(const struct sent *request, unsigned status, const char *to_ta
 
 void answer(struct harness *h, const struct sent *request, unsigned status, const char *to_tag, const char *headers)
 {
-	char source[IP_PORT_TEXT_MAX];
+	char source[IP_PORT_TEXT_MAX + 4] = "tcp:";
 
-	ip_port_format(&request->to.remote, source);
+	ip_port_format(&request->to.remote, source + (request->to.transport == TRANSPORT_TCP ? strlen("tcp:") : 0));
 	send_text(h, source, answer_text(request, status, to_tag, headers));
 }
 
@@ -118,9 +119,17 @@ struct sip_message *sent_view(const struct sent *s)
 	return m;
 }
 
-static const struct sent *expect(struct harness *h, const char *what, const char *to)
+bool sent_to(const struct sent *s, const char *to)
 {
 	struct ip_port addr = addr_of(to);
+
+	if ((s->to.transport == TRANSPORT_TCP) != is_tcp(to))
+		return false;
+	return s->to.connection ? s->to.connection == connection_of(to) : ip_port_eq(&s->to.remote, &addr);
+}
+
+static const struct sent *expect(struct harness *h, const char *what, const char *to)
+{
 	const struct sent *s;
 	char text[IP_PORT_TEXT_MAX];
 
@@ -128,7 +137,7 @@ static const struct sent *expect(struct harness *h, const char *what, const char
 		fail_msg("wanted %s to %s, but nothing was sent", what, to);
 	s = h->sent[h->sent_read++];
 	ip_port_format(&s->to.remote, text);
-	if (!ip_port_eq(&s->to.remote, &addr))
+	if (!sent_to(s, to))
 		fail_msg("wanted %s to %s, sent to %s:\n%.*s", what, to, text, (int)s->len, (const char *)s->data);
 	return s;
 }
@@ -232,7 +241,8 @@ void dialog_open(struct harness *h, const struct request *r, const char *target,
 	if (target_contact)
 		snprintf(d->target_contact, sizeof(d->target_contact), "%s", target_contact);
 	else
-		snprintf(d->target_contact, sizeof(d->target_contact), "<sip:target@%s>", target);
+		snprintf(d->target_contact, sizeof(d->target_contact), "<sip:target@%s%s>", is_tcp(target) ? target + 4 : target,
+			 is_tcp(target) ? ";transport=tcp" : "");
 	snprintf(d->caller_contact, sizeof(d->caller_contact), "%s", or_else(d->invite.contact, "<sip:caller@10.1.0.1:5060>"));
 	snprintf(headers, sizeof(headers), "Contact: %s\r\n", d->target_contact);
 	request_send(h, &d->invite);
@@ -277,7 +287,8 @@ void dialog_send(struct harness *h, const struct dialog *d, enum token_side side
 		.source = source,
 	};
 
-	snprintf(own_via, sizeof(own_via), "SIP/2.0/UDP %s;rport;branch=z9hG4bKd%u", source, ++fresh);
+	snprintf(own_via, sizeof(own_via), "SIP/2.0/%s %s;rport;branch=z9hG4bKd%u", is_tcp(source) ? "TCP" : "UDP",
+		 is_tcp(source) ? source + 4 : source, ++fresh);
 	request_send(h, &r);
 }
 
