@@ -1,0 +1,623 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Over TCP, and between TCP and UDP: what RFC 3261 §17, §18 and RFC 5658 have to say of reliable transports and of a change of transport. */
+#include "script.h"
+
+#define TCP_CALLER  "tcp:10.1.0.1:41000"
+#define TCP_VIA	    "SIP/2.0/TCP 10.1.0.1:5060;branch=z9hG4bK1"
+#define TCP_CONTACT "<sip:caller@10.1.0.1:5060;transport=tcp>"
+
+static const struct harness_options to_tcp = { .tcp_targets = true };
+static const struct request by_tcp = { .source = TCP_CALLER, .via = TCP_VIA, .contact = TCP_CONTACT };
+static const struct request options_by_tcp = { .method = "OPTIONS", .source = TCP_CALLER, .via = TCP_VIA };
+
+static void port_is(const struct sent *s, uint16_t port)
+{
+	if (s->to.remote.port != port)
+		fail_msg("it goes to port %u, not %u", s->to.remote.port, port);
+}
+
+/* ---- §18.1, §18.2 */
+
+static void via_names_the_transport(void)
+{
+	stage_again(&to_tcp);
+	expect_true(!strncmp(sent_header(invite(), "Via", 0), "SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bK", 40), "TCP, and our TCP listener");
+}
+
+static void via_names_udp_behind_tcp(void)
+{
+	expect_true(!strncmp(sent_header(invite_as(&by_tcp), "Via", 0), "SIP/2.0/UDP 10.0.0.1:5060;branch=z9hG4bK", 40), "UDP, and our UDP listener");
+}
+
+static void response_on_its_connection(void)
+{
+	ask_as(&by_tcp);
+	up(100);
+	out("INVITE", A);
+	reply(A, 180);
+	up(180);
+	reply(A, 486);
+	up(486);
+	out("ACK", A);
+	ack();
+	quiet();
+}
+
+static void response_by_sent_by_port(void)
+{
+	ask(.source = TCP_CALLER, .via = "SIP/2.0/TCP 10.1.0.1:5077;rport;branch=z9hG4bK1");
+	port_is(up(100), 5077);
+	out("INVITE", A);
+}
+
+static void response_by_default_port(void)
+{
+	ask(.source = TCP_CALLER, .via = "SIP/2.0/TCP pbx.example;branch=z9hG4bK1");
+	port_is(up(100), 5060);
+	out("INVITE", A);
+}
+
+static void refusal_on_its_connection(void)
+{
+	ask(.source = TCP_CALLER, .via = TCP_VIA, .uri = "sip:+33123456789@10.0.0.1");
+	up(404);
+	quiet();
+}
+
+static void length_for_a_stream(void)
+{
+	stage_again(&to_tcp);
+	raw(CALLER, edited(request_text(&(struct request){ .body = "v=0\r\n" }), "Content-Length: 5\r\n", ""));
+	answer_to(100, CALLER);
+	is(out("INVITE", TCP_A), "Content-Length", "5");
+}
+
+static void length_for_a_stream_upwards(void)
+{
+	invite_as(&by_tcp);
+	raw(A, edited(reply_text(A, 180, NULL), "Content-Length: 0\r\n", ""));
+	is(up(180), "Content-Length", "0");
+	raw(A, edited(reply_text(A, 486, NULL), "Content-Length: 0\r\n", ""));
+	is(up(486), "Content-Length", "0");
+}
+
+/* ---- §17 */
+
+static void no_timer_a(void)
+{
+	stage_again(&to_tcp);
+	clocks_off();
+	only_a();
+	invite();
+	later(31999);
+	quiet();
+	later(1); /* B */
+	up(408);
+	quiet();
+}
+
+static void no_timer_e(void)
+{
+	stage_again(&to_tcp);
+	clocks_off();
+	ask(.method = "OPTIONS");
+	out("OPTIONS", TCP_A);
+	later(4000);
+	up(100); /* RFC 4320 §4.1 */
+	later(29000);
+	quiet();
+	all_gone();
+}
+
+static void no_timer_e_of_cancel(void)
+{
+	stage_again(&to_tcp);
+	invite();
+	reply(TCP_A, 180);
+	up(180);
+	cancel();
+	up(200);
+	out("CANCEL", TCP_A);
+	later(31000);
+	quiet();
+	reply(TCP_A, 487);
+	out("ACK", TCP_A);
+	up(487);
+}
+
+static void no_timer_d(void)
+{
+	stage_again(&to_tcp);
+	invite();
+	reply(TCP_A, 486);
+	out("ACK", TCP_A);
+	up(486);
+	ack();
+	later(5000); /* I, on the caller's side */
+	all_gone();
+}
+
+static void no_timer_g(void)
+{
+	invite_as(&by_tcp);
+	reply(A, 486);
+	out("ACK", A);
+	up(486);
+	later(31999);
+	quiet();
+}
+
+static void timer_h(void)
+{
+	struct proxy_gauges g;
+
+	no_timer_g();
+	proxy_gauges(stage.proxy, &g);
+	expect_true(g.server_transactions == 1, "it waits for its ACK");
+	later(1);
+	proxy_gauges(stage.proxy, &g);
+	expect_true(g.server_transactions == 0, "it has given up");
+}
+
+static void no_timer_i(void)
+{
+	struct proxy_gauges g;
+
+	invite_as(&by_tcp);
+	reply(A, 486);
+	out("ACK", A);
+	up(486);
+	ack();
+	later(1);
+	proxy_gauges(stage.proxy, &g);
+	expect_true(g.server_transactions == 0, "over with its ACK");
+	quiet();
+}
+
+static void no_timers_j_k(void)
+{
+	stage_again(&to_tcp);
+	ask_as(&options_by_tcp);
+	out("OPTIONS", TCP_A);
+	reply(TCP_A, 200);
+	up(200);
+	later(1);
+	all_gone();
+}
+
+static void timer_k_behind_tcp(void)
+{
+	struct proxy_gauges g;
+
+	ask_as(&options_by_tcp);
+	out("OPTIONS", A);
+	reply(A, 200);
+	up(200);
+	later(4999);
+	proxy_gauges(stage.proxy, &g);
+	expect_true(g.client_transactions == 1 && !g.server_transactions, "K on the side of UDP alone");
+	later(1);
+	all_gone();
+}
+
+static void timers_l_m(void)
+{
+	stage_again(&to_tcp);
+	invite_as(&by_tcp);
+	reply(TCP_A, 200);
+	up(200);
+	later(31000);
+	reply(TCP_A, 200);
+	up(200);
+	later(1000);
+	reply(TCP_A, 200);
+	quiet();
+}
+
+static void hundred_as_by_udp(void)
+{
+	stage_again(&to_tcp);
+	ask_as(&by_tcp);
+	up(100);
+	out("INVITE", TCP_A);
+	quiet();
+}
+
+static void undelivered_moves_on(void)
+{
+	const struct sent *s;
+
+	stage_again(&to_tcp);
+	s = invite();
+	undelivered(s);
+	out("INVITE", TCP_B);
+	counted(COUNTER_attempt_transport_error, 1);
+	counted(COUNTER_requests_undelivered, 1);
+	reply(TCP_B, 200);
+	up(200);
+	quiet();
+}
+
+static void refused_at_once_moves_on(void)
+{
+	stage_again(&to_tcp);
+	stage.unreachable = TCP_A;
+	ask(0);
+	up(100);
+	out("INVITE", TCP_B);
+	quiet();
+}
+
+/* ---- RFC 5658 */
+
+static void one_record_route_by_tcp(void)
+{
+	const struct sent *s;
+
+	stage_again(&to_tcp);
+	s = invite_as(&by_tcp);
+	lines(s, "Record-Route", 1);
+	expect_true(strstr(sent_header(s, "Record-Route", 0), "@10.0.0.1:5060;transport=tcp;lr>") != NULL, "it says TCP");
+}
+
+static void two_record_routes_to_tcp(void)
+{
+	const struct sent *s;
+
+	stage_again(&to_tcp);
+	s = invite();
+	lines(s, "Record-Route", 2);
+	expect_true(strstr(sent_header(s, "Record-Route", 0), "@10.0.0.1:5060;transport=tcp;lr>") != NULL, "the target's side on top");
+	expect_true(strstr(sent_header(s, "Record-Route", 1), "@10.0.0.1:5060;lr>") != NULL, "the caller's below");
+}
+
+static void two_record_routes_from_tcp(void)
+{
+	const struct sent *s = invite_as(&by_tcp);
+
+	lines(s, "Record-Route", 2);
+	expect_true(strstr(sent_header(s, "Record-Route", 0), "@10.0.0.1:5060;lr>") != NULL, "the target's side on top");
+	expect_true(strstr(sent_header(s, "Record-Route", 1), "@10.0.0.1:5060;transport=tcp;lr>") != NULL, "the caller's below");
+}
+
+/* ---- whole calls: requests within them from both sides */
+
+/* caller and target as to_udp, to_tcp ... has set them up; the call is up, its ACK was taken. */
+static void exchange(const struct dialog *d, enum token_side side, const char *method)
+{
+	const char *source = d->invite.source ? d->invite.source : CALLER;
+	const char *here = side == TOKEN_FROM_CALLER ? source : d->target, *there = side == TOKEN_FROM_CALLER ? d->target : source;
+	const struct sent *s;
+
+	say(d, side, method);
+	if (!strcmp(method, "INVITE") && (is_tcp(here) || is_tcp(there)))
+		answer_to(100, here);
+	s = out(method, there);
+	lines(s, "Route", 0);
+	if (strncmp(sent_header(s, "Via", 0), is_tcp(there) ? "SIP/2.0/TCP 10.0.0.1" : "SIP/2.0/UDP 10.0.0.1", 20))
+		fail_msg("%s to %s has Via %s", method, there, sent_header(s, "Via", 0));
+	if (!strcmp(method, "ACK"))
+		return;
+	answer(&stage, s, 200, NULL, NULL);
+	answer_to(200, here);
+	quiet();
+}
+
+static void whole_call(const struct request *r, const char *target, enum token_side hangs_up)
+{
+	struct dialog d;
+
+	quiet();
+	dialog_open(&stage, r, target, NULL, &d);
+	lines(out("ACK", target), "Route", 0);
+	exchange(&d, TOKEN_FROM_CALLER, "INVITE");
+	exchange(&d, TOKEN_FROM_CALLER, "ACK");
+	exchange(&d, TOKEN_FROM_TARGET, "INVITE");
+	exchange(&d, TOKEN_FROM_TARGET, "ACK");
+	exchange(&d, TOKEN_FROM_TARGET, "INFO");
+	exchange(&d, TOKEN_FROM_CALLER, "UPDATE");
+	exchange(&d, hangs_up, "BYE");
+	counted(COUNTER_calls_ended, 1);
+	later(32000);
+	all_gone();
+}
+
+static void tcp_to_udp(void)
+{
+	whole_call(&by_tcp, A, TOKEN_FROM_CALLER);
+}
+
+static void tcp_to_udp_target_hangs_up(void)
+{
+	whole_call(&by_tcp, A, TOKEN_FROM_TARGET);
+}
+
+static void udp_to_tcp(void)
+{
+	stage_again(&to_tcp);
+	whole_call(NULL, TCP_A, TOKEN_FROM_CALLER);
+}
+
+static void udp_to_tcp_target_hangs_up(void)
+{
+	stage_again(&to_tcp);
+	whole_call(NULL, TCP_A, TOKEN_FROM_TARGET);
+}
+
+static void tcp_to_tcp(void)
+{
+	stage_again(&to_tcp);
+	whole_call(&by_tcp, TCP_A, TOKEN_FROM_CALLER);
+}
+
+static void tcp_to_tcp_target_hangs_up(void)
+{
+	stage_again(&to_tcp);
+	whole_call(&by_tcp, TCP_A, TOKEN_FROM_TARGET);
+}
+
+static void call_from_tcp(struct dialog *d, const struct request *r)
+{
+	quiet();
+	dialog_open(&stage, r, A, NULL, d);
+	out("ACK", A);
+}
+
+static void contact_without_transport(void)
+{
+	static const struct request r = { .source = TCP_CALLER, .via = TCP_VIA };
+	struct dialog d;
+
+	call_from_tcp(&d, &r);
+	exchange(&d, TOKEN_FROM_TARGET, "BYE");
+}
+
+static void caller_behind_a_nat(void)
+{
+	static const struct request r = { .source = TCP_CALLER, .via = TCP_VIA, .contact = "<sip:caller@192.168.1.2:5060;transport=tcp>" };
+	struct dialog d;
+
+	call_from_tcp(&d, &r);
+	exchange(&d, TOKEN_FROM_TARGET, "BYE");
+}
+
+static void connection_else_contact(void)
+{
+	struct dialog d;
+	const struct sent *s;
+
+	call_from_tcp(&d, &by_tcp);
+	say(&d, TOKEN_FROM_TARGET, "INFO");
+	s = out("INFO", TCP_CALLER);
+	port_is(s, 5060);
+	expect_true(s->to.connection == connection_of(TCP_CALLER), "its connection");
+	okay(s);
+	answer_to(200, A);
+}
+
+static void another_connection(void)
+{
+	struct dialog d;
+
+	call_from_tcp(&d, &by_tcp);
+	d.invite.source = "tcp:10.1.0.1:41001";
+	exchange(&d, TOKEN_FROM_CALLER, "INFO");
+	exchange(&d, TOKEN_FROM_TARGET, "BYE");
+}
+
+static void ours_to_their_contact(void)
+{
+	struct dialog d;
+
+	quiet();
+	dialog_open(&stage, &by_tcp, A, "<sip:target@10.2.0.1:5090;transport=tcp>", &d);
+	out("ACK", "tcp:10.2.0.1:5090");
+	say(&d, TOKEN_FROM_CALLER, "BYE");
+	okay(out("BYE", "tcp:10.2.0.1:5090"));
+	answer_to(200, TCP_CALLER);
+}
+
+/* ---- a transaction where a stream takes part */
+
+static void sent_again_by_us(void)
+{
+	uint64_t at[3];
+	struct dialog d;
+
+	call_from_tcp(&d, &by_tcp);
+	say(&d, TOKEN_FROM_CALLER, "INFO");
+	out("INFO", A);
+	times_of("INFO", A, 3, at);
+	expect_true(at[0] == 500 && at[1] == 1500 && at[2] == 3500, "timer E");
+	later(40000);
+	drain_out("INFO", A);
+	quiet(); /* RFC 4320: no 408 */
+}
+
+static void retransmission_absorbed(void)
+{
+	struct dialog d;
+	const struct sent *s, *first;
+
+	stage_again(&to_tcp);
+	call_up(&d);
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "BYE", 9, "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bKbye");
+	s = out("BYE", TCP_A);
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "BYE", 9, "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bKbye");
+	quiet();
+	okay(s);
+	first = answer_to(200, CALLER);
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "BYE", 9, "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bKbye");
+	expect_true(sent_equal(first, answer_to(200, CALLER)), "the same answer again");
+	quiet();
+	counted(COUNTER_calls_ended, 1);
+}
+
+static void reinvite_trying_again(void)
+{
+	struct dialog d;
+
+	stage_again(&to_tcp);
+	call_up(&d);
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "INVITE", 9, "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bKre");
+	answer_to(100, CALLER);
+	out("INVITE", TCP_A);
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "INVITE", 9, "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bKre");
+	answer_to(100, CALLER);
+	quiet();
+}
+
+static const struct sent *reinvite(struct dialog *d)
+{
+	call_from_tcp(d, &by_tcp);
+	dialog_send(&stage, d, TOKEN_FROM_CALLER, "INVITE", 9, "SIP/2.0/TCP 10.1.0.1:5060;branch=z9hG4bKre");
+	answer_to(100, TCP_CALLER);
+	return out("INVITE", A);
+}
+
+static void reinvite_refused(void)
+{
+	struct dialog d;
+	const struct sent *s = reinvite(&d);
+
+	answer(&stage, s, 488, NULL, NULL);
+	answer_to(488, TCP_CALLER);
+	out("ACK", A);
+	answer(&stage, s, 488, NULL, NULL);
+	out("ACK", A);
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "ACK", 9, "SIP/2.0/TCP 10.1.0.1:5060;branch=z9hG4bKre");
+	quiet(); /* ends here: we have acknowledged it */
+	counted(COUNTER_acks_absorbed, 1);
+}
+
+static void reinvite_cancelled(void)
+{
+	struct dialog d;
+	const struct sent *s = reinvite(&d), *c;
+
+	answer(&stage, s, 180, NULL, NULL);
+	answer_to(180, TCP_CALLER);
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "CANCEL", 9, "SIP/2.0/TCP 10.1.0.1:5060;branch=z9hG4bKre");
+	answer_to(200, TCP_CALLER);
+	c = out("CANCEL", A);
+	expect_true(!strcmp(branch_of(s, 0), branch_of(c, 0)), "the branch of its INVITE");
+	later(500);
+	out("CANCEL", A); /* timer E */
+	okay(c);
+	later(5000);
+	quiet();
+	answer(&stage, s, 487, NULL, NULL);
+	answer_to(487, TCP_CALLER);
+	out("ACK", A);
+}
+
+static void reinvite_cancelled_early(void)
+{
+	struct dialog d;
+	const struct sent *s = reinvite(&d);
+
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "CANCEL", 9, "SIP/2.0/TCP 10.1.0.1:5060;branch=z9hG4bKre");
+	answer_to(200, TCP_CALLER);
+	answer_to(487, TCP_CALLER);
+	later(1000);
+	quiet();
+	answer(&stage, s, 180, NULL, NULL);
+	out("CANCEL", A);
+}
+
+static void reinvite_never_answered(void)
+{
+	struct dialog d;
+	const struct sent *s = reinvite(&d);
+
+	answer(&stage, s, 180, NULL, NULL);
+	answer_to(180, TCP_CALLER);
+	later(185000); /* C */
+	out("CANCEL", A);
+	later(32000);
+	drain_out("CANCEL", A);
+	answer_to(487, TCP_CALLER);
+}
+
+static void reinvite_timed_out(void)
+{
+	struct dialog d;
+
+	reinvite(&d);
+	later(32000);
+	drain_out("INVITE", A);
+	answer_to(408, TCP_CALLER);
+	quiet();
+}
+
+static void undelivered_within(void)
+{
+	struct dialog d;
+
+	stage_again(&to_tcp);
+	call_up(&d);
+	say(&d, TOKEN_FROM_CALLER, "INFO");
+	undelivered(out("INFO", TCP_A));
+	answer_to(500, CALLER);
+	quiet();
+}
+
+static void datagrams_need_none(void)
+{
+	struct proxy_gauges before, after;
+	struct dialog d;
+
+	call_up(&d);
+	proxy_gauges(stage.proxy, &before);
+	say(&d, TOKEN_FROM_CALLER, "INFO");
+	out("INFO", A);
+	proxy_gauges(stage.proxy, &after);
+	expect_true(before.client_transactions == after.client_transactions, "no transaction");
+}
+
+LAW_BOOK(streams,
+	LAW("rfc3261", via_names_the_transport, "§18.1.1: the Via of a request that leaves by TCP says so, and names a TCP listener"),
+	LAW("rfc3261", via_names_udp_behind_tcp, "§18.1.1: that of one that came by TCP and leaves by UDP names UDP"),
+	LAW("rfc3261", response_on_its_connection, "§18.2.2: responses go on the connection that their request came by"),
+	LAW("rfc3261", response_by_sent_by_port, "§18.2.2: where that is gone, to the source at the port of sent-by, whatever rport says"),
+	LAW("rfc3261", response_by_default_port, "§18.2.2: at 5060 where sent-by has no port"),
+	LAW("rfc3261", refusal_on_its_connection, "§18.2.2: answers without a transaction too"),
+	LAW("rfc3261", length_for_a_stream, "§18.3: a request without Content-Length gets one where it leaves by a stream"),
+	LAW("rfc3261", length_for_a_stream_upwards, "§18.3: so does a response"),
+	LAW("rfc3261", no_timer_a, "§17.1.1.2: no timer A over TCP; timer B all the same"),
+	LAW("rfc3261", no_timer_e, "§17.1.2.2: no timer E over TCP; timer F all the same"),
+	LAW("rfc3261", no_timer_e_of_cancel, "§17.1.2.2: nor for a CANCEL"),
+	LAW("rfc3261", no_timer_d, "§17.1.1.2: timer D is zero over TCP"),
+	LAW("rfc3261", no_timer_g, "§17.2.1: no timer G over TCP"),
+	LAW("rfc3261", timer_h, "§17.2.1: timer H is there for any transport"),
+	LAW("rfc3261", no_timer_i, "§17.2.1: timer I is zero over TCP"),
+	LAW("rfc3261", no_timers_j_k, "§17.1.2.2, §17.2.2: timers J and K are zero over TCP"),
+	LAW("rfc3261", timer_k_behind_tcp, "§17.1.2.2: each side's timers are those of its own transport"),
+	LAW("rfc6026", timers_l_m, "§8.4, §8.5: timers L and M are 64*T1 for any transport"),
+	LAW("rfc3261", hundred_as_by_udp, "§17.2.1: 100 goes out at once over TCP too"),
+	LAW("rfc3261", undelivered_moves_on, "§16.9: a connection that could not be opened, or broke without an answer, moves the call on"),
+	LAW("rfc3261", refused_at_once_moves_on, "§16.9: so does one that refuses at once"),
+	LAW("rfc5658", one_record_route_by_tcp, "§4: one Record-Route, with its transport, where both sides come by TCP"),
+	LAW("rfc5658", two_record_routes_to_tcp, "§5: two where the call leaves by TCP, the outgoing side's on top"),
+	LAW("rfc5658", two_record_routes_from_tcp, "§5: two where the call came by TCP, the outgoing side's on top"),
+	LAW("rfc5658", tcp_to_udp, "§5: every request of a call from TCP to UDP finds its way, both Routes gone"),
+	LAW("rfc5658", tcp_to_udp_target_hangs_up, "§5: a BYE from the target's side too"),
+	LAW("rfc5658", udp_to_tcp, "§5: every request of a call from UDP to TCP finds its way, both Routes gone"),
+	LAW("rfc5658", udp_to_tcp_target_hangs_up, "§5: a BYE from the target's side too, by its own transport"),
+	LAW("rfc3261", tcp_to_tcp, "§16.12: every request of a call over TCP alone finds its way"),
+	LAW("rfc3261", tcp_to_tcp_target_hangs_up, "§16.12: a BYE from the target's side too"),
+	LAW("design", contact_without_transport, "a caller that came by TCP is met there, also where its Contact names no transport"),
+	LAW("design", caller_behind_a_nat, "a caller behind a NAT is met on its connection"),
+	LAW("design", connection_else_contact, "a request goes to the caller on its connection, and to its Contact where that is gone"),
+	LAW("design", another_connection, "a caller that speaks by a new connection is met there"),
+	LAW("rfc3263", ours_to_their_contact, "§4.1: the transport is that of the next hop's URI"),
+	LAW("design", sent_again_by_us, "a request that came by TCP and left by UDP is sent again by us, for want of anybody else"),
+	LAW("design", retransmission_absorbed, "one that came by UDP and left by TCP is sent once, and answered as often as it comes"),
+	LAW("design", reinvite_trying_again, "its 100 is made again"),
+	LAW("design", reinvite_refused, "a re-INVITE's refusal is acknowledged hop by hop"),
+	LAW("rfc3261", reinvite_cancelled, "§9.1: a re-INVITE's CANCEL follows it, and is sent again over UDP"),
+	LAW("rfc3261", reinvite_cancelled_early, "§9.1: but not before a provisional response"),
+	LAW("rfc3261", reinvite_never_answered, "§16.8: timer C ends a re-INVITE that only rings"),
+	LAW("rfc3261", reinvite_timed_out, "§16.7: one that nobody answers gets 408"),
+	LAW("rfc3261", undelivered_within, "§16.9: what a broken connection took within a dialog is answered with 500"),
+	LAW("rfc3261", datagrams_need_none, "§16.11: from UDP to UDP no transaction is made"));
