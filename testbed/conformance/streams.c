@@ -147,7 +147,7 @@ static void no_timer_g(void)
 	quiet();
 }
 
-static void timer_h(void)
+static void timer_h_by_tcp(void)
 {
 	struct proxy_gauges g;
 
@@ -453,7 +453,7 @@ static void retransmission_absorbed(void)
 	counted(COUNTER_calls_ended, 1);
 }
 
-static void reinvite_trying_again(void)
+static void relayed_reinvite_trying_again(void)
 {
 	struct dialog d;
 
@@ -475,7 +475,7 @@ static const struct sent *reinvite(struct dialog *d)
 	return out("INVITE", A);
 }
 
-static void reinvite_refused(void)
+static void relayed_reinvite_refused(void)
 {
 	struct dialog d;
 	const struct sent *s = reinvite(&d);
@@ -490,7 +490,7 @@ static void reinvite_refused(void)
 	counted(COUNTER_acks_absorbed, 1);
 }
 
-static void reinvite_cancelled(void)
+static void relayed_reinvite_cancelled(void)
 {
 	struct dialog d;
 	const struct sent *s = reinvite(&d), *c;
@@ -511,7 +511,7 @@ static void reinvite_cancelled(void)
 	out("ACK", A);
 }
 
-static void reinvite_cancelled_early(void)
+static void relayed_reinvite_cancelled_early(void)
 {
 	struct dialog d;
 	const struct sent *s = reinvite(&d);
@@ -525,7 +525,7 @@ static void reinvite_cancelled_early(void)
 	out("CANCEL", A);
 }
 
-static void reinvite_never_answered(void)
+static void relayed_reinvite_never_answered(void)
 {
 	struct dialog d;
 	const struct sent *s = reinvite(&d);
@@ -539,7 +539,7 @@ static void reinvite_never_answered(void)
 	answer_to(487, TCP_CALLER);
 }
 
-static void reinvite_timed_out(void)
+static void relayed_reinvite_timed_out(void)
 {
 	struct dialog d;
 
@@ -589,7 +589,7 @@ LAW_BOOK(streams,
 	LAW("rfc3261", no_timer_e_of_cancel, "§17.1.2.2: nor for a CANCEL"),
 	LAW("rfc3261", no_timer_d, "§17.1.1.2: timer D is zero over TCP"),
 	LAW("rfc3261", no_timer_g, "§17.2.1: no timer G over TCP"),
-	LAW("rfc3261", timer_h, "§17.2.1: timer H is there for any transport"),
+	LAW("rfc3261", timer_h_by_tcp, "§17.2.1: timer H is there for any transport"),
 	LAW("rfc3261", no_timer_i, "§17.2.1: timer I is zero over TCP"),
 	LAW("rfc3261", no_timers_j_k, "§17.1.2.2, §17.2.2: timers J and K are zero over TCP"),
 	LAW("rfc3261", timer_k_behind_tcp, "§17.1.2.2: each side's timers are those of its own transport"),
@@ -613,11 +613,11 @@ LAW_BOOK(streams,
 	LAW("rfc3263", ours_to_their_contact, "§4.1: the transport is that of the next hop's URI"),
 	LAW("design", sent_again_by_us, "a request that came by TCP and left by UDP is sent again by us, for want of anybody else"),
 	LAW("design", retransmission_absorbed, "one that came by UDP and left by TCP is sent once, and answered as often as it comes"),
-	LAW("design", reinvite_trying_again, "its 100 is made again"),
-	LAW("design", reinvite_refused, "a re-INVITE's refusal is acknowledged hop by hop"),
-	LAW("rfc3261", reinvite_cancelled, "§9.1: a re-INVITE's CANCEL follows it, and is sent again over UDP"),
-	LAW("rfc3261", reinvite_cancelled_early, "§9.1: but not before a provisional response"),
-	LAW("rfc3261", reinvite_never_answered, "§16.8: timer C ends a re-INVITE that only rings"),
-	LAW("rfc3261", reinvite_timed_out, "§16.7: one that nobody answers gets 408"),
+	LAW("design", relayed_reinvite_trying_again, "its 100 is made again"),
+	LAW("design", relayed_reinvite_refused, "a re-INVITE's refusal is acknowledged hop by hop"),
+	LAW("rfc3261", relayed_reinvite_cancelled, "§9.1: a re-INVITE's CANCEL follows it, and is sent again over UDP"),
+	LAW("rfc3261", relayed_reinvite_cancelled_early, "§9.1: but not before a provisional response"),
+	LAW("rfc3261", relayed_reinvite_never_answered, "§16.8: timer C ends a re-INVITE that only rings"),
+	LAW("rfc3261", relayed_reinvite_timed_out, "§16.7: one that nobody answers gets 408"),
 	LAW("rfc3261", undelivered_within, "§16.9: what a broken connection took within a dialog is answered with 500"),
 	LAW("rfc3261", datagrams_need_none, "§16.11: from UDP to UDP no transaction is made"));
