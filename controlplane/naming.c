@@ -12,6 +12,7 @@
 #include "resolve/resolver.h"
 #include "resolve/rfc3263.h"
 #include "routing.h"
+#include "sip/via.h"
 
 #define WAIT_MS	    1000
 #define TOGETHER_MS 20	 /* answers that come one after the other are one publication */
@@ -74,7 +75,8 @@ struct naming *naming_new(const struct naming_setup *setup, char *error)
 	}
 	snprintf(kept, sizeof(kept), "%s.names", setup->config->state_file);
 	for (unsigned i = 0; i < config->listener_count; i++)
-		resolver.families |= config->listeners[i].addr.ip.family == IP_V4 ? LOCATE_IPV4 : LOCATE_IPV6;
+		resolver.listeners |= (config->listeners[i].addr.ip.family == IP_V4 ? LOCATE_IPV4 : LOCATE_IPV6) |
+				      (config->listeners[i].transport == TRANSPORT_TCP ? LOCATE_TCP : 0);
 	n->setup = *setup;
 	n->publish = event_new(setup->base, -1, 0, on_publish, n);
 	if (!n->publish)

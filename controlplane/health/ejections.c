@@ -72,7 +72,7 @@ void ejection_text(const struct endpoint_live *live, char out[EJECTION_TEXT_MAX]
 		snprintf(last, sizeof(last), ", the last with %u", status);
 	switch ((enum eject_reason)atomic_load_explicit(&live->eject_reason, memory_order_relaxed)) {
 	case EJECT_NONE: snprintf(out, EJECTION_TEXT_MAX, "not ejected"); break;
-	case EJECT_REFUSED: snprintf(out, EJECTION_TEXT_MAX, "a call could not be delivered (ICMP)"); break;
+	case EJECT_REFUSED: snprintf(out, EJECTION_TEXT_MAX, "a call could not be delivered"); break;
 	case EJECT_RETRY_AFTER: snprintf(out, EJECTION_TEXT_MAX, "a 503 asked for %u s", n); break;
 	case EJECT_SILENT: snprintf(out, EJECTION_TEXT_MAX, "%u calls in a row got no answer", n); break;
 	case EJECT_FAILURES: snprintf(out, EJECTION_TEXT_MAX, "%u calls in a row failed%s", n, last); break;

@@ -359,7 +359,7 @@ static void step(struct follow *f)
 		wake_at(f, now + RETRY_FIRST_MS, now);
 		return;
 	}
-	rfc3263_locate(&f->target, f->bounds->families, &f->lookups, next);
+	rfc3263_locate(&f->target, f->bounds->listeners, &f->lookups, next);
 	if (!f->out) {
 		if (!f->begun_ms) {
 			f->begun_ms = now;

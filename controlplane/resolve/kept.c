@@ -140,14 +140,15 @@ static unsigned read_places(const json_t *list, struct sip_place *places)
 	json_array_foreach((json_t *)list, i, from) {
 		struct sip_place *p = &places[n];
 		const char *target = json_string_value(json_object_get(from, "target"));
+		uint16_t transport;
 
 		if (n == TRUNK_ENDPOINTS_MAX)
 			break;
 		memset(p, 0, sizeof(*p));
 		if (!read_addr(from, &p->addr) || !in_range(from, "priority", &p->priority) || !in_range(from, "weight", &p->weight) ||
-		    json_integer_value(json_object_get(from, "transport")) != TRANSPORT_UDP || !target ||
-		    strlen(target) >= sizeof(p->target))
+		    !in_range(from, "transport", &transport) || transport > TRANSPORT_TCP || !target || strlen(target) >= sizeof(p->target))
 			continue;
+		p->transport = (uint8_t)transport;
 		strcpy(p->target, target);
 		n++;
 	}

@@ -59,7 +59,7 @@ struct resolver *resolver_new(const struct resolver_setup *setup, char *error)
 		return NULL;
 	}
 	r->setup = *setup;
-	r->bounds = (struct follow_bounds){ setup->config->min_ttl_s, setup->config->max_ttl_s, setup->call_age_s, setup->families };
+	r->bounds = (struct follow_bounds){ setup->config->min_ttl_s, setup->config->max_ttl_s, setup->call_age_s, setup->listeners };
 	r->querier = querier_new(setup->base, &setup->config->query, error);
 	if (!r->querier)
 		goto fail;

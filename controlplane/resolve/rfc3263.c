@@ -11,27 +11,32 @@
 #define COARSE	     20	 /* a weight of fewer than so many per address is not divided as it stands */
 #define SCALE_MAX    840 /* the least common multiple of 1..8 */
 
-/* The transports, in the order of our preference. To carry another is to say so here. */
+/* The transports, in the order of our preference. */
 static const struct service {
 	const char *naptr, *srv;
 	uint8_t transport;
 	uint16_t port;
-	bool carried;
 } services[] = {
-	{ "SIP+D2U", "_sip._udp.", TRANSPORT_UDP, 5060, true },
-	{ "SIP+D2T", "_sip._tcp.", TRANSPORT_TCP, 5060, false },
-	{ "SIPS+D2T", "_sips._tcp.", TRANSPORT_TLS, 5061, false },
+	{ "SIP+D2U", "_sip._udp.", TRANSPORT_UDP, 5060 },
+	{ "SIP+D2T", "_sip._tcp.", TRANSPORT_TCP, 5060 },
+	{ "SIPS+D2T", "_sips._tcp.", TRANSPORT_TLS, 5061 },
 };
 
 #define SERVICES (sizeof(services) / sizeof(services[0]))
 
 struct search {
 	const struct model_host *target;
-	unsigned families;
+	unsigned listeners;
 	struct lookups *l;
 	struct location *ret;
 	bool failed; /* a question on the way has no answer: what follows may be wrong */
 };
+
+/* We could send to what it names: nothing is found out about places that no call could go to. */
+static bool carried(const struct search *s, const struct service *service)
+{
+	return service->transport == TRANSPORT_UDP || (service->transport == TRANSPORT_TCP && s->listeners & LOCATE_TCP);
+}
 
 static void because(struct search *s, enum location_state state, const char *what, const char *name, const char *why)
 {
@@ -105,11 +110,11 @@ static unsigned count_addresses(struct search *s, const char *name)
 	const struct dns_answer *a;
 	unsigned n = 0;
 
-	if (s->families & LOCATE_IPV4) {
+	if (s->listeners & LOCATE_IPV4) {
 		a = known(s, name, DNS_A);
 		n += has_records(a) ? a->count : 0;
 	}
-	if (s->families & LOCATE_IPV6) {
+	if (s->listeners & LOCATE_IPV6) {
 		a = known(s, name, DNS_AAAA);
 		n += has_records(a) ? a->count : 0;
 	}
@@ -124,7 +129,7 @@ static void add_addresses(struct search *s, const char *name, const struct sip_p
 	} kinds[] = { { LOCATE_IPV4, DNS_A }, { LOCATE_IPV6, DNS_AAAA } };
 
 	for (unsigned k = 0; k < 2; k++) {
-		const struct lookup *looked = s->families & kinds[k].family ? lookups_find(s->l, name, kinds[k].type) : NULL;
+		const struct lookup *looked = s->listeners & kinds[k].family ? lookups_find(s->l, name, kinds[k].type) : NULL;
 		const struct dns_answer *a = looked ? known(s, name, kinds[k].type) : NULL;
 
 		for (unsigned i = 0; has_records(a) && i < a->count; i++) {
@@ -144,7 +149,9 @@ static int compare_places(const void *a, const void *b)
 
 	if (x->priority != y->priority)
 		return x->priority < y->priority ? -1 : 1;
-	return order ? order : (int)x->addr.port - (int)y->addr.port;
+	if (!order)
+		order = (int)x->addr.port - (int)y->addr.port;
+	return order ? order : (int)x->transport - (int)y->transport;
 }
 
 /* ---- A and AAAA */
@@ -290,7 +297,7 @@ static void by_services(struct search *s, uint8_t only)
 	bool refused = false;
 
 	for (unsigned i = 0; i < SERVICES; i++) {
-		if (!services[i].carried || (only != TRANSPORT_UNSAID && services[i].transport != only))
+		if (only == TRANSPORT_UNSAID ? !carried(s, &services[i]) : services[i].transport != only)
 			continue;
 		if (!usual)
 			usual = &services[i];
@@ -332,7 +339,7 @@ static int compare_naptr(const void *a, const void *b)
 static bool by_naptr(struct search *s, const struct dns_answer *a)
 {
 	const struct dns_naptr *list[DNS_RECORDS_MAX];
-	bool refused = false, carried = false;
+	bool refused = false, some = false;
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < a->count; i++)
@@ -342,9 +349,9 @@ static bool by_naptr(struct search *s, const struct dns_answer *a)
 	for (unsigned i = 0; i < n; i++) {
 		const struct service *service = service_of(list[i]);
 
-		if (!service->carried)
+		if (!carried(s, service))
 			continue;
-		carried = true;
+		some = true;
 		switch (by_srv(s, list[i]->replacement, service->transport)) {
 		case SRV_OPEN:
 		case SRV_FOUND: return true;
@@ -354,10 +361,10 @@ static bool by_naptr(struct search *s, const struct dns_answer *a)
 	}
 	if (refused)
 		not_offered(s);
-	else if (carried)
+	else if (some)
 		because(s, LOCATION_NONE, "the NAPTR records of", s->target->name, "they lead to no SRV record");
 	else if (n)
-		because(s, LOCATION_NONE, "the NAPTR records of", s->target->name, "they offer TCP or TLS only, which are not carried");
+		because(s, LOCATION_NONE, "the NAPTR records of", s->target->name, s->listeners & LOCATE_TCP ? "they offer TLS only, which is not carried" : "they offer TCP or TLS only, for which there is no listener");
 	return n > 0;
 }
 
@@ -373,9 +380,9 @@ static void by_name(struct search *s)
 		by_services(s, TRANSPORT_UNSAID);
 }
 
-void rfc3263_locate(const struct model_host *target, unsigned families, struct lookups *l, struct location *ret)
+void rfc3263_locate(const struct model_host *target, unsigned listeners, struct lookups *l, struct location *ret)
 {
-	struct search s = { target, families, l, ret, false };
+	struct search s = { target, listeners, l, ret, false };
 	struct ip_addr ip;
 
 	memset(ret, 0, sizeof(*ret));
@@ -386,6 +393,7 @@ void rfc3263_locate(const struct model_host *target, unsigned families, struct l
 
 		memset(&place, 0, sizeof(place));
 		place.addr = (struct ip_port){ ip, target->port ? target->port : 5060 };
+		place.transport = target->transport == TRANSPORT_UNSAID ? TRANSPORT_UDP : target->transport;
 		place.weight = PLAIN_WEIGHT;
 		add_place(&s, &place);
 	} else if (target->port) {

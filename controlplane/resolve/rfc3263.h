@@ -19,6 +19,7 @@ struct sip_place {
 
 #define LOCATE_IPV4 1 /* we have a listener of that family */
 #define LOCATE_IPV6 2
+#define LOCATE_TCP  4 /* we have a listener of that transport; UDP is always carried */
 
 enum location_state {
 	LOCATION_OPEN,	/* nothing can be said before more questions are answered */
@@ -42,5 +43,5 @@ struct location {
  * a port: A and AAAA at once (§4.2); a transport, but no port: SRV of that transport (§4.2), where there is none A and AAAA with the default
  * port; neither: NAPTR (§4.1), and the first service in its order that we carry; without NAPTR, SRV of what we carry. An SRV target "." says that
  * the service is not offered (RFC 2782). Weights are those of the SRV records (RFC 2782), shared by the addresses of a target; without SRV
- * 100, shared. control-only */
-void rfc3263_locate(const struct model_host *target, unsigned families, struct lookups *l, struct location *ret);
+ * 100, shared. listeners: LOCATE_... of those that we have. A transport that the target itself names is taken as carried. control-only */
+void rfc3263_locate(const struct model_host *target, unsigned listeners, struct lookups *l, struct location *ret);

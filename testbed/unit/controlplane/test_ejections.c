@@ -65,7 +65,7 @@ static void test_texts(void **state)
 		struct ejection x;
 		const char *text;
 	} cases[] = {
-		{ { 1000, 3000, EJECT_REFUSED, 0, 1 }, "a call could not be delivered (ICMP); no new calls for 2.0 s" },
+		{ { 1000, 3000, EJECT_REFUSED, 0, 1 }, "a call could not be delivered; no new calls for 2.0 s" },
 		{ { 1000, 4000, EJECT_RETRY_AFTER, 503, 3 }, "a 503 asked for 3 s; no new calls for 3.0 s" },
 		{ { 1000, 11000, EJECT_SILENT, 0, 3 }, "3 calls in a row got no answer; no new calls for 10.0 s" },
 		{ { 1000, 21000, EJECT_FAILURES, 503, 5 }, "5 calls in a row failed, the last with 503; no new calls for 20.0 s" },

@@ -168,7 +168,7 @@ static struct resolver *start(const char *kept_path)
 	config.query.server_count = 1;
 	snprintf(config.query.servers[0], sizeof(config.query.servers[0]), "127.0.0.1:%u", dns.port);
 
-	const struct resolver_setup setup = { .base = base, .config = &config, .families = LOCATE_IPV4, .call_age_s = 3600, .kept_path = kept_path,
+	const struct resolver_setup setup = { .base = base, .config = &config, .listeners = LOCATE_IPV4, .call_age_s = 3600, .kept_path = kept_path,
 					      .alarms = alarms, .changed = on_changed };
 	r = resolver_new(&setup, error);
 	if (!r)

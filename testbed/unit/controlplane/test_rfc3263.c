@@ -7,6 +7,7 @@
 
 #define BOTH (LOCATE_IPV4 | LOCATE_IPV6)
 #define ANY  TRANSPORT_UNSAID
+#define TCP4 (LOCATE_IPV4 | LOCATE_TCP)
 
 static const struct {
 	const char *what;
@@ -28,6 +29,22 @@ static const struct {
 	  "x/NAPTR _sip._udp.x/SRV x/A x/AAAA " },
 	{ "only families of ours", "x A 192.0.2.1\nx AAAA 2001:db8::1\n", "x", 5060, ANY, LOCATE_IPV6, "0/100 [2001:db8::1]:5060, ", "x/AAAA " },
 	{ "none of our family", "x A 192.0.2.1\n", "x", 5060, ANY, LOCATE_IPV6, "none: A and AAAA x: no address", NULL },
+	{ "TCP, said", "_sip._tcp.x SRV 3 4 5070 x\n_sip._udp.x SRV 3 4 5080 x\nx A 192.0.2.1\n", "x", 0, TRANSPORT_TCP, TCP4, "3/4 192.0.2.1:5070 tcp, ",
+	  "_sip._tcp.x/SRV x/A " },
+	{ "TCP, said, without SRV", "x A 192.0.2.1\n", "x", 0, TRANSPORT_TCP, TCP4, "0/100 192.0.2.1:5060 tcp, ", "_sip._tcp.x/SRV x/A " },
+	{ "TCP, said, with a port", "x A 192.0.2.1\n", "x", 5070, TRANSPORT_TCP, TCP4, "0/100 192.0.2.1:5070 tcp, ", "x/A " },
+	{ "NAPTR prefers TCP, and we carry it",
+	  "x NAPTR 90 50 s SIP+D2T . _sip._tcp.x\nx NAPTR 100 50 s SIP+D2U . _sip._udp.x\n_sip._tcp.x SRV 0 1 5060 s\n_sip._udp.x SRV 0 2 5060 s\n"
+	  "s A 192.0.2.1\n",
+	  "x", 0, ANY, TCP4, "0/1 192.0.2.1:5060 tcp, ", "x/NAPTR _sip._tcp.x/SRV s/A " },
+	{ "NAPTR offers TCP and TLS, we carry TCP", "x NAPTR 1 1 s SIP+D2T . a.x\nx NAPTR 1 1 s SIPS+D2T . b.x\na.x SRV 1 1 5060 s\ns A 192.0.2.1\n", "x", 0,
+	  ANY, TCP4, "1/1 192.0.2.1:5060 tcp, ", NULL },
+	{ "NAPTR offers TLS only", "x NAPTR 1 1 s SIPS+D2T . b.x\nx A 192.0.2.1\n", "x", 0, ANY, TCP4, "none: the NAPTR records of x: they offer TLS only", NULL },
+	{ "SRV of TCP alone", "_sip._tcp.x SRV 1 1 5060 s\ns A 192.0.2.1\n", "x", 0, ANY, TCP4, "1/1 192.0.2.1:5060 tcp, ",
+	  "x/NAPTR _sip._udp.x/SRV _sip._tcp.x/SRV s/A " },
+	{ "SRV of both: UDP first", "_sip._tcp.x SRV 1 1 5060 s\n_sip._udp.x SRV 1 1 5060 s\ns A 192.0.2.1\n", "x", 0, ANY, TCP4, "1/1 192.0.2.1:5060, ",
+	  "x/NAPTR _sip._udp.x/SRV s/A " },
+	{ "SRV of neither: UDP", "x A 192.0.2.1\n", "x", 0, ANY, TCP4, "0/100 192.0.2.1:5060, ", "x/NAPTR _sip._udp.x/SRV _sip._tcp.x/SRV x/A " },
 	{ "no such name", "", "x", 0, ANY, BOTH, "none: A and AAAA x: no address", NULL },
 	{ "NAPTR leads to SRV leads to A",
 	  "x NAPTR 50 50 s SIPS+D2T . _sips._tcp.x\nx NAPTR 90 50 s SIP+D2T . _sip._tcp.x\nx NAPTR 100 50 s SIP+D2U . _sip._udp.x\n"
@@ -168,7 +185,8 @@ static void places_text(const struct location *l, char *out)
 	*out = 0;
 	for (unsigned i = 0; i < l->count; i++) {
 		ip_port_format(&l->places[i].addr, address);
-		out += sprintf(out, "%u/%u %s, ", l->places[i].priority, l->places[i].weight, address);
+		out += sprintf(out, "%u/%u %s%s, ", l->places[i].priority, l->places[i].weight, address,
+			       l->places[i].transport == TRANSPORT_TCP ? " tcp" : "");
 	}
 	if (l->state == LOCATION_NONE || l->state == LOCATION_FAILED)
 		sprintf(out, "%s: %s", l->state == LOCATION_NONE ? "none" : "failed", l->why);

@@ -29,7 +29,7 @@ static void start(struct harness *h)
 
 static void probe(struct harness *h, const char *to, const char *message, uint32_t timeout_ms)
 {
-	struct probe_request r = { .id = 99, .to = addr_of(to), .timeout_ms = timeout_ms, .len = (uint16_t)strlen(message) };
+	struct probe_request r = { .id = 99, .to = addr_of(to), .transport = is_tcp(to) ? TRANSPORT_TCP : TRANSPORT_UDP, .timeout_ms = timeout_ms, .len = (uint16_t)strlen(message) };
 
 	memcpy(r.message, message, r.len);
 	proxy_probe(h->proxy, &r, 7, h->now_ms);
@@ -196,4 +196,31 @@ static void test_refused(void **state)
 	harness_end(&h);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_answered), cmocka_unit_test(test_hostile), cmocka_unit_test(test_answer_is_kept), cmocka_unit_test(test_unanswered), cmocka_unit_test(test_refused))
+/* By TCP it is sent once, from our TCP listener; what its connection did not deliver has failed at once. */
+static void test_by_tcp(void **state)
+{
+	static const bool undelivered[] = { false, true };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(undelivered); i++) {
+		const struct sent *s;
+		struct harness h;
+
+		start(&h);
+		probe(&h, "tcp:" A, HEAD REST, 2000);
+		s = expect_request(&h, "OPTIONS", "tcp:" A);
+		assert_memory_equal(s->data, HEAD "Via: SIP/2.0/TCP 10.0.0.1:5060;branch=z9hG4bK", strlen(HEAD) + 45);
+		wait_ms(&h, 1900);
+		expect_nothing(&h);
+		assert_int_equal(results, 0);
+		if (undelivered[i])
+			proxy_undelivered(h.proxy, s->data, s->len, &s->to.remote, h.now_ms);
+		else
+			answer(&h, s, 200, "t", NULL);
+		assert_int_equal(results, 1);
+		assert_int_equal(result.refused, undelivered[i]);
+		assert_int_equal(result.status, undelivered[i] ? 0 : 200);
+		harness_end(&h);
+	}
+}
+
+HARNESS_MAIN(cmocka_unit_test(test_by_tcp), cmocka_unit_test(test_answered), cmocka_unit_test(test_hostile), cmocka_unit_test(test_answer_is_kept), cmocka_unit_test(test_unanswered), cmocka_unit_test(test_refused))
