@@ -112,12 +112,14 @@ static uint8_t side_transport(const struct proxy *p, const struct way *w)
 {
 	uint8_t transport = TRANSPORT_UDP;
 	struct sip_uri own;
+	struct span ours;
 
 	if (!p->streams || transport_said(w->hop->params, &transport))
 		return transport;
-	if (w->own && uri_read(w->routes[w->own - 1].uri, &own))
+	ours = w->own ? w->routes[w->own - 1].uri : (struct span){ 0, 0 };
+	if (ours.n && memmem(ours.p, ours.n, ";transport=", 11) && uri_read(ours, &own))
 		transport_said(own.params, &transport);
-	else if (w->strict_before && request_uri(p->in))
+	else if (!ours.n && w->strict_before && request_uri(p->in))
 		transport_said(p->in->uri.params, &transport);
 	return transport;
 }

@@ -562,6 +562,46 @@ static void undelivered_within(void)
 	quiet();
 }
 
+static void no_room_within(void)
+{
+	struct dialog d;
+
+	stage_again(&(struct harness_options){ .tcp_targets = true, .max_transactions = 1 });
+	call_up(&d); /* it lingers, and takes the only place */
+	say(&d, TOKEN_FROM_CALLER, "INFO");
+	is(answer_to(503, CALLER), "Retry-After", "5");
+	quiet();
+	later(32000);
+	say(&d, TOKEN_FROM_CALLER, "INFO");
+	out("INFO", TCP_A);
+}
+
+static void dialled_by_tcp(void)
+{
+	const struct sent *s = invite(.source = TCP_CALLER, .via = TCP_VIA, .uri = NUMBER ";transport=tcp");
+
+	expect_true(!strcmp(sent_uri(s), "sip:+442035550100@10.2.0.1"), "without what would send it elsewhere");
+}
+
+static void strict_router(void)
+{
+	struct dialog d;
+	char routes[1024], uri[512];
+
+	stage_again(&to_tcp);
+	quiet();
+	dialog_open(&stage, &by_tcp, TCP_A, NULL, &d);
+	out("ACK", TCP_A);
+	strcpy(routes, d.target_routes + strlen("Route: <")); /* our Record-Route as the request URI, the caller's Contact as the last Route */
+	routes[strcspn(routes, ">")] = 0;
+	snprintf(uri, sizeof(uri), "%s", routes);
+	request_send(&stage, &(struct request){ .method = "BYE", .uri = uri, .via = "SIP/2.0/TCP 10.2.0.1:5060;branch=z9hG4bKs", .from = d.caller_to,
+						.to = d.caller_from, .cseq = 77, .headers = "Route: <sip:caller@10.1.0.1:5060>\r\n", .contact = "",
+						.source = TCP_A });
+	okay(out("BYE", TCP_CALLER));
+	answer_to(200, TCP_A);
+}
+
 static void datagrams_need_none(void)
 {
 	struct proxy_gauges before, after;
@@ -620,4 +660,7 @@ LAW_BOOK(streams,
 	LAW("rfc3261", relayed_reinvite_never_answered, "§16.8: timer C ends a re-INVITE that only rings"),
 	LAW("rfc3261", relayed_reinvite_timed_out, "§16.7: one that nobody answers gets 408"),
 	LAW("rfc3261", undelivered_within, "§16.9: what a broken connection took within a dialog is answered with 500"),
+	LAW("design", no_room_within, "where there is no room for its transaction a request within a dialog gets 503 with Retry-After"),
+	LAW("rfc3261", dialled_by_tcp, "§16.5: the transport that a caller dials us by is not passed on"),
+	LAW("rfc3261", strict_router, "§16.4: behind a strict router our own Record-Route in the request URI says the transport"),
 	LAW("rfc3261", datagrams_need_none, "§16.11: from UDP to UDP no transaction is made"));
