@@ -101,7 +101,7 @@ static int load_workers(const struct raw_config *raw, struct config *c, char *er
 
 static int load_listeners(const struct raw_config *raw, struct config *c, char *error)
 {
-	static const char *const transports[] = { "udp", NULL };
+	static const char *const transports[] = { "udp", "tcp", NULL };
 	struct dataplane_config *d = &c->dataplane;
 	char path[32];
 
@@ -124,10 +124,10 @@ static int load_listeners(const struct raw_config *raw, struct config *c, char *
 		if (err)
 			return err;
 		l->addr.port = (uint16_t)port;
-		l->transport = TRANSPORT_UDP;
+		l->transport = transport ? TRANSPORT_TCP : TRANSPORT_UDP;
 		for (uint32_t j = 0; j < i; j++)
-			if (ip_port_eq(&d->listeners[j].addr, &l->addr))
-				return error_set(error, -ERR_INVALID, "%s: the same address and port as listeners[%u]", path, j);
+			if (ip_port_eq(&d->listeners[j].addr, &l->addr) && d->listeners[j].transport == l->transport)
+				return error_set(error, -ERR_INVALID, "%s: the same address, port and transport as listeners[%u]", path, j);
 	}
 	d->listener_count = raw->listeners_count;
 	return 0;
@@ -148,6 +148,8 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 		{ "trace_mb", r->trace_mb, 0, 4096, &l->trace_mb },
 		{ "fragments", r->fragments, 1, 65536, &l->fragments },
 		{ "mbufs", r->mbufs, 1024, 1 << 22, &l->mbufs },
+		{ "connections", r->connections, 16, 4000000, &l->connections },
+		{ "stream_mb", r->stream_mb, 2, 65536, &l->stream_mb },
 		{ "numbers", r->numbers, 1, 100000000, &t->numbers },
 		{ "prefixes", r->prefixes, 1, 1000000, &t->prefixes },
 		{ "profiles", r->profiles, 1, 65535, &t->profiles },
@@ -182,6 +184,32 @@ static int load_timers(const struct raw_config *raw, struct config *c, char *err
 
 	if (!err && t->t2 < t->t1)
 		err = error_set(error, -ERR_INVALID, "timers.t2_ms: less than t1_ms (%u < %u)", t->t2, t->t1);
+	return err;
+}
+
+static int load_tcp(const struct raw_config *raw, struct config *c, char *error)
+{
+	static const struct raw_tcp none;
+	const struct raw_tcp *r = raw->tcp ? raw->tcp : &none;
+	struct dataplane_tcp *t = &c->dataplane.tcp;
+	const struct number_row rows[] = {
+		{ "idle_s", r->idle_s, 0, 86400, &t->idle_s },
+		{ "connect_timeout_ms", r->connect_timeout_ms, 100, 60000, &t->connect_timeout_ms },
+		{ "keepalive_s", r->keepalive_s, 0, 86400, &t->keepalive_s },
+		{ "port_low", r->port_low, 1024, 65535, &t->port_low },
+		{ "port_high", r->port_high, 1024, 65535, &t->port_high },
+	};
+	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "tcp", error);
+
+	if (!err && t->port_high < t->port_low + 255)
+		return error_set(error, -ERR_INVALID, "tcp.port_high: less than 255 above port_low (%u to %u)", t->port_low, t->port_high);
+	for (unsigned i = 0; !err && i < c->dataplane.listener_count; i++) {
+		const struct dataplane_listener *l = &c->dataplane.listeners[i];
+
+		if (l->transport != TRANSPORT_UDP && l->addr.port >= t->port_low && l->addr.port <= t->port_high)
+			err = error_set(error, -ERR_INVALID, "listeners[%u].port: %u is among tcp.port_low to port_high, which connections of ours begin at",
+					i, l->addr.port);
+	}
 	return err;
 }
 
@@ -398,7 +426,7 @@ static int load_probe(const struct raw_config *raw, struct config *c, char *erro
 static int check(const struct raw_config *raw, struct config *c, char *error)
 {
 	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
-		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_ejection, load_quality, load_small, load_names, load_control, load_cdr,
+		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_tcp, load_ejection, load_quality, load_small, load_names, load_control, load_cdr,
 		load_probe, config_load_resolver, load_versions, load_alarms,
 	};
 	int err = 0;

@@ -44,6 +44,8 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_INT_PTR("trace_mb", OPTIONAL, struct raw_limits, trace_mb),
 	CYAML_FIELD_INT_PTR("fragments", OPTIONAL, struct raw_limits, fragments),
 	CYAML_FIELD_INT_PTR("mbufs", OPTIONAL, struct raw_limits, mbufs),
+	CYAML_FIELD_INT_PTR("connections", OPTIONAL, struct raw_limits, connections),
+	CYAML_FIELD_INT_PTR("stream_mb", OPTIONAL, struct raw_limits, stream_mb),
 	CYAML_FIELD_INT_PTR("numbers", OPTIONAL, struct raw_limits, numbers),
 	CYAML_FIELD_INT_PTR("prefixes", OPTIONAL, struct raw_limits, prefixes),
 	CYAML_FIELD_INT_PTR("profiles", OPTIONAL, struct raw_limits, profiles),
@@ -57,6 +59,15 @@ static const cyaml_schema_field_t timers_fields[] = {
 	CYAML_FIELD_INT_PTR("t2_ms", OPTIONAL, struct raw_timers, t2_ms),
 	CYAML_FIELD_INT_PTR("t4_ms", OPTIONAL, struct raw_timers, t4_ms),
 	CYAML_FIELD_INT_PTR("timer_c_ms", OPTIONAL, struct raw_timers, timer_c_ms),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t tcp_fields[] = {
+	CYAML_FIELD_INT_PTR("idle_s", OPTIONAL, struct raw_tcp, idle_s),
+	CYAML_FIELD_INT_PTR("connect_timeout_ms", OPTIONAL, struct raw_tcp, connect_timeout_ms),
+	CYAML_FIELD_INT_PTR("keepalive_s", OPTIONAL, struct raw_tcp, keepalive_s),
+	CYAML_FIELD_INT_PTR("port_low", OPTIONAL, struct raw_tcp, port_low),
+	CYAML_FIELD_INT_PTR("port_high", OPTIONAL, struct raw_tcp, port_high),
 	CYAML_FIELD_END,
 };
 
@@ -136,6 +147,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_SEQUENCE("listeners", OPTIONAL, struct raw_config, listeners, &listener_schema, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL, struct raw_config, limits, limits_fields),
 	CYAML_FIELD_MAPPING_PTR("timers", OPTIONAL, struct raw_config, timers, timers_fields),
+	CYAML_FIELD_MAPPING_PTR("tcp", OPTIONAL, struct raw_config, tcp, tcp_fields),
 	CYAML_FIELD_MAPPING_PTR("quality", OPTIONAL, struct raw_config, quality, quality_fields),
 	CYAML_FIELD_MAPPING_PTR("ejection", OPTIONAL, struct raw_config, ejection, ejection_fields),
 	CYAML_FIELD_MAPPING_PTR("access", OPTIONAL, struct raw_config, access, access_fields),

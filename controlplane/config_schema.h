@@ -29,12 +29,16 @@ struct raw_listener {
 };
 
 struct raw_limits {
-	int64_t *transactions, *calls, *call_age_s, *message_mb, *trace_mb, *fragments, *mbufs;
+	int64_t *transactions, *calls, *call_age_s, *message_mb, *trace_mb, *fragments, *mbufs, *connections, *stream_mb;
 	int64_t *numbers, *prefixes, *profiles, *trunks, *endpoints;
 };
 
 struct raw_timers {
 	int64_t *t1_ms, *t2_ms, *t4_ms, *timer_c_ms;
+};
+
+struct raw_tcp {
+	int64_t *idle_s, *connect_timeout_ms, *keepalive_s, *port_low, *port_high;
 };
 
 struct raw_ejection {
@@ -82,6 +86,7 @@ struct raw_config {
 	uint32_t ports_count, listeners_count;
 	struct raw_limits *limits;
 	struct raw_timers *timers;
+	struct raw_tcp *tcp;
 	struct raw_ejection *ejection;
 	struct raw_quality *quality;
 	struct raw_access *access;

@@ -55,11 +55,14 @@ void dataplane_config_default(struct dataplane_config *config)
 			.message_mb = 256,
 			.fragments = 1024,
 			.mbufs = 16384,
+			.connections = 16384,
+			.stream_mb = 64,
 			.tables = { .numbers = 1000000, .prefixes = 10000, .profiles = 1000, .trunks = 1000, .endpoints = 10000 },
 		},
 		.ejection = { .after = 3, .after_failures = 5, .numbers = 3, .window_ms = 10000, .window_percent = 50, .window_calls = 20,
 			      .first_ms = 10000, .max_ms = 300000, .share_percent = 50, .ramp_ms = 30000, .last_resort = true },
 		.timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .timer_c = 185000 },
+		.tcp = { .idle_s = 900, .connect_timeout_ms = 4000, .keepalive_s = 120, .port_low = 20000, .port_high = 31999 },
 		.server_name = "Strowger",
 		.node = 1,
 	};
@@ -181,6 +184,13 @@ static int start_workers(struct dataplane *d, char *error_text)
 		.shared = s,
 		.fragments = d->config.limits.fragments,
 		.trace_mb = d->config.limits.trace_mb,
+		.streams = {
+			.connections = d->config.limits.connections,
+			.buffer_mb = d->config.limits.stream_mb,
+			.idle_ms = d->config.tcp.idle_s * 1000,
+			.connect_timeout_ms = d->config.tcp.connect_timeout_ms,
+			.keepalive_ms = d->config.tcp.keepalive_s * 1000,
+		},
 	};
 
 	s->records = records_open(d->config.record_file, s->workers, error_text);
@@ -208,6 +218,20 @@ static int start_workers(struct dataplane *d, char *error_text)
 	return 0;
 }
 
+static void collect_listeners(const struct dataplane_config *config, struct listener_set *ret)
+{
+	for (unsigned i = 0; i < config->listener_count; i++) {
+		const struct dataplane_listener *l = &config->listeners[i];
+
+		if (l->transport == TRANSPORT_UDP)
+			ret->addr[ret->count++] = l->addr;
+		else
+			ret->tcp[ret->tcp_count++] = l->addr;
+	}
+	ret->tcp_low = (uint16_t)config->tcp.port_low;
+	ret->tcp_high = (uint16_t)config->tcp.port_high;
+}
+
 int dataplane_start(const struct dataplane_config *config, struct dataplane **ret_dataplane, char *error_text)
 {
 	struct dataplane *d = calloc(1, sizeof(*d));
@@ -223,9 +247,9 @@ int dataplane_start(const struct dataplane_config *config, struct dataplane **re
 	d->shared.exception_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	d->shared.call_key = token_dialog_key(&config->token_keys, config->token_keys.signing);
 	random_secret(&d->shared.branch_key, sizeof(d->shared.branch_key));
-	d->shared.listeners.count = config->listener_count;
-	for (unsigned i = 0; i < config->listener_count; i++)
-		d->shared.listeners.addr[i] = config->listeners[i].addr;
+	random_secret(&d->shared.tuple_key, sizeof(d->shared.tuple_key));
+	random_secret(&d->shared.tcp_secret, sizeof(d->shared.tcp_secret));
+	collect_listeners(config, &d->shared.listeners);
 	rc = start_eal(d, error_text);
 	/* Packet buffers first: the tables make do with whatever pages are left (pages.h). */
 	if (rc == 0)
@@ -324,6 +348,7 @@ void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges
 	ret->client_transactions = atomic_load_explicit(&p->client_transactions, memory_order_relaxed);
 	ret->live_calls = atomic_load_explicit(&p->live_calls, memory_order_relaxed);
 	ret->records_waiting = atomic_load_explicit(&p->records_waiting, memory_order_relaxed);
+	ret->connections = atomic_load_explicit(&p->connections, memory_order_relaxed);
 	ret->message_bytes = atomic_load_explicit(&p->message_bytes, memory_order_relaxed);
 	ret->busy_permille = total > last->total ? (busy - last->busy) * 1000 / (total - last->total) : 0;
 	*last = (struct gauge_reading){ busy, total };

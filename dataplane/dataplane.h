@@ -22,7 +22,7 @@
 
 struct dataplane_listener {
 	struct ip_port addr;
-	uint8_t transport; /* enum sip_transport; UDP */
+	uint8_t transport; /* enum sip_transport: UDP, TCP */
 };
 
 struct call_record;
@@ -35,7 +35,17 @@ struct dataplane_limits {
 	uint32_t trace_mb;     /* last messages per worker, for looking at; 0: none */
 	uint32_t fragments;    /* incomplete datagrams per worker */
 	uint32_t mbufs;	       /* per worker */
+	uint32_t connections;  /* of TCP, in whatever state, per worker */
+	uint32_t stream_mb;    /* bytes in flight, incomplete or waiting, of all connections of a worker */
 	struct tables_limits tables;
+};
+
+/* What is said of TCP connections; they are there where a listener's transport is TCP. */
+struct dataplane_tcp {
+	uint32_t idle_s;	     /* silence after which one is closed; 0: never */
+	uint32_t connect_timeout_ms; /* SYN ... established */
+	uint32_t keepalive_s;	     /* silence before the first probe; 0: none */
+	uint32_t port_low, port_high; /* what ours begin at: the kernel must not use these ports of the listeners' addresses */
 };
 
 /* RFC 3261 §17 and Table 4, in ms. */
@@ -57,6 +67,7 @@ struct dataplane_config {
 	unsigned listener_count;
 	struct dataplane_limits limits;
 	struct dataplane_timers timers;
+	struct dataplane_tcp tcp;
 	enum admission admission; /* what is let in before dataplane_admit says otherwise */
 	enum unknown_source unknown_source;
 	struct ejection_config ejection;
@@ -96,7 +107,7 @@ uint64_t dataplane_now_ms(void);
 const struct counters *dataplane_counters(const struct dataplane *d, unsigned worker);
 
 struct worker_gauges {
-	uint32_t server_transactions, client_transactions, live_calls;
+	uint32_t server_transactions, client_transactions, live_calls, connections;
 	uint64_t message_bytes; /* of kept messages */
 	uint32_t records_waiting; /* for room in the mailbox below */
 	uint64_t busy_permille; /* of loop time spent on work since the last reading */

@@ -76,15 +76,15 @@ uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes)
 {
 	struct worker *w = ctx;
 
-	return output_reserve(w->output, bytes < OUTPUT_PAYLOAD_MAX ? bytes : OUTPUT_PAYLOAD_MAX);
+	return (uint8_t *)(w->reserved = output_reserve(w->output, bytes < OUTPUT_PAYLOAD_MAX ? bytes : OUTPUT_PAYLOAD_MAX));
 }
 
 int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to)
 {
 	struct worker *w = ctx;
 
-	if (to->transport != TRANSPORT_UDP)
-		return -ERR_UNREACHABLE;
+	if (unlikely(to->transport != TRANSPORT_UDP))
+		return worker_stream_send(w, w->reserved, len, to);
 	return output_commit(w->output, len, &to->local, &to->remote);
 }
 
@@ -201,6 +201,22 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 		}
 		udp_in(w, &packet, m);
 		return;
+	case PACKET_TCP:
+	case PACKET_ICMP_TCP:
+		if (!ours && s->workers > 1)
+			owner = worker_segment_owner(w, &packet);
+		if (owner != w->index) {
+			hand_off(w, owner, m);
+			return;
+		}
+		if (packet.kind == PACKET_TCP) {
+			worker_segment_in(w, &packet);
+			break;
+		}
+		counter_add(w->counters, COUNTER_icmp_errors, 1);
+		worker_segment_error(w, &packet);
+		to_kernel(w, m, EXCEPTION_FRAME, port);
+		return;
 	case PACKET_ICMP_ERROR:
 		if (!ours && s->workers > 1)
 			owner = proxy_owner_quoted(&s->branch_key, s->workers, w->index, packet.payload, packet.payload_len);
@@ -235,7 +251,10 @@ static unsigned frames_in(struct worker *w, struct rte_mbuf **frames, unsigned n
 	for (unsigned i = 0; i < n; i++) {
 		if (i + FETCHED_AHEAD < n)
 			prefetch_frame(frames[i + FETCHED_AHEAD]);
-		frame_in(w, frames[i], (uint16_t)frames[i]->hash.usr, ours);
+		if (unlikely(ours && frames[i]->hash.usr >> HANDED_SHIFT))
+			worker_handed_in(w, frames[i]);
+		else
+			frame_in(w, frames[i], (uint16_t)frames[i]->hash.usr, ours);
 	}
 	act_on_waiting(w);
 	return n;
@@ -331,6 +350,8 @@ static void publish(struct worker *w)
 	atomic_store_explicit(&w->published.client_transactions, g.client_transactions, memory_order_relaxed);
 	atomic_store_explicit(&w->published.live_calls, g.live_calls, memory_order_relaxed);
 	atomic_store_explicit(&w->published.records_waiting, g.records_waiting, memory_order_relaxed);
+	if (w->streams)
+		atomic_store_explicit(&w->published.connections, streams_connections(w->streams), memory_order_relaxed);
 	atomic_store_explicit(&w->published.message_bytes, g.message_bytes, memory_order_relaxed);
 }
 
@@ -339,11 +360,17 @@ static unsigned turn(struct worker *w)
 	unsigned work;
 
 	w->now_ms = worker_now_ms();
+	if (w->streams)
+		w->now_us = worker_now_us();
 	work = receive(w);
 	work += proxy_advance(w->proxy, w->now_ms);
 	work += send_kernels(w);
 	work += take_commands(w);
 	work += send_probes(w);
+	if (w->streams) {
+		work += streams_advance(w->streams, w->now_us);
+		streams_flush(w->streams, w->now_us);
+	}
 	if (w->now_ms >= w->next_expire_ms) {
 		counter_add(w->counters, COUNTER_drop_fragment, reassembly_expire(w->reassembly, w->now_ms));
 		w->next_expire_ms = w->now_ms + EXPIRE_EVERY_MS;
@@ -386,6 +413,15 @@ static void nap(struct worker *w)
 	int wait = due <= now ? 0 : due - now < (unsigned)longest ? (int)(due - now) : longest;
 	struct timespec t = { .tv_nsec = (long)wait * 1000000 };
 
+	if (w->streams) {
+		uint64_t now_us = worker_now_us(), next_us = streams_next_due(w->streams);
+		uint64_t left_us = next_us > now_us ? next_us - now_us : 0;
+
+		if (left_us < (uint64_t)wait * 1000) {
+			wait = (int)((left_us + 999) / 1000);
+			t.tv_nsec = (long)left_us * 1000;
+		}
+	}
 	if (!wait)
 		return;
 	epoch_offline(w->shared->tables->epoch, w->index);

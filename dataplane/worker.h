@@ -29,6 +29,7 @@ struct worker_shared {
 	struct tables *tables;
 	struct rte_mempool *pool;
 	struct hash_key call_key, branch_key;
+	struct hash_key tuple_key, tcp_secret; /* of TCP connections */
 	struct worker *worker[WORKERS_MAX];
 	struct rte_ring *exceptions; /* all workers -> control: frames and IP packets for the kernel */
 	int exception_fd;	     /* eventfd; written when exceptions wait and nobody was told */
@@ -42,9 +43,14 @@ struct worker_shared {
 
 /* What a worker publishes of itself for the control thread. */
 struct worker_published {
-	_Atomic(uint32_t) server_transactions, client_transactions, live_calls, records_waiting;
+	_Atomic(uint32_t) server_transactions, client_transactions, live_calls, records_waiting, connections;
 	_Atomic(uint64_t) message_bytes, busy_cycles, total_cycles;
 	_Atomic(uint64_t) longest_turn, turns[LOOP_BUCKETS]; /* cycles; turns with work in them, by how long they took */
+};
+
+/* What a worker's streams are given (struct dataplane_tcp, limits). */
+struct worker_streams {
+	uint32_t connections, buffer_mb, idle_ms, connect_timeout_ms, keepalive_ms;
 };
 
 struct worker_config {
@@ -52,6 +58,7 @@ struct worker_config {
 	unsigned index;
 	int core; /* -1: not pinned */
 	struct proxy_config proxy; /* tables, outbox, counters and targets are filled in here */
+	struct worker_streams streams;
 	uint32_t fragments;
 	uint32_t trace_mb;
 };

@@ -200,7 +200,7 @@ static bool parts_new(struct worker *w, const struct worker_config *config)
 	w->reassembly = reassembly_new(config->fragments, 5000);
 	w->proxy = proxy_new(&pc, worker_now_ms());
 	w->commands = mailbox_new(64, sizeof(struct command));
-	return w->output && w->reassembly && w->proxy && w->commands && rings_new(w);
+	return w->output && w->reassembly && w->proxy && w->commands && rings_new(w) && worker_streams_new(w, &config->streams) == 0;
 }
 
 struct worker *worker_new(const struct worker_config *config, char *error_text)
@@ -233,6 +233,8 @@ fail:
 int worker_start(struct worker *w)
 {
 	proxy_touch(w->proxy);
+	if (w->streams)
+		streams_touch(w->streams);
 	if (pthread_create(&w->thread, NULL, worker_loop, w) != 0)
 		return -ERR_IO;
 	w->started = true;
@@ -268,6 +270,7 @@ void worker_free(struct worker *w)
 	mailbox_free(w->commands);
 	mailbox_free(w->probes);
 	mailbox_free(w->probe_results);
+	streams_free(w->streams);
 	proxy_free(w->proxy);
 	reassembly_free(w->reassembly);
 	output_free(w->output);

@@ -5,9 +5,10 @@
 #include <pthread.h>
 
 #include "proxy/proxy.h"
+#include "transport/stream.h"
 #include "worker.h"
 
-/* Internal to worker.c (the loop, on the worker's thread) and worker_control.c (its life, and what the control thread asks of it). */
+/* Internal to worker.c (the loop, on the worker's thread), worker_stream.c (TCP's part of it) and worker_control.c (its life, and what the control thread asks of it). */
 
 #define WORKER_BURST	32
 #define HANDOFF_RING	2048 /* frames between two workers */
@@ -29,6 +30,16 @@ struct command {
 	uint8_t type;
 	bool on;
 	uint32_t value; /* endpoint slot; cursor */
+};
+
+/* What a buffer from another worker holds (rte_mbuf.hash.usr): a frame, with its port, or a message. */
+#define HANDED_SHIFT 16
+#define HANDED_MARK(kind) ((uint32_t)(kind) << HANDED_SHIFT)
+enum handed_kind {
+	HANDED_FRAME,
+	HANDED_IN,	    /* it came by a connection of theirs, for a call of ours */
+	HANDED_OUT,	    /* it is to go by a connection of ours */
+	HANDED_UNDELIVERED, /* ours, that could not */
 };
 
 struct worker {
@@ -53,6 +64,9 @@ struct worker {
 	bool control_due; /* something for the control thread this turn: exceptions, records */
 	bool rang[WORKERS_MAX];	 /* gave frames to that worker this turn */
 	uint64_t now_ms, next_expire_ms;
+	struct streams *streams; /* NULL: there is no TCP listener */
+	uint64_t now_us;	 /* for them only */
+	const uint8_t *reserved; /* what the outbox gave last */
 	uint8_t *scratch;
 	struct waiting waiting;
 	struct worker_published published;
@@ -79,3 +93,16 @@ void worker_outbox_probe_done(void *ctx, const struct probe_result *result, uint
 void worker_resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t port);
 /* Monotonic, in ms. any */
 uint64_t worker_now_ms(void);
+uint64_t worker_now_us(void);
+
+/* ---- worker_stream.c */
+/* 0, or a negative enum err. control-only */
+int worker_streams_new(struct worker *w, const struct worker_streams *want);
+/* As outbox.commit for a stream. worker-only, as are the following */
+int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, const struct flow *to);
+/* A message from another worker; frees it. */
+void worker_handed_in(struct worker *w, struct rte_mbuf *m);
+/* Of a PACKET_TCP or PACKET_ICMP_TCP. */
+unsigned worker_segment_owner(const struct worker *w, const struct packet *packet);
+void worker_segment_in(struct worker *w, const struct packet *packet);
+void worker_segment_error(struct worker *w, const struct packet *packet);

@@ -12,6 +12,7 @@
 #include "error.h"
 #include "model/model.h"
 #include "routing.h"
+#include "sip/via.h"
 #include "tables/call_record.h"
 #include "tables/tables.h"
 #include "utf8.h"
@@ -164,7 +165,7 @@ static void add_message(void *ctx, unsigned worker, uint64_t time_ms, bool outgo
 	json_array_append_new(list->messages,
 			      json_pack("{s:o, s:I, s:i, s:s, s:s, s:s, s:s, s:I, s:o, s:o?}", "time", time_json(at), "unix_ms", (json_int_t)at,
 					"worker", (int)worker, "direction", outgoing ? "out" : "in", "local", local, "remote", remote,
-					"transport", "udp", "bytes", (json_int_t)len, "first_line", first_line(message, kept), "data",
+					"transport", transport_name(flow->transport), "bytes", (json_int_t)len, "first_line", first_line(message, kept), "data",
 					data_json(message, kept)));
 }
 

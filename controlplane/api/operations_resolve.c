@@ -27,7 +27,7 @@ static json_t *place_json(const struct sip_place *p)
 	char address[IP_PORT_TEXT_MAX];
 
 	ip_port_format(&p->addr, address);
-	return json_pack("{s:s, s:s, s:i, s:i, s:s}", "address", address, "transport", "udp", "priority", p->priority, "weight", p->weight,
+	return json_pack("{s:s, s:s, s:i, s:i, s:s}", "address", address, "transport", transport_name(p->transport), "priority", p->priority, "weight", p->weight,
 			 "target", p->target);
 }
 
@@ -88,7 +88,7 @@ static json_t *follow_json(const struct follow *f)
 	if (json && f->target.port)
 		json_object_set_new(json, "port", json_integer(f->target.port));
 	if (json && f->target.transport != TRANSPORT_UNSAID)
-		json_object_set_new(json, "transport", json_string("udp"));
+		json_object_set_new(json, "transport", json_string(transport_name(f->target.transport)));
 	return json;
 }
 

@@ -12,6 +12,7 @@
 #include "resolve/follow.h"
 #include "resolve/resolver.h"
 #include "routing.h"
+#include "sip/via.h"
 
 static uint64_t total(const struct control *c, enum counter which)
 {
@@ -56,7 +57,7 @@ static json_t *listeners_json(const struct control *c)
 		char text[IP_PORT_TEXT_MAX];
 
 		ip_port_format(&d->listeners[i].addr, text);
-		json_array_append_new(list, json_sprintf("udp:%s", text));
+		json_array_append_new(list, json_sprintf("%s:%s", transport_name(d->listeners[i].transport), text));
 	}
 	return list;
 }
@@ -178,8 +179,8 @@ int operation_workers(struct control *c, const json_t *params, json_t **ret_resu
 	for (unsigned w = 0; w < d->workers; w++) {
 		const struct worker_gauges *g = &c->gauges[w];
 
-		json_t *one = json_pack("{s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:I}", "worker", (int)w, "core", d->cores[w], "busy_percent",
-					(double)g->busy_permille / 10, "live_calls", (json_int_t)g->live_calls, "server_transactions",
+		json_t *one = json_pack("{s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:I, s:I}", "worker", (int)w, "core", d->cores[w], "busy_percent",
+					(double)g->busy_permille / 10, "live_calls", (json_int_t)g->live_calls, "connections", (json_int_t)g->connections, "server_transactions",
 					(json_int_t)g->server_transactions, "client_transactions", (json_int_t)g->client_transactions,
 					"message_bytes", (json_int_t)g->message_bytes, "calls_started",
 					(json_int_t)counter_read(dataplane_counters(c->dataplane, w), COUNTER_calls_started));

@@ -16,6 +16,7 @@
 #include "model/publish.h"
 #include "resolve/resolver.h"
 #include "routing.h"
+#include "sip/via.h"
 #include "tables/loads.h"
 #include "tables/ramp.h"
 #include "tables/select.h"
@@ -88,7 +89,7 @@ static json_t *endpoint_json(const struct control *c, const struct model_endpoin
 	if (probed)
 		health_text(&s.health, reason);
 	ip_port_format(&e->addr, address);
-	endpoint = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:i}", "address", address, "transport", "udp", "health",
+	endpoint = json_pack("{s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:I, s:I, s:i, s:i}", "address", address, "transport", transport_name(e->transport), "health",
 			 endpoint_health_name((enum endpoint_health)health), "reason", reason, "since",
 			 probed ? since_json(s.health.since_ms) : json_null(), "rtt_ms",
 			 ms_json(s.rtt.mean_us), "rtt", rtt_json(&s.rtt), "probe_interval_ms",

@@ -97,7 +97,7 @@ int command_workers(const struct invocation *i, struct client *c)
 	if (i->loop)
 		return show_loop(i, c);
 	return show_list(i, c, "workers", NULL, ">worker|>core|>busy %|>live calls|>server tx|>client tx|>message bytes|>calls started",
-			 "worker|core|busy_percent|live_calls|server_transactions|client_transactions|message_bytes|calls_started", "no workers");
+			 "worker|core|busy_percent|live_calls|connections|server_transactions|client_transactions|message_bytes|calls_started", "no workers");
 }
 
 /* Each endpoint once, though many profiles may name its trunk. */

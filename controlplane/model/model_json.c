@@ -18,7 +18,7 @@ static json_t *host_json(const struct model_host *h)
 	if (h->port)
 		json_object_set_new(json, "port", json_integer(h->port));
 	if (h->transport != TRANSPORT_UNSAID)
-		json_object_set_new(json, "transport", json_string("udp"));
+		json_object_set_new(json, "transport", json_string(transport_name(h->transport)));
 	return json;
 }
 
@@ -32,7 +32,7 @@ json_t *model_trunk_json(const struct model_trunk *t)
 
 		ip_format(&e->addr.ip, false, text);
 		json_array_append_new(endpoints, json_pack("{s:s, s:i, s:s, s:i, s:i}", "address", text, "port", e->addr.port, "transport",
-							   "udp", "priority", e->priority, "weight", e->weight));
+							   transport_name(e->transport), "priority", e->priority, "weight", e->weight));
 	}
 	for (unsigned i = 0; i < t->host_count; i++)
 		json_array_append_new(endpoints, host_json(&t->hosts[i]));

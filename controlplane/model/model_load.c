@@ -42,7 +42,7 @@ int model_load_plan(const struct raw_plan *raw, const char *path, struct number_
 	return err;
 }
 
-static const char *const transports[] = { "udp", NULL };
+static const char *const transports[] = { "udp", "tcp", NULL }; /* in the order of enum sip_transport */
 
 static int load_host(const struct raw_endpoint *raw, const char *path, struct model_host *ret, char *error)
 {
@@ -64,7 +64,7 @@ static int load_host(const struct raw_endpoint *raw, const char *path, struct mo
 	if (err)
 		return err;
 	ret->port = (uint16_t)port;
-	ret->transport = transport < 0 ? TRANSPORT_UNSAID : TRANSPORT_UDP;
+	ret->transport = transport < 0 ? TRANSPORT_UNSAID : (uint8_t)transport;
 	ret->priority = (uint16_t)priority;
 	ret->weight = (uint16_t)weight;
 	return 0;
@@ -87,7 +87,7 @@ static int load_endpoint(const struct raw_endpoint *raw, uint32_t trunk, const c
 	if (err)
 		return err;
 	ret->addr.port = (uint16_t)port;
-	ret->transport = TRANSPORT_UDP;
+	ret->transport = (uint8_t)transport;
 	ret->priority = (uint16_t)priority;
 	ret->weight = (uint16_t)weight;
 	ret->id = endpoint_id(trunk, &ret->addr, ret->transport);

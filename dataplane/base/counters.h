@@ -39,6 +39,8 @@
 	X(tcp_path_mtu_lowered) X(tcp_black_holes) X(tcp_icmp_ignored)                                                 \
 	/* streams */                                                                                                  \
 	X(requests_undelivered) X(responses_undelivered)                                                               \
+	X(stream_messages_in) X(stream_messages_out) X(stream_pings) X(stream_bad) X(stream_cut) X(stream_idle_closed) \
+	X(stream_refused_full) X(stream_stalled) X(stream_no_memory)                                                   \
 	/* loop */                                                                                                     \
 	X(loop_turns) X(naps) X(wakes)
 

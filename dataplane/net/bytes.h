@@ -11,6 +11,7 @@
 #define IPV6_BYTES	40
 #define IPV6_FRAG_BYTES 8
 #define UDP_BYTES	8
+#define TCP_BYTES	20
 
 #define ETHERTYPE_V4	0x0800
 #define ETHERTYPE_V6	0x86dd
@@ -18,11 +19,13 @@
 #define ETHERTYPE_QINQ	0x88a8
 
 #define PROTO_ICMP	 1
+#define PROTO_TCP	 6
 #define PROTO_UDP	 17
 #define PROTO_FRAGMENT	 44
 #define PROTO_ICMPV6	 58
 #define PROTO_DESTOPTS	 60
 
+#define IPV4_FRAG_NONE	 0x4000 /* do not fragment */
 #define IPV4_FRAG_OFFSET 0x1fff
 #define IPV4_FRAG_MORE	 0x2000
 

@@ -28,6 +28,17 @@ void header_v4(uint8_t *ip, const struct ip_addr *source, const struct ip_addr *
 	memcpy(ip + 10, &folded, 2);
 }
 
+void header_v4_tcp(uint8_t *ip, const struct ip_addr *source, const struct ip_addr *destination, uint32_t rest)
+{
+	uint16_t folded;
+
+	/* An identification means nothing where there are no fragments (RFC 6864). */
+	header_v4(ip, source, destination, rest, 0, IPV4_FRAG_NONE, false);
+	ip[9] = PROTO_TCP;
+	folded = checksum_fold(checksum_words(0, ip, IPV4_BYTES / 4));
+	memcpy(ip + 10, &folded, 2);
+}
+
 void header_v6(uint8_t *ip, const struct ip_addr *source, const struct ip_addr *destination, uint32_t rest, uint8_t next)
 {
 	put32(ip, 0x60000000);

@@ -18,6 +18,9 @@ static inline uint32_t header_bytes(uint8_t family)
 void header_v4(uint8_t *ip, const struct ip_addr *source, const struct ip_addr *destination, uint32_t rest, uint16_t id,
 	       uint16_t frag_field, bool sum);
 
+/* 20 bytes in front of a TCP segment of `rest` bytes, with "don't fragment": TCP keeps path MTUs. any */
+void header_v4_tcp(uint8_t *ip, const struct ip_addr *source, const struct ip_addr *destination, uint32_t rest);
+
 /* 40 bytes. any */
 void header_v6(uint8_t *ip, const struct ip_addr *source, const struct ip_addr *destination, uint32_t rest, uint8_t next);
 

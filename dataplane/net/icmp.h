@@ -5,7 +5,7 @@
 
 #include "net/packet.h"
 
-/* ICMP errors (RFC 792, RFC 4443) that quote a UDP packet of ours. */
+/* ICMP errors (RFC 792, RFC 4443) that quote a UDP packet or a TCP segment of ours. */
 
 /* message: `bytes` from the ICMP header on, its checksum good. true: it quotes what a listener sent, and ret_packet's source,
  * destination, payload and icmp_ fields are written. any */

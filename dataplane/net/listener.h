@@ -21,10 +21,27 @@ static inline bool listener_has_ip(const struct listener_set *set, uint8_t famil
 		if (ip->family == family && memcmp(ip->bytes, address, listener_address_bytes(family)) == 0)
 			return true;
 	}
+	for (unsigned i = 0; i < set->tcp_count; i++)
+		if (set->tcp[i].ip.family == family && memcmp(set->tcp[i].ip.bytes, address, listener_address_bytes(family)) == 0)
+			return true;
 	return false;
 }
 
-/* There is a listener on just this address and port. */
+/* There is a TCP listener on just this address and port, or one on the address and the port is among those that connections of ours begin at. */
+static inline bool listener_owns_tcp(const struct listener_set *set, uint8_t family, const uint8_t *address, uint16_t port)
+{
+	bool ours = port >= set->tcp_low && port <= set->tcp_high;
+
+	for (unsigned i = 0; i < set->tcp_count; i++) {
+		const struct ip_port *l = &set->tcp[i];
+
+		if ((ours || l->port == port) && l->ip.family == family && memcmp(l->ip.bytes, address, listener_address_bytes(family)) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* There is a UDP listener on just this address and port. */
 static inline bool listener_owns(const struct listener_set *set, uint8_t family, const uint8_t *address, uint16_t port)
 {
 	for (unsigned i = 0; i < set->count; i++) {

@@ -426,3 +426,48 @@ int output_commit(struct output *o, uint32_t len, const struct ip_port *source, 
 		send_fragments(o, &d, mtu);
 	return 0;
 }
+
+int output_commit_tcp(struct output *o, uint32_t len, const struct ip_addr *source, const struct ip_addr *destination)
+{
+	/* Without the ports: the connections between two hosts share their path, in which only the next hop is used. */
+	struct ip_port from = { .ip = *source }, to = { .ip = *destination };
+	struct datagram d = { .source = &from, .destination = &to, .bytes = len, .family = destination->family };
+	uint32_t header = header_bytes(d.family);
+	enum route_verdict verdict;
+	struct rte_mbuf *m;
+	struct path *path;
+	uint8_t *ip;
+
+	assert(len <= o->reserved);
+	if (source->family != d.family || d.family == IP_NONE)
+		return unroutable(o);
+	verdict = look_up(o, &from, &to, &path, &d.hop);
+	d.known = verdict == ROUTE_OK;
+	if (d.known)
+		d.hop = path->hop;
+	else if (verdict == ROUTE_NONE || d.hop.port >= o->config.port_count || !o->config.to_kernel)
+		return unroutable(o);
+	if (o->in_scratch || header + len > mtu_to(o, d.hop.port, d.family)) {
+		count(o, COUNTER_drop_length, 1);
+		return 0;
+	}
+	m = o->spares[--o->spare_count];
+	m->data_len = (uint16_t)len;
+	m->pkt_len = len;
+	ip = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)header);
+	if (d.family == IP_V4)
+		header_v4_tcp(ip, source, destination, len);
+	else
+		header_v6(ip, source, destination, len, PROTO_TCP);
+	leave(o, &d, m);
+	return 0;
+}
+
+uint16_t output_mtu(const struct output *o)
+{
+	uint16_t least = UINT16_MAX;
+
+	for (unsigned i = 0; i < o->config.port_count; i++)
+		least = RTE_MIN(least, o->queues[i].mtu);
+	return least;
+}

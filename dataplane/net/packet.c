@@ -77,19 +77,41 @@ static enum packet_kind read_udp(struct reading *r, const uint8_t *udp, uint32_t
 	return PACKET_UDP;
 }
 
+static enum packet_kind read_tcp(struct reading *r, const uint8_t *segment, uint32_t bytes)
+{
+	struct packet *packet = r->packet;
+
+	if (bytes < TCP_BYTES)
+		return dropped(r, COUNTER_drop_short);
+	if (!listener_owns_tcp(r->listeners, r->family, r->destination, get16(segment + 2)))
+		return PACKET_KERNEL;
+	if (source_impossible(r))
+		return dropped(r, COUNTER_drop_own_source);
+	listener_address(r->family, r->source, get16(segment), &packet->source);
+	listener_address(r->family, r->destination, get16(segment + 2), &packet->destination);
+	packet->payload = segment;
+	packet->payload_len = bytes;
+	packet->l4_good = r->l4_good;
+	return PACKET_TCP;
+}
+
+static enum packet_kind quoted(const struct reading *r)
+{
+	return r->packet->quotes_tcp ? PACKET_ICMP_TCP : PACKET_ICMP_ERROR;
+}
+
 static enum packet_kind read_icmp_v4(struct reading *r, const uint8_t *icmp, uint32_t bytes)
 {
 	if (!icmp_read_v4(icmp, bytes, r->listeners, r->packet))
 		return PACKET_KERNEL;
-	return checksum_fold(checksum_add(0, icmp, bytes)) ? dropped(r, COUNTER_drop_checksum) : PACKET_ICMP_ERROR;
+	return checksum_fold(checksum_add(0, icmp, bytes)) ? dropped(r, COUNTER_drop_checksum) : quoted(r);
 }
 
 static enum packet_kind read_icmp_v6(struct reading *r, const uint8_t *icmp, uint32_t bytes)
 {
 	if (!icmp_read_v6(icmp, bytes, r->listeners, r->packet))
 		return PACKET_KERNEL;
-	return checksum_fold(checksum_add(pseudo(r, PROTO_ICMPV6, bytes), icmp, bytes)) ? dropped(r, COUNTER_drop_checksum) :
-											  PACKET_ICMP_ERROR;
+	return checksum_fold(checksum_add(pseudo(r, PROTO_ICMPV6, bytes), icmp, bytes)) ? dropped(r, COUNTER_drop_checksum) : quoted(r);
 }
 
 static enum packet_kind read_v4(struct reading *r, const uint8_t *ip, uint32_t bytes)
@@ -113,6 +135,7 @@ static enum packet_kind read_v4(struct reading *r, const uint8_t *ip, uint32_t b
 		return ip[9] == PROTO_UDP ? PACKET_FRAGMENT : PACKET_KERNEL;
 	switch (ip[9]) {
 	case PROTO_UDP: return read_udp(r, ip + header, total - header);
+	case PROTO_TCP: return read_tcp(r, ip + header, total - header);
 	case PROTO_ICMP: return read_icmp_v4(r, ip + header, total - header);
 	default: return PACKET_KERNEL;
 	}
@@ -142,6 +165,7 @@ static enum packet_kind read_v6(struct reading *r, const uint8_t *ip, uint32_t b
 		return end.protocol == PROTO_UDP || end.protocol == PROTO_DESTOPTS ? PACKET_FRAGMENT : PACKET_KERNEL;
 	switch (end.protocol) {
 	case PROTO_UDP: return read_udp(r, ip + end.offset, total - end.offset);
+	case PROTO_TCP: return read_tcp(r, ip + end.offset, total - end.offset);
 	case PROTO_ICMPV6: return read_icmp_v6(r, ip + end.offset, total - end.offset);
 	default: return PACKET_KERNEL;
 	}
@@ -191,6 +215,7 @@ void packet_parse(const struct rte_mbuf *frame, const struct listener_set *liste
 
 	ret_packet->icmp_hard = false;
 	ret_packet->icmp_mtu = 0;
+	ret_packet->quotes_tcp = false;
 	ret_packet->l2_len = 0;
 	ret_packet->payload = NULL;
 	ret_packet->payload_len = 0;

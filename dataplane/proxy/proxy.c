@@ -486,7 +486,8 @@ void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, co
 	}
 	count(p, COUNTER_requests_undelivered);
 	txn = client_of_request(p, message, len, to);
-	if (txn && txn->to.transport != TRANSPORT_UDP)
+	/* Once a provisional has come the peer has the request, and may answer by another connection (RFC 3261 §18.2.2). */
+	if (txn && txn->to.transport != TRANSPORT_UDP && txn->state == TXN_TRYING)
 		client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
 }
 

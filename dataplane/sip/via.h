@@ -12,6 +12,14 @@
 
 enum sip_transport { TRANSPORT_UDP, TRANSPORT_TCP, TRANSPORT_TLS, TRANSPORT_OTHER };
 
+/* "udp", "tcp", "tls", as the transport parameter of a URI has it (RFC 3261 §25.1); "other". any */
+static inline const char *transport_name(unsigned transport)
+{
+	static const char *const names[] = { "udp", "tcp", "tls", "other" };
+
+	return names[transport < TRANSPORT_OTHER ? transport : TRANSPORT_OTHER];
+}
+
 struct via {
 	struct span whole; /* this value without its comma and surrounding white space */
 	enum sip_transport transport;

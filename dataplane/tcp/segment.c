@@ -5,7 +5,6 @@
 #include "net/bytes.h"
 #include "net/checksum.h"
 
-#define PROTO_TCP 6
 
 enum option { OPTION_END = 0, OPTION_NOP = 1, OPTION_MSS = 2, OPTION_SCALE = 3, OPTION_SACK_PERMITTED = 4, OPTION_SACK = 5, OPTION_TIMESTAMP = 8 };
 

@@ -18,8 +18,8 @@ class Sipp:
     """One SIPp process. Its files are NAME.* in the lab's directory."""
 
     def __init__(self, lab, node, scenario, name=None, family=4, port=5060, remote=None, calls=None, rate=None,
-                 seconds=None, keys=None, fill=None, options=()):
-        """remote None: it answers. seconds bounds its life; keys replace [word] in the scenario, fill replaces @word@."""
+                 seconds=None, keys=None, fill=None, options=(), transport="udp"):
+        """remote None: it answers. transport: udp, tcp (one connection) or tcp-each (one for every call). seconds bounds its life; keys replace [word] in the scenario, fill replaces @word@."""
         self.lab, self.node = lab, node
         self.name = name or f"sipp-{node}-{scenario}"
         self.stem = os.path.join(lab.directory, self.name)
@@ -28,7 +28,7 @@ class Sipp:
         argv = [shutil.which("sipp") or "sipp"]
         if remote:
             argv.append(f"[{remote}]:5060" if ":" in remote else f"{remote}:5060")
-        argv += ["-sf", self._scenario(scenario, fill or {}), "-i", self.address, "-p", str(port),
+        argv += ["-sf", self._scenario(scenario, fill or {}, transport != "udp"), "-i", self.address, "-p", str(port),
                  "-nostdin", "-default_behaviors", "all,-bye", "-trace_stat", "-stf", self.stem + ".csv", "-fd", "1",
                  "-trace_err", "-error_file", self.stem + ".errors", "-error_overwrite", "true",
                  "-cid_str", f"%u-{secrets.token_hex(6)}@{node}"]
@@ -38,6 +38,8 @@ class Sipp:
             argv += ["-r", str(rate), "-rp", "1000"]
         if seconds:
             argv += ["-timeout", f"{seconds}s"]
+        if transport != "udp":
+            argv += ["-t", "tn" if transport == "tcp-each" else "t1", "-max_socket", "10000"]
         for key, value in (keys or {}).items():
             argv += ["-key", key, str(value)]
         argv += [str(option) for option in options]
@@ -50,14 +52,16 @@ class Sipp:
         if not remote and not wait_for(lambda: self._bound(port), 10):
             raise RuntimeError(f"{self.name} does not listen: see {self.log}")
 
-    def _scenario(self, scenario, fill):
+    def _scenario(self, scenario, fill, stream):
         path = os.path.join(SCENARIOS, scenario + ".xml")
-        if not fill:
+        if not fill and not stream:
             return path
         with open(path, encoding="utf-8") as file:
             text = file.read()
         for word, value in fill.items():
             text = text.replace(f"@{word}@", str(value))
+        if stream:
+            text = text.replace("SIP/2.0/UDP", "SIP/2.0/TCP").replace(":[local_port]>", ":[local_port];transport=tcp>")
         with open(self.stem + ".xml", "w", encoding="utf-8") as file:
             file.write(text)
         return self.stem + ".xml"
@@ -68,7 +72,7 @@ class Sipp:
 
     def _bound(self, port):
         """Whether its socket is there: read from the kernel's table of the process's own namespace."""
-        for table in ("udp", "udp6"):
+        for table in ("udp", "udp6", "tcp", "tcp6"):
             try:
                 with open(f"/proc/{self.pid}/net/{table}", encoding="ascii") as file:
                     if any(f":{port:04X} " in line.split("  ")[0] + line[:60] for line in file):

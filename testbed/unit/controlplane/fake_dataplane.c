@@ -45,9 +45,11 @@ void dataplane_config_default(struct dataplane_config *config)
 {
 	*config = (struct dataplane_config){
 		.workers = 1,
-		.limits = { .transactions = 65536, .calls = 65536, .call_age_s = 43200, .message_mb = 256, .trace_mb = 8, .fragments = 1024, .mbufs = 16384,
+		.limits = { .transactions = 65536, .calls = 65536, .call_age_s = 43200, .message_mb = 256, .trace_mb = 8, .fragments = 1024, .mbufs = 16384, .connections = 16384,
+			    .stream_mb = 64,
 			    .tables = { .numbers = 1000000, .prefixes = 10000, .profiles = 1000, .trunks = 1000, .endpoints = 10000 } },
 		.timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .timer_c = 185000 },
+		.tcp = { .idle_s = 900, .connect_timeout_ms = 4000, .keepalive_s = 120, .port_low = 20000, .port_high = 31999 },
 	};
 }
 

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "config.h"
+#include "sip/via.h"
 
 static char directory[64], path[96];
 
@@ -83,9 +84,11 @@ static const char *const everything_text =
 	"listeners:\n"
 	"  - {address: 10.77.0.1, port: 5062, transport: udp}\n"
 	"  - {address: 'fd77::1', port: 5060}\n"
-	"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, numbers: 5, prefixes: 6, profiles: 7, "
+	"  - {address: 10.77.0.1, port: 5062, transport: tcp}\n"
+	"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, connections: 99, stream_mb: 3, numbers: 5, prefixes: 6, profiles: 7, "
 	"trunks: 8, endpoints: 9}\n"
 	"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
+	"tcp: {idle_s: 0, connect_timeout_ms: 700, keepalive_s: 8, port_low: 41000, port_high: 41999}\n"
 	"ejection: {after: 0, after_failures: 9, numbers: 2, window_s: 20, window_percent: 30, window_calls: 40, first_s: 5, max_s: 7, share_percent: 100, "
 	"ramp_s: 6, last_resort: false}\n"
 	"quality: {window_s: 30, calls: 20, fall_percent: 40, short_s: 0, short_percent: 10, cause_percent: 15}\n"
@@ -124,7 +127,16 @@ static void check_dataplane(const struct config *c)
 	assert_string_equal(c->dataplane.ports[1].devices[0], 
 			    "net_af_packet1,iface=eth1,qpairs=2,framesz=8192,blocksz=65536,framecnt=2048,qdisc_bypass=0");
 	assert_int_equal(c->dataplane.listeners[0].addr.port, 5062);
+	assert_int_equal(c->dataplane.listeners[0].transport, TRANSPORT_UDP);
+	assert_int_equal(c->dataplane.listeners[2].transport, TRANSPORT_TCP);
 	assert_int_equal(c->dataplane.limits.fragments, 3);
+	assert_int_equal(c->dataplane.limits.connections, 99);
+	assert_int_equal(c->dataplane.limits.stream_mb, 3);
+	assert_int_equal(c->dataplane.tcp.idle_s, 0);
+	assert_int_equal(c->dataplane.tcp.connect_timeout_ms, 700);
+	assert_int_equal(c->dataplane.tcp.keepalive_s, 8);
+	assert_int_equal(c->dataplane.tcp.port_low, 41000);
+	assert_int_equal(c->dataplane.tcp.port_high, 41999);
 	assert_int_equal(c->dataplane.limits.tables.endpoints, 18);
 	assert_int_equal(c->dataplane.timers.t4, 300);
 	assert_int_equal(c->dataplane.ejection.after, 0);
@@ -217,7 +229,7 @@ static const struct {
 } bad[] = {
 	/* syntax and schema: lines count from the top of the file */
 	{ "foo: 1\n",
-	  "5: foo: unknown key (known here: node region workers ports listeners limits timers quality ejection access number_plan probe server_name names control "
+	  "5: foo: unknown key (known here: node region workers ports listeners limits timers tcp quality ejection access number_plan probe server_name names control "
 	  "resolver cdr versions alarms numbers_file state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
 	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
 	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
@@ -316,7 +328,7 @@ static const struct {
 	{ "trunks:\n  - name: a\n    endpoints:\n      - {address: host.example}\n",
 	  "8: trunks[0].endpoints[0].address: 'host.example' is not an IP address" },
 	{ "trunks:\n  - name: a\n    endpoints: [{address: 10.0.0.1, transport: tls}]\n",
-	  "7: trunks[0].endpoints[0].transport: 'tls' is none of udp" },
+	  "7: trunks[0].endpoints[0].transport: 'tls' is none of udp, tcp" },
 	{ "trunks:\n  - name: a\n    endpoints: [{address: 10.0.0.1}, {address: 10.0.0.1, port: 5060}]\n",
 	  "7: trunks[0].endpoints[1].address: 10.0.0.1:5060 is listed twice" },
 	{ "trunks:\n  - {name: a, sources: [10.0.0.1/24]}\n",
@@ -393,10 +405,14 @@ static const struct {
 	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: a}\n", ":3: listeners[0].address: 'a' is not an IP address" },
 	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1, port: 0}\n",
 	  ":3: listeners[0].port: 0 is not in 1..65535" },
-	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1, transport: tcp}\n",
-	  ":3: listeners[0].transport: 'tcp' is none of udp" },
+	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1, transport: sctp}\n",
+	  ":3: listeners[0].transport: 'sctp' is none of udp, tcp" },
 	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1}\n  - {address: 10.0.0.1, port: 5060}\n",
-	  ":4: listeners[1]: the same address and port as listeners[0]" },
+	  ":4: listeners[1]: the same address, port and transport as listeners[0]" },
+	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1}\ntcp:\n  port_low: 40000\n  port_high: 40100\n",
+	  ":6: tcp.port_high: less than 255 above port_low (40000 to 40100)" },
+	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1, transport: tcp}\ntcp: {port_low: 5000}\n",
+	  ":3: listeners[0].port: 5060 is among tcp.port_low to port_high, which connections of ours begin at" },
 };
 
 static void refused_heads(void **state)

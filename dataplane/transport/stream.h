@@ -1,0 +1,67 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include <stdbool.h>
+#include <stdint.h>
+
+#include "tcp/tcp.h"
+#include "transport/flow.h"
+
+/* SIP over the TCP connections of one worker: bytes into messages, messages onto connections. Connections that others opened are found by the name in a flow;
+ * those that we open are shared by all workers, by the remote address: they belong to the worker that streams_owner_of names. One thread, no lock. */
+
+struct streams;
+
+struct streams_config {
+	struct tcp_config tcp;	  /* handlers and ctx are filled in here */
+	uint8_t transport;	  /* of the flows: enum sip_transport */
+	uint64_t buffer_bytes;	  /* for incomplete messages, and those that wait to be sent: 1 MiB or more */
+	uint32_t queue_bytes;	  /* that may wait for one connection, beside its send buffer */
+	uint32_t idle_ms;	  /* silence after which a connection is closed; 0: never */
+	/* A whole message, valid for the call; from->connection names its connection. false: it cannot be taken now, and comes again. May call streams_send. */
+	bool (*message)(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from);
+	/* A message (of a request perhaps only its branch, ";branch=...") that was taken for `to` and has most likely not been acted on. Called from streams_advance
+	 * alone; may call streams_send. */
+	void (*undelivered)(void *ctx, const uint8_t *message, uint32_t len, const struct ip_port *to);
+	/* As in struct tcp_handlers. */
+	uint8_t *(*reserve)(void *ctx, uint32_t bytes);
+	int (*commit)(void *ctx, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination);
+	void *ctx;
+	struct counters *counters;
+};
+
+/* 0, -ERR_INVALID, -ERR_NOMEM. control-only */
+int streams_new(const struct streams_config *config, uint64_t now_us, struct streams **ret_streams);
+/* NULL is ignored. control-only */
+void streams_free(struct streams *st);
+/* control-only */
+void streams_touch(struct streams *st);
+/* As tcp_listen. */
+int streams_listen(struct streams *st, const struct ip_port *local);
+
+/* The worker that owns a connection (flow.connection, not 0). any */
+static inline unsigned streams_worker_of(uint64_t connection)
+{
+	return (unsigned)(connection >> 56) - 1;
+}
+/* The worker that owns the connections which we open to `remote`. any */
+unsigned streams_owner_of(const struct hash_key *key, const struct ip_port *remote, unsigned workers);
+
+/* ---- worker-only, all of these */
+
+/* A message on its way by to->connection while that stands here, else by a connection to to->remote. 0, -ERR_UNREACHABLE (no route, no port), -ERR_FULL. */
+int streams_send(struct streams *st, const uint8_t *message, uint32_t len, const struct flow *to);
+
+/* The connection is one of ours that messages can still go by. */
+bool streams_stands(const struct streams *st, uint64_t connection);
+
+void streams_input(struct streams *st, const struct tcp_packet *packet, uint64_t now_us);
+void streams_icmp(struct streams *st, const struct ip_port *local, const struct ip_port *remote, uint32_t sequence, enum tcp_icmp_kind kind,
+		  uint16_t mtu, uint64_t now_us);
+/* Once a turn, after what came in. Returns how much there was to do. */
+unsigned streams_advance(struct streams *st, uint64_t now_us);
+/* At the turn's end: what was queued leaves. */
+void streams_flush(struct streams *st, uint64_t now_us);
+/* When streams_advance has something to do next, in µs; UINT64_MAX: never. */
+uint64_t streams_next_due(const struct streams *st);
+uint32_t streams_connections(const struct streams *st);

@@ -1,0 +1,169 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Messages out: which connection they take, what waits for it, and what becomes of them when it breaks. */
+#include <stddef.h>
+
+#include "base/err.h"
+#include "transport/stream_state.h"
+
+static bool is_request(const uint8_t *message, uint32_t len)
+{
+	return len < 4 || memcmp(message, "SIP/", 4) != 0;
+}
+
+/* Keeps enough of a request to hand it back. Where there is no memory its transaction runs into its timer. */
+static void note_sent(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len, const struct ip_port *to)
+{
+	static const char mark[] = ";branch=z9hG4bK";
+	struct sent *entry;
+	const uint8_t *at;
+
+	if (!is_request(message, len))
+		return;
+	at = memmem(message, len, mark, sizeof(mark) - 1);
+	if (!at || message + len - at < SENT_TEXT)
+		return;
+	if (!s->sent) {
+		s->sent = slab_get(st->slab, sizeof(*s->sent));
+		if (!s->sent) {
+			stream_count(st, COUNTER_stream_no_memory);
+			return;
+		}
+		s->sent->count = 0;
+	}
+	entry = &s->sent->request[s->sent->count++ % SENT_KEPT];
+	entry->at_ms = (uint32_t)st->now_ms;
+	entry->to = *to;
+	memcpy(entry->text, at, SENT_TEXT);
+}
+
+void stream_give_back(struct streams *st, struct stream *s)
+{
+	struct queued *q;
+
+	if (s->sent) {
+		uint32_t n = s->sent->count < SENT_KEPT ? s->sent->count : SENT_KEPT;
+
+		for (uint32_t i = s->sent->count - n; i != s->sent->count; i++) {
+			const struct sent *entry = &s->sent->request[i % SENT_KEPT];
+
+			if ((uint32_t)st->now_ms - entry->at_ms < SENT_MS)
+				st->config.undelivered(st->config.ctx, (const uint8_t *)entry->text, SENT_TEXT, &entry->to);
+		}
+		s->sent->count = 0;
+	}
+	while ((q = s->queue)) {
+		s->queue = q->next;
+		/* One that has begun to leave is among those above. */
+		if (!q->sent)
+			st->config.undelivered(st->config.ctx, q->bytes, q->len, &q->to);
+		slab_put(st->slab, q);
+	}
+	s->queue_end = &s->queue;
+	s->queue_bytes = 0;
+}
+
+static int enqueue(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len, uint32_t sent, const struct ip_port *to)
+{
+	struct queued *q;
+
+	if (s->queue_bytes + len > st->config.queue_bytes) {
+		stream_count(st, COUNTER_stream_refused_full);
+		return -ERR_FULL;
+	}
+	q = slab_get(st->slab, (uint32_t)sizeof(*q) + len);
+	if (!q) {
+		stream_count(st, COUNTER_stream_no_memory);
+		return -ERR_FULL;
+	}
+	*q = (struct queued){ .to = *to, .sent = sent, .len = len };
+	memcpy(q->bytes, message, len);
+	*s->queue_end = q;
+	s->queue_end = &q->next;
+	s->queue_bytes += len;
+	return 0;
+}
+
+void stream_drain(struct streams *st, struct stream *s)
+{
+	struct queued *q;
+
+	while (s->c && (q = s->queue)) {
+		if (!q->sent)
+			note_sent(st, s, q->bytes, q->len, &q->to);
+		q->sent += tcp_send(st->tcp, s->c, span_of(q->bytes + q->sent, q->len - q->sent));
+		if (q->sent < q->len)
+			return;
+		stream_count(st, COUNTER_stream_messages_out);
+		s->queue = q->next;
+		s->queue_bytes -= q->len;
+		slab_put(st->slab, q);
+	}
+	if (!s->queue)
+		s->queue_end = &s->queue;
+	if (s->closing && s->c)
+		tcp_close(st->tcp, s->c);
+}
+
+static int send_on(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len, const struct ip_port *to)
+{
+	uint32_t n;
+	int err;
+
+	stream_touched(st, s);
+	if (!s->stands || s->queue || tcp_send_room(st->tcp, s->c) < len) {
+		err = enqueue(st, s, message, len, 0, to);
+		if (!err && s->stands && s->queue->len == s->queue_bytes)
+			stream_drain(st, s); /* so that TCP knows that more waits */
+		return err;
+	}
+	n = tcp_send(st->tcp, s->c, span_of(message, len));
+	if (n < len) {
+		err = enqueue(st, s, message, len, n, to);
+		if (err && n) { /* half a message is on its way, and the rest of it nowhere */
+			tcp_abort(st->tcp, s->c);
+			stream_gone(st, s);
+		}
+		if (!err && n)
+			note_sent(st, s, message, len, to);
+		return err;
+	}
+	note_sent(st, s, message, len, to);
+	stream_count(st, COUNTER_stream_messages_out);
+	return 0;
+}
+
+static int open_to(struct streams *st, const uint8_t *message, uint32_t len, const struct flow *to)
+{
+	struct ip_port local = { .ip = to->local.ip };
+	struct stream *s = stream_new(st, NULL, &to->local, &to->remote);
+	int err;
+
+	if (!s) {
+		stream_count(st, COUNTER_stream_refused_full);
+		return -ERR_FULL;
+	}
+	/* Kept before the SYN leaves: the message may lie where that is written. */
+	err = enqueue(st, s, message, len, 0, &to->remote);
+	if (!err)
+		err = tcp_connect(st->tcp, &local, &to->remote, s, &s->c);
+	if (err) {
+		slab_put(st->slab, s->queue); /* the caller hears of it at once */
+		s->queue = NULL;
+		s->queue_end = &s->queue;
+		stream_gone(st, s);
+		return err == -ERR_FULL ? -ERR_FULL : -ERR_UNREACHABLE;
+	}
+	stream_share(st, s);
+	return 0;
+}
+
+int streams_send(struct streams *st, const uint8_t *message, uint32_t len, const struct flow *to)
+{
+	struct stream *s = stream_find(st, to->connection);
+
+	if (!s || s->closing)
+		s = stream_to(st, &to->remote);
+	if (s)
+		return send_on(st, s, message, len, &to->remote);
+	return open_to(st, message, len, to);
+}

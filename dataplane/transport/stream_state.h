@@ -1,0 +1,95 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+#include "base/counters.h"
+#include "base/slab.h"
+#include "sip/message.h"
+#include "transport/framing.h"
+#include "transport/stream.h"
+
+/* Internal to stream*.c. */
+
+/* Bytes that wait to be sent. */
+struct queued {
+	struct queued *next;
+	struct ip_port to;
+	uint32_t sent, len; /* sent: of these bytes, already */
+	uint8_t bytes[];
+};
+
+/* A request that was given to TCP: enough of it to find its transaction by. */
+#define SENT_TEXT 40 /* ;branch= and the branch */
+#define SENT_KEPT 128
+#define SENT_MS	  32000 /* by then its transaction has ended by itself */
+struct sent {
+	uint32_t at_ms;
+	struct ip_port to;
+	char text[SENT_TEXT];
+};
+struct sent_ring {
+	uint32_t count; /* ever */
+	struct sent request[SENT_KEPT];
+};
+
+struct stream {
+	struct tcp_connection *c; /* NULL: gone */
+	uint64_t name;
+	uint64_t active_ms;
+	struct ip_port local, remote;
+	bool stands, closing;
+	bool shared;		 /* we opened it: it is in the table */
+	bool listed_stalled, listed_gone;
+	struct stream *chain;	 /* of the table's bucket */
+	struct stream *older, *newer; /* by activity */
+	struct stream *next_stalled, *next_gone;
+	struct framing framing;
+	uint8_t *buffer; /* an incomplete message, or a whole one that could not be handed on */
+	uint32_t filled, room;
+	uint32_t ready; /* bytes of the whole one */
+	struct queued *queue, **queue_end;
+	uint32_t queue_bytes;
+	struct sent_ring *sent;
+};
+
+struct streams {
+	struct streams_config config;
+	struct tcp *tcp;
+	struct slab *slab;
+	struct pool *pool;
+	uint32_t *generations; /* by index in the pool; odd: live */
+	struct stream **table; /* the connections that we opened, by their remote address */
+	uint32_t buckets;      /* a power of two */
+	struct stream *oldest, *newest;
+	struct stream *stalled, *gone;
+	uint64_t now_ms;
+	struct sip_message look;
+	uint8_t answer[FRAMING_HEAD_MAX + 1024];
+};
+
+/* stream.c */
+struct stream *stream_new(struct streams *st, struct tcp_connection *c, const struct ip_port *local, const struct ip_port *remote);
+struct stream *stream_find(const struct streams *st, uint64_t name);
+struct stream *stream_to(const struct streams *st, const struct ip_port *remote);
+void stream_share(struct streams *st, struct stream *s);
+void stream_touched(struct streams *st, struct stream *s);
+/* No new message goes there; it is released at the next streams_advance. */
+void stream_gone(struct streams *st, struct stream *s);
+/* Nothing is read from it or given to it any more; what waits still leaves. */
+void stream_close(struct streams *st, struct stream *s);
+/* It stopped reading: it is asked again at the next streams_advance. */
+void stream_stall(struct streams *st, struct stream *s);
+
+/* stream_in.c */
+uint32_t stream_data(void *ctx, struct tcp_connection *c, struct span bytes);
+/* Hands on what waits in the buffer. false: it still cannot. */
+bool stream_ready(struct streams *st, struct stream *s);
+
+/* stream_out.c */
+void stream_drain(struct streams *st, struct stream *s);
+/* Hands back what was not sent and what was not answered, and forgets it. */
+void stream_give_back(struct streams *st, struct stream *s);
+
+static inline void stream_count(struct streams *st, enum counter which)
+{
+	counter_add(st->config.counters, which, 1);
+}

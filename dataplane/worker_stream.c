@@ -1,0 +1,232 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams among workers: a connection lives on one of them, the call that a message belongs to perhaps on another. Whole messages cross between them in packet
+ * buffers, by the rings that frames take. */
+#include "worker_state.h"
+
+#include <string.h>
+#include <time.h>
+
+#include <rte_mbuf.h>
+#include <rte_ring.h>
+
+#include "base/err.h"
+#include "net/output.h"
+#include "sip/via.h"
+
+/* In front of a message in its first buffer. */
+struct handed {
+	struct flow flow;
+	uint32_t len;
+	uint32_t unused;
+};
+
+uint64_t worker_now_us(void)
+{
+	struct timespec t;
+
+	clock_gettime(CLOCK_MONOTONIC, &t);
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
+}
+
+/* ---- messages between workers */
+
+/* Copies bytes into m and as many buffers behind it as that takes. */
+static bool fill(struct worker *w, struct rte_mbuf *m, const uint8_t *bytes, uint32_t len)
+{
+	struct rte_mbuf *last = m;
+
+	for (;;) {
+		uint32_t n = rte_pktmbuf_tailroom(last) < len ? rte_pktmbuf_tailroom(last) : len;
+
+		memcpy(rte_pktmbuf_mtod_offset(last, uint8_t *, last->data_len), bytes, n);
+		last->data_len = (uint16_t)(last->data_len + n);
+		m->pkt_len += n;
+		bytes += n;
+		len -= n;
+		if (!len)
+			return true;
+		last->next = rte_pktmbuf_alloc(w->shared->pool);
+		if (!last->next)
+			return false;
+		last = last->next;
+		m->nb_segs++;
+	}
+}
+
+/* false: the ring is full, or there are no buffers. */
+static bool pass(struct worker *w, unsigned owner, enum handed_kind kind, const uint8_t *message, uint32_t len, const struct flow *flow)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(w->shared->pool);
+	struct handed *head;
+
+	if (!m) {
+		counter_add(w->counters, COUNTER_drop_no_mbuf, 1);
+		return false;
+	}
+	head = (struct handed *)rte_pktmbuf_append(m, sizeof(*head));
+	*head = (struct handed){ .flow = *flow, .len = len };
+	m->hash.usr = HANDED_MARK(kind);
+	if (!fill(w, m, message, len)) {
+		counter_add(w->counters, COUNTER_drop_no_mbuf, 1);
+		rte_pktmbuf_free(m);
+		return false;
+	}
+	if (rte_ring_sp_enqueue(w->shared->worker[owner]->from[w->index], m) < 0) {
+		rte_pktmbuf_free(m);
+		return false;
+	}
+	counter_add(w->counters, COUNTER_handoff_out, 1);
+	w->rang[owner] = true;
+	return true;
+}
+
+/* ---- up: messages that came */
+
+static bool message_in(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from)
+{
+	struct worker *w = ctx;
+	struct worker_shared *s = w->shared;
+	unsigned owner = proxy_owner(&s->call_key, &s->branch_key, s->workers, w->index, data, len);
+
+	if (owner != w->index)
+		return pass(w, owner, HANDED_IN, data, len, from);
+	proxy_datagram(w->proxy, data, len, from, w->now_ms);
+	return true;
+}
+
+static void undelivered(void *ctx, const uint8_t *message, uint32_t len, const struct ip_port *to)
+{
+	struct worker *w = ctx;
+	struct worker_shared *s = w->shared;
+	struct flow flow = { .remote = *to, .transport = TRANSPORT_TCP };
+	unsigned owner = proxy_owner_quoted(&s->branch_key, s->workers, w->index, message, len);
+
+	if (owner == w->index)
+		proxy_undelivered(w->proxy, message, len, to, w->now_ms);
+	else if (!pass(w, owner, HANDED_UNDELIVERED, message, len, &flow))
+		counter_add(w->counters, COUNTER_handoff_dropped_full, 1); /* its transaction runs into its timer */
+}
+
+/* ---- down: messages that go */
+
+int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, const struct flow *to)
+{
+	struct worker_shared *s = w->shared;
+	struct flow flow = *to;
+	unsigned owner;
+
+	if (!w->streams || flow.transport != TRANSPORT_TCP)
+		return -ERR_UNREACHABLE;
+	owner = flow.connection ? streams_worker_of(flow.connection) : s->workers;
+	if (owner >= s->workers || (owner == w->index && !streams_stands(w->streams, flow.connection))) {
+		flow.connection = 0;
+		owner = streams_owner_of(&s->tuple_key, &flow.remote, s->workers);
+	}
+	if (owner == w->index)
+		return streams_send(w->streams, message, len, &flow);
+	return pass(w, owner, HANDED_OUT, message, len, &flow) ? 0 : -ERR_FULL;
+}
+
+void worker_handed_in(struct worker *w, struct rte_mbuf *m)
+{
+	const struct handed *head = rte_pktmbuf_mtod(m, const struct handed *);
+	const uint8_t *message = rte_pktmbuf_read(m, sizeof(*head), head->len, w->scratch);
+
+	switch (m->hash.usr >> HANDED_SHIFT) {
+	case HANDED_IN:
+		proxy_datagram(w->proxy, message, head->len, &head->flow, w->now_ms);
+		break;
+	case HANDED_OUT:
+		if (worker_stream_send(w, message, head->len, &head->flow))
+			undelivered(w, message, head->len, &head->flow.remote);
+		break;
+	case HANDED_UNDELIVERED:
+		proxy_undelivered(w->proxy, message, head->len, &head->flow.remote, w->now_ms);
+		break;
+	}
+	rte_pktmbuf_free(m);
+}
+
+/* ---- segments */
+
+unsigned worker_segment_owner(const struct worker *w, const struct packet *packet)
+{
+	const struct worker_shared *s = w->shared;
+
+	if (packet->kind == PACKET_TCP)
+		return tcp_owner(tcp_tuple_hash(&s->tuple_key, &packet->destination, &packet->source), s->workers);
+	return tcp_owner(tcp_tuple_hash(&s->tuple_key, &packet->source, &packet->destination), s->workers);
+}
+
+void worker_segment_in(struct worker *w, const struct packet *packet)
+{
+	struct tcp_packet p = {
+		.source = packet->source.ip,
+		.destination = packet->destination.ip,
+		.segment = { packet->payload, packet->payload_len },
+		.checksum_good = packet->l4_good,
+		.hash = tcp_tuple_hash(&w->shared->tuple_key, &packet->destination, &packet->source),
+	};
+
+	streams_input(w->streams, &p, w->now_us);
+}
+
+void worker_segment_error(struct worker *w, const struct packet *packet)
+{
+	enum tcp_icmp_kind kind = packet->icmp_mtu ? TCP_ICMP_TOO_BIG : packet->icmp_hard ? TCP_ICMP_HARD : TCP_ICMP_SOFT;
+
+	streams_icmp(w->streams, &packet->source, &packet->destination, packet->sequence, kind, packet->icmp_mtu, w->now_us);
+}
+
+static uint8_t *segment_reserve(void *ctx, uint32_t bytes)
+{
+	struct worker *w = ctx;
+
+	return output_reserve(w->output, bytes);
+}
+
+static int segment_commit(void *ctx, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination)
+{
+	struct worker *w = ctx;
+
+	return output_commit_tcp(w->output, bytes, &source->ip, &destination->ip);
+}
+
+int worker_streams_new(struct worker *w, const struct worker_streams *want)
+{
+	struct worker_shared *s = w->shared;
+	struct streams_config sc = {
+		.tcp = tcp_config_default(),
+		.transport = TRANSPORT_TCP,
+		.buffer_bytes = ((uint64_t)want->buffer_mb << 20) / 2,
+		.queue_bytes = 256 << 10,
+		.idle_ms = want->idle_ms,
+		.message = message_in,
+		.undelivered = undelivered,
+		.reserve = segment_reserve,
+		.commit = segment_commit,
+		.ctx = w,
+		.counters = w->counters,
+	};
+	int err;
+
+	if (!s->listeners.tcp_count)
+		return 0;
+	sc.tcp.connections = want->connections;
+	if (sc.tcp.half_open > sc.tcp.connections / 2)
+		sc.tcp.half_open = sc.tcp.connections / 2;
+	sc.tcp.buffer_bytes = sc.buffer_bytes;
+	sc.tcp.mtu = output_mtu(w->output);
+	sc.tcp.port_low = s->listeners.tcp_low;
+	sc.tcp.port_high = s->listeners.tcp_high;
+	sc.tcp.connect_timeout_ms = want->connect_timeout_ms;
+	sc.tcp.keepalive_ms = want->keepalive_ms;
+	sc.tcp.worker = w->index;
+	sc.tcp.workers = s->workers;
+	sc.tcp.tuple_key = s->tuple_key;
+	sc.tcp.secret = s->tcp_secret;
+	err = streams_new(&sc, worker_now_us(), &w->streams);
+	for (unsigned i = 0; !err && i < s->listeners.tcp_count; i++)
+		err = streams_listen(w->streams, &s->listeners.tcp[i]);
+	return err;
+}

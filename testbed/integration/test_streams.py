@@ -1,0 +1,157 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   caller ---- TCP (one connection, or one for each call) ---- strowgerd ---- TCP ---- target1 ... target3
+#
+# SIP over TCP that the data plane terminates itself: the kernel of strowgerd's node has no TCP socket in this.
+
+import socket
+
+import pytest
+
+from conftest import laboratory
+from lab import NUMBER, STROWGER, TARGETS
+from processes import wait_for
+from sipp import Sipp
+
+
+def over_tcp(config):
+    """A TCP listener beside each UDP one; the targets are reached over TCP."""
+    config["listeners"] += [{**listener, "transport": "tcp"} for listener in config["listeners"]]
+    for trunk in config["trunks"]:
+        for endpoint in trunk["endpoints"]:
+            endpoint["transport"] = "tcp"
+
+
+@pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
+def lab(request):
+    with laboratory("af_packet", request.param, over_tcp, strategy="round_robin") as lab:
+        yield lab
+
+
+class Streams:
+    """Targets that listen on TCP, and callers."""
+
+    def __init__(self, lab, transport="tcp", **targets):
+        self.lab, self.transport = lab, transport
+        self.servers = {target: Sipp(lab, target, scenario, transport="tcp") for target, scenario in targets.items()}
+
+    def caller(self, calls, rate=100, options=(), name="tcp-caller"):
+        return Sipp(self.lab, "caller", "uac", name=name, remote=STROWGER[4], calls=calls, rate=rate, seconds=60,
+                    transport=self.transport, options=["-s", NUMBER, *options])
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        for server in self.servers.values():
+            server.stop()
+
+
+def finished(caller):
+    status = caller.wait(65)
+    assert caller.failed == 0 and status == 0, f"{caller.failed} calls failed (exit {status}):\n{caller.errors()[:2000]}"
+
+
+def request(method="OPTIONS", length="Content-Length: 0\r\n", body="", branch="z9hG4bK-1", call_id="stream-1"):
+    return (f"{method} sip:{STROWGER[4]} SIP/2.0\r\nVia: SIP/2.0/TCP 10.77.0.10:5099;branch={branch}\r\n"
+            f"From: <sip:a@caller>;tag=1\r\nTo: <sip:b@{STROWGER[4]}>\r\nCall-ID: {call_id}\r\nCSeq: 1 {method}\r\n"
+            f"Max-Forwards: 70\r\n{length}\r\n{body}").encode()
+
+
+class Peer:
+    """A kernel's TCP socket in a node."""
+
+    def __init__(self, lab, node="caller"):
+        self.socket = lab.network.socket(node, socket.AF_INET, socket.SOCK_STREAM)
+        self.socket.settimeout(5)
+        self.socket.connect((STROWGER[4], 5060))
+
+    def send(self, data):
+        self.socket.sendall(data)
+
+    def read(self, until):
+        """What came, up to and with `until`."""
+        got = b""
+        while until not in got:
+            more = self.socket.recv(4096)
+            if not more:
+                break
+            got += more
+        return got
+
+    def ended(self):
+        return self.socket.recv(1) == b""
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.socket.close()
+
+
+def test_a_request_is_answered_on_its_connection(lab):
+    with Peer(lab) as peer:
+        peer.send(request())
+        assert peer.read(b"\r\n\r\n").startswith(b"SIP/2.0 200 ")
+
+
+def test_messages_in_pieces_and_joined(lab):
+    with Peer(lab) as peer:
+        peer.socket.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        for at, byte in enumerate(request(branch="z9hG4bK-piece")):
+            peer.send(bytes([byte]))
+        assert peer.read(b"\r\n\r\n").startswith(b"SIP/2.0 200 ")
+        peer.send(b"".join(request(branch=f"z9hG4bK-j{n}", call_id=f"joined-{n}") for n in range(20)))
+        got = b""
+        while got.count(b"SIP/2.0 200 ") < 20 or not got.endswith(b"\r\n\r\n"):
+            got += peer.socket.recv(65536)
+        assert got.count(b"SIP/2.0 ") == 20
+        assert [b"Call-ID: joined-%d\r" % n in got for n in range(20)] == [True] * 20
+
+
+def test_ping_gets_pong(lab):
+    with Peer(lab) as peer:
+        peer.send(b"\r\n\r\n")
+        assert peer.read(b"\r\n") == b"\r\n"
+        peer.send(request(branch="z9hG4bK-after"))
+        assert peer.read(b"\r\n\r\n").startswith(b"SIP/2.0 200 ")
+
+
+@pytest.mark.parametrize("length, status", [
+    ("", b"400 "), ("Content-Length: 4294967328\r\n", b"413 "), ("l: 4294967328\r\n", b"413 "), ("Content-Length: -1\r\n", b"400 "),
+    ("Content-Length: 0\r\nl: 5\r\n", b"400 "), ("Content-Length: x\r\n", b"400 "), ("Content-Length: 99999999999999999999999\r\n", b"413 ")])
+def test_a_length_that_cannot_be_is_answered_and_closed(lab, length, status):
+    with Peer(lab) as peer:
+        peer.send(request(length=length))
+        assert peer.read(b"\r\n\r\n").startswith(b"SIP/2.0 " + status)
+        assert peer.ended()
+
+
+@pytest.mark.parametrize("noise", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"A" * 20000])
+def test_noise_is_closed(lab, noise):
+    with Peer(lab) as peer:
+        peer.send(noise)
+        try:
+            assert peer.ended()
+        except ConnectionResetError:
+            pass
+
+
+@pytest.mark.parametrize("transport", ["tcp", "tcp-each"])
+def test_calls(lab, transport):
+    with Streams(lab, transport, **dict.fromkeys(TARGETS, "uas")) as streams:
+        finished(streams.caller(400, rate=200))
+        assert all(server.failed == 0 for server in streams.servers.values())
+
+
+def test_a_target_that_is_not_there_is_passed_over(lab):
+    with Streams(lab, target1="uas", target2="uas") as streams:
+        finished(streams.caller(100))
+
+
+def test_connections_are_shown(lab):
+    with Peer(lab) as peer:
+        peer.send(request())
+        peer.read(b"\r\n\r\n")
+        assert wait_for(lambda: sum(worker["connections"] for worker in lab.ctl("workers")) >= 1, 5)
+    assert f"tcp:{STROWGER[4]}:5060" in lab.ctl("status")["listeners"]
