@@ -12,10 +12,9 @@ static uint32_t room_for(uint32_t len)
 	return len + FORWARD_GROWTH < SLAB_BYTES_MAX ? len + FORWARD_GROWTH : SLAB_BYTES_MAX;
 }
 
-void downstream_resend(struct proxy *p, struct attempt *a)
+int downstream_resend(struct proxy *p, struct attempt *a)
 {
-	if (context_view(p, a->context))
-		forward_send(p, a->context, a, &p->kept);
+	return context_view(p, a->context) ? forward_send(p, a->context, a, &p->kept) : 0;
 }
 
 /* The request as it was sent, read again into p->sent. */

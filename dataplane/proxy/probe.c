@@ -26,7 +26,7 @@ static void finish(struct proxy *p, struct probe *b, struct probe_result *r)
 	release(p, b);
 }
 
-static int send_probe(struct proxy *p, const struct probe *b)
+int probe_resend(struct proxy *p, const struct probe *b)
 {
 	uint8_t *out = send_begin(p, b->len);
 
@@ -97,7 +97,7 @@ void proxy_probe(struct proxy *p, const struct probe_request *request, uint64_t 
 	if (compose(p, b, message, listener) < 0)
 		goto refuse;
 	refused.unsent = false;
-	if (send_probe(p, b) < 0)
+	if (probe_resend(p, b) < 0)
 		goto refuse;
 	wheel_arm(p->wheel, &b->timeout, now_ms + request->timeout_ms);
 	count(p, COUNTER_probes);
@@ -158,7 +158,7 @@ void probe_event(struct proxy *p, struct probe *b, enum txn_event event)
 	uint16_t actions = client_txn_event(p->transactions, &b->txn, event, p->now_ms);
 
 	if (actions & TXN_DO_SEND_REQUEST)
-		send_probe(p, b);
+		probe_resend(p, b);
 	if (actions & TXN_DO_TIMEOUT)
 		probe_timeout(p, b);
 	else if (actions & TXN_DO_ERROR)

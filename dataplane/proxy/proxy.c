@@ -475,6 +475,28 @@ void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, cons
 	client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
 }
 
+/* A peer may close an idle connection just when a request is on its way: once, and so soon that nobody waits for it, it is tried on another. */
+static bool may_resend(const struct proxy *p, struct client_txn *txn)
+{
+	uint64_t began_ms = txn->lifetime.due_ms - txn_wait_ms(&p->config.timers);
+
+	if (txn->resent || p->now_ms - began_ms >= p->config.timers.t1)
+		return false;
+	txn->resent = true;
+	return txn->user != CLIENT_TXN_ATTEMPT || !((struct attempt *)txn)->done;
+}
+
+static int resend(struct proxy *p, struct client_txn *txn)
+{
+	p->call_hash = 0;
+	count(p, COUNTER_retransmissions_sent);
+	switch (txn->user) {
+	case CLIENT_TXN_PROBE: return probe_resend(p, (struct probe *)txn);
+	case CLIENT_TXN_RELAY: p->call_hash = ((struct relay *)txn)->call_hash; return relay_resend(p, (struct relay *)txn);
+	default: return downstream_resend(p, about_attempt(p, (struct attempt *)txn));
+	}
+}
+
 void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, uint64_t now_ms)
 {
 	struct client_txn *txn;
@@ -484,11 +506,14 @@ void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, co
 		count(p, COUNTER_responses_undelivered);
 		return;
 	}
-	count(p, COUNTER_requests_undelivered);
 	txn = client_of_request(p, message, len, to);
 	/* Once a provisional has come the peer has the request, and may answer by another connection (RFC 3261 §18.2.2). */
-	if (txn && txn->to.transport != TRANSPORT_UDP && txn->state == TXN_TRYING)
-		client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
+	if (!txn || txn->to.transport == TRANSPORT_UDP || txn->state != TXN_TRYING)
+		return;
+	count(p, COUNTER_requests_undelivered);
+	if (may_resend(p, txn) && resend(p, txn) == 0)
+		return;
+	client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
 }
 
 void proxy_release_endpoint(struct proxy *p, uint32_t endpoint)

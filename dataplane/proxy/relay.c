@@ -29,7 +29,7 @@ static void release(struct proxy *p, struct relay *r)
 
 /* ---- towards the next hop */
 
-static int send_request(struct proxy *p, const struct relay *r)
+int relay_resend(struct proxy *p, const struct relay *r)
 {
 	uint8_t *out = r->sent ? send_begin(p, r->sent_len) : NULL;
 
@@ -170,7 +170,7 @@ void relay_event(struct proxy *p, struct relay *r, enum txn_event event)
 	p->call_hash = r->call_hash;
 	if (actions & TXN_DO_SEND_REQUEST) {
 		count(p, COUNTER_retransmissions_sent);
-		send_request(p, r);
+		relay_resend(p, r);
 	}
 	if (actions & TXN_DO_ACK)
 		send_ack(p, r, sip_first(p->in, SIP_H_TO));
@@ -308,7 +308,7 @@ bool relay_request(struct proxy *p, const struct flow *from, const struct flow *
 	} else {
 		wheel_arm(p->wheel, &r->server->lifetime, p->now_ms + txn_wait_ms(&p->config.timers));
 	}
-	if (send_request(p, r) < 0)
+	if (relay_resend(p, r) < 0)
 		relay_event(p, r, TXN_TRANSPORT_ERROR);
 	return true;
 }

@@ -368,7 +368,8 @@ void budget_fired(struct proxy *p, struct context *c);
 bool redirect_note(struct proxy *p, struct context *c);
 
 /* ---- downstream.c: messages of an attempt's transaction */
-void downstream_resend(struct proxy *p, struct attempt *a);
+/* 0 (also when there was no buffer for it), or a negative enum err. */
+int downstream_resend(struct proxy *p, struct attempt *a);
 void downstream_ack(struct proxy *p, struct attempt *a, struct span response_to);
 void downstream_cancel(struct proxy *p, struct attempt *a);
 

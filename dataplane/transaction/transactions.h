@@ -56,6 +56,7 @@ struct client_txn {
 	uint8_t method; /* enum sip_method: ACK never, CANCEL is a transaction of its own */
 	uint8_t user;	/* what embeds it: enum client_txn_user */
 	uint16_t generation;
+	bool resent; /* by a stream, after its connection broke */
 	uint32_t slot;
 	uint32_t interval_ms;
 	struct flow to;

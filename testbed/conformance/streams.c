@@ -230,12 +230,42 @@ static void undelivered_moves_on(void)
 	stage_again(&to_tcp);
 	s = invite();
 	undelivered(s);
+	expect_true(sent_equal(s, out("INVITE", TCP_A)), "by another connection first");
+	quiet();
+	undelivered(s);
 	out("INVITE", TCP_B);
 	counted(COUNTER_attempt_transport_error, 1);
-	counted(COUNTER_requests_undelivered, 1);
+	counted(COUNTER_requests_undelivered, 2);
 	reply(TCP_B, 200);
 	up(200);
 	quiet();
+}
+
+static void undelivered_late(void)
+{
+	stage_again(&to_tcp);
+	invite();
+	later(500);
+	undelivered(stage.sent[stage.sent_count - 1]);
+	out("INVITE", TCP_B);
+	quiet();
+}
+
+static void closed_while_it_rings(void)
+{
+	const struct sent *s;
+
+	stage_again(&to_tcp);
+	s = invite();
+	reply(TCP_A, 180);
+	up(180);
+	undelivered(s);
+	quiet();
+	reply(TCP_A, 200);
+	up(200);
+	undelivered(s);
+	quiet();
+	counted(COUNTER_requests_undelivered, 0);
 }
 
 static void refused_at_once_moves_on(void)
@@ -558,6 +588,7 @@ static void undelivered_within(void)
 	call_up(&d);
 	say(&d, TOKEN_FROM_CALLER, "INFO");
 	undelivered(out("INFO", TCP_A));
+	undelivered(out("INFO", TCP_A));
 	answer_to(500, CALLER);
 	quiet();
 }
@@ -635,7 +666,9 @@ LAW_BOOK(streams,
 	LAW("rfc3261", timer_k_behind_tcp, "§17.1.2.2: each side's timers are those of its own transport"),
 	LAW("rfc6026", timers_l_m, "§8.4, §8.5: timers L and M are 64*T1 for any transport"),
 	LAW("rfc3261", hundred_as_by_udp, "§17.2.1: 100 goes out at once over TCP too"),
-	LAW("rfc3261", undelivered_moves_on, "§16.9: a connection that could not be opened, or broke without an answer, moves the call on"),
+	LAW("rfc3261", undelivered_moves_on, "§16.9: a connection that could not be opened, or broke without an answer, moves the call on, after one more try on another"),
+	LAW("design", undelivered_late, "after T1 it moves on at once"),
+	LAW("rfc3261", closed_while_it_rings, "§18.2.2: one that breaks after an answer ends nothing: the next answer may come by another"),
 	LAW("rfc3261", refused_at_once_moves_on, "§16.9: so does one that refuses at once"),
 	LAW("rfc5658", one_record_route_by_tcp, "§4: one Record-Route, with its transport, where both sides come by TCP"),
 	LAW("rfc5658", two_record_routes_to_tcp, "§5: two where the call leaves by TCP, the outgoing side's on top"),
