@@ -272,14 +272,13 @@ static void calls_aged(struct proxy *p)
 	}
 }
 
-/* What is sent from here on is sent for that call. */
-static struct attempt *about_attempt(struct proxy *p, struct attempt *a)
+struct attempt *about_attempt(struct proxy *p, struct attempt *a)
 {
 	p->call_hash = a->context->call_hash;
 	return a;
 }
 
-static void client_txn_happens(struct proxy *p, struct client_txn *txn, enum txn_event event)
+void client_txn_happens(struct proxy *p, struct client_txn *txn, enum txn_event event)
 {
 	p->call_hash = 0;
 	if (txn->user == CLIENT_TXN_PROBE)
@@ -436,86 +435,6 @@ void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const st
 	proxy_datagrams(p, &d, 1, now_ms);
 }
 
-/* The first branch of ours in what an ICMP error quotes: we write our Via right behind the start line, so that it is nearly always there.
- * The text may be cut anywhere behind it. */
-static int quoted_branch(const struct hash_key *key, const uint8_t *quoted, uint32_t len, struct branch *ret_branch)
-{
-	static const char mark[] = ";branch=z9hG4bK";
-	const uint8_t *at = memmem(quoted, len, mark, sizeof(mark) - 1);
-
-	if (!at)
-		return -ERR_NOT_FOUND;
-	at += sizeof(";branch=") - 1;
-	if ((uint32_t)(quoted + len - at) < BRANCH_TEXT)
-		return -ERR_NOT_FOUND;
-	return branch_decode(key, span_of(at, BRANCH_TEXT), ret_branch);
-}
-
-/* The client transaction whose request `message` is, or begins as; NULL: there is none, or it went elsewhere. */
-static struct client_txn *client_of_request(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to)
-{
-	struct lingering *lingering;
-	struct client_txn *txn;
-	struct branch b;
-
-	if (quoted_branch(&p->config.branch_key, message, len, &b) < 0 || b.kind != BRANCH_TRANSACTION)
-		return NULL;
-	txn = client_txn_at(p->transactions, b.slot, b.generation, &lingering);
-	return txn && ip_port_eq(&txn->to.remote, to) ? txn : NULL;
-}
-
-void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, const struct ip_port *to, uint64_t now_ms)
-{
-	struct client_txn *txn = client_of_request(p, quoted, len, to);
-
-	p->now_ms = now_ms;
-	if (!txn || txn->to.transport != TRANSPORT_UDP)
-		return;
-	count(p, COUNTER_icmp_errors_matched);
-	client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
-}
-
-/* A peer may close an idle connection just when a request is on its way: once, and so soon that nobody waits for it, it is tried on another. */
-static bool may_resend(const struct proxy *p, struct client_txn *txn)
-{
-	uint64_t began_ms = txn->lifetime.due_ms - txn_wait_ms(&p->config.timers);
-
-	if (txn->resent || p->now_ms - began_ms >= p->config.timers.t1)
-		return false;
-	txn->resent = true;
-	return txn->user != CLIENT_TXN_ATTEMPT || !((struct attempt *)txn)->done;
-}
-
-static int resend(struct proxy *p, struct client_txn *txn)
-{
-	p->call_hash = 0;
-	count(p, COUNTER_retransmissions_sent);
-	switch (txn->user) {
-	case CLIENT_TXN_PROBE: return probe_resend(p, (struct probe *)txn);
-	case CLIENT_TXN_RELAY: p->call_hash = ((struct relay *)txn)->call_hash; return relay_resend(p, (struct relay *)txn);
-	default: return downstream_resend(p, about_attempt(p, (struct attempt *)txn));
-	}
-}
-
-void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, uint64_t now_ms)
-{
-	struct client_txn *txn;
-
-	p->now_ms = now_ms;
-	if (len >= 4 && memcmp(message, "SIP/", 4) == 0) {
-		count(p, COUNTER_responses_undelivered);
-		return;
-	}
-	txn = client_of_request(p, message, len, to);
-	/* Once a provisional has come the peer has the request, and may answer by another connection (RFC 3261 §18.2.2). */
-	if (!txn || txn->to.transport == TRANSPORT_UDP || txn->state != TXN_TRYING)
-		return;
-	count(p, COUNTER_requests_undelivered);
-	if (may_resend(p, txn) && resend(p, txn) == 0)
-		return;
-	client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
-}
-
 void proxy_release_endpoint(struct proxy *p, uint32_t endpoint)
 {
 	if (endpoint < endpoints_max(p->tables->endpoints))
@@ -573,13 +492,4 @@ unsigned proxy_owner(const struct hash_key *call_key, const struct hash_key *bra
 	if (look.kind == QUICK_NONE || !look.call_id.p)
 		return self;
 	return (unsigned)(call_id_hash(call_key, look.call_id) % workers);
-}
-
-unsigned proxy_owner_quoted(const struct hash_key *branch_key, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len)
-{
-	struct branch b;
-
-	if (quoted_branch(branch_key, quoted, len, &b) == 0 && b.kind == BRANCH_TRANSACTION && b.worker < workers)
-		return b.worker;
-	return self;
 }

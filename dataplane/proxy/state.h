@@ -239,6 +239,10 @@ static inline const struct sip_uri *request_uri(const struct sip_message *m)
 {
 	return m->uri.text.p && m->uri.scheme != URI_OTHER ? &m->uri : NULL;
 }
+/* What is sent from here on is sent for that attempt's call. Returns it. */
+struct attempt *about_attempt(struct proxy *p, struct attempt *a);
+/* A client transaction's timer fired, or its transport failed: to whom it belongs. May release it. */
+void client_txn_happens(struct proxy *p, struct client_txn *txn, enum txn_event event);
 /* The trunk that the source of p->in belongs to, or TRUNK_NONE. */
 uint32_t source_trunk(struct proxy *p, const struct flow *from);
 /* Keyed hash of the From tag of p->in. */
