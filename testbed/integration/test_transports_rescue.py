@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   caller ---- UDP, or TCP (one connection, or one for each call) ---- strowgerd, two workers ---- TCP ---- target1
+#                                                                                              `--- UDP ---- target2
+#
+# Calls that target1 does not take move on, and change their transport.
+
+import pytest
+
+from conftest import laboratory
+from lab import NUMBER, STROWGER
+from processes import wait_for
+from sipp import Sipp
+
+CALLS = 40
+CALLERS = pytest.mark.parametrize("transport", ["udp", "tcp", "tcp-each"])
+
+
+@pytest.fixture(scope="module")
+def lab():
+    def change(config):
+        config["listeners"] += [{**listener, "transport": "tcp"} for listener in config["listeners"]]
+        for trunk in config["trunks"]:
+            for endpoint in trunk["endpoints"]:
+                endpoint["transport"] = "tcp" if endpoint["address"] == "10.77.0.21" else "udp"
+
+    with laboratory("af_packet", 2, change, strategy="failover") as lab:
+        yield lab
+
+
+@CALLERS
+def test_a_call_moves_on_to_another_transport(lab, transport):
+    """Nobody listens at target1: its kernel resets what is opened to it."""
+    lab.wait_usable()
+    before = lab.counters()
+    server = Sipp(lab, "target2", "uas")
+    try:
+        client = Sipp(lab, "caller", "uac", remote=STROWGER[4], calls=CALLS, rate=100, seconds=60, transport=transport, options=["-s", NUMBER])
+        status = client.wait(65)
+    finally:
+        server.stop()
+    after = lab.counters()
+    assert client.failed == 0 and status == 0, client.errors()[:2000]
+    assert after["calls_rescued"] - before["calls_rescued"] >= 1
+    assert after["attempt_transport_error"] - before["attempt_transport_error"] >= 1
+    assert after["attempt_response_timeout"] == before["attempt_response_timeout"], "a refused connection is known at once"
+
+
+def test_a_target_killed_among_calls(lab):
+    """Its connections are reset with requests on them: the calls go on elsewhere."""
+    lab.wait_usable()
+    first, second = Sipp(lab, "target1", "uas_at_once", transport="tcp"), Sipp(lab, "target2", "uas_at_once")
+    try:
+        client = Sipp(lab, "caller", "uac", remote=STROWGER[4], calls=400, rate=100, seconds=60, transport="tcp", options=["-s", NUMBER])
+        assert wait_for(lambda: client.successful >= 100, 20)
+        first.kill()
+        client.wait(65)
+    finally:
+        second.stop()
+    assert client.successful + client.failed == 400
+    assert second.created > 100
+    assert client.failed <= 3, client.errors()[:2000]
