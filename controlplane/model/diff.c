@@ -83,10 +83,11 @@ static void diff_fields(struct diff *d, const char *kind, const char *name, json
 
 static void endpoint_name(const struct model_trunk *t, const struct model_endpoint *e, char *out, size_t bytes)
 {
+	bool plain = e->transport == TRANSPORT_UDP;
 	char address[IP_PORT_TEXT_MAX];
 
 	ip_port_format(&e->addr, address);
-	snprintf(out, bytes, "%s/%s", t->name, address);
+	snprintf(out, bytes, "%s/%s%s%s%s", t->name, address, plain ? "" : " (", plain ? "" : transport_name(e->transport), plain ? "" : ")");
 }
 
 static const struct model_endpoint *find_endpoint(const struct model_trunk *t, uint32_t id)
@@ -129,7 +130,7 @@ static void host_name(const struct model_trunk *t, const struct model_host *h, c
 	if (h->port)
 		n += snprintf(out + n, bytes - (size_t)n, ":%u", h->port);
 	if (h->transport != TRANSPORT_UNSAID)
-		snprintf(out + n, bytes - (size_t)n, " (udp)");
+		snprintf(out + n, bytes - (size_t)n, " (%s)", transport_name(h->transport));
 }
 
 static const struct model_host *find_host(const struct model_trunk *t, const struct model_host *like)

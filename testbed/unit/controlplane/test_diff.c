@@ -40,6 +40,10 @@ static const struct {
 	  "~ endpoint a/10.0.0.2:5060: priority/weight 1/100 → 2/100\n+ endpoint a/10.0.0.3:5060\n- endpoint a/10.0.0.1:5060\n"
 	  "~ trunk b: number_plan none → {\"country_code\":\"1\",\"international_prefix\":\"\",\"national_prefix\":\"\"}\n"
 	  "~ trunk b: probe none → {\"enabled\":false}\n" },
+	/* a transport is part of what an endpoint is */
+	{ "trunks: [{name: a, endpoints: [{address: 10.0.0.1}, {host: x, transport: udp}]}, {name: b}]\n" PROFILE,
+	  "trunks: [{name: a, endpoints: [{address: 10.0.0.1, transport: tcp}, {host: x, transport: tcp}]}, {name: b}]\n" PROFILE,
+	  "+ endpoint a/10.0.0.1:5060 (tcp)\n- endpoint a/10.0.0.1:5060\n+ endpoint a/x (tcp)\n- endpoint a/x (udp)\n" },
 	{ PROFILE "trunks: [{name: a}, {name: b}]\nnumbers: [{number: '1', profile: in}, {prefix: '2', profile: in}]\n"
 		  "domains: [{domain: x, profile: in}]\n",
 	  PROFILE "trunks: [{name: a}, {name: b}]\nnumbers: [{number: '1', profile: out}, {number: '2', profile: in}]\n"
