@@ -285,8 +285,8 @@ int forward_send(struct proxy *p, const struct context *c, const struct attempt 
 	if (room > SLAB_BYTES_MAX)
 		return -ERR_FULL;
 	out = send_begin(p, room);
-	if (!out) /* no buffer just now: the retransmission is the next try */
-		return 0;
+	if (!out)
+		return send_unsent(&a->txn.to);
 	n = edit_compose(&p->edits, m, out, room);
 	return n < 0 ? n : send_end(p, (uint32_t)n, &a->txn.to);
 }

@@ -31,7 +31,7 @@ int probe_resend(struct proxy *p, const struct probe *b)
 	uint8_t *out = send_begin(p, b->len);
 
 	if (!out)
-		return 0; /* no buffer just now: the retransmission is the next try */
+		return send_unsent(&b->txn.to);
 	memcpy(out, b->message, b->len);
 	return send_end(p, b->len, &b->txn.to);
 }

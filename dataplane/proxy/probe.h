@@ -19,7 +19,7 @@ struct probe {
  * worker-only */
 void probe_response(struct proxy *p, struct probe *b, const struct flow *from, enum txn_event event);
 /* An event of its transaction; may release it. worker-only */
-/* The request again, as it was. 0 (also when there was no buffer for it), or a negative enum err. */
+/* The request again, as it was. 0 (also where there was no buffer for a datagram), or a negative enum err. */
 int probe_resend(struct proxy *p, const struct probe *b);
 void probe_event(struct proxy *p, struct probe *b, enum txn_event event);
 /* Its time is up: releases it. worker-only */

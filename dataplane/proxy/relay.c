@@ -34,7 +34,7 @@ int relay_resend(struct proxy *p, const struct relay *r)
 	uint8_t *out = r->sent ? send_begin(p, r->sent_len) : NULL;
 
 	if (!out)
-		return 0; /* no buffer just now: the retransmission is the next try */
+		return send_unsent(&r->txn.to);
 	memcpy(out, r->sent, r->sent_len);
 	return send_end(p, r->sent_len, &r->txn.to);
 }

@@ -30,7 +30,7 @@ void relay_cancel(struct proxy *p, struct relay *r);
 void relay_response(struct proxy *p, struct relay *r, enum txn_event event);
 /* May release it. */
 void relay_event(struct proxy *p, struct relay *r, enum txn_event event);
-/* The request again, as it was. 0 (also when there was no buffer for it), or a negative enum err. */
+/* The request again, as it was. 0 (also where there was no buffer for a datagram), or a negative enum err. */
 int relay_resend(struct proxy *p, const struct relay *r);
 void relay_clock_fired(struct proxy *p, struct relay *r);
 /* 100 again, to a retransmission before anything else went up. */

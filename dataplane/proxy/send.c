@@ -1,6 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* The one way out: a buffer of the outbox, what is written into it, and its trace. */
+#include "base/err.h"
 #include "proxy/state.h"
+
+int send_unsent(const struct flow *to)
+{
+	return to->transport == TRANSPORT_UDP ? 0 : -ERR_FULL;
+}
 
 uint8_t *send_begin(struct proxy *p, uint32_t room)
 {

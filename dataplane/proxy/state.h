@@ -259,6 +259,9 @@ void read_ahead(struct proxy *p, const struct datagram *datagrams, unsigned n);
 const struct txn_key *transaction_key(struct proxy *p);
 
 /* ---- send.c */
+/* What it means that there is no buffer for a request just now: by a datagram 0, its retransmission is the next try; by a stream nobody tries again,
+ * so it is as good as undelivered: -ERR_FULL. */
+int send_unsent(const struct flow *to);
 /* Contiguous room for a message; NULL: none just now. */
 uint8_t *send_begin(struct proxy *p, uint32_t room);
 /* Sends the first len bytes of it. 0, -ERR_UNREACHABLE. */
@@ -325,7 +328,7 @@ bool edit_upwards(struct edit_list *l, const struct sip_message *m, uint8_t tran
 /* Composes the context's request (view m) for the attempt into out. Bytes, or a negative enum err. */
 int forward_compose(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m,
 		    uint8_t *out, uint32_t cap);
-/* Composes and sends it. 0 (also when there was no buffer for it), or a negative enum err. */
+/* Composes and sends it. 0 (also where there was no buffer for a datagram), or a negative enum err. */
 int forward_send(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m);
 /* RFC 5393 §4.2. The hashes are of the Call-ID and From tag of m. */
 uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t call_hash, uint64_t from_hash);
@@ -372,7 +375,7 @@ void budget_fired(struct proxy *p, struct context *c);
 bool redirect_note(struct proxy *p, struct context *c);
 
 /* ---- downstream.c: messages of an attempt's transaction */
-/* 0 (also when there was no buffer for it), or a negative enum err. */
+/* 0 (also where there was no buffer for a datagram), or a negative enum err. */
 int downstream_resend(struct proxy *p, struct attempt *a);
 void downstream_ack(struct proxy *p, struct attempt *a, struct span response_to);
 void downstream_cancel(struct proxy *p, struct attempt *a);

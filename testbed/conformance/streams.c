@@ -607,6 +607,33 @@ static void no_room_within(void)
 	out("INFO", TCP_A);
 }
 
+static void no_buffer(void)
+{
+	stage_again(&to_tcp);
+	stage.outbox_full = true;
+	ask(0);
+	stage.outbox_full = false;
+	counted(COUNTER_attempt_transport_error, 3);
+	later(1000);
+	up(500);
+	quiet();
+}
+
+static void no_buffer_within(void)
+{
+	struct dialog d;
+
+	stage_again(&to_tcp);
+	call_up(&d);
+	stage.outbox_full = true;
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "INFO", 9, "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bKinfo");
+	stage.outbox_full = false;
+	quiet();
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "INFO", 9, "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bKinfo");
+	answer_to(500, CALLER);
+	quiet();
+}
+
 static void dialled_by_tcp(void)
 {
 	const struct sent *s = invite(.source = TCP_CALLER, .via = TCP_VIA, .uri = NUMBER ";transport=tcp");
@@ -694,6 +721,8 @@ LAW_BOOK(streams,
 	LAW("rfc3261", relayed_reinvite_timed_out, "§16.7: one that nobody answers gets 408"),
 	LAW("rfc3261", undelivered_within, "§16.9: what a broken connection took within a dialog is answered with 500"),
 	LAW("design", no_room_within, "where there is no room for its transaction a request within a dialog gets 503 with Retry-After"),
+	LAW("design", no_buffer, "what finds no buffer on its way to a stream has failed: nobody would send it again"),
+	LAW("design", no_buffer_within, "within a dialog it is answered with 500"),
 	LAW("rfc3261", dialled_by_tcp, "§16.5: the transport that a caller dials us by is not passed on"),
 	LAW("rfc3261", strict_router, "§16.4: behind a strict router our own Record-Route in the request URI says the transport"),
 	LAW("rfc3261", datagrams_need_none, "§16.11: from UDP to UDP no transaction is made"));
