@@ -69,8 +69,7 @@ static bool make_room(struct streams *st, struct stream *s, uint32_t bytes)
 
 	if (bytes <= s->room)
 		return true;
-	if (bytes < BUFFER_LEAST)
-		bytes = BUFFER_LEAST;
+	bytes = slab_room(st->slab, bytes < BUFFER_LEAST ? BUFFER_LEAST : bytes); /* all of it may be used */
 	larger = slab_get(st->slab, bytes);
 	if (!larger) {
 		stream_count(st, COUNTER_stream_no_memory);
@@ -80,7 +79,7 @@ static bool make_room(struct streams *st, struct stream *s, uint32_t bytes)
 		memcpy(larger, s->buffer, s->filled);
 	slab_put(st->slab, s->buffer);
 	s->buffer = larger;
-	s->room = slab_room(st->slab, bytes);
+	s->room = bytes;
 	return true;
 }
 

@@ -4,27 +4,32 @@
 #
 # SIP over TCP that the data plane terminates itself: the kernel of strowgerd's node has no TCP socket in this.
 
+import os
+import signal
 import socket
+import struct
+import time
 
 import pytest
 
 from conftest import laboratory
-from lab import NUMBER, STROWGER, TARGETS
+from lab import NUMBER, STROWGER, TARGETS, add_profile, over_tcp
 from processes import wait_for
 from sipp import Sipp
 
 
-def over_tcp(config):
-    """A TCP listener beside each UDP one; the targets are reached over TCP."""
-    config["listeners"] += [{**listener, "transport": "tcp"} for listener in config["listeners"]]
-    for trunk in config["trunks"]:
-        for endpoint in trunk["endpoints"]:
-            endpoint["transport"] = "tcp"
+UDP_NUMBER = "+442035550177"
+
+
+def streams_and_one_udp(config):
+    over_tcp(config)
+    config["trunks"].append({"name": "by-udp", "endpoints": [{"address": "10.77.0.21", "transport": "udp"}]})
+    add_profile(config, "to-udp", UDP_NUMBER, targets=["by-udp"])
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
 def lab(request):
-    with laboratory("af_packet", request.param, over_tcp, strategy="round_robin") as lab:
+    with laboratory("af_packet", request.param, streams_and_one_udp, strategy="round_robin") as lab:
         yield lab
 
 
@@ -127,7 +132,7 @@ def test_a_length_that_cannot_be_is_answered_and_closed(lab, length, status):
         assert peer.ended()
 
 
-@pytest.mark.parametrize("noise", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"A" * 20000])
+@pytest.mark.parametrize("noise", [b"GET / HTTP/1.1\r\nHost: x\r\n\r\n", b"\x16\x03\x01\x02\x00\x01", b"A" * 20000], ids=["http", "tls", "no end"])
 def test_noise_is_closed(lab, noise):
     with Peer(lab) as peer:
         peer.send(noise)
@@ -147,6 +152,54 @@ def test_calls(lab, transport):
 def test_a_target_that_is_not_there_is_passed_over(lab):
     with Streams(lab, target1="uas", target2="uas") as streams:
         finished(streams.caller(100))
+
+
+def test_a_target_that_is_frozen_is_passed_over(lab):
+    """Its kernel accepts and acknowledges, and nothing answers: the response timeout moves calls on, as over UDP."""
+    lab.wait_usable()
+    with Streams(lab, **dict.fromkeys(TARGETS, "uas")) as streams:
+        os.kill(streams.servers["target2"].pid, signal.SIGSTOP)
+        finished(streams.caller(30, rate=30))
+        os.kill(streams.servers["target2"].pid, signal.SIGCONT)
+
+
+def test_connections_that_are_reset_before_the_answer_move_the_call_on(lab):
+    """target1 accepts, reads the INVITE, and resets, each time: the call is answered by another long before its response timeout."""
+    lab.wait_usable()
+    listener = lab.network.socket("target1", socket.AF_INET, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((lab.address("target1"), 5060))
+    listener.listen()
+    listener.settimeout(0.1)
+    before, resets = lab.counters()["requests_undelivered"], 0
+    with listener, Streams(lab, target2="uas", target3="uas") as streams:
+        caller, started = streams.caller(3, rate=1000), time.monotonic()
+        while caller.running():
+            try:
+                connection, _ = listener.accept()
+            except TimeoutError:
+                continue
+            connection.settimeout(5)
+            assert connection.recv(4096).startswith(b"INVITE ")
+            connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            connection.close()
+            resets += 1
+        finished(caller)
+        assert time.monotonic() - started < 3.5, "it did not wait for the response timeout (4 s)"
+    assert resets >= 1
+    assert lab.counters()["requests_undelivered"] > before
+
+
+@pytest.mark.parametrize("caller, number, target", [("tcp", UDP_NUMBER, "udp"), ("tcp-each", UDP_NUMBER, "udp"), ("udp", NUMBER, "tcp")])
+def test_calls_change_the_transport(lab, caller, number, target):
+    lab.wait_usable()
+    ended = lab.counters()["calls_ended"]
+    servers = [Sipp(lab, name, "uas", transport=target) for name in (TARGETS if target == "tcp" else TARGETS[:1])]
+    finished(Sipp(lab, "caller", "uac", name="mixed-caller", remote=STROWGER[4], calls=200, rate=100, seconds=60, transport=caller,
+                  options=["-s", number]))
+    for server in servers:
+        server.stop()
+    assert lab.counters()["calls_ended"] == ended + 200
 
 
 def test_connections_are_shown(lab):

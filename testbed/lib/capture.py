@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What was on the wire: tcpdump writes, and this reads the SIP messages back, fragments put together."""
+"""What was on the wire: tcpdump writes, and this reads the SIP messages back, fragments and streams put together."""
 
 import ipaddress
 import os
@@ -11,12 +11,13 @@ import subprocess
 from processes import wait_for
 
 ETHERTYPE_IPV4, ETHERTYPE_IPV6, ETHERTYPE_VLAN = 0x0800, 0x86DD, 0x8100
-PROTOCOL_UDP, HEADER_FRAGMENT = 17, 44
+PROTOCOL_TCP, PROTOCOL_UDP, HEADER_FRAGMENT = 6, 17, 44
+SYN = 2
 COMPACT = {"i": "call-id", "v": "via", "f": "from", "t": "to", "m": "contact", "l": "content-length"}
 
 
 class Datagram:
-    """One UDP datagram with SIP in it."""
+    """One SIP message: a UDP datagram, or what a stream held."""
 
     def __init__(self, when, source, destination, payload):
         self.when = when
@@ -69,6 +70,66 @@ class Fragments:
                 del self.parts[key]
                 return whole
         return None
+
+
+class Stream:
+    """One direction of a TCP connection: bytes in order, each once."""
+
+    def __init__(self, sequence):
+        self.next, self.waiting, self.bytes = sequence, {}, b""
+
+    def add(self, sequence, data):
+        self.waiting[sequence] = max(data, self.waiting.get(sequence, b""), key=len)
+        for start in sorted(self.waiting, key=lambda at: (at - self.next + 2**31) % 2**32):
+            known = (self.next - start) % 2**32  # how much of it is there already
+            if known >= 2**31:
+                break
+            piece = self.waiting.pop(start)[known:]
+            self.bytes, self.next = self.bytes + piece, (self.next + len(piece)) % 2**32
+
+    def take(self):
+        """The whole messages that are there; they are taken off."""
+        while True:
+            self.bytes = self.bytes.lstrip(b"\r\n")
+            head, blank, rest = self.bytes.partition(b"\r\n\r\n")
+            length = re.search(rb"(?im)^(?:content-length|l)[ \t]*:\s*(\d+)", head)
+            size = int(length.group(1)) if length else 0
+            if not blank or len(rest) < size:
+                return
+            yield head + blank + rest[:size]
+            self.bytes = rest[size:]
+
+
+def _ip_payload(frame, protocol):
+    """(source, destination, data) of a packet of the protocol that is not in fragments, else None."""
+    kind, at = struct.unpack_from("!H", frame, 12)[0], 14
+    if kind == ETHERTYPE_VLAN:
+        kind, at = struct.unpack_from("!H", frame, 16)[0], 18
+    if kind == ETHERTYPE_IPV4 and frame[at + 9] == protocol:
+        source, destination = (str(ipaddress.IPv4Address(frame[at + n:at + n + 4])) for n in (12, 16))
+        return source, destination, frame[at + (frame[at] & 15) * 4:at + struct.unpack_from("!H", frame, at + 2)[0]]
+    if kind == ETHERTYPE_IPV6 and frame[at + 6] == protocol:
+        source, destination = (str(ipaddress.IPv6Address(frame[at + n:at + n + 16])) for n in (8, 24))
+        return source, destination, frame[at + 40:at + 40 + struct.unpack_from("!H", frame, at + 4)[0]]
+    return None
+
+
+def stream_messages(path):
+    """(time, (source, port), (destination, port), message) of each message in the TCP connections of a pcap file; the time is that of its last byte."""
+    streams = {}
+    for when, frame in frames(path):
+        found = _ip_payload(frame, PROTOCOL_TCP)
+        if not found:
+            continue
+        source, destination, segment = found
+        source_port, destination_port, sequence, _, offset, flags = struct.unpack_from("!HHIIBB", segment)
+        key = (source, source_port), (destination, destination_port)
+        if flags & SYN:
+            streams[key] = Stream((sequence + 1) % 2**32)
+        elif key in streams and len(segment) > (offset >> 4) * 4:
+            streams[key].add(sequence, segment[(offset >> 4) * 4:])
+            for message in streams[key].take():
+                yield when, *key, message
 
 
 def _udp_of_ipv4(packet, fragments):
@@ -128,8 +189,9 @@ def udp_datagrams(path):
 
 def messages(path):
     """The SIP messages of a pcap file, in order."""
-    return [Datagram(*found) for found in udp_datagrams(path)
-            if b"SIP/2.0" in found[3].split(b"\r\n", 1)[0]]
+    found = [found for found in udp_datagrams(path) if b"SIP/2.0" in found[3].split(b"\r\n", 1)[0]]
+    streams = list(stream_messages(path))
+    return [Datagram(*one) for one in (sorted(found + streams, key=lambda one: one[0]) if streams else found)]
 
 
 class Capture:
@@ -138,7 +200,7 @@ class Capture:
     BUFFER_KIB = 32768
     FRAME_BYTES = 4096  # more than a frame here; by default the kernel keeps room for 256 KiB each, and a buffer holds few
 
-    def __init__(self, lab, node="switch", interface="br0", name=None, rule="udp or ip[6:2] & 0x3fff != 0 or ip6[6] == 44"):
+    def __init__(self, lab, node="switch", interface="br0", name=None, rule="udp or tcp port 5060 or ip[6:2] & 0x3fff != 0 or ip6[6] == 44"):
         name = name or f"capture-{node}"
         self.lab, self.name = lab, name
         self.path = os.path.join(lab.directory, f"{name}.pcap")

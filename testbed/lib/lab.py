@@ -83,6 +83,15 @@ def configuration(lab, driver="af_packet", workers=1, strategy="round_robin", **
     }
 
 
+def over_tcp(config):
+    """A TCP listener beside each UDP one; endpoints are reached over TCP."""
+    config["listeners"] += [{**listener, "transport": "tcp"} for listener in config["listeners"]]
+    for trunk in config["trunks"]:
+        for endpoint in trunk["endpoints"]:
+            endpoint["transport"] = "tcp"
+    return config
+
+
 class Lab:
     def __init__(self, name=None, build=None):
         self.name = name or os.environ.get("STROWGER_LAB", "lab")
