@@ -450,6 +450,51 @@ static void test_partial_sum(void **state)
 	assert_int_equal(sum_plain(0, bytes, 2), sum_plain(sum_plain(0, packet + 8, 32), (const uint8_t[]){ 0, 17, 0, 41 }, 4));
 }
 
+/* A segment leaves in one packet that nobody may cut, with its own bytes, by the neighbour or by the kernel; one that does not fit is dropped. */
+static void test_tcp(void **state)
+{
+	const struct ip_port *const to[] = { &to4, &to6, &stranger4, &stranger6 }, *const from[] = { &from4, &from6, &from4, &from6 };
+	struct output *o = output(pool, true);
+
+	for (unsigned i = 0; i < 4; i++) {
+		bool v4 = to[i]->ip.family == IP_V4;
+		uint32_t header = v4 ? 20 : 40;
+		struct collected *at = i < 2 ? &wire : &kernel;
+		const uint8_t *ip;
+		uint8_t *p;
+
+		wire.count = kernel.count = 0;
+		p = output_reserve(o, 700);
+		for (uint32_t k = 0; k < 700; k++)
+			p[k] = (uint8_t)(k * 7);
+		assert_int_equal(output_commit_tcp(o, 600, &from[i]->ip, &to[i]->ip), 0);
+		output_flush(o);
+		receive();
+		assert_int_equal(at->count, 1);
+		ip = at->bytes[0] + (i < 2 ? 14 : 0);
+		if (i < 2)
+			check_ether(at->bytes[0], v4);
+		assert_int_equal(at->length[0], (i < 2 ? 14 : 0) + header + 600);
+		assert_int_equal(ip[v4 ? 9 : 6], 6);
+		assert_int_equal(be(ip + (v4 ? 2 : 4), 2), v4 ? 620 : 600);
+		if (v4) {
+			assert_int_equal(be(ip + 6, 2), 0x4000);
+			assert_int_equal(checksum_fold(checksum_words(0, ip, 5)), 0);
+		}
+		assert_memory_equal(ip + (v4 ? 12 : 8), from[i]->ip.bytes, v4 ? 4 : 16);
+		assert_memory_equal(ip + (v4 ? 16 : 24), to[i]->ip.bytes, v4 ? 4 : 16);
+		for (uint32_t k = 0; k < 600; k++)
+			assert_int_equal(ip[header + k], (uint8_t)(k * 7));
+	}
+	assert_non_null(output_reserve(o, 1481));
+	assert_int_equal(output_commit_tcp(o, 1481, &from4.ip, &to4.ip), 0);
+	assert_int_equal(counted(COUNTER_drop_length), 1);
+	assert_non_null(output_reserve(o, 40));
+	assert_int_equal(output_commit_tcp(o, 40, &from4.ip, &nowhere4.ip), -ERR_UNREACHABLE);
+	assert_int_equal(output_mtu(o), 1500);
+	output_free(o);
+}
+
 static int start_routes(void)
 {
 	epoch = epoch_new(1);
@@ -494,7 +539,7 @@ int main(void)
 		cmocka_unit_test(test_whole),	    cmocka_unit_test(test_zero_sum),	   cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_kernel),	   cmocka_unit_test(test_unreachable),
 		cmocka_unit_test(test_full),	    cmocka_unit_test(test_no_mbufs),	   cmocka_unit_test(test_identification),
-		cmocka_unit_test(test_changed_neighbour), cmocka_unit_test(test_many_sources), cmocka_unit_test(test_partial_sum),
+		cmocka_unit_test(test_changed_neighbour), cmocka_unit_test(test_many_sources), cmocka_unit_test(test_tcp), cmocka_unit_test(test_partial_sum),
 	};
 
 	return cmocka_run_group_tests(tests, start, stop);

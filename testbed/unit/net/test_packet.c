@@ -11,12 +11,14 @@
 
 #include "frames.h"
 #include "net/checksum.h"
+#include "net/icmp.h"
 #include "net/packet.h"
 
 #define NONE COUNTER_COUNT
 #define HALF 32768
 
 static uint8_t scratch[65536];
+static const struct listener_set *listeners = &frame_listeners;
 
 /* Parses a copy of exactly that many bytes, so that ASan sees a step beyond, and copies the payload out of it. */
 static enum counter parse(const uint8_t *bytes, uint32_t length, uint64_t flags, struct packet *ret_packet, uint8_t *ret_payload)
@@ -35,7 +37,7 @@ static enum counter parse(const uint8_t *bytes, uint32_t length, uint64_t flags,
 		m.pkt_len = length;
 	}
 	m.ol_flags = flags;
-	packet_parse(&m, &frame_listeners, flags != 0, scratch, ret_packet, &drop);
+	packet_parse(&m, listeners, flags != 0, scratch, ret_packet, &drop);
 	if (ret_payload && ret_packet->payload_len)
 		memcpy(ret_payload, ret_packet->payload, ret_packet->payload_len);
 	free(copy);
@@ -386,10 +388,97 @@ static void test_checksum(void **state)
 	}
 }
 
+/* ---- TCP */
+
+static void with_tcp(struct listener_set *set)
+{
+	*set = frame_listeners;
+	set->tcp_count = 2;
+	set->tcp[0] = (struct ip_port){ { IP_V4, { 192, 0, 2, 1 } }, 5061 };
+	set->tcp[1] = (struct ip_port){ { IP_V6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } }, 5061 };
+	set->tcp_low = 20000;
+	set->tcp_high = 20099;
+}
+
+/* What is for a TCP listener, or for a port that our connections begin at, of an address that has one; the rest stays the kernel's. */
+static void test_tcp(void **state)
+{
+	static const struct {
+		uint8_t family;
+		uint16_t port;
+		uint32_t bytes;
+		const char *source, *destination;
+		enum packet_kind kind;
+		enum counter drop;
+	} tcp_cases[] = {
+		{ 4, 5061, 40, NULL, NULL, PACKET_TCP, NONE },		   { 6, 5061, 20, NULL, NULL, PACKET_TCP, NONE },
+		{ 4, 20000, 40, NULL, NULL, PACKET_TCP, NONE },		   { 4, 20099, 40, NULL, NULL, PACKET_TCP, NONE },
+		{ 6, 20050, 40, NULL, NULL, PACKET_TCP, NONE },		   { 4, 19999, 40, NULL, NULL, PACKET_KERNEL, NONE },
+		{ 4, 20100, 40, NULL, NULL, PACKET_KERNEL, NONE },	   { 4, 22, 40, NULL, NULL, PACKET_KERNEL, NONE },
+		{ 4, 5060, 40, NULL, NULL, PACKET_KERNEL, NONE },	   { 4, 5061, 40, NULL, "192.0.2.2", PACKET_KERNEL, NONE },
+		{ 4, 20000, 40, NULL, "192.0.2.2", PACKET_KERNEL, NONE },  { 4, 5061, 19, NULL, NULL, PACKET_DROP, COUNTER_drop_short },
+		{ 4, 5061, 40, "192.0.2.2", NULL, PACKET_DROP, COUNTER_drop_own_source },
+		{ 4, 5061, 40, "224.0.0.5", NULL, PACKET_DROP, COUNTER_drop_own_source },
+	};
+	static struct frame f;
+	struct listener_set set;
+
+	with_tcp(&set);
+	listeners = &set;
+	for (size_t i = 0; i < sizeof(tcp_cases) / sizeof(tcp_cases[0]); i++) {
+		uint8_t inner[40] = { 0x30, 0x39, (uint8_t)(tcp_cases[i].port >> 8), (uint8_t)tcp_cases[i].port }, segment[64];
+		struct recipe r = { .family = tcp_cases[i].family, .payload = tcp_cases[i].bytes, .protocol = 6, .inner = inner,
+				    .source = tcp_cases[i].source, .destination = tcp_cases[i].destination };
+		struct packet p;
+		enum counter drop;
+
+		frame_make(&f, &r);
+		drop = parse(f.bytes, f.length, 0, &p, segment);
+		if (p.kind != tcp_cases[i].kind || drop != tcp_cases[i].drop)
+			fail_msg("case %zu: kind %d, drop %d", i, (int)p.kind, (int)drop);
+		if (p.kind != PACKET_TCP)
+			continue;
+		assert_int_equal(p.source.port, 12345);
+		assert_int_equal(p.source.ip.bytes[r.family == 4 ? 3 : 15], 9);
+		assert_int_equal(p.destination.port, tcp_cases[i].port);
+		assert_int_equal(p.payload_len, tcp_cases[i].bytes);
+		assert_memory_equal(segment, inner, p.payload_len);
+		assert_false(p.l4_good);
+		parse(f.bytes, f.length, RTE_MBUF_F_RX_L4_CKSUM_GOOD, &p, NULL);
+		assert_true(p.l4_good);
+	}
+	listeners = &frame_listeners;
+}
+
+/* An ICMP error about a segment of ours: who, to whom, and its sequence number, in the eight bytes that a router must quote. */
+static void test_icmp_tcp(void **state)
+{
+	uint8_t message[8 + 20 + 8] = { 3, 4, 0, 0, 0, 0, 5, 0, 0x45, 0, 0, 60, 0, 0, 0x40, 0, 64, 6, 0, 0, 192, 0, 2, 1, 198, 51, 100, 7,
+					0x4e, 0x20, 0x13, 0xc4, 1, 2, 3, 4 };
+	struct listener_set set;
+	struct packet p = { .quotes_tcp = false };
+
+	with_tcp(&set);
+	assert_true(icmp_read_v4(message, sizeof(message), &set, &p));
+	assert_true(p.quotes_tcp);
+	assert_int_equal(p.source.port, 20000);
+	assert_int_equal(p.destination.port, 5060);
+	assert_int_equal(p.destination.ip.bytes[0], 198);
+	assert_int_equal(p.sequence, 0x01020304);
+	assert_int_equal(p.icmp_mtu, 1280);
+	assert_false(p.icmp_hard);
+	message[1] = 3;
+	assert_true(icmp_read_v4(message, sizeof(message), &set, &p));
+	assert_true(p.icmp_hard);
+	assert_false(icmp_read_v4(message, sizeof(message) - 1, &set, &p));
+	message[8 + 20] = 0; /* not a port of ours */
+	assert_false(icmp_read_v4(message, sizeof(message), &set, &p));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases), cmocka_unit_test(test_cut),  cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_cases), cmocka_unit_test(test_tcp), cmocka_unit_test(test_icmp_tcp), cmocka_unit_test(test_cut),  cmocka_unit_test(test_changed),
 		cmocka_unit_test(test_chained), cmocka_unit_test(test_icmp), cmocka_unit_test(test_checksum),
 	};
 
