@@ -10,11 +10,11 @@ CONFIGURATION = """#!KAMAILIO
 debug=-1
 log_stderror=yes
 children=1
-disable_tcp=yes
+disable_tcp={disable_tcp}
 auto_aliases=no
 dns=no
 rev_dns=no
-listen=udp:{address}:5060
+listen={transport}:{address}:5060
 loadmodule "sl.so"
 loadmodule "pv.so"
 loadmodule "maxfwd.so"
@@ -38,13 +38,13 @@ request_route {{
 class Kamailio:
     """One Kamailio at a node's address, until it is stopped."""
 
-    def __init__(self, lab, node):
-        self.lab, self.name = lab, f"kamailio-{node}"
+    def __init__(self, lab, node, transport="udp"):
+        self.lab, self.transport, self.name = lab, transport, f"kamailio-{node}"
         folder = os.path.join(lab.directory, self.name)
         os.makedirs(folder, exist_ok=True)
         path = os.path.join(folder, "kamailio.cfg")
         with open(path, "w", encoding="utf-8") as file:
-            file.write(CONFIGURATION.format(address=lab.address(node)))
+            file.write(CONFIGURATION.format(address=lab.address(node), transport=transport, disable_tcp="yes" if transport == "udp" else "no"))
         argv = [shutil.which("kamailio") or "/usr/sbin/kamailio", "-DD", "-E", "-m", "32", "-M", "8", "-Y", folder, "-f", path]
         self.log = os.path.join(folder, "log")
         with open(self.log, "w", encoding="utf-8") as log:
@@ -54,7 +54,7 @@ class Kamailio:
 
     def _bound(self):
         try:
-            with open(f"/proc/{self.child.pid}/net/udp", encoding="ascii") as file:
+            with open(f"/proc/{self.child.pid}/net/{self.transport}", encoding="ascii") as file:
                 return any(":13C4 " in line for line in file)
         except (FileNotFoundError, ProcessLookupError):
             return False
