@@ -345,10 +345,8 @@ void attempt_abandon(struct proxy *p, struct attempt *a)
 		return;
 	}
 	a->cancelled = true; /* and its place is taken until the target says that it has let go */
-	downstream_cancel(p, a);
 	a->cancel_interval_ms = p->config.timers.t1;
-	if (a->txn.to.transport == TRANSPORT_UDP) /* timer E */
-		wheel_arm(p->wheel, &a->cancel, p->now_ms + a->cancel_interval_ms);
+	downstream_cancel(p, a);
 	/* §9.1: without a final response by then, the INVITE is considered over. */
 	wheel_arm(p->wheel, &a->txn.lifetime, p->now_ms + txn_wait_ms(&p->config.timers));
 }

@@ -45,7 +45,7 @@ void downstream_ack(struct proxy *p, struct attempt *a, struct span response_to)
 		send_end(p, (uint32_t)n, &a->txn.to);
 }
 
-void downstream_cancel(struct proxy *p, struct attempt *a)
+static bool send_cancel(struct proxy *p, struct attempt *a)
 {
 	/* RFC 3326: a branch that lost to another's answer is told so, lest it show up as a missed call. */
 	struct span reason = a->context->answered ? SPAN_LIT("Reason: SIP;cause=200;text=\"Call completed elsewhere\"\r\n") :
@@ -55,12 +55,21 @@ void downstream_cancel(struct proxy *p, struct attempt *a)
 	int n;
 
 	if (!sent_view(p, a))
-		return;
+		return true; /* and never will be */
 	room = room_for(p->sent.body + reason.n);
 	out = send_begin(p, room);
 	if (!out)
-		return;
+		return false;
 	n = reply_compose_cancel(&p->sent, reason, out, room);
 	if (n > 0)
 		send_end(p, (uint32_t)n, &a->txn.to);
+	return true;
+}
+
+void downstream_cancel(struct proxy *p, struct attempt *a)
+{
+	bool sent = send_cancel(p, a);
+
+	if (!sent || a->txn.to.transport == TRANSPORT_UDP)
+		wheel_arm(p->wheel, &a->cancel, p->now_ms + a->cancel_interval_ms);
 }

@@ -253,10 +253,9 @@ static void cancel_fired(struct proxy *p, struct attempt *a)
 {
 	uint32_t next = a->cancel_interval_ms * 2;
 
-	downstream_cancel(p, a);
-	count(p, COUNTER_retransmissions_sent);
 	a->cancel_interval_ms = next < p->config.timers.t2 ? next : p->config.timers.t2;
-	wheel_arm(p->wheel, &a->cancel, p->now_ms + a->cancel_interval_ms);
+	count(p, COUNTER_retransmissions_sent);
+	downstream_cancel(p, a);
 }
 
 static void calls_aged(struct proxy *p)

@@ -59,29 +59,35 @@ static void send_ack(struct proxy *p, const struct relay *r, struct span respons
 		send_end(p, (uint32_t)n, &r->txn.to);
 }
 
-static void send_cancel(struct proxy *p, const struct relay *r)
+static bool send_cancel(struct proxy *p, const struct relay *r)
 {
 	uint32_t room;
 	uint8_t *out;
 	int n;
 
 	if (!sent_view(p, r))
-		return;
+		return true; /* and never will be */
 	room = p->sent.body + CANCEL_GROWTH;
 	out = room <= SLAB_BYTES_MAX ? send_begin(p, room) : NULL;
 	n = out ? reply_compose_cancel(&p->sent, NO_HEADERS, out, room) : 0;
 	if (n > 0)
 		send_end(p, (uint32_t)n, &r->txn.to);
+	return out;
+}
+
+/* And arms what sends it again (timer E): over a stream only where there was no buffer for it. */
+static void cancel_sent(struct proxy *p, struct relay *r)
+{
+	wheel_cancel(&r->clock);
+	if (!send_cancel(p, r) || r->txn.to.transport == TRANSPORT_UDP)
+		wheel_arm(p->wheel, &r->clock, p->now_ms + r->cancel_interval_ms);
 }
 
 static void cancel_now(struct proxy *p, struct relay *r)
 {
 	r->cancelled = true;
-	send_cancel(p, r);
-	wheel_cancel(&r->clock);
 	r->cancel_interval_ms = p->config.timers.t1;
-	if (r->txn.to.transport == TRANSPORT_UDP) /* timer E */
-		wheel_arm(p->wheel, &r->clock, p->now_ms + r->cancel_interval_ms);
+	cancel_sent(p, r);
 	/* §9.1: without a final response by then, the INVITE is considered over. */
 	wheel_arm(p->wheel, &r->txn.lifetime, p->now_ms + txn_wait_ms(&p->config.timers));
 }
@@ -131,6 +137,8 @@ static void forward_up(struct proxy *p, struct relay *r)
 		server_keep(p, s, to, (uint32_t)n);
 	if (out)
 		send_end(p, (uint32_t)n, &s->reply_to);
+	else
+		server_unsent(p, s);
 }
 
 static void response_up(struct proxy *p, struct relay *r)
@@ -208,10 +216,9 @@ void relay_clock_fired(struct proxy *p, struct relay *r)
 		cancel_now(p, r);
 		return;
 	}
-	send_cancel(p, r);
 	count(p, COUNTER_retransmissions_sent);
 	r->cancel_interval_ms = next < p->config.timers.t2 ? next : p->config.timers.t2;
-	wheel_arm(p->wheel, &r->clock, p->now_ms + r->cancel_interval_ms);
+	cancel_sent(p, r);
 }
 
 void relay_cancel(struct proxy *p, struct relay *r)

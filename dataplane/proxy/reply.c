@@ -121,6 +121,8 @@ bool reply_transaction(struct proxy *p, struct server_txn *s, const struct flow 
 	server_keep(p, s, to, (uint32_t)n);
 	if (out)
 		send_end(p, (uint32_t)n, &s->reply_to);
+	else
+		server_unsent(p, s);
 	return true;
 }
 

@@ -313,6 +313,8 @@ void upstream_failed(struct proxy *p, struct context *c, uint16_t status);
 void upstream_finish(struct proxy *p, struct context *c);
 /* Keeps a response for replaying, in place of the one kept before. Out of memory: there is none (counted). */
 void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response, uint32_t len);
+/* There was no buffer for the final response that was kept. By a datagram timer G or the request's next coming sends it; by a stream this does. */
+void server_unsent(struct proxy *p, struct server_txn *s);
 /* The last response again. false: there is none, or no buffer just now. */
 bool upstream_replay(struct proxy *p, struct server_txn *s);
 /* A further 2xx (p->in) to an INVITE that only lingers: every one goes up (§16.7(5)). */
@@ -378,6 +380,7 @@ bool redirect_note(struct proxy *p, struct context *c);
 /* 0 (also where there was no buffer for a datagram), or a negative enum err. */
 int downstream_resend(struct proxy *p, struct attempt *a);
 void downstream_ack(struct proxy *p, struct attempt *a, struct span response_to);
+/* ... and arms what sends the CANCEL again (timer E): over a stream only where there was no buffer for it. */
 void downstream_cancel(struct proxy *p, struct attempt *a);
 
 /* ---- response.c */

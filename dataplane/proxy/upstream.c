@@ -47,6 +47,12 @@ void server_keep(struct proxy *p, struct server_txn *s, const uint8_t *response,
 	s->response_len = len;
 }
 
+void server_unsent(struct proxy *p, struct server_txn *s)
+{
+	if (s->reply_to.transport != TRANSPORT_UDP && s->kind == TXN_INVITE_SERVER && s->state == TXN_COMPLETED)
+		wheel_arm(p->wheel, &s->retransmit, p->now_ms + p->config.timers.t1);
+}
+
 /* The 100 is not kept, since the request is: it is made again. */
 static bool trying_again(struct proxy *p, const struct server_txn *s)
 {
@@ -67,8 +73,10 @@ bool upstream_replay(struct proxy *p, struct server_txn *s)
 	if (!s->response)
 		return trying_again(p, s);
 	out = send_begin(p, s->response_len);
-	if (!out)
+	if (!out) {
+		server_unsent(p, s);
 		return false;
+	}
 	memcpy(out, s->response, s->response_len);
 	send_end(p, s->response_len, &s->reply_to);
 	return true;
@@ -103,6 +111,8 @@ void upstream_forward(struct proxy *p, struct context *c)
 		server_keep(p, s, to, (uint32_t)n);
 	if (out)
 		send_end(p, (uint32_t)n, &c->reply_to);
+	else if (s)
+		server_unsent(p, s);
 }
 
 void upstream_again(struct proxy *p, const struct lingering *l)

@@ -214,7 +214,7 @@ static void response_out(uint32_t len)
 
 static uint8_t *reserve(void *ctx, uint32_t bytes)
 {
-	if (!w.over && !w.caller_tcp && !w.target_tcp && !below(200)) { /* now and then there is no buffer; over a stream nothing is sent again */
+	if (!w.over && !below(200)) { /* now and then there is no buffer */
 		w.starved = true;
 		return NULL;
 	}
