@@ -13,7 +13,7 @@ import time
 import pytest
 
 from conftest import laboratory
-from lab import NUMBER, STROWGER, TARGETS, add_profile, over_tcp
+from lab import NUMBER, NUMBER_IPV6, STROWGER, TARGETS, add_profile, over_tcp
 from processes import wait_for
 from sipp import Sipp
 
@@ -200,6 +200,35 @@ def test_calls_change_the_transport(lab, caller, number, target):
     for server in servers:
         server.stop()
     assert lab.counters()["calls_ended"] == ended + 200
+
+
+def test_calls_over_ipv6(lab):
+    lab.wait_usable()
+    servers = [Sipp(lab, name, "uas", family=6, transport="tcp") for name in TARGETS]
+    finished(Sipp(lab, "caller", "uac", name="caller-ipv6", family=6, remote=STROWGER[6], calls=100, rate=100, seconds=60, transport="tcp",
+                  options=["-s", NUMBER_IPV6]))
+    for server in servers:
+        server.stop()
+
+
+def test_large_messages(lab):
+    """30,000 bytes in one message: many segments, and many buffers where it goes to the worker of its call."""
+    with Peer(lab) as peer:
+        for n in range(8):
+            peer.send(request(branch=f"z9hG4bK-large-{n}", call_id=f"large-{n}", length="Content-Length: 30000\r\n", body="x" * 30000))
+            assert peer.read(b"\r\n\r\n").startswith(b"SIP/2.0 200 "), n
+
+
+def test_calls_while_packets_are_lost(lab):
+    """5 % of the packets each way: TCP brings them again, and no SIP message is lost, damaged or sent twice."""
+    lab.wait_usable()
+    with Streams(lab, **dict.fromkeys(TARGETS, "uas")) as streams:
+        lab.network.drop(5)
+        try:
+            finished(streams.caller(200, rate=100))
+        finally:
+            lab.network.drop_nothing()
+    assert lab.counters()["tcp_retransmitted"] > 0
 
 
 def test_connections_are_shown(lab):
