@@ -476,9 +476,9 @@ static void test_tcp(void **state)
 			check_ether(at->bytes[0], v4);
 		assert_int_equal(at->length[0], (i < 2 ? 14 : 0) + header + 600);
 		assert_int_equal(ip[v4 ? 9 : 6], 6);
-		assert_int_equal(be(ip + (v4 ? 2 : 4), 2), v4 ? 620 : 600);
+		assert_int_equal(sent_number(ip + (v4 ? 2 : 4), 2), v4 ? 620 : 600);
 		if (v4) {
-			assert_int_equal(be(ip + 6, 2), 0x4000);
+			assert_int_equal(sent_number(ip + 6, 2), 0x4000);
 			assert_int_equal(checksum_fold(checksum_words(0, ip, 5)), 0);
 		}
 		assert_memory_equal(ip + (v4 ? 12 : 8), from[i]->ip.bytes, v4 ? 4 : 16);
