@@ -11,6 +11,7 @@
 #include "base/err.h"
 #include "base/siphash.h"
 #include "model/u64map.h"
+#include "wall_clock.h"
 
 static const struct alarm_doc docs[ALARM_KINDS] = {
 	[ALARM_TARGET_DOWN] = { "target-down", ALARM_MAJOR, "strowgerctl targets says why; ask the peer, calls go to the other targets meanwhile" },
@@ -82,14 +83,6 @@ void alarms_free(struct alarms *a)
 	free(a);
 }
 
-static uint64_t unix_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
-}
-
 /* Two subjects of one hash would be one alarm: with 64 bits and some thousand alarms that does not happen. */
 static uint64_t key_of(enum alarm_kind kind, const char *subject)
 {
@@ -111,7 +104,7 @@ static void publish(struct alarms *a, const struct alarm *alarm, bool raised, ui
 
 void alarm_raise(struct alarms *a, enum alarm_kind kind, const char *subject, const char *format, ...)
 {
-	uint64_t now = unix_ms(), key;
+	uint64_t now = wall_ms(), key;
 	struct alarm *alarm;
 	uint32_t place;
 	va_list args;
@@ -163,7 +156,7 @@ void alarm_clear(struct alarms *a, enum alarm_kind kind, const char *subject, co
 		/* Replaces an entry that is there: no memory is asked for. */
 		u64map_set(a->index, key_of(a->raised[place].kind, a->raised[place].subject), place);
 	}
-	gone.updated_unix_ms = unix_ms();
+	gone.updated_unix_ms = wall_ms();
 	va_start(args, format);
 	vsnprintf(gone.text, sizeof(gone.text), format, args);
 	va_end(args);

@@ -16,20 +16,13 @@
 #include "tables/call_record.h"
 #include "tables/tables.h"
 #include "utf8.h"
+#include "wall_clock.h"
 
 #define LIMIT_MAX      10000
 #define CALLS_PLAIN    100
 #define MESSAGES_PLAIN 1000
 #define WORKER_WAIT_MS 200
 #define FIRST_LINE_MAX 256
-
-static uint64_t unix_ms(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_REALTIME, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
 
 static int read_limit(const json_t *params, json_int_t otherwise, unsigned *ret_limit, char *error)
 {
@@ -107,7 +100,7 @@ static json_t *oldest_first(json_t *calls)
 
 int operation_calls(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
-	struct call_list list = { c, unix_ms(), json_array() };
+	struct call_list list = { c, wall_ms(), json_array() };
 	unsigned limit = 0;
 	int n = read_limit(params, CALLS_PLAIN, &limit, error);
 
@@ -172,7 +165,7 @@ static void add_message(void *ctx, unsigned worker, uint64_t time_ms, bool outgo
 int operation_trace(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
 	const char *call_id = param_text(params, "call_id");
-	struct message_list list = { .unix_offset_ms = unix_ms() - dataplane_now_ms() };
+	struct message_list list = { .unix_offset_ms = wall_offset_ms() };
 	unsigned total;
 	int err = read_limit(params, MESSAGES_PLAIN, &list.limit, error);
 

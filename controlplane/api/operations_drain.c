@@ -14,6 +14,7 @@
 #include "error.h"
 #include "model/model.h"
 #include "routing.h"
+#include "wall_clock.h"
 
 #define DEADLINE_MAX_S 604800
 
@@ -27,7 +28,7 @@ static int read_deadline(const json_t *params, uint64_t *ret_deadline_s, char *e
 		return 0;
 	if (seconds < 1 || seconds > DEADLINE_MAX_S)
 		return error_set(error, -ERR_INVALID, "deadline_s: %lld is not in 1..%d", (long long)seconds, DEADLINE_MAX_S);
-	*ret_deadline_s = (uint64_t)time(NULL) + (uint64_t)seconds;
+	*ret_deadline_s = (wall_ms() + 999) / 1000 + (uint64_t)seconds; /* not a moment sooner */
 	return 0;
 }
 

@@ -21,21 +21,14 @@
 #include "tables/ramp.h"
 #include "tables/select.h"
 #include "tables/tables.h"
+#include "wall_clock.h"
 
 /* A time of the data plane's clock, past or to come. */
-static uint64_t unix_ms(uint64_t ms)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000 + ms - dataplane_now_ms();
-}
-
 static json_t *since_json(uint64_t ms)
 {
 	char text[CDR_TIME_MAX];
 
-	cdr_time(unix_ms(ms), text);
+	cdr_time(ms + wall_offset_ms(), text);
 	return json_string(text);
 }
 
@@ -66,7 +59,7 @@ static void add_ejection(json_t *endpoint, const struct endpoint_live *live)
 	json_object_set_new(endpoint, "ejected_until", json_null());
 	if (until <= now)
 		return;
-	cdr_time(unix_ms(until), end);
+	cdr_time(until + wall_offset_ms(), end);
 	ejection_text(live, why);
 	json_object_set_new(endpoint, "ejected_until", json_string(end));
 	if (atomic_load_explicit(&live->health, memory_order_relaxed) == ENDPOINT_DOWN)

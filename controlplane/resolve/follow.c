@@ -11,6 +11,7 @@
 #include "base/random.h"
 #include "base/siphash.h"
 #include "resolve/query.h"
+#include "wall_clock.h"
 
 #define RETRY_FIRST_MS 1000
 #define RETRY_MAX_MS   30000
@@ -18,22 +19,9 @@
 #define NO_SOA_S       60   /* "there is none" from a server that does not say how long that holds */
 #define NEGATIVE_MAX_S 900
 
-static uint64_t clock_ms(clockid_t clock)
-{
-	struct timespec t;
-
-	clock_gettime(clock, &t);
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
-}
-
 uint64_t follow_now_ms(void)
 {
-	return clock_ms(CLOCK_MONOTONIC);
-}
-
-uint64_t follow_unix_ms(void)
-{
-	return clock_ms(CLOCK_REALTIME);
+	return (uint64_t)(wall_ns(CLOCK_MONOTONIC) / 1000000);
 }
 
 static void step(struct follow *f);
@@ -224,7 +212,7 @@ static void put_former(struct follow *f, const struct ip_port *addr, uint64_t no
 /* Places that go are remembered for as long as a dialog may live there; those that are back, or that long gone, are not. */
 static void note_former(struct follow *f, const struct location *next)
 {
-	uint64_t now = follow_unix_ms();
+	uint64_t now = wall_ms();
 	unsigned n = 0;
 
 	for (unsigned i = 0; i < f->former_count; i++)
@@ -325,7 +313,7 @@ static void end_round(struct follow *f, struct location *next, uint64_t now_ms)
 		fail(f, k, next);
 	} else {
 		f->failures = 0;
-		f->good_unix_ms = follow_unix_ms();
+		f->good_unix_ms = wall_ms();
 		f->state = next->state == LOCATION_FOUND ? FOLLOW_OK : FOLLOW_NONE;
 		snprintf(f->why, sizeof(f->why), "%s", next->why);
 	}

@@ -83,6 +83,5 @@ void follow_free(struct follow *f);
 bool follow_asking(const struct follow *f);
 const char *follow_state_name(enum follow_state state);
 
-/* Milliseconds of the clock that follows count in, and of the wall clock. any */
+/* Milliseconds of the clock that follows count in. any */
 uint64_t follow_now_ms(void);
-uint64_t follow_unix_ms(void);

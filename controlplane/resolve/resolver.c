@@ -13,6 +13,7 @@
 #include "log.h"
 #include "resolve/follow.h"
 #include "resolve/kept.h"
+#include "wall_clock.h"
 
 #define BUCKETS 4096
 #define REST_MS  600000 /* a name that nobody uses is known for so long: a rollback may bring it back */
@@ -115,7 +116,7 @@ static void count_text(const struct follow *f, char *out, size_t bytes)
 
 static void age_text(const struct follow *f, char *out, size_t bytes)
 {
-	uint64_t s = f->good_unix_ms ? (follow_unix_ms() - f->good_unix_ms) / 1000 : 0;
+	uint64_t s = f->good_unix_ms ? (wall_ms() - f->good_unix_ms) / 1000 : 0;
 
 	if (s < 120)
 		snprintf(out, bytes, "%llu s", (unsigned long long)s);

@@ -15,6 +15,7 @@
 #include "error.h"
 #include "tables/profiles.h"
 #include "versions/record.h"
+#include "wall_clock.h"
 
 #define HEADER	  "{\"strowger\":\"versions\",\"version\":1}\n"
 #define HEADER_BYTES ((off_t)sizeof(HEADER) - 1)
@@ -38,14 +39,6 @@ struct versions {
 static int io_error(const struct versions *v, char *error)
 {
 	return error_set(error, -ERR_IO, "%s: %s", v->path ? v->path : "log of versions", strerror(errno));
-}
-
-static uint64_t unix_ms(void)
-{
-	struct timespec now;
-
-	clock_gettime(CLOCK_REALTIME, &now);
-	return (uint64_t)now.tv_sec * 1000 + (uint64_t)now.tv_nsec / 1000000;
 }
 
 void versions_free(struct versions *v)
@@ -246,7 +239,7 @@ static int append_json(struct versions *v, json_t *line, char *error)
 
 int versions_begin_model(struct versions *v, const struct model *from, const struct model *to, const struct origin *origin, char *error)
 {
-	int err = append_json(v, record_model(versions_next(v), unix_ms(), from, to, origin), error);
+	int err = append_json(v, record_model(versions_next(v), wall_ms(), from, to, origin), error);
 
 	if (!err && v->path && fdatasync(v->fd)) {
 		err = io_error(v, error);
@@ -262,7 +255,7 @@ static int number_line(struct versions *v, e164 number, bool prefix, const char 
 	char text[E164_TEXT_MAX];
 
 	e164_format(number, text);
-	return snprintf(out, room, format, (unsigned long long)versions_next(v), (unsigned long long)unix_ms(), origin->who, origin->operation,
+	return snprintf(out, room, format, (unsigned long long)versions_next(v), (unsigned long long)wall_ms(), origin->who, origin->operation,
 			prefix ? "prefixes" : "numbers", text, was ? "\"" : "", was ? was : "null", was ? "\"" : "", is ? "\"" : "",
 			is ? is : "null", is ? "\"" : "");
 }
@@ -284,7 +277,7 @@ int versions_begin_number(struct versions *v, e164 number, bool prefix, const ch
 	if (n > 0 && n < (int)sizeof(line))
 		return append(v, line, (size_t)n, error);
 	e164_format(number, text);
-	json = json_pack("{s:I, s:I, s:s, s:s, s:s*, s:i, s:[[s, s?, s?]]}", "version", (json_int_t)versions_next(v), "time", (json_int_t)unix_ms(),
+	json = json_pack("{s:I, s:I, s:s, s:s, s:s*, s:i, s:[[s, s?, s?]]}", "version", (json_int_t)versions_next(v), "time", (json_int_t)wall_ms(),
 			 "who", origin->who, "operation", origin->operation, "comment", origin->comment, "total", 1,
 			 prefix ? "prefixes" : "numbers", text, was, is);
 	return append_json(v, json, error);
@@ -403,7 +396,7 @@ int versions_start(struct versions *v, uint64_t accepted, const struct model *mo
 		return 0;
 	if (!v->count && v->base < accepted)
 		v->base = accepted; /* the log is gone, its numbers are not given again */
-	err = append_json(v, record_start(versions_next(v), unix_ms(), print, v->count || v->base, origin), error);
+	err = append_json(v, record_start(versions_next(v), wall_ms(), print, v->count || v->base, origin), error);
 	if (!err)
 		versions_keep(v);
 	return err;

@@ -72,7 +72,7 @@ def test_a_deadline_passes(lab):
         begin = time.monotonic()
         watch = ctl(lab, "target", "drain", "target2", "--deadline", "1s", "--wait")
         out, _ = watch.communicate(timeout=20)
-        assert watch.returncode == 0 and 0.5 < time.monotonic() - begin < 5
+        assert watch.returncode == 0 and 1 <= time.monotonic() - begin < 5
         assert out.splitlines()[-1] == "lab/target2: the deadline has passed, 1 call is left; safe to take away", out
         trial.finish(caller)  # nobody cut it
     lab.ctl("target", "undrain", "target2")

@@ -69,7 +69,7 @@ def test_nobody_listens(lab):
     before = lab.counters()
     with Trial(lab, target2="uas") as trial:
         trial.call(10, number=FAST)
-        assert lab.targets()["fast/target1"]["state"] == "down"
+        assert lab.targets()["fast/target1"]["state"] == "ejected"
         assert lab.wait_usable(3), "it is given another chance by itself"
         trial.call(1, number=FAST)
     calls = list(trial.ledger.calls.values())
