@@ -7,6 +7,7 @@
 #include "api/control.h"
 #include "model/publish.h"
 #include "routing.h"
+#include "wall_clock.h"
 
 /* Calls outlive the process by their tokens, but not its count of them. */
 static bool is_older(const struct control *c, uint64_t since_s)
@@ -18,7 +19,7 @@ static bool is_older(const struct control *c, uint64_t since_s)
 
 static struct drain_progress progress(const struct control *c, uint64_t since_s, uint64_t deadline_s, uint64_t live, uint64_t ringing)
 {
-	bool over = deadline_s && (uint64_t)time(NULL) >= deadline_s, older = is_older(c, since_s);
+	bool over = deadline_s && wall_ms() / 1000 >= deadline_s, older = is_older(c, since_s);
 
 	return (struct drain_progress){ since_s, deadline_s, live, ringing, older, over || (live + ringing == 0 && !older) };
 }

@@ -18,8 +18,8 @@
 
 #define DEADLINE_MAX_S 604800
 
-/* 0 where none is given. */
-static int read_deadline(const json_t *params, uint64_t *ret_deadline_s, char *error)
+/* For a drain that begins at now_ms; 0 where none is given. */
+static int read_deadline(const json_t *params, uint64_t now_ms, uint64_t *ret_deadline_s, char *error)
 {
 	json_int_t seconds = param_integer(params, "deadline_s", 0);
 
@@ -28,7 +28,7 @@ static int read_deadline(const json_t *params, uint64_t *ret_deadline_s, char *e
 		return 0;
 	if (seconds < 1 || seconds > DEADLINE_MAX_S)
 		return error_set(error, -ERR_INVALID, "deadline_s: %lld is not in 1..%d", (long long)seconds, DEADLINE_MAX_S);
-	*ret_deadline_s = (wall_ms() + 999) / 1000 + (uint64_t)seconds; /* not a moment sooner */
+	*ret_deadline_s = (now_ms + 999) / 1000 + (uint64_t)seconds; /* not a moment sooner */
 	return 0;
 }
 
@@ -148,8 +148,9 @@ static int change_drain(struct control *c, const char *wanted, const struct mode
 
 int operation_target_drain(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
-	struct model_drain drain = { .since_s = (uint64_t)time(NULL) };
-	int err = read_deadline(params, &drain.deadline_s, error);
+	uint64_t now_ms = wall_ms();
+	struct model_drain drain = { .since_s = now_ms / 1000 };
+	int err = read_deadline(params, now_ms, &drain.deadline_s, error);
 
 	return err ? err : change_drain(c, param_text(params, "target"), &drain, ret_result, error);
 }
@@ -161,10 +162,10 @@ int operation_target_undrain(struct control *c, const json_t *params, json_t **r
 
 /* ---- the node */
 
-static void set_node(struct control *c, bool draining, uint64_t deadline_s)
+static void set_node(struct control *c, bool draining, uint64_t now_ms, uint64_t deadline_s)
 {
 	if (draining && !c->draining)
-		c->drain_since_s = (uint64_t)time(NULL);
+		c->drain_since_s = now_ms / 1000;
 	c->draining = draining;
 	c->drain_deadline_s = deadline_s;
 	dataplane_drain(c->dataplane, draining);
@@ -177,14 +178,14 @@ static int refuse_stopping(const struct control *c, char *error)
 
 int operation_node_drain(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
-	uint64_t deadline_s;
+	uint64_t now_ms = wall_ms(), deadline_s;
 	int err = refuse_stopping(c, error);
 
 	if (!err)
-		err = read_deadline(params, &deadline_s, error);
+		err = read_deadline(params, now_ms, &deadline_s, error);
 	if (err)
 		return err;
-	set_node(c, true, deadline_s);
+	set_node(c, true, now_ms, deadline_s);
 	*ret_result = json_pack("{s:s, s:o}", "state", "draining", "node", node_json(c));
 	return 0;
 }
@@ -195,7 +196,7 @@ int operation_node_undrain(struct control *c, const json_t *params, json_t **ret
 
 	if (err)
 		return err;
-	set_node(c, false, 0);
+	set_node(c, false, 0, 0);
 	*ret_result = json_pack("{s:s}", "state", "running");
 	return 0;
 }
@@ -207,7 +208,7 @@ int operation_drain(struct control *c, const json_t *params, json_t **ret_result
 
 	if (!on && refuse_stopping(c, error))
 		return -ERR_UNSUPPORTED;
-	set_node(c, on, on ? c->drain_deadline_s : 0);
+	set_node(c, on, wall_ms(), on ? c->drain_deadline_s : 0);
 	*ret_result = json_pack("{s:s}", "state", on ? "draining" : "running");
 	return 0;
 }
