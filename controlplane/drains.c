@@ -2,7 +2,6 @@
 #include "drains.h"
 
 #include <stdio.h>
-#include <time.h>
 
 #include "api/control.h"
 #include "model/publish.h"
@@ -12,9 +11,10 @@
 /* Calls outlive the process by their tokens, but not its count of them. */
 static bool is_older(const struct control *c, uint64_t since_s)
 {
-	uint64_t up_s = (dataplane_now_ms() - c->started_ms) / 1000;
+	uint64_t up_ms = dataplane_now_ms() - c->started_ms, start_ms = wall_ms() - up_ms;
 
-	return since_s < (uint64_t)time(NULL) - up_s && up_s < dataplane_configuration(c->dataplane)->limits.call_age_s;
+	/* Both clocks are cut to milliseconds: what was within the same second as the start counts as after it. */
+	return since_s < (start_ms - 2) / 1000 && up_ms / 1000 < dataplane_configuration(c->dataplane)->limits.call_age_s;
 }
 
 static struct drain_progress progress(const struct control *c, uint64_t since_s, uint64_t deadline_s, uint64_t live, uint64_t ringing)
