@@ -96,15 +96,27 @@ int command_workers(const struct invocation *i, struct client *c)
 {
 	if (i->loop)
 		return show_loop(i, c);
-	return show_list(i, c, "workers", NULL, ">worker|>core|>busy %|>live calls|>server tx|>client tx|>message bytes|>calls started",
+	return show_list(i, c, "workers", NULL, ">worker|>core|>busy %|>live calls|>connections|>server tx|>client tx|>message bytes|>calls started",
 			 "worker|core|busy_percent|live_calls|connections|server_transactions|client_transactions|message_bytes|calls_started", "no workers");
 }
 
-/* Each endpoint once, though many profiles may name its trunk. */
+/* The trunks of targets that the operator has neither disabled nor drained. */
+static json_t *trunks_in_use(const json_t *targets)
+{
+	json_t *trunks = json_object(), *target;
+	size_t k;
+
+	json_array_foreach(targets, k, target)
+		if (json_is_true(json_object_get(target, "enabled")) && json_is_null(json_object_get(target, "drain")))
+			json_object_set_new(trunks, json_string_value(json_object_get(target, "trunk")), json_true());
+	return trunks;
+}
+
+/* Each endpoint once, though many profiles may name its trunk: draining or disabled only where it is so in all of them. */
 static void print_endpoints(const json_t *targets, const char *headings, const char *keys)
 {
 	struct table *t = table_new(headings);
-	json_t *target, *endpoint, *seen = json_object();
+	json_t *target, *endpoint, *seen = json_object(), *used = trunks_in_use(targets);
 	size_t k, n;
 
 	json_array_foreach(targets, k, target) {
@@ -115,10 +127,13 @@ static void print_endpoints(const json_t *targets, const char *headings, const c
 		json_object_set_new(seen, trunk, json_true());
 		json_array_foreach(json_object_get(target, "endpoints"), n, endpoint) {
 			json_object_set_new(endpoint, "trunk", json_string(trunk));
+			if (json_object_get(used, trunk))
+				json_object_set(endpoint, "state", json_object_get(endpoint, "health"));
 			table_json(t, endpoint, keys);
 		}
 	}
 	json_decref(seen);
+	json_decref(used);
 	table_print(t, stdout, "no endpoints");
 }
 
@@ -189,8 +204,8 @@ int command_targets(const struct invocation *i, struct client *c)
 	print_limits(result);
 	if (json_array_size(result)) {
 		putchar('\n');
-		print_endpoints(result, "trunk|endpoint|health|since|reason|>rtt ms|>probes|>failed|name|target",
-				"trunk|address|health|since|reason|rtt_ms|probes_sent|probes_failed|name|target");
+		print_endpoints(result, "trunk|endpoint|state|since|reason|>rtt ms|>probes|>failed|name|target",
+				"trunk|address|state|since|reason|rtt_ms|probes_sent|probes_failed|name|target");
 	}
 	json_decref(result);
 	return status;

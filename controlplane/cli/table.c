@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "cli/table.h"
 
+#include <assert.h>
 #include <stdbool.h>
 #include <stdlib.h>
 #include <string.h>
@@ -138,6 +139,7 @@ void table_json(struct table *t, const json_t *object, const char *keys)
 
 	while (n < t->columns && (key = strsep(&rest, "|")) != NULL)
 		made[n++] = json_words(json_at(object, key));
+	assert(n == t->columns && !rest); /* a heading for each key */
 	table_row(t, (const char *const *)made);
 	for (unsigned i = 0; i < n; i++)
 		free(made[i]);

@@ -160,12 +160,31 @@ def test_status(lab):
     assert "running" in lab.ctl("status", text=True).stdout
 
 
-@pytest.mark.parametrize("command", [["status"], ["workers"], ["targets"], ["profiles"], ["profile", "show", "lab"],
-                                     ["numbers"], ["numbers", "+4420"], ["counters"],
+@pytest.mark.parametrize("command", [["status"], ["workers"], ["workers", "--loop"], ["targets"], ["targets", "--rtt"], ["profiles"],
+                                     ["profile", "show", "lab"], ["numbers"], ["numbers", "+4420"], ["counters"], ["calls"], ["alarms"],
+                                     ["alarms", "--history"], ["resolve"], ["drains"], ["config", "log"], ["config", "show", "1"],
                                      ["route", "+442000000000", NUMBER]])
 def test_everything_is_shown_for_people_and_for_programs(lab, command):
     assert lab.ctl(*command) is not None
     assert lab.ctl(*command, text=True).stdout.strip()
+
+
+def test_a_disabled_target_is_seen_at_its_endpoints(lab):
+    """But only where no other profile uses them."""
+    def state():
+        row = next(line.split() for line in lab.ctl("targets", text=True).stdout.splitlines() if line.startswith("target1 "))
+        return row[2]
+
+    assert state() in ("unknown", "up")
+    users = [name for name, target in lab.targets().items() if target["trunk"] == "target1"]
+    try:
+        for user in users:
+            assert state() != "disabled"
+            lab.ctl("target", "disable", user)
+        assert state() == "disabled"
+    finally:
+        for user in users:
+            lab.ctl("target", "enable", user)
 
 
 def test_exit_codes(lab):
