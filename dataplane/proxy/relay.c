@@ -116,29 +116,12 @@ static void forward_up(struct proxy *p, struct relay *r)
 	enum txn_event event = m->status < 200 ? TXN_TX_1XX : m->status < 300 ? TXN_TX_2XX : TXN_TX_FINAL;
 	bool accepted = event == TXN_TX_2XX && m->method == SIP_INVITE;
 	struct server_txn *s = r->server;
-	uint32_t room;
-	uint8_t *out, *to;
-	int n;
 
 	if (!s || !(server_txn_event(p->transactions, s, event, p->now_ms) & TXN_DO_SEND_RESPONSE))
 		return;
 	r->final_sent |= m->status >= 200;
-	if (!edit_upwards(&p->edits, m, s->reply_to.transport))
-		return;
-	room = edit_size(&p->edits, m);
-	out = send_begin(p, room);
-	to = out ? out : p->text; /* no buffer just now: it is kept, and sent when the request comes again */
-	n = edit_compose(&p->edits, m, to, room);
-	if (n <= 0)
-		return;
-	if (accepted) /* retransmitted by the target, end to end (RFC 6026): nothing to keep */
+	if (upstream_pass(p, s, &s->reply_to, !accepted) && accepted) /* retransmitted by the target, end to end (RFC 6026): nothing to keep */
 		forget_messages(p, r);
-	else
-		server_keep(p, s, to, (uint32_t)n);
-	if (out)
-		send_end(p, (uint32_t)n, &s->reply_to);
-	else
-		server_unsent(p, s);
 }
 
 static void response_up(struct proxy *p, struct relay *r)

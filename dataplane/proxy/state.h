@@ -301,6 +301,8 @@ bool reply_transaction(struct proxy *p, struct server_txn *s, const struct flow 
 void reply_local(struct proxy *p, struct context *c, const struct sip_message *request, uint16_t status, struct span headers);
 
 /* ---- upstream.c: what goes back to the caller */
+/* Sends p->in on without our Via; s (may be NULL) keeps it for replaying if `keep`. false: it has no Via left to go by, or is too long. */
+bool upstream_pass(struct proxy *p, struct server_txn *s, const struct flow *reply_to, bool keep);
 /* A response just received (p->in), without our Via. */
 void upstream_forward(struct proxy *p, struct context *c);
 /* Keeps p->in as the best final response so far if it is better (RFC 3261 §16.7(6)). */

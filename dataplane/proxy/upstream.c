@@ -82,14 +82,35 @@ bool upstream_replay(struct proxy *p, struct server_txn *s)
 	return true;
 }
 
+bool upstream_pass(struct proxy *p, struct server_txn *s, const struct flow *reply_to, bool keep)
+{
+	const struct sip_message *m = p->in;
+	uint32_t room;
+	uint8_t *out, *to;
+	int n;
+
+	if (!edit_upwards(&p->edits, m, reply_to->transport))
+		return false;
+	room = edit_size(&p->edits, m);
+	out = send_begin(p, room);
+	to = out ? out : p->text; /* no buffer just now: it is kept, and sent when the request comes again */
+	n = edit_compose(&p->edits, m, to, room);
+	if (n <= 0)
+		return false;
+	if (s && keep)
+		server_keep(p, s, to, (uint32_t)n);
+	if (out)
+		send_end(p, (uint32_t)n, reply_to);
+	else if (s)
+		server_unsent(p, s);
+	return true;
+}
+
 void upstream_forward(struct proxy *p, struct context *c)
 {
 	const struct sip_message *m = p->in;
 	enum txn_event event = m->status < 200 ? TXN_TX_1XX : m->status < 300 ? TXN_TX_2XX : TXN_TX_FINAL;
 	struct server_txn *s = c->server;
-	uint32_t room;
-	uint8_t *out, *to;
-	int n;
 
 	if (s && !(server_txn_event(p->transactions, s, event, p->now_ms) & TXN_DO_SEND_RESPONSE))
 		return;
@@ -98,21 +119,8 @@ void upstream_forward(struct proxy *p, struct context *c)
 		return;
 	if (m->status >= 200)
 		c->final_sent = true;
-	if (!edit_upwards(&p->edits, m, c->reply_to.transport))
-		return;
-	room = edit_size(&p->edits, m);
-	out = send_begin(p, room);
-	to = out ? out : p->text; /* no buffer just now: it is kept, and sent when the request comes again */
-	n = edit_compose(&p->edits, m, to, room);
-	if (n <= 0)
-		return;
 	/* 2xx to INVITE is retransmitted by the target end to end (RFC 6026): nothing to keep. */
-	if (s && !(c->method == SIP_INVITE && event == TXN_TX_2XX))
-		server_keep(p, s, to, (uint32_t)n);
-	if (out)
-		send_end(p, (uint32_t)n, &c->reply_to);
-	else if (s)
-		server_unsent(p, s);
+	upstream_pass(p, s, &c->reply_to, !(c->method == SIP_INVITE && event == TXN_TX_2XX));
 }
 
 void upstream_again(struct proxy *p, const struct lingering *l)

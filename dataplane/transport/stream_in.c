@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Bytes in: whole messages are handed on where they lie; what is incomplete is copied into a buffer, which a connection has only so long. */
-#include <stdio.h>
-
+#include "base/base32.h"
 #include "sip/reply.h"
 #include "transport/stream_state.h"
 
@@ -28,13 +27,14 @@ static bool hand_on(struct streams *st, struct stream *s, const uint8_t *message
 static void refuse(struct streams *st, struct stream *s, enum framing_verdict why, const uint8_t *head, uint32_t len)
 {
 	struct reply reply = { .status = why == FRAMING_TOO_LARGE ? 413 : 400, .reason = why == FRAMING_NO_LENGTH ? "Missing Content-Length" : NULL };
-	char tag[20];
+	uint64_t hash = siphash24(&st->config.tcp.secret, &s->name, sizeof(s->name));
+	char tag[16];
 	int n;
 
 	stream_count(st, COUNTER_stream_bad);
 	if (len && sip_parse(head, len, &st->look) != SIP_NOT_SIP && st->look.is_request && st->look.method != SIP_ACK && sip_answerable(&st->look)) {
 		if (!st->look.to_tag.p)
-			reply.to_tag = span_of(tag, (uint32_t)snprintf(tag, sizeof(tag), "%016llx", (unsigned long long)mix64(s->name ^ st->now_ms)));
+			reply.to_tag = span_of(tag, base32_encode((const uint8_t *)&hash, sizeof(hash), tag));
 		n = reply_compose(&st->look, &reply, st->answer, sizeof(st->answer));
 		if (n > 0 && !s->queue)
 			tcp_send(st->tcp, s->c, span_of(st->answer, (uint32_t)n));
