@@ -31,34 +31,17 @@
 #define RECORDS_TOLD_AT 256 /* records: the control thread is woken for so many, */
 #define RECORDS_TOLD_MS 10  /* or once in so long: waking it for each would cost more than the call did */
 
-uint64_t worker_now_ms(void)
+uint64_t worker_now_us(void)
 {
 	struct timespec t;
 
 	clock_gettime(CLOCK_MONOTONIC, &t); /* the vDSO: no system call */
-	return (uint64_t)t.tv_sec * 1000 + (uint64_t)t.tv_nsec / 1000000;
+	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
 }
 
-/* ---- to the kernel */
-
-static void to_kernel(struct worker *w, struct rte_mbuf *m, enum exception_kind kind, uint16_t port)
+uint64_t worker_now_ms(void)
 {
-	m->hash.usr = EXCEPTION_MARK(kind, port);
-	if (rte_ring_mp_enqueue(w->shared->exceptions, m) < 0) {
-		counter_add(w->counters, COUNTER_exception_dropped_full, 1);
-		rte_pktmbuf_free(m);
-		return;
-	}
-	counter_add(w->counters, COUNTER_rx_exception, 1);
-	w->control_due = true;
-}
-
-void worker_resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t port)
-{
-	struct worker *w = ctx;
-
-	counter_add(w->counters, COUNTER_kernel_resolve, 1);
-	to_kernel(w, ip_packet, EXCEPTION_IP_PACKET, port);
+	return worker_now_us() / 1000;
 }
 
 static void tell_control(struct worker *w)
@@ -68,52 +51,6 @@ static void tell_control(struct worker *w)
 	w->control_due = false;
 	if (!atomic_exchange(&w->shared->exception_told, true) && write(w->shared->exception_fd, &one, sizeof(one)) < 0)
 		atomic_store(&w->shared->exception_told, false);
-}
-
-/* ---- the proxy's outbox */
-
-uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes)
-{
-	struct worker *w = ctx;
-
-	return (uint8_t *)(w->reserved = output_reserve(w->output, bytes < OUTPUT_PAYLOAD_MAX ? bytes : OUTPUT_PAYLOAD_MAX));
-}
-
-int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to)
-{
-	struct worker *w = ctx;
-
-	if (unlikely(to->transport != TRANSPORT_UDP))
-		return worker_stream_send(w, w->reserved, len, to);
-	return output_commit(w->output, len, &to->local, &to->remote);
-}
-
-bool worker_outbox_record(void *ctx, const struct call_record *record)
-{
-	struct worker *w = ctx;
-
-	if (!mailbox_post_part(w->records, record, call_record_bytes(record))) {
-		counter_add(w->counters, COUNTER_records_waited, 1);
-		return false;
-	}
-	w->records_untold++;
-	return true;
-}
-
-/* started: cycles. */
-void worker_outbox_probe_done(void *ctx, const struct probe_result *result, uint64_t started)
-{
-	struct worker *w = ctx;
-	uint32_t bytes = (uint32_t)offsetof(struct probe_result, answer) + result->answer_len;
-	struct probe_result r;
-
-	memcpy(&r, result, bytes);
-	if (r.status)
-		r.rtt_us = (uint32_t)((rte_rdtsc() - started) * 1000000 / rte_get_tsc_hz());
-	if (mailbox_post_part(w->probe_results, &r, bytes))
-		w->control_due = true;
-	else
-		counter_add(w->counters, COUNTER_probe_results_dropped, 1);
 }
 
 static unsigned send_probes(struct worker *w)
@@ -180,7 +117,7 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 		counter_add(w->counters, drop, 1);
 		break;
 	case PACKET_KERNEL:
-		to_kernel(w, m, EXCEPTION_FRAME, port);
+		worker_to_kernel(w, m, EXCEPTION_FRAME, port);
 		return;
 	case PACKET_FRAGMENT:
 		counter_add(w->counters, COUNTER_fragments_in, 1);
@@ -215,7 +152,7 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 		}
 		counter_add(w->counters, COUNTER_icmp_errors, 1);
 		worker_segment_error(w, &packet);
-		to_kernel(w, m, EXCEPTION_FRAME, port);
+		worker_to_kernel(w, m, EXCEPTION_FRAME, port);
 		return;
 	case PACKET_ICMP_ERROR:
 		if (!ours && s->workers > 1)
@@ -228,7 +165,7 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 		counter_add(w->counters, COUNTER_icmp_errors, 1);
 		if (packet.icmp_hard)
 			proxy_icmp_error(w->proxy, packet.payload, packet.payload_len, &packet.destination, w->now_ms);
-		to_kernel(w, m, EXCEPTION_FRAME, port);
+		worker_to_kernel(w, m, EXCEPTION_FRAME, port);
 		return;
 	}
 	rte_pktmbuf_free(m);
@@ -359,9 +296,8 @@ static unsigned turn(struct worker *w)
 {
 	unsigned work;
 
-	w->now_ms = worker_now_ms();
-	if (w->streams)
-		w->now_us = worker_now_us();
+	w->now_us = worker_now_us();
+	w->now_ms = w->now_us / 1000;
 	work = receive(w);
 	work += proxy_advance(w->proxy, w->now_ms);
 	work += send_kernels(w);
@@ -408,13 +344,13 @@ static bool rings_empty(const struct worker *w)
  * no ringer is missed. */
 static void nap(struct worker *w)
 {
-	uint64_t due = proxy_next_due(w->proxy), now = worker_now_ms(), drained;
+	uint64_t due = proxy_next_due(w->proxy), now_us = worker_now_us(), now = now_us / 1000, drained;
 	int longest = w->records_untold ? RECORDS_TOLD_MS : NAP_MAX_MS;
 	int wait = due <= now ? 0 : due - now < (unsigned)longest ? (int)(due - now) : longest;
 	struct timespec t = { .tv_nsec = (long)wait * 1000000 };
 
 	if (w->streams) {
-		uint64_t now_us = worker_now_us(), next_us = streams_next_due(w->streams);
+		uint64_t next_us = streams_next_due(w->streams);
 		uint64_t left_us = next_us > now_us ? next_us - now_us : 0;
 
 		if (left_us < (uint64_t)wait * 1000) {

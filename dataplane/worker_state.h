@@ -85,15 +85,19 @@ struct worker {
 /* ---- worker.c */
 /* The thread. arg: the worker. */
 void *worker_loop(void *arg);
+/* Monotonic. any */
+uint64_t worker_now_ms(void);
+uint64_t worker_now_us(void);
+
+/* ---- worker_out.c */
+/* A frame or packet for the kernel; takes it over. worker-only */
+void worker_to_kernel(struct worker *w, struct rte_mbuf *m, enum exception_kind kind, uint16_t port);
 /* What the proxy and the output floor are given; ctx: the worker. worker-only */
 uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes);
 int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to);
 bool worker_outbox_record(void *ctx, const struct call_record *record);
 void worker_outbox_probe_done(void *ctx, const struct probe_result *result, uint64_t started);
 void worker_resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t port);
-/* Monotonic, in ms. any */
-uint64_t worker_now_ms(void);
-uint64_t worker_now_us(void);
 
 /* ---- worker_stream.c */
 /* 0, or a negative enum err. control-only */

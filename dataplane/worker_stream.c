@@ -4,7 +4,6 @@
 #include "worker_state.h"
 
 #include <string.h>
-#include <time.h>
 
 #include <rte_mbuf.h>
 #include <rte_ring.h>
@@ -19,14 +18,6 @@ struct handed {
 	uint32_t len;
 	uint32_t unused;
 };
-
-uint64_t worker_now_us(void)
-{
-	struct timespec t;
-
-	clock_gettime(CLOCK_MONOTONIC, &t);
-	return (uint64_t)t.tv_sec * 1000000 + (uint64_t)t.tv_nsec / 1000;
-}
 
 /* ---- messages between workers */
 
