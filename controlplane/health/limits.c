@@ -76,10 +76,10 @@ static void raise(struct limits *l, const struct model_target *t, uint32_t slot,
 	size_t n = 0;
 
 	if (t->max_calls)
-		n = (size_t)snprintf(use, sizeof(use), "%u of %u calls", loads_calls(loads, slot), t->max_calls);
+		n = (size_t)snprintf(use, sizeof(use), "%u of %u call%s", loads_calls(loads, slot), t->max_calls, t->max_calls == 1 ? "" : "s");
 	if (t->max_cps)
 		snprintf(use + n, sizeof(use) - n, "%s%u of %u calls per second", n ? ", " : "", loads_rate(loads, slot, now_ms), t->max_cps);
-	alarm_raise(l->alarms, ALARM_LIMIT, subject, "%s; %llu calls passed it over within the last second", use, (unsigned long long)passed);
+	alarm_raise(l->alarms, ALARM_LIMIT, subject, "%s; %llu call%s passed it over within the last second", use, (unsigned long long)passed, passed == 1 ? "" : "s");
 }
 
 static void look_at(struct limits *l, const struct model_profile *p, const struct model_target *t, uint32_t slot, uint64_t now_ms)
