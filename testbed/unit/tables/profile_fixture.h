@@ -41,6 +41,7 @@ static inline void bench_start(struct bench *b, enum strategy strategy, const st
 	struct profile_source source = { .name = "test", .strategy = strategy, .knobs = *knobs, .target_count = (uint16_t)n,
 					 .targets = targets };
 
+	memset(b->slots, 0xff, sizeof(b->slots)); /* a line that is not there has nobody's slot */
 	b->epoch = epoch_new(1);
 	b->loads = source.loads = loads_new(1);
 	b->endpoints = endpoints_new(4 * PROFILE_TARGETS_MAX, b->epoch);
