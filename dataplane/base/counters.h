@@ -37,6 +37,10 @@
 	X(tcp_paws) X(tcp_no_timestamp) X(tcp_challenges) X(tcp_challenges_limited)                                    \
 	X(tcp_resets_out) X(tcp_resets_limited) X(tcp_time_wait_recycled) X(tcp_time_wait_evicted)                     \
 	X(tcp_path_mtu_lowered) X(tcp_black_holes) X(tcp_icmp_ignored)                                                 \
+	/* TLS */                                                                                                      \
+	X(tls_accepted) X(tls_connected) X(tls_resumed) X(tls_closed) X(tls_cut) X(tls_failed) X(tls_failed_protocol)   \
+	X(tls_failed_verification) X(tls_refused_by_peer) X(tls_timed_out) X(tls_refused_full) X(tls_steps_waited)      \
+	X(tls_no_memory) X(tls_seen_lost)                                                                              \
 	/* streams */                                                                                                  \
 	X(requests_undelivered) X(responses_undelivered)                                                               \
 	X(stream_messages_in) X(stream_messages_out) X(stream_pings) X(stream_bad) X(stream_cut) X(stream_idle_closed) \
