@@ -37,6 +37,7 @@ TITLES = {
     "rfc5658": "RFC 5658: double Record-Route",
     "rfc6026": "RFC 6026: the Accepted states",
     "streams": "Over TCP, and between TCP and UDP",
+    "stream_calls": "Calls over TCP, and between TCP and UDP",
     "routing": "Who may call, and where to first",
     "rescue": "What moves a call on",
     "ringing": "Simultaneous ring and CANCEL",
