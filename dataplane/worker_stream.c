@@ -3,6 +3,7 @@
  * buffers, by the rings that frames take. */
 #include "worker_state.h"
 
+#include <stddef.h>
 #include <string.h>
 
 #include <rte_mbuf.h>
@@ -16,8 +17,10 @@
 struct handed {
 	struct flow flow;
 	uint32_t len;
-	uint32_t unused;
+	bool reasoned; /* `why` says something; else the message alone follows */
+	char why[STREAM_WHY_MAX];
 };
+#define HANDED_PLAIN offsetof(struct handed, why)
 
 /* ---- messages between workers */
 
@@ -44,8 +47,16 @@ static bool fill(struct worker *w, struct rte_mbuf *m, const uint8_t *bytes, uin
 	}
 }
 
+static void copy_reason(char *to, const char *why)
+{
+	size_t n = strnlen(why, STREAM_WHY_MAX - 1);
+
+	memcpy(to, why, n);
+	to[n] = 0;
+}
+
 /* false: the ring is full, or there are no buffers. */
-static bool pass(struct worker *w, unsigned owner, enum handed_kind kind, const uint8_t *message, uint32_t len, const struct flow *flow)
+static bool pass(struct worker *w, unsigned owner, enum handed_kind kind, const uint8_t *message, uint32_t len, const struct flow *flow, const char *why)
 {
 	struct rte_mbuf *m = rte_pktmbuf_alloc(w->shared->pool);
 	struct handed *head;
@@ -54,8 +65,12 @@ static bool pass(struct worker *w, unsigned owner, enum handed_kind kind, const 
 		counter_add(w->counters, COUNTER_drop_no_mbuf, 1);
 		return false;
 	}
-	head = (struct handed *)rte_pktmbuf_append(m, sizeof(*head));
-	*head = (struct handed){ .flow = *flow, .len = len };
+	head = (struct handed *)rte_pktmbuf_append(m, why ? sizeof(*head) : HANDED_PLAIN);
+	head->flow = *flow;
+	head->len = len;
+	head->reasoned = why;
+	if (why)
+		copy_reason(head->why, why);
 	m->hash.usr = HANDED_MARK(kind);
 	if (!fill(w, m, message, len)) {
 		counter_add(w->counters, COUNTER_drop_no_mbuf, 1);
@@ -80,21 +95,21 @@ static bool message_in(void *ctx, const uint8_t *data, uint32_t len, const struc
 	unsigned owner = proxy_owner(&s->call_key, &s->branch_key, s->workers, w->index, data, len);
 
 	if (owner != w->index)
-		return pass(w, owner, HANDED_IN, data, len, from);
+		return pass(w, owner, HANDED_IN, data, len, from, NULL);
 	proxy_datagram(w->proxy, data, len, from, w->now_ms);
 	return true;
 }
 
-static void undelivered(void *ctx, const uint8_t *message, uint32_t len, const struct ip_port *to)
+static void undelivered(void *ctx, const uint8_t *message, uint32_t len, const struct ip_port *to, const char *why)
 {
 	struct worker *w = ctx;
 	struct worker_shared *s = w->shared;
-	struct flow flow = { .remote = *to, .transport = TRANSPORT_TCP };
+	struct flow flow = { .remote = *to };
 	unsigned owner = proxy_owner_quoted(&s->branch_key, s->workers, w->index, message, len);
 
 	if (owner == w->index)
-		proxy_undelivered(w->proxy, message, len, to, w->now_ms);
-	else if (!pass(w, owner, HANDED_UNDELIVERED, message, len, &flow))
+		proxy_undelivered(w->proxy, message, len, to, why, w->now_ms);
+	else if (!pass(w, owner, HANDED_UNDELIVERED, message, len, &flow, why))
 		counter_add(w->counters, COUNTER_handoff_dropped_full, 1); /* its transaction runs into its timer */
 }
 
@@ -106,7 +121,7 @@ int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, c
 	struct flow flow = *to;
 	unsigned owner;
 
-	if (!w->streams || flow.transport != TRANSPORT_TCP)
+	if (!w->streams || (flow.transport != TRANSPORT_TCP && flow.transport != TRANSPORT_TLS))
 		return -ERR_UNREACHABLE;
 	owner = flow.connection ? streams_worker_of(flow.connection) : s->workers;
 	if (owner >= s->workers || (owner == w->index && !streams_stands(w->streams, flow.connection))) {
@@ -115,13 +130,13 @@ int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, c
 	}
 	if (owner == w->index)
 		return streams_send(w->streams, message, len, &flow);
-	return pass(w, owner, HANDED_OUT, message, len, &flow) ? 0 : -ERR_FULL;
+	return pass(w, owner, HANDED_OUT, message, len, &flow, NULL) ? 0 : -ERR_FULL;
 }
 
 void worker_handed_in(struct worker *w, struct rte_mbuf *m)
 {
 	const struct handed *head = rte_pktmbuf_mtod(m, const struct handed *);
-	const uint8_t *message = rte_pktmbuf_read(m, sizeof(*head), head->len, w->scratch);
+	const uint8_t *message = rte_pktmbuf_read(m, head->reasoned ? sizeof(*head) : HANDED_PLAIN, head->len, w->scratch);
 
 	switch (m->hash.usr >> HANDED_SHIFT) {
 	case HANDED_IN:
@@ -129,10 +144,10 @@ void worker_handed_in(struct worker *w, struct rte_mbuf *m)
 		break;
 	case HANDED_OUT:
 		if (worker_stream_send(w, message, head->len, &head->flow))
-			undelivered(w, message, head->len, &head->flow.remote);
+			undelivered(w, message, head->len, &head->flow.remote, NULL);
 		break;
 	case HANDED_UNDELIVERED:
-		proxy_undelivered(w->proxy, message, head->len, &head->flow.remote, w->now_ms);
+		proxy_undelivered(w->proxy, message, head->len, &head->flow.remote, head->reasoned ? head->why : NULL, w->now_ms);
 		break;
 	}
 	rte_pktmbuf_free(m);
@@ -188,7 +203,6 @@ int worker_streams_new(struct worker *w, const struct worker_streams *want)
 	struct worker_shared *s = w->shared;
 	struct streams_config sc = {
 		.tcp = tcp_config_default(),
-		.transport = TRANSPORT_TCP,
 		.buffer_bytes = ((uint64_t)want->buffer_mb << 20) / 2,
 		.queue_bytes = 256 << 10,
 		.idle_ms = want->idle_ms,
@@ -218,6 +232,6 @@ int worker_streams_new(struct worker *w, const struct worker_streams *want)
 	sc.tcp.secret = s->tcp_secret;
 	err = streams_new(&sc, worker_now_us(), &w->streams);
 	for (unsigned i = 0; !err && i < s->listeners.tcp_count; i++)
-		err = streams_listen(w->streams, &s->listeners.tcp[i]);
+		err = streams_listen(w->streams, &s->listeners.tcp[i], TRANSPORT_TCP);
 	return err;
 }

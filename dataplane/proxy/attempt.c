@@ -117,7 +117,7 @@ static struct attempt *attempt_new(struct proxy *p, struct context *c, const str
 	listener = listener_for(p, &e->addr, e->transport, &c->from.local);
 	if (listener < 0)
 		return NULL;
-	to = (struct flow){ .remote = e->addr, .local = p->listeners[listener].addr, .transport = e->transport };
+	to = (struct flow){ .remote = e->addr, .local = p->listeners[listener].addr, .transport = e->transport, .tls_peer = e->tls_peer };
 	a = (struct attempt *)client_txn_new(p->transactions, c->method, &to, p->now_ms);
 	if (!a) {
 		count(p, COUNTER_out_of_memory);

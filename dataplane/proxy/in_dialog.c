@@ -68,6 +68,7 @@ static bool endpoint_by_id(const struct proxy *p, const struct trunk *t, uint32_
 		if (e && e->id == id) {
 			ret_to->remote = e->addr;
 			ret_to->transport = e->transport;
+			ret_to->tls_peer = e->tls_peer;
 			return true;
 		}
 	}

@@ -86,7 +86,8 @@ void proxy_probe(struct proxy *p, const struct probe_request *request, uint64_t 
 	if (listener < 0 || refused.unsent)
 		goto refuse;
 	refused.unsent = true;
-	to = (struct flow){ .remote = request->to, .local = p->listeners[listener].addr, .transport = request->transport };
+	to = (struct flow){ .remote = request->to, .local = p->listeners[listener].addr, .transport = request->transport,
+			    .tls_peer = request->tls_peer };
 	b = (struct probe *)client_txn_new(p->transactions, method, &to, now_ms);
 	if (!b)
 		goto refuse;
@@ -151,6 +152,16 @@ void probe_response(struct proxy *p, struct probe *b, const struct flow *from, e
 		probe_event(p, b, event);
 	else
 		count(p, COUNTER_responses_stray);
+}
+
+void probe_undelivered(struct proxy *p, struct probe *b, const char *why)
+{
+	struct probe_result r = { .refused = true };
+	size_t n = strlen(why);
+
+	r.answer_len = (uint16_t)(n < PROBE_ANSWER_MAX ? n : PROBE_ANSWER_MAX);
+	memcpy(r.answer, why, r.answer_len);
+	finish(p, b, &r);
 }
 
 void probe_event(struct proxy *p, struct probe *b, enum txn_event event)

@@ -18,9 +18,11 @@ struct probe {
 /* A response whose branch is its own (p->in), from there: it counts where CSeq's method and the sender are right, else it is stray. May release it.
  * worker-only */
 void probe_response(struct proxy *p, struct probe *b, const struct flow *from, enum txn_event event);
-/* An event of its transaction; may release it. worker-only */
 /* The request again, as it was. 0 (also where there was no buffer for a datagram), or a negative enum err. */
 int probe_resend(struct proxy *p, const struct probe *b);
+/* An event of its transaction; may release it. worker-only */
 void probe_event(struct proxy *p, struct probe *b, enum txn_event event);
+/* It could not be delivered, for that reason: releases it. worker-only */
+void probe_undelivered(struct proxy *p, struct probe *b, const char *why);
 /* Its time is up: releases it. worker-only */
 void probe_timeout(struct proxy *p, struct probe *b);

@@ -68,7 +68,7 @@ static int resend(struct proxy *p, struct client_txn *txn)
 	}
 }
 
-void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, uint64_t now_ms)
+void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, const char *why, uint64_t now_ms)
 {
 	struct client_txn *txn;
 
@@ -82,9 +82,13 @@ void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, co
 	if (!txn || txn->to.transport == TRANSPORT_UDP || txn->state != TXN_TRYING)
 		return;
 	count(p, COUNTER_requests_undelivered);
-	if (may_resend(p, txn) && resend(p, txn) == 0)
+	/* What has a reason of its own, such as a certificate, will have it again. */
+	if (!why && may_resend(p, txn) && resend(p, txn) == 0)
 		return;
-	client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
+	if (why && txn->user == CLIENT_TXN_PROBE)
+		probe_undelivered(p, (struct probe *)txn, why);
+	else
+		client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
 }
 
 unsigned proxy_owner_quoted(const struct hash_key *branch_key, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len)

@@ -31,6 +31,7 @@ struct endpoint_config {
 	uint16_t weight;     /* within its priority */
 	uint32_t id;	     /* stable across nodes and restarts: endpoint_id() */
 	uint32_t trunk_slot;
+	uint32_t tls_peer;   /* by TLS: as whom it must be verified (tls.h); else 0 */
 	char host[ENDPOINT_HOST_MAX]; /* the name that it came by, for the request URI; empty: its address */
 };
 

@@ -14,7 +14,8 @@
 struct probe_request {
 	uint64_t id; /* the caller's: comes back with the result */
 	struct ip_port to;
-	uint8_t transport;   /* enum sip_transport; UDP */
+	uint8_t transport;   /* enum sip_transport */
+	uint32_t tls_peer;   /* as whom it must be verified (struct endpoint_config) */
 	uint32_t timeout_ms; /* then the result is a timeout, and nothing is retransmitted any more; at most timer F counts */
 	uint16_t len;
 	/* A whole request other than INVITE, ACK and CANCEL, without a Via: the worker puts its own in. */
@@ -31,6 +32,7 @@ struct probe_result {
 	uint32_t retry_after_s;
 	uint32_t rtt_us;    /* from the first sending to the answer; 0 without one */
 	uint16_t answer_len;
-	/* Of an answer other than 2xx: status line and header lines, whole lines, as many as there is room for. What lies behind them is not written. */
+	/* Of an answer other than 2xx: status line and header lines, whole lines, as many as there is room for. Of one that was refused: why, in words, where
+	 * more is known than that (a certificate that did not pass ...). What lies behind them is not written. */
 	char answer[PROBE_ANSWER_MAX];
 };

@@ -5,11 +5,16 @@
 
 #include "base/addr.h"
 
+#define TLS_PEER_ANYBODY 0
+
 /* The way a message came or goes: addresses of both ends, the transport, and for a stream the connection. */
 struct flow {
 	struct ip_port remote;
 	struct ip_port local; /* the listener */
 	uint8_t transport;    /* enum sip_transport */
+	/* By TLS, where no connection is named or the named one is gone: as whom the peer of the connection that is opened must be verified (tls.h). Connections
+	 * that we opened are shared only by those who ask for the same. TLS_PEER_ANYBODY: nothing is known of it. */
+	uint32_t tls_peer;
 	/* A name that every worker can use, never given twice. 0: none; what goes by a stream then takes a connection to `remote` that stands, or opens one. Where
 	 * the connection is gone it goes to `remote` too: for a response that is the sender's address with the port of its Via (RFC 3261 §18.2.2). */
 	uint64_t connection;

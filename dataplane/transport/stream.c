@@ -37,11 +37,11 @@ static struct stream **bucket_of(const struct streams *st, const struct ip_port 
 	return &st->table[remote_hash(&st->config.tcp.tuple_key, remote) & (st->buckets - 1)];
 }
 
-struct stream *stream_to(const struct streams *st, const struct ip_port *remote)
+struct stream *stream_to(const struct streams *st, const struct flow *to)
 {
-	struct stream *s = *bucket_of(st, remote);
+	struct stream *s = *bucket_of(st, &to->remote);
 
-	while (s && !ip_port_eq(&s->remote, remote))
+	while (s && !(ip_port_eq(&s->remote, &to->remote) && s->transport == to->transport && s->tls_peer == to->tls_peer))
 		s = s->chain;
 	return s;
 }
@@ -105,7 +105,7 @@ void stream_touched(struct streams *st, struct stream *s)
 	link_newest(st, s);
 }
 
-struct stream *stream_new(struct streams *st, struct tcp_connection *c, const struct ip_port *local, const struct ip_port *remote)
+struct stream *stream_new(struct streams *st, struct tcp_connection *c, const struct flow *flow)
 {
 	struct stream *s = pool_get(st->pool);
 	uint32_t index;
@@ -114,7 +114,7 @@ struct stream *stream_new(struct streams *st, struct tcp_connection *c, const st
 		return NULL;
 	index = pool_index(st->pool, s);
 	st->generations[index] += 1;
-	*s = (struct stream){ .c = c, .local = *local, .remote = *remote };
+	*s = (struct stream){ .c = c, .local = flow->local, .remote = flow->remote, .transport = flow->transport, .tls_peer = flow->tls_peer };
 	s->name = (uint64_t)(st->config.tcp.worker + 1) << 56 | (uint64_t)st->generations[index] << INDEX_BITS | index;
 	s->queue_end = &s->queue;
 	link_newest(st, s);
@@ -158,11 +158,23 @@ static void release(struct streams *st, struct stream *s)
 	unlink_active(st, s);
 	slab_put(st->slab, s->buffer);
 	slab_put(st->slab, s->sent);
+	slab_put(st->slab, s->why);
 	st->generations[pool_index(st->pool, s)] += 1;
 	pool_put(st->pool, s);
 }
 
 /* ---- what TCP tells */
+
+/* Somebody opened it: what the listener speaks is what it speaks. */
+static struct flow accepted_flow(const struct streams *st, const struct tcp_connection *c)
+{
+	struct flow flow = { .remote = *tcp_remote(c), .local = *tcp_local(c) };
+
+	for (unsigned i = 0; i < st->listener_count; i++)
+		if (ip_port_eq(&st->listeners[i], &flow.local))
+			flow.transport = st->listener_transport[i];
+	return flow;
+}
 
 static void opened(void *ctx, struct tcp_connection *c)
 {
@@ -170,7 +182,9 @@ static void opened(void *ctx, struct tcp_connection *c)
 	struct stream *s = find_user(c);
 
 	if (!s) {
-		s = stream_new(st, c, tcp_local(c), tcp_remote(c));
+		struct flow flow = accepted_flow(st, c);
+
+		s = stream_new(st, c, &flow);
 		if (!s) {
 			stream_count(st, COUNTER_stream_refused_full);
 			tcp_abort(st->tcp, c);
@@ -295,9 +309,15 @@ void streams_touch(struct streams *st)
 	slab_touch(st->slab);
 }
 
-int streams_listen(struct streams *st, const struct ip_port *local)
+int streams_listen(struct streams *st, const struct ip_port *local, uint8_t transport)
 {
-	return tcp_listen(st->tcp, local);
+	int err = tcp_listen(st->tcp, local);
+
+	if (err)
+		return err;
+	st->listeners[st->listener_count] = *local;
+	st->listener_transport[st->listener_count++] = transport;
+	return 0;
 }
 
 void streams_input(struct streams *st, const struct tcp_packet *packet, uint64_t now_us)

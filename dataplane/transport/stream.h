@@ -8,21 +8,23 @@
 #include "transport/flow.h"
 
 /* SIP over the TCP connections of one worker: bytes into messages, messages onto connections. Connections that others opened are found by the name in a flow;
- * those that we open are shared by all workers, by the remote address: they belong to the worker that streams_owner_of names. One thread, no lock. */
+ * those that we open are shared by all workers, by remote address, transport and TLS peer: they belong to the worker that streams_owner_of names. One thread,
+ * no lock. */
+
+#define STREAM_WHY_MAX 160 /* bytes of a reason in words, NUL included */
 
 struct streams;
 
 struct streams_config {
 	struct tcp_config tcp;	  /* handlers and ctx are filled in here */
-	uint8_t transport;	  /* of the flows: enum sip_transport */
 	uint64_t buffer_bytes;	  /* for incomplete messages, and those that wait to be sent: 1 MiB or more */
 	uint32_t queue_bytes;	  /* that may wait for one connection, beside its send buffer */
 	uint32_t idle_ms;	  /* silence after which a connection is closed; 0: never */
 	/* A whole message, valid for the call; from->connection names its connection. false: it cannot be taken now, and comes again. May call streams_send. */
 	bool (*message)(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from);
 	/* A message (of a request perhaps only its branch, ";branch=...") that was taken for `to` and has most likely not been acted on. Called from streams_advance
-	 * alone; may call streams_send. */
-	void (*undelivered)(void *ctx, const uint8_t *message, uint32_t len, const struct ip_port *to);
+	 * alone; may call streams_send. why: in words, valid for the call; NULL: it was TCP that failed. */
+	void (*undelivered)(void *ctx, const uint8_t *message, uint32_t len, const struct ip_port *to, const char *why);
 	/* As in struct tcp_handlers. */
 	uint8_t *(*reserve)(void *ctx, uint32_t bytes);
 	int (*commit)(void *ctx, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination);
@@ -36,8 +38,8 @@ int streams_new(const struct streams_config *config, uint64_t now_us, struct str
 void streams_free(struct streams *st);
 /* control-only */
 void streams_touch(struct streams *st);
-/* As tcp_listen. */
-int streams_listen(struct streams *st, const struct ip_port *local);
+/* As tcp_listen; transport: of the connections that are opened to it, enum sip_transport. */
+int streams_listen(struct streams *st, const struct ip_port *local, uint8_t transport);
 
 /* The worker that owns a connection (flow.connection, not 0). any */
 static inline unsigned streams_worker_of(uint64_t connection)

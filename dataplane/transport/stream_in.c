@@ -15,7 +15,7 @@ static void drop_buffer(struct streams *st, struct stream *s)
 
 static bool hand_on(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len)
 {
-	struct flow from = { .remote = s->remote, .local = s->local, .transport = st->config.transport, .connection = s->name };
+	struct flow from = { .remote = s->remote, .local = s->local, .transport = s->transport, .connection = s->name, .tls_peer = s->tls_peer };
 
 	if (!st->config.message(st->config.ctx, message, len, &from))
 		return false;

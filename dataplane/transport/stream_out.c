@@ -47,7 +47,7 @@ void stream_give_back(struct streams *st, struct stream *s)
 			const struct sent *entry = &s->sent->request[i % SENT_KEPT];
 
 			if ((uint32_t)st->now_ms - entry->at_ms < SENT_MS)
-				st->config.undelivered(st->config.ctx, (const uint8_t *)entry->text, SENT_TEXT, &entry->to);
+				st->config.undelivered(st->config.ctx, (const uint8_t *)entry->text, SENT_TEXT, &entry->to, s->why);
 		}
 		s->sent->count = 0;
 	}
@@ -55,7 +55,7 @@ void stream_give_back(struct streams *st, struct stream *s)
 		s->queue = q->next;
 		/* One that has begun to leave is among those above. */
 		if (!q->sent)
-			st->config.undelivered(st->config.ctx, q->bytes, q->len, &q->to);
+			st->config.undelivered(st->config.ctx, q->bytes, q->len, &q->to, s->why);
 		slab_put(st->slab, q);
 	}
 	s->queue_end = &s->queue;
@@ -135,7 +135,7 @@ static int send_on(struct streams *st, struct stream *s, const uint8_t *message,
 static int open_to(struct streams *st, const uint8_t *message, uint32_t len, const struct flow *to)
 {
 	struct ip_port local = { .ip = to->local.ip };
-	struct stream *s = stream_new(st, NULL, &to->local, &to->remote);
+	struct stream *s = stream_new(st, NULL, to);
 	int err;
 
 	if (!s) {
@@ -162,7 +162,7 @@ int streams_send(struct streams *st, const uint8_t *message, uint32_t len, const
 	struct stream *s = stream_find(st, to->connection);
 
 	if (!s || s->closing)
-		s = stream_to(st, &to->remote);
+		s = stream_to(st, to);
 	if (s)
 		return send_on(st, s, message, len, &to->remote);
 	return open_to(st, message, len, to);

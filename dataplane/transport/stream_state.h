@@ -9,6 +9,8 @@
 
 /* Internal to stream*.c. */
 
+#define STREAM_LISTENERS_MAX 64 /* tcp_listen's bound */
+
 /* Bytes that wait to be sent. */
 struct queued {
 	struct queued *next;
@@ -36,6 +38,8 @@ struct stream {
 	uint64_t name;
 	uint64_t active_ms;
 	struct ip_port local, remote;
+	uint8_t transport; /* enum sip_transport */
+	uint32_t tls_peer; /* as whom its other end was or will be verified */
 	bool stands, closing;
 	bool shared;		 /* we opened it: it is in the table */
 	bool listed_stalled, listed_gone;
@@ -49,6 +53,7 @@ struct stream {
 	struct queued *queue, **queue_end;
 	uint32_t queue_bytes;
 	struct sent_ring *sent;
+	char *why; /* its end, in words, in a slab buffer; NULL: nothing to say */
 };
 
 struct streams {
@@ -58,6 +63,9 @@ struct streams {
 	struct pool *pool;
 	uint32_t *generations; /* by index in the pool; odd: live */
 	struct stream **table; /* the connections that we opened, by their remote address */
+	struct ip_port listeners[STREAM_LISTENERS_MAX];
+	uint8_t listener_transport[STREAM_LISTENERS_MAX];
+	unsigned listener_count;
 	uint32_t buckets;      /* a power of two */
 	struct stream *oldest, *newest;
 	struct stream *stalled, *gone;
@@ -67,9 +75,10 @@ struct streams {
 };
 
 /* stream.c */
-struct stream *stream_new(struct streams *st, struct tcp_connection *c, const struct ip_port *local, const struct ip_port *remote);
+struct stream *stream_new(struct streams *st, struct tcp_connection *c, const struct flow *flow);
 struct stream *stream_find(const struct streams *st, uint64_t name);
-struct stream *stream_to(const struct streams *st, const struct ip_port *remote);
+/* One that we opened, to just that address, by that transport, to that TLS peer. */
+struct stream *stream_to(const struct streams *st, const struct flow *to);
 void stream_share(struct streams *st, struct stream *s);
 void stream_touched(struct streams *st, struct stream *s);
 /* No new message goes there; it is released at the next streams_advance. */

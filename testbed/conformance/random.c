@@ -313,7 +313,7 @@ static void icmp(struct leg *l)
 	if (!l->final && !(w.target_tcp && l->provisional)) /* who rings may answer by another connection */
 		l->refused = true;
 	if (w.target_tcp)
-		proxy_undelivered(w.proxy, (const uint8_t *)text, (uint32_t)strlen(text), &w.address[l->target], w.now_ms);
+		proxy_undelivered(w.proxy, (const uint8_t *)text, (uint32_t)strlen(text), &w.address[l->target], NULL, w.now_ms);
 	else
 		proxy_icmp_error(w.proxy, (const uint8_t *)text, (uint32_t)strlen(text), &w.address[l->target], w.now_ms);
 	w.events++;

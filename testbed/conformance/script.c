@@ -232,7 +232,7 @@ void unreachable(const char *target)
 
 void undelivered(const struct sent *s)
 {
-	proxy_undelivered(stage.proxy, s->data, s->len, &s->to.remote, stage.now_ms);
+	proxy_undelivered(stage.proxy, s->data, s->len, &s->to.remote, NULL, stage.now_ms);
 }
 
 /* ---- time */

@@ -213,7 +213,7 @@ static void test_by_tcp(void **state)
 		expect_nothing(&h);
 		assert_int_equal(results, 0);
 		if (undelivered[i])
-			proxy_undelivered(h.proxy, s->data, s->len, &s->to.remote, h.now_ms);
+			proxy_undelivered(h.proxy, s->data, s->len, &s->to.remote, NULL, h.now_ms);
 		else
 			answer(&h, s, 200, "t", NULL);
 		assert_int_equal(results, 1);

@@ -75,10 +75,11 @@ static bool message(void *ctx, const uint8_t *data, uint32_t len, const struct f
 	return true;
 }
 
-static void undelivered(void *ctx, const uint8_t *m, uint32_t len, const struct ip_port *to)
+static void undelivered(void *ctx, const uint8_t *m, uint32_t len, const struct ip_port *to, const char *why)
 {
 	struct side *s = ctx;
 
+	assert_null(why);
 	assert_true(ip_port_eq(to, &listener));
 	s->lost++;
 	snprintf(s->undelivered, sizeof(s->undelivered), "%.*s", (int)len, m);
@@ -86,7 +87,7 @@ static void undelivered(void *ctx, const uint8_t *m, uint32_t len, const struct 
 
 static void make(struct side *s, bool listens, uint32_t connections, uint32_t idle_ms)
 {
-	struct streams_config c = { .tcp = tcp_config_default(), .transport = TRANSPORT_TCP, .buffer_bytes = 1 << 20, .queue_bytes = 4096, .idle_ms = idle_ms,
+	struct streams_config c = { .tcp = tcp_config_default(), .buffer_bytes = 1 << 20, .queue_bytes = 4096, .idle_ms = idle_ms,
 				    .message = message, .undelivered = undelivered, .reserve = reserve, .commit = commit, .ctx = s, .counters = &s->counters };
 
 	memset(s, 0, sizeof(*s));
@@ -99,7 +100,7 @@ static void make(struct side *s, bool listens, uint32_t connections, uint32_t id
 	c.tcp.tuple_key.k0 = c.tcp.secret.k0 = 7;
 	assert_int_equal(streams_new(&c, now_us, &s->st), 0);
 	if (listens)
-		assert_int_equal(streams_listen(s->st, &listener), 0);
+		assert_int_equal(streams_listen(s->st, &listener, TRANSPORT_TCP), 0);
 }
 
 static int start(bool listens, uint32_t idle_ms)
