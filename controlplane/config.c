@@ -160,7 +160,9 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 
 	if (err)
 		return err;
-	c->limits = (struct model_limits){ t->numbers, t->prefixes, t->profiles, t->trunks, t->endpoints };
+	c->limits = (struct model_limits){ t->numbers, t->prefixes, t->profiles, t->trunks, t->endpoints, 0 };
+	for (unsigned i = 0; i < c->dataplane.listener_count; i++)
+		c->limits.listeners |= LISTENS(c->dataplane.listeners[i].transport, c->dataplane.listeners[i].addr.ip.family);
 	/* A whole section may be replaced by another in one change: both have slots for a moment. */
 	t->profiles *= 2;
 	t->trunks *= 2;

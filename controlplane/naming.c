@@ -10,9 +10,7 @@
 #include "error.h"
 #include "log.h"
 #include "resolve/resolver.h"
-#include "resolve/rfc3263.h"
 #include "routing.h"
-#include "sip/via.h"
 
 #define WAIT_MS	    1000
 #define TOGETHER_MS 20	 /* answers that come one after the other are one publication */
@@ -65,7 +63,7 @@ struct naming *naming_new(const struct naming_setup *setup, char *error)
 	const struct dataplane_config *config = &setup->config->dataplane;
 	struct naming *n = calloc(1, sizeof(*n));
 	char kept[sizeof(setup->config->state_file) + 8];
-	struct resolver_setup resolver = { .base = setup->base, .config = &setup->config->resolver, .call_age_s = config->limits.call_age_s,
+	struct resolver_setup resolver = { .base = setup->base, .config = &setup->config->resolver, .listeners = setup->config->limits.listeners, .call_age_s = config->limits.call_age_s,
 					   .kept_path = setup->config->state_file[0] ? kept : NULL, .alarms = setup->alarms,
 					   .changed = on_names, .ctx = n };
 
@@ -74,9 +72,6 @@ struct naming *naming_new(const struct naming_setup *setup, char *error)
 		return NULL;
 	}
 	snprintf(kept, sizeof(kept), "%s.names", setup->config->state_file);
-	for (unsigned i = 0; i < config->listener_count; i++)
-		resolver.listeners |= (config->listeners[i].addr.ip.family == IP_V4 ? LOCATE_IPV4 : LOCATE_IPV6) |
-				      (config->listeners[i].transport == TRANSPORT_TCP ? LOCATE_TCP : 0);
 	n->setup = *setup;
 	n->publish = event_new(setup->base, -1, 0, on_publish, n);
 	if (!n->publish)

@@ -119,7 +119,7 @@ static int load(struct world *w, const struct options *o, struct routing *r)
 {
 	static const struct publish_hooks hooks = { idle, reset, NULL, 64 };
 	static const struct number_plan plan;
-	const struct model_limits limits = { o->numbers, 100, PROFILES, 10, 10 };
+	const struct model_limits limits = { o->numbers, 100, PROFILES, 10, 10, 0 };
 	uint64_t before = resident_bytes();
 	double begun = now_s(), cpu = cpu_s(), read, published;
 	struct model *m = profiles_model(&limits);

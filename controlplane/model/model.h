@@ -7,6 +7,7 @@
 #include "base/addr.h"
 #include "model/drain.h"
 #include "model/probe.h"
+#include "model/trunk_tls.h"
 #include "sip/number.h"
 #include "tables/profiles.h"
 #include "tables/trunks.h"
@@ -47,6 +48,7 @@ struct model_trunk {
 	bool has_plan; /* else the node's default plan holds */
 	struct number_plan plan;
 	struct probe_settings probe; /* what it gives; the rest is the node's default */
+	struct trunk_tls tls;
 	uint16_t endpoint_count, source_count;
 	uint8_t host_count;
 	uint8_t former_count; /* of an expanded model only */
@@ -100,9 +102,14 @@ struct model {
 	struct u64map *trunk_index, *profile_index; /* id -> place in the arrays */
 };
 
-/* How much the tables hold. */
+/* Of which transport and address family there is a listener: endpoints of others can be reached from nowhere. */
+#define LISTENS(transport, family) (1u << (2 * (transport) + ((family) == IP_V4 ? 0 : 1)))
+#define LISTENS_TO(transport)	   (3u << 2 * (transport)) /* of either family */
+
+/* How much the tables hold, and what can be reached. */
 struct model_limits {
 	uint32_t numbers, prefixes, profiles, trunks, endpoints;
+	uint32_t listeners; /* LISTENS(...) of each; 0: endpoints are not checked */
 };
 
 enum model_section {

@@ -42,7 +42,7 @@ int model_load_plan(const struct raw_plan *raw, const char *path, struct number_
 	return err;
 }
 
-static const char *const transports[] = { "udp", "tcp", NULL }; /* in the order of enum sip_transport */
+static const char *const transports[] = { "udp", "tcp", "tls", NULL }; /* in the order of enum sip_transport */
 
 static int load_host(const struct raw_endpoint *raw, const char *path, struct model_host *ret, char *error)
 {
@@ -77,9 +77,9 @@ static int load_endpoint(const struct raw_endpoint *raw, uint32_t trunk, const c
 
 	if (ip_parse(span_str(raw->address), &ret->addr.ip))
 		return error_set(error, -ERR_INVALID, "%s.address: '%.64s' is not an IP address", path, raw->address);
-	err = field_integer(raw->port, 5060, 1, 65535, path, "port", &port, error);
+	err = field_choice(raw->transport, 0, transports, path, "transport", &transport, error);
 	if (!err)
-		err = field_choice(raw->transport, 0, transports, path, "transport", &transport, error);
+		err = field_integer(raw->port, transport_port((unsigned)transport), 1, 65535, path, "port", &port, error);
 	if (!err)
 		err = field_integer(raw->priority, 0, 0, 65535, path, "priority", &priority, error);
 	if (!err)
@@ -186,6 +186,9 @@ int model_load_trunk(const struct raw_trunk *raw, const char *path, struct model
 	ret->request_uri = uri == 0 ? TRUNK_URI_ENDPOINT : TRUNK_URI_KEEP;
 	snprintf(where, sizeof(where), "%s.probe", path);
 	err = probe_settings_load(raw->probe, where, &ret->probe, error);
+	snprintf(where, sizeof(where), "%s.tls", path);
+	if (!err)
+		err = trunk_tls_load(raw->tls, where, &ret->tls, error);
 	if (err)
 		return err;
 	if (!raw->number_plan)

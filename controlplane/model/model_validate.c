@@ -8,6 +8,7 @@
 #include "model/model.h"
 #include "model/number_map.h"
 #include "model/u64map.h"
+#include "sip/via.h"
 
 /* The checks that need the whole model: every name resolves, none is used twice, the tables have room. */
 
@@ -92,13 +93,39 @@ static int check_sources(const struct model *m, char *error)
 	return err;
 }
 
-static int check_trunks(const struct model *m, char *error)
+/* What no listener could send to would fail every call. Where DNS says what a name stands for, the resolver leaves out what nobody reaches. */
+static int check_reach(const struct model_trunk *t, uint32_t i, uint32_t listeners, char *error)
+{
+	char text[IP_PORT_TEXT_MAX];
+
+	for (unsigned j = 0; j < t->endpoint_count; j++) {
+		const struct model_endpoint *e = &t->endpoints[j];
+
+		if (listeners & LISTENS(e->transport, e->addr.ip.family))
+			continue;
+		ip_port_format(&e->addr, text);
+		return error_set(error, -ERR_INVALID, "trunks[%u].endpoints: %s of trunk %s: there is no listener for %s over IPv%u to reach it from", i, text,
+				 t->name, transport_name(e->transport), e->addr.ip.family);
+	}
+	for (unsigned j = 0; j < t->host_count; j++) {
+		const struct model_host *h = &t->hosts[j];
+
+		if (h->transport != TRANSPORT_UNSAID && !(listeners & LISTENS_TO(h->transport)))
+			return error_set(error, -ERR_INVALID, "trunks[%u].endpoints: %s of trunk %s: there is no listener for %s to reach it from", i, h->name,
+					 t->name, transport_name(h->transport));
+	}
+	return 0;
+}
+
+static int check_trunks(const struct model *m, const struct model_limits *limits, char *error)
 {
 	for (uint32_t i = 0; i < m->trunk_count; i++) {
 		const struct model_trunk *t = &m->trunks[i];
 
 		if (t->profile[0] && !model_profile(m, t->profile))
 			return error_set(error, -ERR_INVALID, "trunks[%u].profile: no profile named %s", i, t->profile);
+		if (limits->listeners && check_reach(t, i, limits->listeners, error))
+			return -ERR_INVALID;
 	}
 	return check_sources(m, error);
 }
@@ -199,7 +226,7 @@ int model_validate(struct model *m, const struct model_limits *limits, char *err
 	int err = model_reindex(m, error);
 
 	if (!err)
-		err = check_trunks(m, error);
+		err = check_trunks(m, limits, error);
 	if (!err)
 		err = check_profiles(m, error);
 	if (!err)

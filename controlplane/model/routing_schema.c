@@ -40,6 +40,16 @@ const cyaml_schema_field_t routing_probe_fields[] = {
 
 static const cyaml_schema_value_t endpoint_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_endpoint, endpoint_fields) };
 
+static const cyaml_schema_field_t trunk_tls_fields[] = {
+	CYAML_FIELD_STRING_PTR("name", OPTIONAL, struct raw_trunk_tls, name, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("ca", OPTIONAL, struct raw_trunk_tls, ca, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_BOOL_PTR("allow_wildcard", OPTIONAL, struct raw_trunk_tls, allow_wildcard),
+	CYAML_FIELD_BOOL_PTR("verify", OPTIONAL, struct raw_trunk_tls, verify),
+	CYAML_FIELD_STRING_PTR("certificate", OPTIONAL, struct raw_trunk_tls, certificate, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("minimum_version", OPTIONAL, struct raw_trunk_tls, minimum_version, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
 static const cyaml_schema_field_t trunk_fields[] = {
 	CYAML_FIELD_STRING_PTR("name", REQUIRED, struct raw_trunk, name, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_SEQUENCE("endpoints", OPTIONAL, struct raw_trunk, endpoints, &endpoint_schema, 0, CYAML_UNLIMITED),
@@ -49,6 +59,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	CYAML_FIELD_STRING_PTR("host", OPTIONAL, struct raw_trunk, host, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("number_plan", OPTIONAL, struct raw_trunk, number_plan, routing_plan_fields),
 	CYAML_FIELD_MAPPING_PTR("probe", OPTIONAL, struct raw_trunk, probe, routing_probe_fields),
+	CYAML_FIELD_MAPPING_PTR("tls", OPTIONAL, struct raw_trunk, tls, trunk_tls_fields),
 	CYAML_FIELD_END,
 };
 

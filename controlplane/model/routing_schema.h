@@ -25,6 +25,11 @@ struct raw_probe {
 	char *from, *to, *user_agent;
 };
 
+struct raw_trunk_tls {
+	char *name, *ca, *certificate, *minimum_version;
+	bool *allow_wildcard, *verify;
+};
+
 struct raw_trunk {
 	char *name, *profile, *request_uri, *host;
 	struct raw_endpoint *endpoints;
@@ -33,6 +38,7 @@ struct raw_trunk {
 	uint32_t sources_count;
 	struct raw_plan *number_plan;
 	struct raw_probe *probe;
+	struct raw_trunk_tls *tls;
 };
 
 struct raw_drain {

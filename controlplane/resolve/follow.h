@@ -32,7 +32,7 @@ struct former_place {
 struct follow_bounds {
 	uint32_t min_ttl_s, max_ttl_s; /* a TTL outside counts as the nearer of them */
 	uint32_t former_s;	       /* so long may a dialog live */
-	unsigned listeners;	       /* LOCATE_IPV4, LOCATE_IPV6, LOCATE_TCP */
+	unsigned listeners;	       /* LISTENS(...) of each */
 };
 
 struct follow {

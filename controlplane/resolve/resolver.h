@@ -25,7 +25,7 @@ struct resolver_config resolver_config_default(void);
 struct resolver_setup {
 	struct event_base *base;
 	const struct resolver_config *config;
-	unsigned listeners;  /* LOCATE_IPV4, LOCATE_IPV6, LOCATE_TCP: of which there is one */
+	unsigned listeners;  /* LISTENS(...) of each that there is */
 	uint32_t call_age_s; /* how long a dialog may live where a name was */
 	const char *kept_path; /* the last good answers; NULL: they are not kept over a restart */
 	struct alarms *alarms; /* NULL: nobody is told */

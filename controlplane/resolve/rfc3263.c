@@ -35,7 +35,7 @@ struct search {
 /* We could send to what it names: nothing is found out about places that no call could go to. */
 static bool carried(const struct search *s, const struct service *service)
 {
-	return service->transport == TRANSPORT_UDP || (service->transport == TRANSPORT_TCP && s->listeners & LOCATE_TCP);
+	return s->listeners & LISTENS_TO(service->transport);
 }
 
 static void because(struct search *s, enum location_state state, const char *what, const char *name, const char *why)
@@ -105,17 +105,18 @@ static void add_place(struct search *s, const struct sip_place *place)
 		r->places[r->count++] = *place;
 }
 
-static unsigned count_addresses(struct search *s, const char *name)
+static const struct {
+	enum ip_family family;
+	uint16_t type;
+} kinds[] = { { IP_V4, DNS_A }, { IP_V6, DNS_AAAA } };
+
+static unsigned count_addresses(struct search *s, const char *name, uint8_t transport)
 {
-	const struct dns_answer *a;
 	unsigned n = 0;
 
-	if (s->listeners & LOCATE_IPV4) {
-		a = known(s, name, DNS_A);
-		n += has_records(a) ? a->count : 0;
-	}
-	if (s->listeners & LOCATE_IPV6) {
-		a = known(s, name, DNS_AAAA);
+	for (unsigned k = 0; k < 2; k++) {
+		const struct dns_answer *a = s->listeners & LISTENS(transport, kinds[k].family) ? known(s, name, kinds[k].type) : NULL;
+
 		n += has_records(a) ? a->count : 0;
 	}
 	return n;
@@ -123,13 +124,9 @@ static unsigned count_addresses(struct search *s, const char *name)
 
 static void add_addresses(struct search *s, const char *name, const struct sip_place *like)
 {
-	static const struct {
-		unsigned family;
-		uint16_t type;
-	} kinds[] = { { LOCATE_IPV4, DNS_A }, { LOCATE_IPV6, DNS_AAAA } };
-
 	for (unsigned k = 0; k < 2; k++) {
-		const struct lookup *looked = s->listeners & kinds[k].family ? lookups_find(s->l, name, kinds[k].type) : NULL;
+		bool ours = s->listeners & LISTENS(like->transport, kinds[k].family);
+		const struct lookup *looked = ours ? lookups_find(s->l, name, kinds[k].type) : NULL;
 		const struct dns_answer *a = looked ? known(s, name, kinds[k].type) : NULL;
 
 		for (unsigned i = 0; has_records(a) && i < a->count; i++) {
@@ -160,7 +157,7 @@ static void by_address(struct search *s, uint8_t transport, uint16_t port)
 {
 	const char *name = s->target->name;
 	struct sip_place like;
-	unsigned open = s->ret->open, n = count_addresses(s, name);
+	unsigned open = s->ret->open, n = count_addresses(s, name, transport);
 
 	memset(&like, 0, sizeof(like));
 	like.addr.port = port;
@@ -243,7 +240,7 @@ static bool by_records(struct search *s, const struct dns_answer *a, uint8_t tra
 			set[n++] = (struct ranked){ &a->records[i].srv, 0 };
 	qsort(set, n, sizeof(set[0]), compare_ranks);
 	for (unsigned i = 0; i < n; i++)
-		set[i].addresses = count_addresses(s, set[i].srv->target);
+		set[i].addresses = count_addresses(s, set[i].srv->target, transport);
 	s->ret->open = (uint16_t)open; /* as in by_address */
 	scale = scale_of(set, n);
 	for (unsigned i = 0; i < n; i++) {
@@ -364,7 +361,7 @@ static bool by_naptr(struct search *s, const struct dns_answer *a)
 	else if (some)
 		because(s, LOCATION_NONE, "the NAPTR records of", s->target->name, "they lead to no SRV record");
 	else if (n)
-		because(s, LOCATION_NONE, "the NAPTR records of", s->target->name, s->listeners & LOCATE_TCP ? "they offer TLS only, which is not carried" : "they offer TCP or TLS only, for which there is no listener");
+		because(s, LOCATION_NONE, "the NAPTR records of", s->target->name, "they offer only transports for which there is no listener");
 	return n > 0;
 }
 
@@ -392,8 +389,8 @@ void rfc3263_locate(const struct model_host *target, unsigned listeners, struct 
 		struct sip_place place;
 
 		memset(&place, 0, sizeof(place));
-		place.addr = (struct ip_port){ ip, target->port ? target->port : 5060 };
 		place.transport = target->transport == TRANSPORT_UNSAID ? TRANSPORT_UDP : target->transport;
+		place.addr = (struct ip_port){ ip, target->port ? target->port : transport_port(place.transport) };
 		place.weight = PLAIN_WEIGHT;
 		add_place(&s, &place);
 	} else if (target->port) {

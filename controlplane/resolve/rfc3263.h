@@ -17,10 +17,6 @@ struct sip_place {
 	char target[DNS_TEXT_MAX]; /* whose address it is: the SRV record's target, or the name itself */
 };
 
-#define LOCATE_IPV4 1 /* we have a listener of that family */
-#define LOCATE_IPV6 2
-#define LOCATE_TCP  4 /* we have a listener of that transport; UDP is always carried */
-
 enum location_state {
 	LOCATION_OPEN,	/* nothing can be said before more questions are answered */
 	LOCATION_FOUND, /* at least one place */
@@ -41,7 +37,8 @@ struct location {
 
 /* Marks every lookup that the way leads through as used; those that are open (no answer, not failed) are to be asked. The rules:
  * a port: A and AAAA at once (§4.2); a transport, but no port: SRV of that transport (§4.2), where there is none A and AAAA with the default
- * port; neither: NAPTR (§4.1), and the first service in its order that we carry; without NAPTR, SRV of what we carry. An SRV target "." says that
+ * port (5061 of TLS); neither: NAPTR (§4.1), and the first service in its order that we carry; without NAPTR, SRV of what we carry. An SRV target "." says that
  * the service is not offered (RFC 2782). Weights are those of the SRV records (RFC 2782), shared by the addresses of a target; without SRV
- * 100, shared. listeners: LOCATE_... of those that we have. A transport that the target itself names is taken as carried. control-only */
+ * 100, shared. listeners: LISTENS(...) of those that we have: only transports and families of one are considered, and a transport that the target itself names
+ * is the only one that is. control-only */
 void rfc3263_locate(const struct model_host *target, unsigned listeners, struct lookups *l, struct location *ret);

@@ -20,6 +20,12 @@ static inline const char *transport_name(unsigned transport)
 	return names[transport < TRANSPORT_OTHER ? transport : TRANSPORT_OTHER];
 }
 
+/* Where no port is said (RFC 3261 §19.1.2). any */
+static inline uint16_t transport_port(unsigned transport)
+{
+	return transport == TRANSPORT_TLS ? 5061 : 5060;
+}
+
 struct via {
 	struct span whole; /* this value without its comma and surrounding white space */
 	enum sip_transport transport;

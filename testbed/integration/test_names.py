@@ -287,7 +287,7 @@ def test_ipv6_gets_calls(lab, zone):
 @pytest.mark.parametrize("lines, why", [
     (("_sip._udp 1 SRV 0 0 0 .",), "the service is not offered"),
     ((), "no address"),
-    (('@ 1 NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp',), "TCP or TLS only"),
+    (('@ 1 NAPTR 10 10 "s" "SIPS+D2T" "" _sips._tcp',), "only transports for which there is no listener"),
 ], ids=["not offered", "no such name", "TLS only"])
 def test_nothing_there(lab, zone, lines, why):
     zone(*lines)

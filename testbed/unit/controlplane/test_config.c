@@ -106,7 +106,8 @@ static const char *const everything_text =
 	"drain_timeout_s: 0\n"
 	"trunks:\n"
 	"  - {name: a, endpoints: [{address: 10.0.0.1, port: 5070, priority: 1, weight: 0}], sources: [10.0.0.0/24], profile: in, "
-	"request_uri: keep, host: a.example, number_plan: {country_code: '1'}, probe: {enabled: true, accept: [405]}}\n"
+	"request_uri: keep, host: a.example, number_plan: {country_code: '1'}, probe: {enabled: true, accept: [405]}, "
+	"tls: {name: Carrier.Example., ca: /etc/ca.pem, allow_wildcard: true, verify: false, certificate: edge, minimum_version: '1.3'}}\n"
 	"profiles:\n"
 	"  - {name: in, strategy: weighted_lb, response_timeout_ms: 0, ring_timeout_s: 180, decline_scope: target, follow_redirects: true, retry_codes: {add: [480], remove: [501]}, "
 	"targets: [{trunk: A, weight: 3, enabled: false}]}\n"
@@ -184,6 +185,16 @@ static void check_control(const struct config *c)
 	assert_int_equal(c->versions.bytes, 2 << 20);
 }
 
+static void check_trunk_tls(const struct trunk_tls *t)
+{
+	assert_string_equal(t->name, "carrier.example");
+	assert_string_equal(t->ca, "/etc/ca.pem");
+	assert_string_equal(t->certificate, "edge");
+	assert_true(t->allow_wildcard);
+	assert_true(t->unverified);
+	assert_int_equal(t->minimum, TLS_MINIMUM_1_3);
+}
+
 static void check_routing(const struct config *c)
 {
 	const struct model_profile *p;
@@ -199,6 +210,7 @@ static void check_routing(const struct config *c)
 	assert_int_equal(s.up_after, 4);
 	assert_int_equal(s.accept_count, 1);
 	assert_int_equal(s.accept[0], 405);
+	check_trunk_tls(&c->routing->trunks[0].tls);
 	p = model_profile(c->routing, "IN");
 	assert_non_null(p);
 	assert_int_equal(p->knobs.response_timeout_ms, 0);
@@ -328,7 +340,20 @@ static const struct {
 	{ "trunks:\n  - name: a\n    endpoints:\n      - {address: host.example}\n",
 	  "8: trunks[0].endpoints[0].address: 'host.example' is not an IP address" },
 	{ "trunks:\n  - name: a\n    endpoints: [{address: 10.0.0.1, transport: tls}]\n",
-	  "7: trunks[0].endpoints[0].transport: 'tls' is none of udp, tcp" },
+	  "7: trunks[0].endpoints: 10.0.0.1:5061 of trunk a: there is no listener for tls over IPv4 to reach it from" },
+	{ "trunks:\n  - name: a\n    endpoints: [{address: 10.0.0.1, transport: tcp}]\n",
+	  "7: trunks[0].endpoints: 10.0.0.1:5060 of trunk a: there is no listener for tcp over IPv4 to reach it from" },
+	{ "trunks:\n  - name: a\n    endpoints: [{address: '2001:db8::1'}]\n",
+	  "7: trunks[0].endpoints: [2001:db8::1]:5060 of trunk a: there is no listener for udp over IPv6 to reach it from" },
+	{ "trunks:\n  - name: a\n    endpoints: [{host: sip.example, transport: tls}]\n",
+	  "7: trunks[0].endpoints: sip.example of trunk a: there is no listener for tls to reach it from" },
+	{ "trunks:\n  - name: a\n    endpoints: [{address: 10.0.0.1, transport: sctp}]\n",
+	  "7: trunks[0].endpoints[0].transport: 'sctp' is none of udp, tcp, tls" },
+	{ "trunks:\n  - name: a\n    tls: {name: 'a b'}\n", "7: trunks[0].tls.name: 'a b' is not a host name" },
+	{ "trunks:\n  - name: a\n    tls: {ca: ca.pem}\n", "7: trunks[0].tls.ca: 'ca.pem' is not an absolute path" },
+	{ "trunks:\n  - name: a\n    tls: {minimum_version: '1.1'}\n", "7: trunks[0].tls.minimum_version: '1.1' is none of 1.2, 1.3" },
+	{ "trunks:\n  - name: a\n    tls: {certificate: a/b}\n",
+	  "7: trunks[0].tls.certificate: 'a/b' is not a name (1 to 63 letters, digits, '.', '_', '-'; a letter or digit first)" },
 	{ "trunks:\n  - name: a\n    endpoints: [{address: 10.0.0.1}, {address: 10.0.0.1, port: 5060}]\n",
 	  "7: trunks[0].endpoints[1].address: 10.0.0.1:5060 is listed twice" },
 	{ "trunks:\n  - {name: a, sources: [10.0.0.1/24]}\n",

@@ -296,7 +296,7 @@ static const struct {
 	{ "{host: 'a..b'}", "routing:1: trunks[0].endpoints[0].host: 'a..b' is not a host name" },
 	{ "{host: ''}", "routing:1: trunks[0].endpoints[0].host: '' is not a host name" },
 	{ "{host: x, port: 0}", "routing:1: trunks[0].endpoints[0].port: 0 is not in 1..65535" },
-	{ "{host: x, transport: sctp}", "routing:1: trunks[0].endpoints[0].transport: 'sctp' is none of udp, tcp" },
+	{ "{host: x, transport: sctp}", "routing:1: trunks[0].endpoints[0].transport: 'sctp' is none of udp, tcp, tls" },
 	{ "{host: x, weight: 65536}", "routing:1: trunks[0].endpoints[0].weight: 65536 is not in 0..65535" },
 	{ "{host: x}, {host: X.}", "routing:1: trunks[0].endpoints[1].host: x is listed twice" },
 	{ "{host: a}, {host: b}, {host: c}, {host: d}, {host: e}, {host: f}, {host: g}, {host: h}, {host: i}",

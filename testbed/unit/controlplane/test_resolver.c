@@ -10,6 +10,7 @@
 #include "alarms/alarms.h"
 #include "resolve/follow.h"
 #include "resolve/resolver.h"
+#include "sip/via.h"
 #include "resolve/rfc3263.h"
 
 #define SOON_MS 8000 /* for what takes a second where nothing else runs */
@@ -168,7 +169,7 @@ static struct resolver *start(const char *kept_path)
 	config.query.server_count = 1;
 	snprintf(config.query.servers[0], sizeof(config.query.servers[0]), "127.0.0.1:%u", dns.port);
 
-	const struct resolver_setup setup = { .base = base, .config = &config, .listeners = LOCATE_IPV4, .call_age_s = 3600, .kept_path = kept_path,
+	const struct resolver_setup setup = { .base = base, .config = &config, .listeners = LISTENS(TRANSPORT_UDP, IP_V4), .call_age_s = 3600, .kept_path = kept_path,
 					      .alarms = alarms, .changed = on_changed };
 	r = resolver_new(&setup, error);
 	if (!r)
