@@ -66,6 +66,18 @@ FIGURES = {
     "two_workers": (
         "Two workers", "Throughput of two workers in one process as a multiple of one's, input prepared beforehand, random Call-IDs: half of all messages "
         "change cores.", ""),
+    "tcp_in_dialog": (
+        "In-dialog messages by TCP, mbuf to mbuf",
+        "As `in_dialog`, with segments in and segments out: acknowledgements, windows and timers of the worker's own TCP are paid for. A hundred connections of "
+        "callers, one to each target. Requests have a transaction here too: what was acknowledged once is never sent again by whoever sent it.",
+        "The more messages share a connection, the more of them share a segment: one connection is the cheapest, ten thousand the dearest."),
+    "tcp_stateful": (
+        "INVITE and its 200 by TCP, mbuf to mbuf", "As `stateful`, likewise; beside it other numbers of connections, and calls that change from one transport to the "
+        "other.", ""),
+    "tcp_connections": (
+        "Connections a second", "TCP connections that come, stand and end (SYN to the last ACK) without a message: what one core does when it does nothing else.", ""),
+    "tcp_memory": (
+        "Memory of an idle connection", "Resident bytes of a TCP connection that stands and has nothing to do, all tables included, of 100,000 of them.", ""),
     "numbers_load": (
         "Ten million numbers", "From a file (`numbers_file`) through the model into the tables that workers read, as at strowgerd's start: seconds, and "
         "resident memory of all of it, the operator's copy included, at most 700 MiB. Beside it a whole strowgerd: started with the file, given the same over "

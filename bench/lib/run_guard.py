@@ -7,6 +7,7 @@ whatever else the machine does. More than 5 % above the budget fails, and the fu
   stateful    INVITE and 200, per forwarded message, the 100 included
   lingering   what the end of such a transaction's lingering costs, per INVITE
   call        a whole call of seven messages, with its records
+  tcp         as stateful, both sides by TCP, 64 connections of callers (AVX2 alone)
 
 Once on the AVX2 path and once on the scalar one. callgrind knows no AVX-512: there the time of a parse is compared with AVX2's in one run.
 --update writes the budget anew; do that with a change that is meant to cost more, or that made it cheaper."""
@@ -33,13 +34,13 @@ WITHOUT_HUGEPAGES = ["unshare", "--mount", "sh", "-c", 'mount -t tmpfs none /sys
 COUNTED_IN = ("guard_parse", "turn_measured")
 
 
-def callgrind(level):
-    """{phase: {"instructions": per unit, "functions": {name: per unit}}}; None: the CPU lacks that level."""
+def callgrind(level, *part):
+    """{phase: {"instructions": per unit, "functions": {name: per unit}}}; None: the CPU lacks that level. part: what is a run of its own."""
     with tempfile.TemporaryDirectory() as folder:
         out = os.path.join(folder, "out")
         argv = [*WITHOUT_HUGEPAGES, "valgrind", "-q", "--tool=callgrind", "--instr-atstart=no", "--collect-atstart=no", "--compress-strings=no", "--compress-pos=no",
                 f"--callgrind-out-file={out}", *[f"--toggle-collect={name}" for name in COUNTED_IN],
-                os.path.join(BUILD, "bench", "strowger-guard"), level]
+                os.path.join(BUILD, "bench", "strowger-guard"), level, *part]
         run = subprocess.run(argv, capture_output=True, text=True, check=False)
         if run.returncode:
             sys.exit(run.stderr + run.stdout)
@@ -132,6 +133,8 @@ def main():
         if built.returncode:
             sys.exit(built.stdout + built.stderr)
     found = {level: phases for level in LEVELS if (phases := callgrind(level))}
+    if "avx2" in found:
+        found["avx2"].update(callgrind("avx2", "tcp"))
     if options.functions:
         show(found, options.functions)
         return

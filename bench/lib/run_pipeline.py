@@ -11,7 +11,11 @@ have their RFC values, so that a measured call pays for those that linger.
   large          the three again with 1 M calls, 10 M numbers, 10,000 endpoints: times the small case, the worst of them
   two_workers    two workers' throughput with every other message changing cores: times one worker's, the worse of in-dialog and stateful
   memory_call    resident bytes per live call: 60-byte Call-ID, two targets that refused before the third answered
-  memory_invite  resident bytes per INVITE in progress; detail: and per one that only lingers after its end"""
+  memory_invite  resident bytes per INVITE in progress; detail: and per one that only lingers after its end
+  tcp_in_dialog  in_dialog by TCP: from and to 100 connections of callers and one to each target; detail: 1 and 10,000, and UDP on one side
+  tcp_stateful   stateful, likewise
+  tcp_connections  connections a second that one core opens and closes, SYN to the last ACK, when it does nothing else
+  tcp_memory     resident bytes per connection that stands and has nothing to do"""
 
 import json
 import subprocess
@@ -27,9 +31,12 @@ LARGE = {"calls": 1000000, "numbers": 10000000, "endpoints": 10000}
 LARGE_QUICK = {"calls": 50000, "numbers": 1000000, "endpoints": 10000}
 NUMBERS_LOAD_S, NUMBERS_MIB = 10, 700
 LINGERING_BYTES = 256
+IDLE_BYTES = 4194  # of a connection: 100,000 of them in 400 MiB
 # New calls a second of simulated time: 32 s of them linger.
 RATES = {"in_dialog": 5000, "stateful": 20000, "call": 20000, "floor": 20000}
 RATES_QUICK = {**RATES, "stateful": 500, "call": 500}
+# (who speaks TCP, connections of callers): the first is the figure.
+BY_TCP = (("all", 100), ("all", 1), ("all", 10000), ("targets", 100), ("callers", 100))
 MIXES = ("small", "usual", "large", "largest")
 
 
@@ -122,6 +129,30 @@ def memory(results, quick):
                 detail={"in progress": invite["progress"], "lingering": invite["lingering"], "argv": invite["argv"]})
 
 
+def tcp_name(who, connections):
+    lines = f"{connections:,} connections" if connections > 1 else "1 connection"
+    return {"all": f"TCP to TCP, {lines}", "targets": "UDP to TCP", "callers": f"TCP to UDP, {lines}"}[who]
+
+
+def tcp(results, quick):
+    for mode in ("in_dialog", "stateful"):
+        cases = {"UDP to UDP": lambda mode=mode: measure(mode, quick, **SMALL)}
+        for who, connections in BY_TCP[:3 if quick else None]:
+            cases[tcp_name(who, connections)] = lambda mode=mode, who=who, connections=connections: measure(
+                mode, quick, **SMALL, tcp=who, connections=connections)
+        found = {name: together(runs) for name, runs in side_by_side(cases, 1 if quick else 3).items()}
+        first = tcp_name(*BY_TCP[0])
+        results.add(f"tcp_{mode}", found[first]["ns"], "ns", spread=found[first]["spread"],
+                    beside={name: run["ns"] for name, run in found.items() if name != first}, detail=found)
+    runs = [measure("connections", quick, tcp="callers", batch=256) for _ in range(1 if quick else 3)]
+    rates = [1e9 / run["ns"] for run in runs]
+    results.add("tcp_connections", median(rates), "connections/s", spread=spread([1e9 / part for run in runs for part in run["windows"]]),
+                beside={"ns": median([run["ns"] for run in runs])}, detail={"argv": runs[0]["argv"]})
+    memory_run = measure("memory_connection", tcp="callers", connections=100000)
+    results.add("tcp_memory", memory_run["bytes"], "bytes", target=f"<= {IDLE_BYTES}",
+                detail={"connections": 100000, "argv": memory_run["argv"], "hugepages": memory_run["hugepages"]})
+
+
 def series(results, quick):
     """Cost against one size at a time, all else small."""
     lines = {"calls": (1000, 10000, 100000) if quick else (1000, 10000, 100000, 300000, 1000000),
@@ -142,11 +173,11 @@ def series(results, quick):
 
 def main():
     options = arguments("bench/pipeline", __doc__, lambda parser: parser.add_argument(
-        "--only", metavar="KEY", action="append", choices=("small", "large", "two_workers", "memory", "series"),
-        help="just these parts: small (in_dialog, stateful, call), large, two_workers, memory, series; may be repeated"))
+        "--only", metavar="KEY", action="append", choices=("small", "large", "two_workers", "memory", "tcp", "series"),
+        help="just these parts: small (in_dialog, stateful, call), large, two_workers, memory, tcp, series; may be repeated"))
     if not options.no_build:
         built("bench/strowger-pipeline")
-    wanted = options.only or ["small", "large", "two_workers", "memory", *([] if options.quick else ["series"])]
+    wanted = options.only or ["small", "large", "two_workers", "memory", "tcp", *([] if options.quick else ["series"])]
     results = Results("bench/pipeline" + (" --quick" if options.quick else ""))
     with hugepages(HUGEPAGES):
         small = small_cases(results, options.quick) if {"small", "large", "series"} & set(wanted) else {}
@@ -156,6 +187,8 @@ def main():
             two_workers(results, options.quick)
         if "memory" in wanted:
             memory(results, options.quick)
+        if "tcp" in wanted:
+            tcp(results, options.quick)
         if "series" in wanted:
             series(results, options.quick)
     results.finish(options.json)

@@ -5,7 +5,7 @@
 
 /* Shared by traffic.c, which makes messages, and check.c, which judges what became of them. */
 
-#define ROUTES_BYTES 192
+#define ROUTES_BYTES 256
 #define VIAS_BYTES   400
 
 struct call {

@@ -6,7 +6,8 @@
 
 #include "call.h"
 
-#define OWN_VIA "Via: SIP/2.0/UDP " PROXY_HOST ":5060;branch=z9hG4bK"
+#define OWN_VIA	"Via: SIP/2.0/"
+#define OWN_HOST " " PROXY_HOST ":5060;branch=z9hG4bK"
 
 struct line {
 	const char *p;
@@ -100,7 +101,7 @@ const char *check_request(const uint8_t *in, uint32_t in_len, const uint8_t *out
 		return "another start line";
 	}
 	line_next(&b, b_end, &y);
-	if (!begins(y, OWN_VIA))
+	if (!begins(y, OWN_VIA) || y.n < sizeof(OWN_VIA) + 3 + sizeof(OWN_HOST) || memcmp(y.p + sizeof(OWN_VIA) - 1 + 3, OWN_HOST, sizeof(OWN_HOST) - 1))
 		return "our Via is not on top";
 	line_find(in, in_len, "Via: ", &x);
 	line_find((const uint8_t *)b, (uint32_t)(b_end - b), "Via: ", &via);
@@ -176,6 +177,8 @@ static void response_out(struct traffic *t, struct call *c, uint32_t slot, const
 
 	if (to != (c->from_caller ? name.caller_ip : c->target_ip))
 		wrong("a response to the wrong side", text, len);
+	if (status == 100 && t->ends && !(c->expect & EXPECT_TRYING))
+		return; /* within a dialog too an INVITE has a transaction there, which says that it came */
 	if (status == 100) {
 		expected(t, c, EXPECT_TRYING, text, len);
 		return;

@@ -59,6 +59,17 @@ double mode_memory_call(struct traffic *t, const struct mode_options *o)
 	return (double)(resident_bytes() - before) / (t->live_count - count);
 }
 
+double mode_memory_connection(struct traffic *t, const struct mode_options *o)
+{
+	uint32_t first = o->connections / 10, more = o->connections - first;
+	uint64_t before;
+
+	traffic_connect(t, first);
+	before = resident_bytes();
+	traffic_connect(t, more);
+	return (double)(resident_bytes() - before) / more;
+}
+
 static uint64_t grow_progress(struct traffic *t, uint32_t *slots, uint32_t count)
 {
 	for (uint32_t done = 0; done < count; done += GROUP) {

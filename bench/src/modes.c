@@ -242,3 +242,17 @@ void mode_call(struct traffic *t, const struct mode_options *o, struct meter *me
 	while (t->in < o->messages)
 		call_batch(t, &u, count, advance_ns, meter);
 }
+
+/* ---- connections */
+
+void mode_connections(struct traffic *t, const struct mode_options *o, struct meter *meter)
+{
+	uint32_t count = o->batch / 2;
+
+	for (uint64_t done = 0; done < o->messages; done += count) {
+		uint64_t cycles = traffic_open_and_close(t, count);
+
+		if (done) /* the first were to warm up */
+			note(t, meter, cycles, count);
+	}
+}

@@ -14,6 +14,7 @@ struct mode_options {
 	uint32_t batch;
 	enum mix mix;
 	bool sequential;
+	uint32_t connections; /* of callers, where they speak TCP */
 };
 
 /* Requests and responses within dialogs, from either side; unit: message in. */
@@ -28,6 +29,11 @@ void mode_floor(struct traffic *t, const struct mode_options *o, struct meter *m
 /* Frames dequeued by one worker and handed through the ring to the other, which frees them; unit: frame. */
 void mode_hop(struct traffic *t, const struct mode_options *o, struct meter *meter);
 
+/* A connection opened and closed again by a caller: SYN to the last ACK, with nothing in between; unit: connection. */
+void mode_connections(struct traffic *t, const struct mode_options *o, struct meter *meter);
+
+/* Resident bytes per TCP connection that stands and has nothing to do. */
+double mode_memory_connection(struct traffic *t, const struct mode_options *o);
 /* Resident bytes per live call with a 60-byte Call-ID, whose third target answered. */
 double mode_memory_call(struct traffic *t, const struct mode_options *o);
 /* Resident bytes per INVITE in progress, and per one that only lingers. */

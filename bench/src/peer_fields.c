@@ -2,11 +2,17 @@
 /* Header fields and bodies as callers and targets write them. */
 #include "peer_fields.h"
 
-static bool long_call_ids;
+static bool long_call_ids, tcp[2]; /* [it is the caller] */
 
 void peers_long_call_ids(bool on)
 {
 	long_call_ids = on;
+}
+
+void peers_by_tcp(bool callers, bool targets)
+{
+	tcp[true] = callers;
+	tcp[false] = targets;
 }
 
 static uint64_t caller_number(const struct call_name *n)
@@ -85,33 +91,39 @@ void peer_contact_uri(struct text *t, const struct call_name *n, bool caller, ui
 	PUT(t, "@");
 	put_ip(t, caller ? n->caller_ip : target_ip);
 	PUT(t, ":5060");
-	if (!caller)
+	if (tcp[caller])
+		PUT(t, ";transport=tcp");
+	else if (!caller)
 		put_str(t, peer_target_make(target_ip)->uri_params);
 }
 
-static void put_via(struct text *t, uint32_t ip, uint64_t branch)
+static void put_via(struct text *t, uint32_t ip, uint64_t branch, bool by_tcp)
 {
-	PUT(t, "Via: SIP/2.0/UDP ");
+	put_str(t, by_tcp ? "Via: SIP/2.0/TCP " : "Via: SIP/2.0/UDP ");
 	put_ip(t, ip);
 	PUT(t, ":5060;branch=z9hG4bK");
 	put_hex(t, scramble(branch), 12);
-	if (ip & 1)
+	if (ip & 1 && !by_tcp) /* where a stream came from is nobody's business */
 		PUT(t, ";rport");
 	PUT(t, "\r\n");
 }
 
-/* Record-Route lines become Route lines, in the same order: there is one hop. */
+/* Record-Route lines, as the target saw them, become Route lines: for the target in that order, for the caller in the reverse (RFC 3261 §12.1). There is more than
+ * one where the two sides speak by different transports. */
 static void put_routes(struct text *t, const struct dialog_view *d)
 {
 	static const char name[] = "Record-Route: ";
-	const uint8_t *p = d->routes, *end = p + d->route_bytes;
+	const uint8_t *lines[4], *p = d->routes, *end = p + d->route_bytes;
+	unsigned n = 0;
 
-	while (p < end) {
-		const uint8_t *next = (const uint8_t *)memchr(p, '\n', (size_t)(end - p)) + 1;
+	for (; p < end && n < 4; p = (const uint8_t *)memchr(p, '\n', (size_t)(end - p)) + 1)
+		lines[n++] = p;
+	for (unsigned i = 0; i < n; i++) {
+		const uint8_t *line = lines[d->from_caller ? n - 1 - i : i];
+		const uint8_t *next = (const uint8_t *)memchr(line, '\n', (size_t)(end - line)) + 1;
 
 		PUT(t, "Route: ");
-		put(t, p + sizeof(name) - 1, (size_t)(next - p) - (sizeof(name) - 1));
-		p = next;
+		put(t, line + sizeof(name) - 1, (size_t)(next - line) - (sizeof(name) - 1));
 	}
 }
 
@@ -311,7 +323,7 @@ void peer_field(struct text *t, enum field field, const struct message *m)
 		if (m->response)
 			put(t, m->answered->vias, m->answered->via_bytes);
 		else
-			put_via(t, m->own_ip, m->branch);
+			put_via(t, m->own_ip, m->branch, tcp[m->caller_writes]);
 		break;
 	case MAX_FORWARDS:
 		if (!m->response)

@@ -96,7 +96,7 @@ uint32_t peer_invite(uint8_t *out, enum mix mix, const struct call_name *name)
 uint32_t peer_request(uint8_t *out, enum mix mix, enum method method, const struct dialog_view *d)
 {
 	struct message m = { .name = d->name, .dialog = d, .mix = mix, .method = method, .caller_writes = d->from_caller,
-			     .branch = d->name->serial * 64 + d->cseq * 8 + method + 1 };
+			     .branch = scramble(d->name->serial) + d->cseq * 8 + method + 1 };
 	struct text t = { out };
 
 	m.make = d->from_caller ? peer_caller_make(d->name) : peer_target_make(d->target_ip);

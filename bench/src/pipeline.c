@@ -5,11 +5,16 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include <rte_common.h>
+
 #include "modes.h"
 
 static const char help[] =
 	"strowger-pipeline MODE [options]\n"
-	"  in_dialog | stateful | call | floor | hop: nanoseconds; memory_call | memory_invite: bytes; load: of the numbers\n"
+	"  in_dialog | stateful | call | floor | hop | connections: nanoseconds; memory_call | memory_invite | memory_connection: bytes;\n"
+	"  load: of the numbers\n"
+	"  --tcp WHO       speaks TCP: callers, targets, or all (nobody)\n"
+	"  --connections N of the callers, where they speak TCP (100)\n"
 	"  --calls N       live all the time (2000)\n"
 	"  --numbers N     loaded (10000)\n"
 	"  --endpoints N   (3)\n"
@@ -39,18 +44,29 @@ static enum mix mix_of(const char *word)
 	exit(2);
 }
 
+static void tcp_of(struct world_config *w, const char *who)
+{
+	w->tcp_callers = !strcmp(who, "callers") || !strcmp(who, "all");
+	w->tcp_targets = !strcmp(who, "targets") || !strcmp(who, "all");
+	if (!w->tcp_callers && !w->tcp_targets) {
+		fprintf(stderr, "who is that: %s\n", who);
+		exit(2);
+	}
+}
+
 static void read_options(int argc, char **argv, struct options *o)
 {
 	static const struct option names[] = {
 		{ "calls", 1, NULL, 'c' },   { "numbers", 1, NULL, 'n' }, { "endpoints", 1, NULL, 'e' }, { "rate", 1, NULL, 'r' },
 		{ "messages", 1, NULL, 'm' }, { "batch", 1, NULL, 'b' },   { "mix", 1, NULL, 'x' },	   { "workers", 1, NULL, 'w' },
-		{ "offload", 0, NULL, 'o' }, { "trace", 1, NULL, 't' },	  { "sequential", 0, NULL, 's' }, { "help", 0, NULL, 'h' }, { 0 },
+		{ "offload", 0, NULL, 'o' }, { "trace", 1, NULL, 't' },	  { "sequential", 0, NULL, 's' }, { "help", 0, NULL, 'h' },
+		{ "tcp", 1, NULL, 'T' },	 { "connections", 1, NULL, 'C' }, { 0 },
 	};
 	struct mode_options *m = &o->mode_options;
 	int c;
 
 	*o = (struct options){ .world = { .workers = 1, .numbers = 10000, .endpoints = 3, .trace_mb = 8 },
-			       .mode_options = { .calls = 2000, .rate = 20000, .messages = 500000, .batch = 512, .mix = MIX_USUAL } };
+			       .mode_options = { .calls = 2000, .rate = 20000, .messages = 500000, .batch = 512, .mix = MIX_USUAL, .connections = 100 } };
 	while ((c = getopt_long(argc, argv, "", names, NULL)) >= 0) {
 		uint64_t number = optarg ? strtoull(optarg, NULL, 10) : 0;
 
@@ -66,10 +82,13 @@ static void read_options(int argc, char **argv, struct options *o)
 		case 'o': o->world.offload = true; break;
 		case 't': o->world.trace_mb = (unsigned)number; break;
 		case 's': m->sequential = true; break;
+		case 'T': tcp_of(&o->world, optarg); break;
+		case 'C': m->connections = (uint32_t)number; break;
 		default: fputs(help, stderr); exit(2);
 		}
 	}
-	if (optind + 1 != argc || m->batch < 64 || m->batch > 65536 || !m->rate || o->world.workers < 1 || o->world.workers > WORLD_WORKERS_MAX) {
+	if (optind + 1 != argc || m->batch < 64 || m->batch > 65536 || !m->rate || !m->connections || o->world.workers < 1 || o->world.workers > WORLD_WORKERS_MAX ||
+	    ((o->world.tcp_callers || o->world.tcp_targets) && (o->world.workers > 1 || o->world.endpoints > 32))) {
 		fputs(help, stderr);
 		exit(2);
 	}
@@ -95,11 +114,15 @@ static int run(const struct options *o, struct world *w, struct traffic *t)
 		const char *name;
 		void (*run)(struct traffic *t, const struct mode_options *o, struct meter *meter);
 	} timed[] = { { "in_dialog", mode_in_dialog }, { "stateful", mode_stateful }, { "call", mode_call }, { "floor", mode_floor },
-		      { "hop", mode_hop } };
+		      { "hop", mode_hop }, { "connections", mode_connections } };
 	struct meter meter = { 0 };
 
 	printf("{\"mode\":\"%s\",\"hugepages\":%s,\"numbers_load_s\":%.3f,\"tables_mib\":%.1f,", o->mode, w->hugepages ? "true" : "false",
 	       w->numbers_load_s, (double)w->tables_bytes / (1 << 20));
+	if (!strcmp(o->mode, "memory_connection"))
+		printf("\"bytes\":%.1f,", mode_memory_connection(t, &o->mode_options));
+	else if (w->config.tcp_callers && strcmp(o->mode, "connections"))
+		traffic_connect(t, o->mode_options.connections);
 	for (unsigned i = 0; i < sizeof(timed) / sizeof(timed[0]); i++)
 		if (!strcmp(o->mode, timed[i].name)) {
 			timed[i].run(t, &o->mode_options, &meter);
@@ -144,6 +167,13 @@ int main(int argc, char **argv)
 	o.world.message_mb = 16384;
 	o.world.ring = power_of_two(2 * o.mode_options.batch + 1024);
 	o.world.mbufs = 8 * o.mode_options.batch + 8192;
+	if (o.world.tcp_callers || o.world.tcp_targets) {
+		o.world.connections = o.mode_options.connections + o.world.endpoints + o.mode_options.batch + 1024;
+		if (o.world.tcp_callers)
+			o.world.callers = RTE_MIN(o.mode_options.connections, (uint32_t)WORLD_CALLERS_TCP);
+		o.world.ring *= 4; /* acknowledgements have their frames too */
+		o.world.mbufs *= 2;
+	}
 	if (world_start(w, &o.world) < 0)
 		return 1;
 	t = traffic_new(w, slots, 2 * o.mode_options.batch, o.mode_options.mix);

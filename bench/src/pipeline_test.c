@@ -11,7 +11,9 @@
 #include <cmocka.h>
 
 #include "call.h"
+#include "ends.h"
 #include "meter.h"
+#include "tcp/tcp.h"
 
 #define OURS	 "Via: SIP/2.0/UDP 10.9.0.1:5060;branch=z9hG4bKours\r\n"
 #define CALLERS	 "Via: SIP/2.0/UDP 10.8.1.2:5060;branch=z9hG4bK1"
@@ -127,6 +129,131 @@ static void interruptions(void **state)
 	free(m.ns);
 }
 
+/* ---- ends of TCP connections */
+
+#define HERE	    0x0a080002u
+#define THERE	    0x0a090001u
+#define SEGMENTS    4096
+#define LINES	    3
+#define MESSAGES_EACH 50
+
+/* Both ends and the segments on their way to each: [0] opens, [1] is opened to and answers. */
+struct way {
+	struct ends *ends[2];
+	struct {
+		uint8_t bytes[2048];
+		uint32_t len, from, to;
+	} * segments;
+	unsigned count;
+	uint64_t messages[2], bytes[2];
+	uint8_t reply[4000];
+};
+
+static struct way way;
+
+static uint8_t *reserve(void *ctx, uint32_t bytes)
+{
+	assert_true(bytes <= sizeof(way.segments[0].bytes) && way.count < SEGMENTS);
+	return way.segments[way.count].bytes;
+}
+
+static int commit(void *ctx, uint32_t bytes, uint32_t from_ip, uint32_t to_ip)
+{
+	way.segments[way.count].len = bytes;
+	way.segments[way.count].from = from_ip;
+	way.segments[way.count++].to = to_ip;
+	return 0;
+}
+
+static uint32_t a_message(uint8_t *out, unsigned body)
+{
+	int n = sprintf((char *)out, "INFO sip:b@x SIP/2.0\r\nCall-ID: %u\r\nContent-Length: %u\r\n\r\n", body, body);
+
+	memset(out + n, 'x', body);
+	return (uint32_t)n + body;
+}
+
+static void message(void *ctx, uint32_t own_ip, const uint8_t *data, uint32_t len)
+{
+	unsigned side = own_ip == THERE, body = (unsigned)strtoul(strstr((const char *)data, "Call-ID: ") + 9, NULL, 10);
+
+	assert_int_equal(len, a_message(way.reply, body));
+	assert_memory_equal(data, way.reply, len);
+	way.messages[side]++;
+	way.bytes[side] += len;
+	if (side)
+		assert_true(ends_send(way.ends[1], THERE, body, data, len));
+}
+
+static struct ip_addr ip_addr_of(uint32_t ip)
+{
+	return (struct ip_addr){ .family = IP_V4, .bytes = { (uint8_t)(ip >> 24), (uint8_t)(ip >> 16), (uint8_t)(ip >> 8), (uint8_t)ip } };
+}
+
+/* Whatever is on its way arrives, until nothing is. */
+static void arrive(uint64_t *now_us)
+{
+	do {
+		for (unsigned i = 0; i < way.count; i++) { /* answers are put behind */
+			struct tcp_packet p = { ip_addr_of(way.segments[i].from), ip_addr_of(way.segments[i].to),
+						{ way.segments[i].bytes, way.segments[i].len } };
+
+			ends_input(way.ends[way.segments[i].to == THERE], &p, *now_us);
+		}
+		way.count = 0;
+		*now_us += 50000;
+		for (unsigned i = 0; i < 2; i++)
+			ends_advance(way.ends[i], *now_us);
+	} while (way.count);
+}
+
+/* Messages longer and shorter than a segment, by several connections: each comes out whole, once, at the other end, and its answer likewise. */
+static void ends_move_whole_messages(void **state)
+{
+	struct ends_config config = { .connections = 16, .buffer_bytes = 16 << 20, .mtu = 576, .proxy_ip = THERE, .port = 5060,
+				      .reserve = reserve, .commit = commit, .message = message };
+	uint64_t now_us = 1000, bytes = 0;
+	uint8_t text[4000];
+
+	way.segments = calloc(SEGMENTS, sizeof(*way.segments));
+	for (unsigned i = 0; i < 2; i++) {
+		config.seed = i + 1;
+		way.ends[i] = ends_new(&config, now_us);
+		assert_non_null(way.ends[i]);
+	}
+	assert_int_equal(ends_listen(way.ends[1], THERE), 0);
+	assert_false(ends_send(way.ends[0], HERE, 0, text, a_message(text, 1))); /* no connection yet */
+	for (unsigned i = 0; i < LINES; i++)
+		assert_int_equal(ends_open(way.ends[0], HERE), 0);
+	arrive(&now_us);
+	assert_int_equal(ends_counts(way.ends[0])->opened, LINES);
+	assert_int_equal(ends_counts(way.ends[1])->accepted, LINES);
+	for (unsigned i = 0; i < LINES * MESSAGES_EACH; i++) {
+		uint32_t len = a_message(text, i * 37 % 1400);
+
+		bytes += len;
+		assert_true(ends_send(way.ends[0], HERE, i, text, len));
+		if (i % 20 == 19)
+			arrive(&now_us);
+	}
+	arrive(&now_us);
+	for (unsigned side = 0; side < 2; side++) {
+		assert_int_equal(way.messages[side], LINES * MESSAGES_EACH);
+		assert_true(way.bytes[side] == bytes);
+		assert_int_equal(ends_pending(way.ends[side]), 0);
+	}
+	ends_close(way.ends[0], HERE);
+	arrive(&now_us);
+	now_us += 10000000;
+	arrive(&now_us);
+	for (unsigned i = 0; i < 2; i++) {
+		assert_int_equal(ends_counts(way.ends[i])->closed, LINES);
+		assert_int_equal(ends_counts(way.ends[i])->failed, 0);
+		ends_free(way.ends[i]);
+	}
+	free(way.segments);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -134,6 +261,7 @@ int main(void)
 		cmocka_unit_test(responses),
 		cmocka_unit_test(serials),
 		cmocka_unit_test(interruptions),
+		cmocka_unit_test(ends_move_whole_messages),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -13,6 +13,7 @@
 #include <rte_ring.h>
 
 #include "call.h"
+#include "traffic_tcp.h"
 #include "turn.h"
 #include "worker_state.h"
 
@@ -20,7 +21,7 @@
 
 static struct flight *spare_flights;
 
-static _Noreturn void stop(const char *why)
+_Noreturn void traffic_stop(const char *why)
 {
 	fprintf(stderr, "bench: %s\n", why);
 	exit(1);
@@ -33,7 +34,7 @@ struct flight *flight_new(void)
 	if (f)
 		spare_flights = f->next;
 	else if (!(f = malloc(sizeof(*f))))
-		stop("out of memory");
+		traffic_stop("out of memory");
 	return f;
 }
 
@@ -42,7 +43,7 @@ void traffic_reserve(uint32_t requests)
 	struct flight *all = malloc(requests * sizeof(*all));
 
 	if (!all)
-		stop("out of memory");
+		traffic_stop("out of memory");
 	for (uint32_t i = 0; i < requests; i++) {
 		memset(&all[i], 0, sizeof(all[i]));
 		flight_free(&all[i]);
@@ -78,7 +79,7 @@ struct traffic *traffic_new(struct world *w, uint32_t slots, uint32_t batch_max,
 	t->live = malloc(slots * sizeof(*t->live));
 	t->inputs = malloc(batch_max * sizeof(*t->inputs));
 	t->frames = malloc(batch_max * sizeof(struct rte_mbuf *));
-	if (!t->calls || !t->idle || !t->live || !t->inputs || !t->frames)
+	if (!t->calls || !t->idle || !t->live || !t->inputs || !t->frames || !traffic_tcp_start(t))
 		return NULL;
 	/* Touched now, by what no compiler makes a calloc of: it must not count as the data plane's memory. */
 	explicit_bzero(t->calls, slots * sizeof(*t->calls));
@@ -115,7 +116,7 @@ struct call_name call_name_of(const struct traffic *t, uint32_t slot)
 	h ^= h >> 29;
 	h *= 0xbf58476d1ce4e5b9ULL;
 	h ^= h >> 32;
-	return (struct call_name){ .serial = serial, .caller_ip = world_caller_ip((unsigned)(h % WORLD_CALLERS)),
+	return (struct call_name){ .serial = serial, .caller_ip = world_caller_ip((unsigned)(h % t->world->config.callers)),
 				   .number = FIRST_NUMBER + (h >> 8) % t->world->config.numbers };
 }
 
@@ -124,7 +125,7 @@ uint32_t traffic_fresh(struct traffic *t)
 	uint32_t slot;
 
 	if (!t->idle_count)
-		stop("more calls than there is room for");
+		traffic_stop("more calls than there is room for");
 	slot = t->idle[--t->idle_count];
 	t->calls[slot] = (struct call){ .generation = t->calls[slot].generation + 1 };
 	return slot;
@@ -135,7 +136,7 @@ uint32_t traffic_pick(struct traffic *t)
 	uint32_t at, slot;
 
 	if (!t->live_count)
-		stop("no call is idle");
+		traffic_stop("no call is idle");
 	at = t->sequential ? t->serials++ % t->live_count : (uint32_t)(traffic_random(t) % t->live_count);
 	slot = t->live[at];
 	t->live[at] = t->live[--t->live_count];
@@ -218,9 +219,10 @@ void traffic_put(struct traffic *t, uint32_t slot, enum step step)
 	struct call_name name = call_name_of(t, slot);
 	struct dialog_view d = { .name = &name, .target_ip = c->target_ip, .routes = c->routes, .route_bytes = c->route_bytes, .cseq = c->cseq };
 	struct input *in = &t->inputs[t->batch];
+	uint32_t from;
 
 	if (t->batch == t->batch_max)
-		stop("a batch is too large");
+		traffic_stop("a batch is too large");
 	c->input = t->batch;
 	if (steps[step].status)
 		in->len = write_response(t, c, &d, step, in->text);
@@ -231,10 +233,10 @@ void traffic_put(struct traffic *t, uint32_t slot, enum step step)
 		c->refused_ip = c->target_ip;
 	c->expect = steps[step].expect;
 	t->missing += (uint32_t)__builtin_popcount(c->expect);
-	t->frames[t->batch] = world_frame(t->world, in->text, in->len,
-					  (steps[step].status ? !c->from_caller : c->from_caller) ? name.caller_ip : c->target_ip);
-	if (!t->frames[t->batch++])
-		stop("no mbuf left");
+	from = (steps[step].status ? !c->from_caller : c->from_caller) ? name.caller_ip : c->target_ip;
+	if (!traffic_tcp_put(t, from, name.serial, in) && !(t->frames[t->frame_count++] = world_frame(t->world, in->text, in->len, from)))
+		traffic_stop("no mbuf left");
+	t->batch++;
 	t->in++;
 	t->in_bytes += in->len;
 }
@@ -307,7 +309,7 @@ static uint64_t run_two(struct traffic *t, uint64_t advance_ns)
 
 	turn_clock_set(turn_clock() + advance_ns);
 	if (pthread_create(&thread, NULL, run_half, &halves[1]))
-		stop("no thread");
+		traffic_stop("no thread");
 	while (!atomic_load(&p.ready))
 		;
 	begin = rte_rdtsc_precise();
@@ -317,9 +319,14 @@ static uint64_t run_two(struct traffic *t, uint64_t advance_ns)
 	return (p.end[0] > p.end[1] ? p.end[0] : p.end[1]) - begin;
 }
 
+uint64_t traffic_turns(struct traffic *t, uint64_t advance_ns, bool timed)
+{
+	return t->world->config.workers == 1 ? run_one(t, advance_ns, timed ? turn_measured : turn_run) : run_two(t, advance_ns);
+}
+
 static void shuffle(struct traffic *t)
 {
-	for (uint32_t i = t->batch; !t->sequential && i > 1; i--) {
+	for (uint32_t i = t->frame_count; !t->sequential && i > 1; i--) {
 		uint32_t k = (uint32_t)(traffic_random(t) % i);
 		struct rte_mbuf *m = t->frames[k];
 
@@ -334,15 +341,15 @@ static void onto_the_wire(struct traffic *t)
 	uint32_t begin = 0;
 
 	for (unsigned i = 0; i < workers; i++) {
-		uint32_t end = t->batch * (i + 1) / workers;
+		uint32_t end = t->frame_count * (i + 1) / workers;
 
 		if (rte_ring_enqueue_bulk(t->world->wire_in[i], (void **)t->frames + begin, end - begin, NULL) != end - begin)
-			stop("the wire is too short for the batch");
+			traffic_stop("the wire is too short for the batch");
 		begin = end;
 	}
 }
 
-static void off_the_wire(struct traffic *t, bool check)
+void traffic_off_the_wire(struct traffic *t, bool check)
 {
 	struct rte_mbuf *m;
 
@@ -351,7 +358,7 @@ static void off_the_wire(struct traffic *t, bool check)
 			const uint8_t *text;
 			uint32_t len, to;
 
-			if (check) {
+			if (check && !traffic_tcp_take(t, m)) {
 				if (world_read(t->world, m, &text, &len, &to) < 0)
 					exit(1);
 				check_output(t, text, len, to);
@@ -388,12 +395,14 @@ uint64_t traffic_go(struct traffic *t, uint64_t advance_ns, bool timed)
 	onto_the_wire(t);
 	if (t->runner)
 		cycles = t->runner(t);
+	else if (t->ends)
+		cycles = traffic_tcp_run(t, advance_ns, timed);
 	else
-		cycles = t->world->config.workers == 1 ? run_one(t, advance_ns, timed ? turn_measured : turn_run) : run_two(t, advance_ns);
-	off_the_wire(t, !t->runner);
+		cycles = traffic_turns(t, advance_ns, timed);
+	traffic_off_the_wire(t, !t->runner);
 	if (t->missing && !t->runner)
 		say_missing(t);
-	t->batch = 0;
+	t->batch = t->frame_count = 0;
 	if (timed)
 		t->cycles += cycles;
 	world_control(t->world);
@@ -403,6 +412,11 @@ uint64_t traffic_go(struct traffic *t, uint64_t advance_ns, bool timed)
 void traffic_wait(struct traffic *t, uint64_t ms, uint64_t step_ms, bool timed)
 {
 	for (uint64_t i = 0; i < ms; i += step_ms) {
+		if (t->ends) { /* their acknowledgements go on */
+			traffic_tcp_run(t, step_ms * 1000000, timed);
+			world_control(t->world);
+			continue;
+		}
 		turn_clock_set(turn_clock() + step_ms * 1000000);
 		for (unsigned k = 0; k < t->world->config.workers; k++)
 			(timed ? turn_measured : turn_run)(t->world->worker[k]);

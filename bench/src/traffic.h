@@ -26,6 +26,7 @@ enum step {
 };
 
 struct call;
+struct ends;
 
 struct traffic {
 	struct world *world;
@@ -40,7 +41,7 @@ struct traffic {
 	/* the batch */
 	struct input *inputs;
 	struct rte_mbuf **frames;
-	uint32_t batch, batch_max;
+	uint32_t batch, batch_max, frame_count; /* frames: those of the batch that are datagrams */
 	uint32_t missing; /* messages that must still come out */
 	/* totals since traffic_reset */
 	uint64_t in, out, in_bytes, out_bytes, cycles;
@@ -48,9 +49,10 @@ struct traffic {
 	/* What runs a batch; NULL: the workers. Frames are in world->wire_in; cycles are returned. */
 	uint64_t (*runner)(struct traffic *t);
 	void *runner_context;
+	struct ends *ends; /* of those who speak TCP; NULL: nobody does */
 };
 
-/* Room for `slots` calls and batches of batch_max. NULL: no memory. */
+/* Room for `slots` calls and batches of batch_max. Where the world has TCP, callers' connections are traffic_connect's. NULL: no memory. */
 struct traffic *traffic_new(struct world *w, uint32_t slots, uint32_t batch_max, enum mix mix);
 void traffic_reset(struct traffic *t);
 
@@ -77,3 +79,10 @@ void traffic_wait(struct traffic *t, uint64_t ms, uint64_t step_ms, bool timed);
 /* Sets up this many calls (INVITE, 200, ACK), per_second of them in simulated time. */
 void traffic_populate(struct traffic *t, uint32_t count, uint32_t per_second);
 double traffic_ns(uint64_t cycles);
+
+/* ---- TCP (traffic_tcp.c) */
+
+/* So many connections of callers more, which stand when this returns. */
+void traffic_connect(struct traffic *t, uint32_t count);
+/* Opens `count` connections and closes them again, all timed. Returns the cycles that the worker took. */
+uint64_t traffic_open_and_close(struct traffic *t, uint32_t count);

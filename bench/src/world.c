@@ -30,6 +30,7 @@
 #include "tables/routes.h"
 #include "tables/tables.h"
 #include "tables/trunks.h"
+#include "tcp/tcp.h"
 #include "turn.h"
 #include "worker_state.h"
 
@@ -106,7 +107,7 @@ static int add_trunk(struct world *w, uint32_t t, const struct shape *s, struct 
 	static const uint16_t priorities[ENDPOINTS_A_TRUNK], weights[ENDPOINTS_A_TRUNK] = { 10, 10, 10, 10, 10, 10, 10, 10 };
 	struct tables *tables = w->shared->tables;
 	struct trunk *trunk = calloc(1, sizeof(*trunk));
-	struct endpoint_config e = { .weight = 10 };
+	struct endpoint_config e = { .weight = 10, .transport = w->config.tcp_targets ? TRANSPORT_TCP : TRANSPORT_UDP };
 	uint32_t slot, *slots = calloc(s->per_trunk, sizeof(*slots));
 	int rc;
 
@@ -262,8 +263,8 @@ static void proxy_settings(const struct world_config *c, const struct ip_port *u
 
 	dataplane_config_default(defaults);
 	*ret = (struct proxy_config){
-		.listeners = { { *us, TRANSPORT_UDP } },
-		.listener_count = 1,
+		.listeners = { { *us, TRANSPORT_UDP }, { *us, TRANSPORT_TCP } },
+		.listener_count = c->connections ? 2 : 1,
 		.token_keys = { .key = { { 5, 6 } }, .present = { true } },
 		.node = defaults->node,
 		.boot = 1,
@@ -284,10 +285,22 @@ static int start_workers(struct world *w, char *error)
 {
 	struct worker_shared *s = w->shared;
 	struct ip_port us = { address(PROXY_IP), 5060 };
-	struct worker_config wc = { .shared = s, .core = -1, .fragments = 64, .trace_mb = w->config.trace_mb };
+	struct worker_config wc = { .shared = s,
+				    .core = -1,
+				    .fragments = 64,
+				    .trace_mb = w->config.trace_mb,
+				    .streams = { w->config.connections, w->config.connections / 8 + 64, 900000, 4000, 120000 } };
 
 	s->workers = w->config.workers;
-	s->listeners = (struct listener_set){ 1, { us } };
+	s->listeners = (struct listener_set){ .count = 1, .addr = { us } };
+	if (w->config.connections) {
+		s->listeners.tcp_count = 1;
+		s->listeners.tcp[0] = us;
+		s->listeners.tcp_low = 20000;
+		s->listeners.tcp_high = 31999;
+	}
+	s->tuple_key = (struct hash_key){ 7, 8 };
+	s->tcp_secret = (struct hash_key){ 9, 10 };
 	s->branch_key = (struct hash_key){ 3, 4 };
 	s->exception_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	s->exceptions = rte_ring_create("exceptions", 4096, SOCKET_ID_ANY, RING_F_SC_DEQ);
@@ -315,6 +328,8 @@ int world_start(struct world *w, const struct world_config *config)
 
 	memset(w, 0, sizeof(*w));
 	w->config = *config;
+	if (!config->callers)
+		w->config.callers = config->tcp_callers ? WORLD_CALLERS_TCP : WORLD_CALLERS;
 	w->shared = aligned_alloc(64, RTE_ALIGN_CEIL(sizeof(*w->shared), 64));
 	memset(w->shared, 0, sizeof(*w->shared));
 	/* Without huge pages no mbuf crosses a page, so each has one to itself. */
@@ -406,4 +421,51 @@ int world_read(const struct world *w, const struct rte_mbuf *m, const uint8_t **
 	*ret_len = m->data_len - HEADERS;
 	*ret_to = rte_be_to_cpu_32(ip->dst_addr);
 	return 0;
+}
+
+/* ---- segments */
+
+#define SEGMENT_AT (14 + 20)
+
+uint8_t *world_segment_room(const struct world *w, uint32_t bytes, struct rte_mbuf **ret_frame)
+{
+	*ret_frame = rte_pktmbuf_alloc(w->shared->pool);
+	return *ret_frame ? (uint8_t *)rte_pktmbuf_append(*ret_frame, (uint16_t)(SEGMENT_AT + bytes)) + SEGMENT_AT : NULL;
+}
+
+void world_segment_frame(const struct world *w, struct rte_mbuf *frame, uint32_t bytes, uint32_t from)
+{
+	uint8_t *f = rte_pktmbuf_mtod(frame, uint8_t *);
+	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(f + 14);
+
+	frame->data_len = (uint16_t)(SEGMENT_AT + bytes);
+	frame->pkt_len = frame->data_len;
+	memcpy(f, w->mac, 6);
+	memcpy(f + 6, "\x02\x00\x00\x00\x00\x09\x08\x00", 8);
+	*ip = (struct rte_ipv4_hdr){
+		.version_ihl = 0x45,
+		.total_length = rte_cpu_to_be_16((uint16_t)(20 + bytes)),
+		.fragment_offset = rte_cpu_to_be_16(RTE_IPV4_HDR_DF_FLAG),
+		.time_to_live = 64,
+		.next_proto_id = IPPROTO_TCP,
+		.src_addr = rte_cpu_to_be_32(from),
+		.dst_addr = rte_cpu_to_be_32(PROXY_IP),
+	};
+	ip->hdr_checksum = rte_ipv4_cksum(ip);
+	if (w->config.offload)
+		frame->ol_flags |= RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_IP_CKSUM_GOOD;
+}
+
+bool world_segment(const struct rte_mbuf *m, struct tcp_packet *ret)
+{
+	const uint8_t *f = rte_pktmbuf_mtod(m, const uint8_t *);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(f + 14);
+
+	if (m->nb_segs != 1 || m->data_len < SEGMENT_AT + 20 || memcmp(f + 12, "\x08\x00\x45", 3) || ip->next_proto_id != IPPROTO_TCP ||
+	    m->data_len != 14 + rte_be_to_cpu_16(ip->total_length))
+		return false;
+	*ret = (struct tcp_packet){ .source = address(rte_be_to_cpu_32(ip->src_addr)),
+				    .destination = address(rte_be_to_cpu_32(ip->dst_addr)),
+				    .segment = { f + SEGMENT_AT, (uint32_t)m->data_len - SEGMENT_AT } };
+	return true;
 }

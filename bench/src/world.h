@@ -18,11 +18,15 @@ struct world_config {
 	uint32_t mbufs, ring; /* frames that may be on the wire; the ring's size is a power of two */
 	unsigned trace_mb;    /* strowgerd's default is 8 */
 	bool offload;	      /* the port fills in and verifies checksums */
+	bool tcp_callers, tcp_targets; /* they speak TCP; both UDP otherwise */
+	uint32_t connections;	       /* that there is room for, where anybody speaks TCP */
+	uint32_t callers;	       /* their addresses: at most WORLD_CALLERS, or WORLD_CALLERS_TCP; 0: as many */
 	bool failover;	      /* every profile, so that a refusal has a next target; else strategies are mixed */
 };
 
 struct rte_mbuf;
 struct rte_ring;
+struct tcp_packet;
 struct worker;
 
 struct world {
@@ -40,7 +44,8 @@ struct world {
 /* Once per process. 0, or -1 with a line on stderr. */
 int world_start(struct world *w, const struct world_config *config);
 
-#define WORLD_CALLERS 192
+#define WORLD_CALLERS	  192
+#define WORLD_CALLERS_TCP 32 /* addresses; each may have many connections */
 #define FIRST_NUMBER  442000000000ull
 uint32_t world_caller_ip(unsigned index); /* index < WORLD_CALLERS */
 uint32_t world_endpoint_ip(uint32_t index);
@@ -50,6 +55,12 @@ bool world_is_endpoint(const struct world *w, uint32_t ip);
 struct rte_mbuf *world_frame(const struct world *w, const uint8_t *payload, uint32_t len, uint32_t from);
 /* The other way: the payload of a frame that left, and where it goes. -1: a frame that no proxy should send, with a line on stderr. */
 int world_read(const struct world *w, const struct rte_mbuf *m, const uint8_t **ret_payload, uint32_t *ret_len, uint32_t *ret_to);
+
+/* The same for TCP. Room for a segment of `bytes` in a fresh frame; the frame when it is written, checksum and all; and what left, valid as long as m.
+ * false: it is no TCP segment. */
+uint8_t *world_segment_room(const struct world *w, uint32_t bytes, struct rte_mbuf **ret_frame);
+void world_segment_frame(const struct world *w, struct rte_mbuf *frame, uint32_t bytes, uint32_t from);
+bool world_segment(const struct rte_mbuf *m, struct tcp_packet *ret);
 
 /* What the control thread would do between turns: takes the call records, lets the tables reclaim. */
 void world_control(struct world *w);
