@@ -16,28 +16,6 @@
 #include "sip/via.h"
 #include "yaml_file.h"
 
-/* One row of a section of whole numbers. */
-struct number_row {
-	const char *key;
-	const int64_t *given;
-	int64_t min, max;
-	uint32_t *value; /* holds the default before */
-};
-
-static int load_rows(const struct number_row *rows, unsigned n, const char *path, char *error)
-{
-	for (unsigned i = 0; i < n; i++) {
-		int64_t value;
-		int err = field_integer(rows[i].given, *rows[i].value, rows[i].given ? rows[i].min : 0, rows[i].given ? rows[i].max : UINT32_MAX,
-					path, rows[i].key, &value, error);
-
-		if (err)
-			return err;
-		*rows[i].value = (uint32_t)value;
-	}
-	return 0;
-}
-
 static int load_node(const struct raw_config *raw, struct config *c, char *error)
 {
 	static const struct raw_node none;
@@ -101,7 +79,7 @@ static int load_workers(const struct raw_config *raw, struct config *c, char *er
 
 static int load_listeners(const struct raw_config *raw, struct config *c, char *error)
 {
-	static const char *const transports[] = { "udp", "tcp", NULL };
+	static const char *const transports[] = { "udp", "tcp", "tls", NULL }; /* in the order of enum sip_transport */
 	struct dataplane_config *d = &c->dataplane;
 	char path[32];
 
@@ -118,13 +96,13 @@ static int load_listeners(const struct raw_config *raw, struct config *c, char *
 		snprintf(path, sizeof(path), "listeners[%u]", i);
 		if (ip_parse(span_str(from->address), &l->addr.ip))
 			return error_set(error, -ERR_INVALID, "%s.address: '%.64s' is not an IP address", path, from->address);
-		err = field_integer(from->port, 5060, 1, 65535, path, "port", &port, error);
+		err = field_choice(from->transport, 0, transports, path, "transport", &transport, error);
 		if (!err)
-			err = field_choice(from->transport, 0, transports, path, "transport", &transport, error);
+			err = field_integer(from->port, transport_port((unsigned)transport), 1, 65535, path, "port", &port, error);
 		if (err)
 			return err;
 		l->addr.port = (uint16_t)port;
-		l->transport = transport ? TRANSPORT_TCP : TRANSPORT_UDP;
+		l->transport = (uint8_t)transport;
 		for (uint32_t j = 0; j < i; j++)
 			if (ip_port_eq(&d->listeners[j].addr, &l->addr) && d->listeners[j].transport == l->transport)
 				return error_set(error, -ERR_INVALID, "%s: the same address, port and transport as listeners[%u]", path, j);
@@ -139,7 +117,7 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 	const struct raw_limits *r = raw->limits ? raw->limits : &none;
 	struct dataplane_limits *l = &c->dataplane.limits;
 	struct tables_limits *t = &l->tables;
-	const struct number_row rows[] = {
+	const struct field_row rows[] = {
 		/* 24 bits name a client transaction in a branch, and a call in a token; a server transaction may have two clients. */
 		{ "transactions", r->transactions, 64, (1 << 23) - 1, &l->transactions },
 		{ "calls", r->calls, 64, (1 << 24) - 1, &l->calls },
@@ -156,7 +134,7 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 		{ "trunks", r->trunks, 1, 65535, &t->trunks },
 		{ "endpoints", r->endpoints, 1, 1000000, &t->endpoints },
 	};
-	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "limits", error);
+	int err = field_rows(rows, sizeof(rows) / sizeof(rows[0]), "limits", error);
 
 	if (err)
 		return err;
@@ -176,13 +154,13 @@ static int load_timers(const struct raw_config *raw, struct config *c, char *err
 	static const struct raw_timers none;
 	const struct raw_timers *r = raw->timers ? raw->timers : &none;
 	struct dataplane_timers *t = &c->dataplane.timers;
-	const struct number_row rows[] = {
+	const struct field_row rows[] = {
 		{ "t1_ms", r->t1_ms, 10, 10000, &t->t1 },
 		{ "t2_ms", r->t2_ms, 10, 60000, &t->t2 },
 		{ "t4_ms", r->t4_ms, 10, 60000, &t->t4 },
 		{ "timer_c_ms", r->timer_c_ms, 1000, 3600000, &t->timer_c },
 	};
-	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "timers", error);
+	int err = field_rows(rows, sizeof(rows) / sizeof(rows[0]), "timers", error);
 
 	if (!err && t->t2 < t->t1)
 		err = error_set(error, -ERR_INVALID, "timers.t2_ms: less than t1_ms (%u < %u)", t->t2, t->t1);
@@ -194,14 +172,14 @@ static int load_tcp(const struct raw_config *raw, struct config *c, char *error)
 	static const struct raw_tcp none;
 	const struct raw_tcp *r = raw->tcp ? raw->tcp : &none;
 	struct dataplane_tcp *t = &c->dataplane.tcp;
-	const struct number_row rows[] = {
+	const struct field_row rows[] = {
 		{ "idle_s", r->idle_s, 0, 86400, &t->idle_s },
 		{ "connect_timeout_ms", r->connect_timeout_ms, 100, 60000, &t->connect_timeout_ms },
 		{ "keepalive_s", r->keepalive_s, 0, 86400, &t->keepalive_s },
 		{ "port_low", r->port_low, 1024, 65535, &t->port_low },
 		{ "port_high", r->port_high, 1024, 65535, &t->port_high },
 	};
-	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "tcp", error);
+	int err = field_rows(rows, sizeof(rows) / sizeof(rows[0]), "tcp", error);
 
 	if (!err && t->port_high < t->port_low + 255)
 		return error_set(error, -ERR_INVALID, "tcp.port_high: less than 255 above port_low (%u to %u)", t->port_low, t->port_high);
@@ -221,7 +199,7 @@ static int load_ejection(const struct raw_config *raw, struct config *c, char *e
 	const struct raw_ejection *r = raw->ejection ? raw->ejection : &none;
 	struct ejection_config *e = &c->dataplane.ejection;
 	uint32_t first_s = e->first_ms / 1000, max_s = e->max_ms / 1000, window_s = e->window_ms / 1000, ramp_s = e->ramp_ms / 1000;
-	const struct number_row rows[] = {
+	const struct field_row rows[] = {
 		{ "after", r->after, 0, 100, &e->after },
 		{ "after_failures", r->after_failures, 0, 100, &e->after_failures },
 		{ "numbers", r->numbers, 1, 32, &e->numbers },
@@ -233,7 +211,7 @@ static int load_ejection(const struct raw_config *raw, struct config *c, char *e
 		{ "share_percent", r->share_percent, 0, 100, &e->share_percent },
 		{ "ramp_s", r->ramp_s, 0, 3600, &ramp_s },
 	};
-	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "ejection", error);
+	int err = field_rows(rows, sizeof(rows) / sizeof(rows[0]), "ejection", error);
 
 	if (!err && max_s < first_s)
 		err = error_set(error, -ERR_INVALID, "ejection.max_s: less than first_s (%u < %u)", max_s, first_s);
@@ -254,7 +232,7 @@ static int load_quality(const struct raw_config *raw, struct config *c, char *er
 
 	*q = quality_config_default();
 
-	const struct number_row rows[] = {
+	const struct field_row rows[] = {
 		{ "window_s", r->window_s, 0, 86400, &q->window_s },
 		{ "calls", r->calls, 10, 1000000, &q->calls },
 		{ "fall_percent", r->fall_percent, 1, 99, &q->fall_percent },
@@ -262,20 +240,7 @@ static int load_quality(const struct raw_config *raw, struct config *c, char *er
 		{ "short_percent", r->short_percent, 1, 99, &q->short_percent },
 		{ "cause_percent", r->cause_percent, 1, 99, &q->cause_percent },
 	};
-	return load_rows(rows, sizeof(rows) / sizeof(rows[0]), "quality", error);
-}
-
-/* An absolute path that fits; the parent must not be guessed from the working directory. */
-static int load_path(const char *given, const char *key, char *ret, unsigned bytes, char *error)
-{
-	if (given && given[0] != '/')
-		return error_set(error, -ERR_INVALID, "%s: '%.64s' is not an absolute path", key, given);
-	if (given && strlen(given) >= bytes)
-		return error_set(error, -ERR_INVALID, "%s: longer than %u characters", key, bytes - 1);
-	memset(ret, 0, bytes);
-	if (given)
-		memcpy(ret, given, strlen(given));
-	return 0;
+	return field_rows(rows, sizeof(rows) / sizeof(rows[0]), "quality", error);
 }
 
 static int load_control(const struct raw_config *raw, struct config *c, char *error)
@@ -283,17 +248,17 @@ static int load_control(const struct raw_config *raw, struct config *c, char *er
 	static const struct raw_control none;
 	const struct raw_control *r = raw->control ? raw->control : &none;
 	int64_t drain;
-	int err = load_path(r->socket ? r->socket : "/run/strowger/control.sock", "control.socket", c->control_socket,
-			    sizeof(c->control_socket), error);
+	int err = field_path(r->socket ? r->socket : "/run/strowger/control.sock", "control", "socket", c->control_socket,
+			     sizeof(c->control_socket), error);
 
 	if (!err)
 		err = field_text(r->group, "control", "group", c->control_group, sizeof(c->control_group), error);
 	if (!err)
-		err = load_path(raw->state_file, "state_file", c->state_file, sizeof(c->state_file), error);
+		err = field_path(raw->state_file, NULL, "state_file", c->state_file, sizeof(c->state_file), error);
 	if (!err)
-		err = load_path(raw->token_key_file, "token_key_file", c->token_key_file, sizeof(c->token_key_file), error);
+		err = field_path(raw->token_key_file, NULL, "token_key_file", c->token_key_file, sizeof(c->token_key_file), error);
 	if (!err)
-		err = load_path(raw->numbers_file, "numbers_file", c->numbers_file, sizeof(c->numbers_file), error);
+		err = field_path(raw->numbers_file, NULL, "numbers_file", c->numbers_file, sizeof(c->numbers_file), error);
 	drain = raw->drain_timeout_s ? *raw->drain_timeout_s : 30;
 	if (!err && (drain < 0 || drain > 86400))
 		err = error_set(error, -ERR_INVALID, "drain_timeout_s: %lld is not in 0..86400", (long long)drain);
@@ -306,11 +271,11 @@ static int load_versions(const struct raw_config *raw, struct config *c, char *e
 	static const struct raw_versions none;
 	const struct raw_versions *r = raw->versions ? raw->versions : &none;
 	uint32_t keep = 500000, mb = 64;
-	const struct number_row rows[] = {
+	const struct field_row rows[] = {
 		{ "keep", r->keep, 2, 10000000, &keep },
 		{ "mb", r->mb, 1, 4096, &mb },
 	};
-	int err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "versions", error);
+	int err = field_rows(rows, sizeof(rows) / sizeof(rows[0]), "versions", error);
 
 	c->versions = (struct versions_limits){ .keep = keep, .bytes = (uint64_t)mb << 20 };
 	return err;
@@ -320,13 +285,13 @@ static int load_alarms(const struct raw_config *raw, struct config *c, char *err
 {
 	static const struct raw_alarms none;
 	const struct raw_alarms *r = raw->alarms ? raw->alarms : &none;
-	const struct number_row rows[] = {
+	const struct field_row rows[] = {
 		{ "busy_percent", r->busy_percent, 0, 100, &c->watch.busy_percent },
 		{ "busy_s", r->busy_s, 1, 3600, &c->watch.busy_s },
 	};
 
 	c->watch = (struct watch_config){ .busy_percent = 90, .busy_s = 5 };
-	return load_rows(rows, sizeof(rows) / sizeof(rows[0]), "alarms", error);
+	return field_rows(rows, sizeof(rows) / sizeof(rows[0]), "alarms", error);
 }
 
 #define CDR_RECORDS "/.records"
@@ -337,7 +302,7 @@ static int load_cdr(const struct raw_config *raw, struct config *c, char *error)
 	const struct raw_cdr *r = raw->cdr;
 	char *records = c->dataplane.record_file;
 	uint32_t rotate_mb = 100, keep = 10;
-	const struct number_row rows[] = {
+	const struct field_row rows[] = {
 		{ "rotate_mb", r ? r->rotate_mb : NULL, 0, 1 << 20, &rotate_mb },
 		{ "keep", r ? r->keep : NULL, 1, 100, &keep },
 	};
@@ -345,9 +310,9 @@ static int load_cdr(const struct raw_config *raw, struct config *c, char *error)
 	int err;
 
 	_Static_assert(sizeof(c->cdr.path) + sizeof(CDR_RECORDS) <= sizeof(c->dataplane.record_file), "any path that fits has room");
-	err = load_path(r ? r->file : NULL, "cdr.file", c->cdr.path, sizeof(c->cdr.path), error);
+	err = field_path(r ? r->file : NULL, "cdr", "file", c->cdr.path, sizeof(c->cdr.path), error);
 	if (!err)
-		err = load_rows(rows, sizeof(rows) / sizeof(rows[0]), "cdr", error);
+		err = field_rows(rows, sizeof(rows) / sizeof(rows[0]), "cdr", error);
 	if (err || !r)
 		return err;
 	directory = (size_t)(strrchr(c->cdr.path, '/') - c->cdr.path);
@@ -428,7 +393,7 @@ static int load_probe(const struct raw_config *raw, struct config *c, char *erro
 static int check(const struct raw_config *raw, struct config *c, char *error)
 {
 	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
-		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_tcp, load_ejection, load_quality, load_small, load_names, load_control, load_cdr,
+		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_tcp, config_load_tls, load_ejection, load_quality, load_small, load_names, load_control, load_cdr,
 		load_probe, config_load_resolver, load_versions, load_alarms,
 	};
 	int err = 0;

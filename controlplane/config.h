@@ -6,6 +6,7 @@
 
 #include "alarms/watch.h"
 #include "cdr_file.h"
+#include "config_tls.h"
 #include "versions/versions.h"
 #include "dataplane.h"
 #include "health/quality.h"
@@ -46,6 +47,7 @@ struct config {
 	struct resolver_config resolver;
 	struct versions_limits versions;
 	struct watch_config watch;
+	struct config_tls tls;
 	uint32_t drain_timeout_s;
 	struct model_limits limits; /* as written; the tables get room to spare, since what is removed is released late */
 	struct model *routing;

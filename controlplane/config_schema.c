@@ -33,6 +33,7 @@ static const cyaml_schema_field_t listener_fields[] = {
 	CYAML_FIELD_STRING_PTR("address", REQUIRED, struct raw_listener, address, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_INT_PTR("port", OPTIONAL, struct raw_listener, port),
 	CYAML_FIELD_STRING_PTR("transport", OPTIONAL, struct raw_listener, transport, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("server", OPTIONAL, struct raw_listener, server, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_END,
 };
 
@@ -68,6 +69,44 @@ static const cyaml_schema_field_t tcp_fields[] = {
 	CYAML_FIELD_INT_PTR("keepalive_s", OPTIONAL, struct raw_tcp, keepalive_s),
 	CYAML_FIELD_INT_PTR("port_low", OPTIONAL, struct raw_tcp, port_low),
 	CYAML_FIELD_INT_PTR("port_high", OPTIONAL, struct raw_tcp, port_high),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_field_t tls_server_fields[] = {
+	CYAML_FIELD_STRING_PTR("name", REQUIRED, struct raw_tls_server, name, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("default", OPTIONAL, struct raw_tls_server, default_pair, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("client_certificates", OPTIONAL, struct raw_tls_server, client_certificates, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("client_ca", OPTIONAL, struct raw_tls_server, client_ca, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("minimum_version", OPTIONAL, struct raw_tls_server, minimum_version, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("ciphers", OPTIONAL, struct raw_tls_server, ciphers, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("ciphersuites", OPTIONAL, struct raw_tls_server, ciphersuites, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_END,
+};
+
+static const cyaml_schema_value_t tls_server_schema = { CYAML_VALUE_MAPPING(CYAML_FLAG_DEFAULT, struct raw_tls_server, tls_server_fields) };
+
+static const cyaml_schema_field_t tls_fields[] = {
+	CYAML_FIELD_STRING_PTR("certificates", OPTIONAL, struct raw_tls, certificates, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("default", OPTIONAL, struct raw_tls, default_pair, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("client_certificates", OPTIONAL, struct raw_tls, client_certificates, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("client_ca", OPTIONAL, struct raw_tls, client_ca, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("minimum_version", OPTIONAL, struct raw_tls, minimum_version, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("ciphers", OPTIONAL, struct raw_tls, ciphers, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("ciphersuites", OPTIONAL, struct raw_tls, ciphersuites, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_SEQUENCE("servers", OPTIONAL, struct raw_tls, servers, &tls_server_schema, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("ca", OPTIONAL, struct raw_tls, ca, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_STRING_PTR("ticket_keys", OPTIONAL, struct raw_tls, ticket_keys, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_INT_PTR("ticket_rotate_s", OPTIONAL, struct raw_tls, ticket_rotate_s),
+	CYAML_FIELD_INT_PTR("ticket_keep", OPTIONAL, struct raw_tls, ticket_keep),
+	CYAML_FIELD_INT_PTR("sessions", OPTIONAL, struct raw_tls, sessions),
+	CYAML_FIELD_INT_PTR("handshake_budget_us", OPTIONAL, struct raw_tls, handshake_budget_us),
+	CYAML_FIELD_INT_PTR("handshake_timeout_ms", OPTIONAL, struct raw_tls, handshake_timeout_ms),
+	CYAML_FIELD_INT_PTR("handshakes", OPTIONAL, struct raw_tls, handshakes),
+	CYAML_FIELD_INT_PTR("tickets", OPTIONAL, struct raw_tls, tickets),
+	CYAML_FIELD_INT_PTR("warning_days", OPTIONAL, struct raw_tls, warning_days),
+	CYAML_FIELD_INT_PTR("major_days", OPTIONAL, struct raw_tls, major_days),
+	CYAML_FIELD_INT_PTR("critical_days", OPTIONAL, struct raw_tls, critical_days),
+	CYAML_FIELD_BOOL_PTR("unverified_callbacks", OPTIONAL, struct raw_tls, unverified_callbacks),
 	CYAML_FIELD_END,
 };
 
@@ -148,6 +187,7 @@ static const cyaml_schema_field_t config_fields[] = {
 	CYAML_FIELD_MAPPING_PTR("limits", OPTIONAL, struct raw_config, limits, limits_fields),
 	CYAML_FIELD_MAPPING_PTR("timers", OPTIONAL, struct raw_config, timers, timers_fields),
 	CYAML_FIELD_MAPPING_PTR("tcp", OPTIONAL, struct raw_config, tcp, tcp_fields),
+	CYAML_FIELD_MAPPING_PTR("tls", OPTIONAL, struct raw_config, tls, tls_fields),
 	CYAML_FIELD_MAPPING_PTR("quality", OPTIONAL, struct raw_config, quality, quality_fields),
 	CYAML_FIELD_MAPPING_PTR("ejection", OPTIONAL, struct raw_config, ejection, ejection_fields),
 	CYAML_FIELD_MAPPING_PTR("access", OPTIONAL, struct raw_config, access, access_fields),

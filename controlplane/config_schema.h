@@ -24,7 +24,7 @@ struct raw_port {
 };
 
 struct raw_listener {
-	char *address, *transport;
+	char *address, *transport, *server;
 	int64_t *port;
 };
 
@@ -39,6 +39,20 @@ struct raw_timers {
 
 struct raw_tcp {
 	int64_t *idle_s, *connect_timeout_ms, *keepalive_s, *port_low, *port_high;
+};
+
+struct raw_tls_server {
+	char *name, *default_pair, *client_certificates, *client_ca, *minimum_version, *ciphers, *ciphersuites;
+};
+
+struct raw_tls {
+	char *certificates, *ca, *ticket_keys;
+	char *default_pair, *client_certificates, *client_ca, *minimum_version, *ciphers, *ciphersuites;
+	struct raw_tls_server *servers;
+	uint32_t servers_count;
+	int64_t *ticket_rotate_s, *ticket_keep, *sessions, *handshake_budget_us, *handshake_timeout_ms, *handshakes, *tickets;
+	int64_t *warning_days, *major_days, *critical_days;
+	bool *unverified_callbacks;
 };
 
 struct raw_ejection {
@@ -87,6 +101,7 @@ struct raw_config {
 	struct raw_limits *limits;
 	struct raw_timers *timers;
 	struct raw_tcp *tcp;
+	struct raw_tls *tls;
 	struct raw_ejection *ejection;
 	struct raw_quality *quality;
 	struct raw_access *access;

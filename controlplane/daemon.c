@@ -203,7 +203,11 @@ static int start_alarms(struct daemon *d, char *error)
 static int start_dataplane(struct daemon *d, char *error)
 {
 	struct dataplane_config config = d->config->dataplane;
-	int err = token_keys_load(d->config->token_key_file, &config.token_keys, error);
+	int err;
+
+	if (d->config->tls.listens)
+		return error_set(error, -ERR_INVALID, "listeners: TLS is not carried yet");
+	err = token_keys_load(d->config->token_key_file, &config.token_keys, error);
 
 	if (err)
 		return err;

@@ -22,7 +22,8 @@
 
 struct dataplane_listener {
 	struct ip_port addr;
-	uint8_t transport; /* enum sip_transport: UDP, TCP */
+	uint8_t transport; /* enum sip_transport: UDP, TCP, TLS */
+	uint8_t tls_server; /* of TLS: what it presents and asks for (tls_store_set_server) */
 };
 
 struct call_record;
@@ -48,6 +49,17 @@ struct dataplane_tcp {
 	uint32_t port_low, port_high; /* what ours begin at: the kernel must not use these ports of the listeners' addresses */
 };
 
+/* What is said of TLS; it is there where a listener's transport is TLS. All of it for each worker. */
+struct dataplane_tls {
+	uint32_t sessions;   /* at once; 0: as many as connections */
+	uint32_t handshakes; /* of those, accepted and not done */
+	uint32_t tickets;    /* kept to resume sessions with peers; 0: none */
+	uint32_t handshake_budget_us; /* of a turn of its loop; a turn does at least one step */
+	uint32_t handshake_timeout_ms;
+	bool unverified_callbacks; /* what must go by TLS to an address of which nobody has said who is there (a response whose connection is gone, a caller's
+				    * Contact) may go to whoever has a certificate of TLS_PEER_DEFAULT's CA */
+};
+
 /* RFC 3261 §17 and Table 4, in ms. */
 struct dataplane_timers {
 	uint32_t t1, t2, t4, timer_c;
@@ -68,6 +80,7 @@ struct dataplane_config {
 	struct dataplane_limits limits;
 	struct dataplane_timers timers;
 	struct dataplane_tcp tcp;
+	struct dataplane_tls tls;
 	enum admission admission; /* what is let in before dataplane_admit says otherwise */
 	enum unknown_source unknown_source;
 	struct ejection_config ejection;

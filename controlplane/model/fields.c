@@ -59,3 +59,33 @@ int field_choice(const char *given, int otherwise, const char *const *words, con
 	}
 	return error_set(error, -ERR_INVALID, "%s.%s: '%.64s' is none of %s", path, key, given, list);
 }
+
+int field_path(const char *given, const char *path, const char *key, char *ret, unsigned bytes, char *error)
+{
+	const char *dot = path ? "." : "";
+
+	path = path ? path : "";
+	if (!given)
+		given = "";
+	if (given[0] && given[0] != '/')
+		return error_set(error, -ERR_INVALID, "%s%s%s: '%.64s' is not an absolute path", path, dot, key, given);
+	if (strlen(given) >= bytes)
+		return error_set(error, -ERR_INVALID, "%s%s%s: longer than %u characters", path, dot, key, bytes - 1);
+	memset(ret, 0, bytes);
+	memcpy(ret, given, strlen(given));
+	return 0;
+}
+
+int field_rows(const struct field_row *rows, unsigned n, const char *path, char *error)
+{
+	for (unsigned i = 0; i < n; i++) {
+		int64_t value;
+		int err = field_integer(rows[i].given, *rows[i].value, rows[i].given ? rows[i].min : 0, rows[i].given ? rows[i].max : UINT32_MAX,
+					path, rows[i].key, &value, error);
+
+		if (err)
+			return err;
+		*rows[i].value = (uint32_t)value;
+	}
+	return 0;
+}

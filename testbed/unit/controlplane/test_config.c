@@ -3,6 +3,7 @@
 
 #include "config.h"
 #include "sip/via.h"
+#include "tls/tls.h"
 
 static char directory[64], path[96];
 
@@ -60,6 +61,15 @@ static void defaults(void **state)
 	assert_int_equal(c->resolver.query.tries, 2);
 	assert_int_equal(c->resolver.min_ttl_s, 5);
 	assert_int_equal(c->resolver.max_ttl_s, 3600);
+	assert_false(c->tls.listens);
+	assert_string_equal(c->tls.ca, "/etc/ssl/certs/ca-certificates.crt");
+	assert_string_equal(c->tls.certificates, "");
+	assert_int_equal(c->tls.server_count, 1);
+	assert_int_equal(c->tls.servers[0].clients, TLS_CLIENT_IGNORED);
+	assert_int_equal(c->tls.ticket_rotate_s, 86400);
+	assert_int_equal(c->tls.warning_days, 30);
+	assert_int_equal(c->dataplane.tls.sessions, 0);
+	assert_int_equal(c->dataplane.tls.handshake_budget_us, 1000);
 	assert_int_equal(c->probe.given, PROBE_ALL);
 	assert_true(c->probe.enabled);
 	assert_int_equal(c->probe.interval_ms, 30000);
@@ -85,10 +95,33 @@ static const char *const everything_text =
 	"  - {address: 10.77.0.1, port: 5062, transport: udp}\n"
 	"  - {address: 'fd77::1', port: 5060}\n"
 	"  - {address: 10.77.0.1, port: 5062, transport: tcp}\n"
+	"  - {address: 10.77.0.1, transport: tls}\n"
+	"  - {address: 10.77.0.1, port: 5071, transport: tls, server: carriers}\n"
 	"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, connections: 99, stream_mb: 3, numbers: 5, prefixes: 6, profiles: 7, "
 	"trunks: 8, endpoints: 9}\n"
 	"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
 	"tcp: {idle_s: 0, connect_timeout_ms: 700, keepalive_s: 8, port_low: 41000, port_high: 41999}\n"
+	"tls:\n"
+	"  certificates: /etc/strowger/certificates\n"
+	"  default: sip.example.com\n"
+	"  client_certificates: requested\n"
+	"  client_ca: /etc/clients.pem\n"
+	"  ciphers: ECDHE-ECDSA-AES128-GCM-SHA256\n"
+	"  ca: /etc/ca.pem\n"
+	"  ticket_keys: /var/lib/tickets\n"
+	"  ticket_rotate_s: 0\n"
+	"  ticket_keep: 3\n"
+	"  sessions: 77\n"
+	"  handshakes: 5\n"
+	"  handshake_budget_us: 500\n"
+	"  handshake_timeout_ms: 900\n"
+	"  tickets: 0\n"
+	"  warning_days: 20\n"
+	"  major_days: 5\n"
+	"  critical_days: 0\n"
+	"  unverified_callbacks: true\n"
+	"  servers:\n"
+	"    - {name: carriers, default: edge, client_certificates: required, minimum_version: '1.3', ciphersuites: TLS_AES_128_GCM_SHA256}\n"
 	"ejection: {after: 0, after_failures: 9, numbers: 2, window_s: 20, window_percent: 30, window_calls: 40, first_s: 5, max_s: 7, share_percent: 100, "
 	"ramp_s: 6, last_resort: false}\n"
 	"quality: {window_s: 30, calls: 20, fall_percent: 40, short_s: 0, short_percent: 10, cause_percent: 15}\n"
@@ -185,6 +218,43 @@ static void check_control(const struct config *c)
 	assert_int_equal(c->versions.bytes, 2 << 20);
 }
 
+static void check_tls(const struct config *c)
+{
+	const struct config_tls *t = &c->tls;
+	const struct dataplane_tls *d = &c->dataplane.tls;
+	const struct config_tls_server *a = &t->servers[0], *b = &t->servers[1];
+
+	assert_true(t->listens);
+	assert_int_equal(c->dataplane.listeners[3].addr.port, 5061);
+	assert_int_equal(c->dataplane.listeners[3].tls_server, 0);
+	assert_int_equal(c->dataplane.listeners[4].tls_server, 1);
+	assert_string_equal(t->certificates, "/etc/strowger/certificates");
+	assert_string_equal(t->ca, "/etc/ca.pem");
+	assert_string_equal(t->ticket_keys, "/var/lib/tickets");
+	assert_int_equal(t->ticket_rotate_s, 0);
+	assert_int_equal(t->ticket_keep, 3);
+	assert_int_equal(t->warning_days, 20);
+	assert_int_equal(t->major_days, 5);
+	assert_int_equal(t->critical_days, 0);
+	assert_int_equal(d->sessions, 77);
+	assert_int_equal(d->handshakes, 5);
+	assert_int_equal(d->handshake_budget_us, 500);
+	assert_int_equal(d->handshake_timeout_ms, 900);
+	assert_int_equal(d->tickets, 0);
+	assert_true(d->unverified_callbacks);
+	assert_int_equal(t->server_count, 2);
+	assert_string_equal(a->pair, "sip.example.com");
+	assert_int_equal(a->clients, TLS_CLIENT_REQUESTED);
+	assert_int_equal(a->minimum, TLS_MINIMUM_1_2);
+	assert_string_equal(b->name, "carriers"); /* what it does not say is as in the default one */
+	assert_string_equal(b->pair, "edge");
+	assert_int_equal(b->clients, TLS_CLIENT_REQUIRED);
+	assert_string_equal(b->client_ca, "/etc/clients.pem");
+	assert_int_equal(b->minimum, TLS_MINIMUM_1_3);
+	assert_string_equal(b->ciphers, "ECDHE-ECDSA-AES128-GCM-SHA256");
+	assert_string_equal(b->ciphersuites, "TLS_AES_128_GCM_SHA256");
+}
+
 static void check_trunk_tls(const struct trunk_tls *t)
 {
 	assert_string_equal(t->name, "carrier.example");
@@ -231,6 +301,7 @@ static void everything(void **state)
 	if (!c)
 		fail_msg("%s", error);
 	check_dataplane(c);
+	check_tls(c);
 	check_control(c);
 	check_routing(c);
 	config_free(c);
@@ -241,7 +312,7 @@ static const struct {
 } bad[] = {
 	/* syntax and schema: lines count from the top of the file */
 	{ "foo: 1\n",
-	  "5: foo: unknown key (known here: node region workers ports listeners limits timers tcp quality ejection access number_plan probe server_name names control "
+	  "5: foo: unknown key (known here: node region workers ports listeners limits timers tcp tls quality ejection access number_plan probe server_name names control "
 	  "resolver cdr versions alarms numbers_file state_file token_key_file drain_timeout_s trunks profiles numbers domains)" },
 	{ "workers:\n  count: 1\n  cuont: 2\n", "7: workers.cuont: unknown key (known here: count cores idle)" },
 	{ "workers: {count: 2x}\n", "5: workers.count: expected a whole number, not '2x'" },
@@ -383,6 +454,16 @@ static const struct {
 	{ "domains:\n  - {domain: a.example, profile: p}\n", "6: domains[0].profile: no profile named p" },
 	{ "profiles: [{name: p}]\ndomains:\n  - {domain: a b, profile: p}\n", "7: domains[0].domain: 'a b' is not a host name" },
 	{ "profiles: [{name: p}]\ndomains:\n  - {domain: a, profile: p}\n  - {domain: A., profile: p}\n", "7: domains: a is listed twice" },
+	{ "tls: {certificates: certs}\n", "5: tls.certificates: 'certs' is not an absolute path" },
+	{ "tls: {minimum_version: '1.1'}\n", "5: tls.minimum_version: '1.1' is none of 1.2, 1.3" },
+	{ "tls: {client_certificates: maybe}\n", "5: tls.client_certificates: 'maybe' is none of ignored, requested, required" },
+	{ "tls: {client_certificates: required}\n", "5: tls.client_ca: needed, since client_certificates are required" },
+	{ "tls:\n  servers:\n    - {name: a}\n    - {name: a}\n", "8: tls.servers[1].name: there are two servers named a" },
+	{ "tls:\n  servers:\n    - {name: default}\n", "7: tls.servers[0].name: there are two servers named default" },
+	{ "tls:\n  servers:\n    - {name: a, client_certificates: requested}\n", "7: tls.servers[0].client_ca: needed, since client_certificates are requested" },
+	{ "tls:\n  handshake_budget_us: 10\n", "6: tls.handshake_budget_us: 10 is not in 50..100000" },
+	{ "tls:\n  ticket_keep: 8\n", "6: tls.ticket_keep: 8 is not in 1..7" },
+	{ "tls: {warning_days: 5}\n", "5: tls.warning_days: the days must fall, warning 5, major 7, critical 1" },
 	{ "limits: {trunks: 1}\ntrunks: [{name: a}, {name: b}]\n", "6: trunks: 2 trunks, but limits.trunks is 1" },
 	{ "limits: {numbers: 1}\nprofiles: [{name: p}]\nnumbers: [{number: '1', profile: p}, {number: '2', profile: p}]\n",
 	  "7: numbers: 2 numbers, but limits.numbers is 1" },
@@ -408,6 +489,12 @@ static const struct {
 	{ "", ": ports: at least one is needed" },
 	{ "- 1\n", ":1: expected keys and values" },
 	{ "ports: [{name: sip0, driver: af_xdp, interface: p}]\n", ":1: listeners: at least one is needed" },
+	{ "ports: [{name: sip0, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1, transport: tls}\n",
+	  ":1: tls.certificates: needed, since listeners[0] speaks TLS" },
+	{ "ports: [{name: sip0, driver: af_xdp, interface: p}]\ntls: {certificates: /c}\nlisteners:\n  - {address: 10.0.0.1, server: default}\n",
+	  ":4: listeners[0].server: the listener's transport is udp, not tls" },
+	{ "ports: [{name: sip0, driver: af_xdp, interface: p}]\ntls: {certificates: /c}\nlisteners:\n  - {address: 10.0.0.1, transport: tls, server: x}\n",
+	  ":4: listeners[0].server: no server named x in tls.servers" },
 	{ "ports: [{name: sip0, driver: af_xdp}]\n", ":1: ports[0]: needs driver and interface, or device" },
 	{ "ports:\n  - {name: sip0, device: x, driver: af_xdp}\n",
 	  ":2: ports[0].device: stands instead of driver and interface, not beside them" },
@@ -431,7 +518,7 @@ static const struct {
 	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1, port: 0}\n",
 	  ":3: listeners[0].port: 0 is not in 1..65535" },
 	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1, transport: sctp}\n",
-	  ":3: listeners[0].transport: 'sctp' is none of udp, tcp" },
+	  ":3: listeners[0].transport: 'sctp' is none of udp, tcp, tls" },
 	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1}\n  - {address: 10.0.0.1, port: 5060}\n",
 	  ":4: listeners[1]: the same address, port and transport as listeners[0]" },
 	{ "ports: [{name: s, driver: af_xdp, interface: p}]\nlisteners:\n  - {address: 10.0.0.1}\ntcp:\n  port_low: 40000\n  port_high: 40100\n",
