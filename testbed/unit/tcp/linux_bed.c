@@ -11,19 +11,17 @@
 #include <arpa/inet.h>
 #include <cmocka.h>
 #include <errno.h>
-#include <fcntl.h>
-#include <linux/if.h>
-#include <linux/if_tun.h>
 #include <poll.h>
 #include <sched.h>
 #include <stdio.h>
-#include <sys/ioctl.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
 
-#include "net/bytes.h"
-#include "net/checksum.h"
+#include "relay.h"
+#include "tun.h"
+
+enum { OURS, KERNELS }; /* the relay's ends */
 
 struct bed bed;
 
@@ -35,77 +33,23 @@ uint64_t bed_clock_us(void)
 	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
-static unsigned chance(void)
-{
-	return (unsigned)(mix64(bed.random += 0x9e3779b97f4a7c15ULL) % 1000);
-}
-
 /* ---- packets */
 
-static void packet_in(const uint8_t *p, uint32_t bytes)
+void bed_deliver(void)
 {
-	struct tcp_packet packet = { 0 };
+	struct tcp_packet packet;
+	const uint8_t *p;
+	uint32_t bytes;
+	unsigned end;
 
-	if (p[0] >> 4 == 4 && bytes >= 40 && p[9] == 6) {
-		packet.source.family = packet.destination.family = IP_V4;
-		memcpy(packet.source.bytes, p + 12, 4);
-		memcpy(packet.destination.bytes, p + 16, 4);
-		packet.segment = span_of(p + (p[0] & 15) * 4, get16(p + 2) - (p[0] & 15) * 4u);
-	} else if (p[0] >> 4 == 6 && bytes >= 60 && p[6] == 6) {
-		packet.source.family = packet.destination.family = IP_V6;
-		memcpy(packet.source.bytes, p + 8, 16);
-		memcpy(packet.destination.bytes, p + 24, 16);
-		packet.segment = span_of(p + 40, get16(p + 4));
-	} else {
-		return;
-	}
-	packet.hash = tcp_packet_hash(&bed.tcp->config.tuple_key, &packet);
-	tcp_input(bed.tcp, &packet, bed.now_us);
-}
-
-static void pass_on(bool in, const uint8_t *p, uint32_t bytes)
-{
-	if (in)
-		packet_in(p, bytes);
-	else if (write(bed.tun, p, bytes) < 0)
-		assert_true(errno == EAGAIN || errno == ENOBUFS);
-}
-
-static void hold(bool in, const uint8_t *p, uint32_t bytes, uint64_t for_us)
-{
-	if (bed.held_count == HELD_MAX || bytes > PACKET_MAX)
-		return; /* one more that is lost */
-	bed.held[bed.held_count++] = (struct held){ .due_us = bed.now_us + for_us, .order = bed.order++, .in = in, .bytes = bytes };
-	memcpy(bed.held[bed.held_count - 1].data, p, bytes);
-}
-
-static void relay(bool in, const uint8_t *p, uint32_t bytes)
-{
-	unsigned r = bed.loss_permille ? chance() : 1000;
-
-	if (r < bed.loss_permille)
-		return;
-	if (r < 2 * bed.loss_permille) {
-		bed.swapped++;
-		hold(in, p, bytes, 3000);
-		return;
-	}
-	if (r < 3 * bed.loss_permille)
-		hold(in, p, bytes, 2000);
-	pass_on(in, p, bytes);
-}
-
-static void release_held(void)
-{
-	for (unsigned i = 0; i < bed.held_count;) {
-		struct held h = bed.held[i];
-
-		if (h.due_us > bed.now_us) {
-			i++;
-			continue;
+	while ((p = relay_take(bed.relay, bed.now_us, &end, &bytes))) {
+		if (end == OURS) {
+			if (write(bed.tun, p, bytes) < 0)
+				assert_true(errno == EAGAIN || errno == ENOBUFS);
+		} else if (tun_unwrap(p, bytes, &packet)) {
+			packet.hash = tcp_packet_hash(&bed.tcp->config.tuple_key, &packet);
+			tcp_input(bed.tcp, &packet, bed.now_us);
 		}
-		bed.held[i] = bed.held[--bed.held_count];
-		pass_on(h.in, h.data, h.bytes);
 	}
 }
 
@@ -113,36 +57,14 @@ static void release_held(void)
 
 static uint8_t *reserve(void *ctx, uint32_t bytes)
 {
-	return bed.room + 64;
+	return bed.room + TUN_HEADROOM;
 }
 
 static int commit(void *ctx, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination)
 {
-	bool v6 = source->ip.family == IP_V6;
-	uint32_t header = v6 ? IPV6_BYTES : IPV4_BYTES;
-	uint8_t *ip = bed.room + 64 - header;
-	uint16_t sum;
+	uint32_t header = tun_wrap(bed.room + TUN_HEADROOM, bytes, source, destination);
 
-	memset(ip, 0, header);
-	if (v6) {
-		ip[0] = 0x60;
-		put16(ip + 4, (uint16_t)bytes);
-		ip[6] = 6;
-		ip[7] = 64;
-		memcpy(ip + 8, source->ip.bytes, 16);
-		memcpy(ip + 24, destination->ip.bytes, 16);
-	} else {
-		ip[0] = 0x45;
-		put16(ip + 2, (uint16_t)(header + bytes));
-		ip[6] = 0x40;
-		ip[8] = 64;
-		ip[9] = 6;
-		memcpy(ip + 12, source->ip.bytes, 4);
-		memcpy(ip + 16, destination->ip.bytes, 4);
-		sum = checksum_fold(checksum_words(0, ip, 5));
-		memcpy(ip + 10, &sum, 2);
-	}
-	relay(false, ip, header + bytes);
+	relay_put(bed.relay, OURS, bed.room + TUN_HEADROOM - header, header + bytes, 0, bed.now_us);
 	return 0;
 }
 
@@ -303,7 +225,7 @@ static void accept_kernel(void)
 void bed_turn(void)
 {
 	struct pollfd polled[2 + STREAMS] = { { bed.tun, POLLIN, 0 }, { bed.listener, POLLIN, 0 } };
-	uint8_t packet[65536];
+	uint8_t packet[RELAY_PACKET_MAX];
 	ssize_t n;
 
 	for (unsigned i = 0; i < bed.count; i++)
@@ -311,9 +233,9 @@ void bed_turn(void)
 	poll(polled, 2 + bed.count, 1);
 	bed.now_us = bed_clock_us();
 	tcp_advance(bed.tcp, bed.now_us);
-	release_held();
 	for (unsigned i = 0; i < 64 && (n = read(bed.tun, packet, sizeof(packet))) > 0; i++)
-		relay(true, packet, (uint32_t)n);
+		relay_put(bed.relay, KERNELS, packet, (uint32_t)n, 0, bed.now_us);
+	bed_deliver();
 	accept_kernel();
 	for (unsigned i = 0; i < bed.count; i++) {
 		if (bed.stream[i].fd >= 0)
@@ -323,6 +245,7 @@ void bed_turn(void)
 			fail_msg("what the connection holds is not consistent (%s)", tcp_state_name(tcp_state(bed.stream[i].c)));
 	}
 	tcp_flush(bed.tcp, bed.now_us);
+	bed_deliver();
 }
 
 bool bed_all_done(void)
@@ -335,16 +258,19 @@ bool bed_all_done(void)
 
 void bed_begin(bool v6, uint64_t bytes, unsigned loss_permille, unsigned streams, uint32_t half_open)
 {
+	/* Late enough for those behind to be first. */
+	struct relay_rules rules = { .seed = 42, .lose = 10 * loss_permille, .reorder = 10 * loss_permille, .duplicate = 10 * loss_permille,
+				     .late_us = 3000 };
 	struct tcp_config c = tcp_config_default();
 	struct sockaddr_storage name;
 	struct ip_port at;
 
+	bed.relay = relay_new(&rules);
+	assert_non_null(bed.relay);
 	bed.v6 = v6;
 	bed.bytes = bytes;
-	bed.loss_permille = loss_permille;
 	bed.count = streams;
-	bed.random = 42;
-	bed.held_count = bed.wrong = bed.accepted = 0;
+	bed.wrong = bed.accepted = 0;
 	memset(&bed.counters, 0, sizeof(bed.counters));
 	memset(bed.stream, 0, sizeof(bed.stream));
 	for (unsigned i = 0; i < STREAMS; i++)
@@ -373,6 +299,7 @@ void bed_finish(void)
 			close(bed.stream[i].fd);
 	close(bed.listener);
 	tcp_free(bed.tcp);
+	relay_free(bed.relay);
 }
 
 void bed_kernel_calls(struct stream *s)
@@ -394,16 +321,12 @@ void bed_we_call(struct stream *s, uint16_t port)
 
 int bed_set_up(void **state)
 {
-	struct ifreq r = { .ifr_flags = IFF_TUN | IFF_NO_PI };
-
 	if (unshare(CLONE_NEWNET)) {
 		print_message("needs root\n");
 		exit(77);
 	}
-	strcpy(r.ifr_name, "tcp0");
-	bed.tun = open("/dev/net/tun", O_RDWR | O_NONBLOCK);
+	bed.tun = tun_open("tcp0");
 	assert_true(bed.tun >= 0);
-	assert_int_equal(ioctl(bed.tun, TUNSETIFF, &r), 0);
 	assert_int_equal(system("ip link set lo up && ip addr add 10.78.0.1/24 dev tcp0 && ip addr add fd78::1/64 dev tcp0 nodad && "
 				"ip link set tcp0 up txqueuelen 5000"), 0);
 	return 0;

@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "tun.h"
 #include "wire.h"
+
+struct relay;
 
 /*   the endpoint under test, 10.78.0.2 and fd78::2 ══ tcp0 (TUN) ── the kernel, 10.78.0.1 and fd78::1, and its sockets
  *
@@ -9,16 +12,7 @@
 
 #define PORT	   5060
 #define STREAMS	   4
-#define HELD_MAX   512
-#define PACKET_MAX 2048
 #define LIMIT_US   25000000ULL
-
-struct held {
-	uint64_t due_us, order;
-	bool in; /* to the endpoint */
-	uint32_t bytes;
-	uint8_t data[PACKET_MAX];
-};
 
 /* A stream's two ends: the kernel's socket, and the connection here. */
 struct stream {
@@ -34,11 +28,10 @@ extern struct bed {
 	bool v6;
 	struct tcp *tcp;
 	struct counters counters;
-	uint8_t room[64 + 65536];
-	struct held held[HELD_MAX];
-	unsigned held_count;
-	uint64_t order, random, now_us, bytes, swapped;
-	unsigned loss_permille, count, wrong, accepted;
+	struct relay *relay;
+	uint8_t room[TUN_HEADROOM + 65536];
+	uint64_t now_us, bytes;
+	unsigned count, wrong, accepted;
 	struct stream stream[STREAMS];
 } bed;
 
@@ -57,4 +50,6 @@ void bed_we_call(struct stream *s, uint16_t port);
 
 /* Waits a millisecond at most for packets, and does all that is due. */
 void bed_turn(void);
+/* What is due on the link arrives; bed_turn does that too. */
+void bed_deliver(void);
 bool bed_all_done(void);

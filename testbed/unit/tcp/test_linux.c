@@ -134,6 +134,7 @@ static void test_abort(void **state)
 		bed_turn();
 	assert_non_null(bed.stream[0].c);
 	tcp_abort(bed.tcp, bed.stream[0].c);
+	bed_deliver();
 	bed.stream[0].c = NULL;
 	errno = 0;
 	while (bed_clock_us() - start < LIMIT_US) {
