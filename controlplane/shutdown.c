@@ -15,6 +15,8 @@
 #include "routing.h"
 
 #define POLL_MS	 50
+#define HANG_UP_POLL_MS 5
+#define HANG_UP_MS 500 /* for the last bytes, and for peers to say that they are done too */
 #define QUIET_MS 1000 /* after the last BYE: its 200, and a retransmission where that is lost */
 
 struct shutdown {
@@ -22,6 +24,7 @@ struct shutdown {
 	struct control *control;
 	struct event *poll;
 	uint64_t by_ms, quiet_since_ms;
+	bool hanging_up;
 };
 
 /* Calls that are up, and attempts that nobody has answered yet. Lingering transactions only absorb retransmissions, for up to 32 s: they
@@ -57,11 +60,61 @@ static uint64_t ringing_attempts(const struct control *c)
 	return ringing;
 }
 
+static uint32_t connections(const struct control *c)
+{
+	uint32_t n = 0;
+
+	for (unsigned w = 0; w < c->config->dataplane.workers; w++) {
+		struct worker_gauges g;
+
+		dataplane_gauges(c->dataplane, w, &g);
+		n += g.connections;
+	}
+	return n;
+}
+
+static void poll_every(struct shutdown *s, unsigned ms)
+{
+	const struct timeval every = { 0, ms * 1000 };
+
+	event_add(s->poll, &every);
+}
+
+/* Nobody is left with half a connection: the last step. */
+static void hang_up(struct shutdown *s)
+{
+	if (!connections(s->control)) {
+		event_base_loopbreak(s->base);
+		return;
+	}
+	s->hanging_up = true;
+	s->by_ms = dataplane_now_ms() + HANG_UP_MS;
+	dataplane_hang_up(s->control->dataplane);
+	poll_every(s, HANG_UP_POLL_MS);
+}
+
+static void poll_hang_up(struct shutdown *s)
+{
+	uint32_t left = connections(s->control);
+
+	if (left && dataplane_now_ms() < s->by_ms)
+		return;
+	if (left)
+		log_line(LOG_LEVEL_NOTICE, "%u connections were not closed by their peers within %u ms", left, HANG_UP_MS);
+	event_base_loopbreak(s->base);
+}
+
 static void on_poll(evutil_socket_t fd, short what, void *ctx)
 {
 	struct shutdown *s = ctx;
-	uint64_t calls = live_calls(s->control), ringing = ringing_attempts(s->control), now = dataplane_now_ms();
+	uint64_t calls, ringing, now = dataplane_now_ms();
 
+	if (s->hanging_up) {
+		poll_hang_up(s);
+		return;
+	}
+	calls = live_calls(s->control);
+	ringing = ringing_attempts(s->control);
 	if (calls || ringing)
 		s->quiet_since_ms = now;
 	if (now < s->by_ms && now < s->quiet_since_ms + QUIET_MS)
@@ -69,7 +122,7 @@ static void on_poll(evutil_socket_t fd, short what, void *ctx)
 	if (calls || ringing)
 		log_line(LOG_LEVEL_WARNING, "stopping with %llu live calls and %llu ringing: drain_timeout_s is over",
 			 (unsigned long long)calls, (unsigned long long)ringing);
-	event_base_loopbreak(s->base);
+	hang_up(s);
 }
 
 struct shutdown *shutdown_new(struct event_base *base, struct control *control)
@@ -97,12 +150,13 @@ void shutdown_free(struct shutdown *s)
 
 void shutdown_go(struct shutdown *s)
 {
-	const struct timeval poll = { 0, POLL_MS * 1000 };
 	struct control *c = s->control;
 
+	if (s->hanging_up)
+		return;
 	if (c->stopping) {
 		log_line(LOG_LEVEL_NOTICE, "second signal: stopping at once");
-		event_base_loopbreak(s->base);
+		hang_up(s);
 		return;
 	}
 	s->quiet_since_ms = dataplane_now_ms();
@@ -115,5 +169,5 @@ void shutdown_go(struct shutdown *s)
 	sd_notify(0, "STOPPING=1");
 	log_line(LOG_LEVEL_NOTICE, "draining: %llu live calls may finish for %u s (a second signal stops at once)", (unsigned long long)live_calls(c),
 		 c->config->drain_timeout_s);
-	event_add(s->poll, &poll);
+	poll_every(s, POLL_MS);
 }

@@ -294,6 +294,12 @@ void dataplane_drain(struct dataplane *d, bool drain)
 		worker_drain(d->shared.worker[i], drain);
 }
 
+void dataplane_hang_up(struct dataplane *d)
+{
+	for (unsigned i = 0; i < d->shared.workers; i++)
+		worker_hang_up(d->shared.worker[i]);
+}
+
 struct tables *dataplane_tables(struct dataplane *d)
 {
 	return d->shared.tables;

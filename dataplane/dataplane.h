@@ -109,6 +109,9 @@ void dataplane_admit(struct dataplane *d, enum admission what);
 /* New calls get 503 with Retry-After from now on; what is up goes on. */
 void dataplane_drain(struct dataplane *d, bool drain);
 
+/* Closes all connections, once what waits for them has left, and opens none any more: for the end. dataplane_gauges says how many are left. */
+void dataplane_hang_up(struct dataplane *d);
+
 struct tables *dataplane_tables(struct dataplane *d);
 const struct dataplane_config *dataplane_configuration(const struct dataplane *d);
 bool dataplane_hugepages(const struct dataplane *d);

@@ -267,9 +267,11 @@ static unsigned take_commands(struct worker *w)
 		if (c.type == COMMAND_DRAIN)
 			proxy_drain(w->proxy, c.on);
 		else if (c.type == COMMAND_ADMIT)
-			proxy_admit(w->proxy, (enum admission)c.value);
+			worker_stream_admit(w, (enum admission)c.value);
 		else if (c.type == COMMAND_RELEASE_ENDPOINT)
 			proxy_release_endpoint(w->proxy, c.value);
+		else if (c.type == COMMAND_HANG_UP)
+			worker_stream_hang_up(w);
 		else if (c.type == COMMAND_RECOUNT)
 			proxy_recount(w->proxy);
 		else
@@ -304,6 +306,8 @@ static unsigned turn(struct worker *w)
 	work += take_commands(w);
 	work += send_probes(w);
 	if (w->streams) {
+		if (unlikely(w->held))
+			worker_stream_let_go(w);
 		work += streams_advance(w->streams, w->now_us);
 		streams_flush(w->streams, w->now_us);
 	}

@@ -35,6 +35,7 @@ struct worker_shared {
 	int exception_fd;	     /* eventfd; written when exceptions wait and nobody was told */
 	_Atomic(bool) exception_told;
 	struct records *records;
+	_Atomic(unsigned) open; /* workers that let everything in: only when all do is anything read of streams, whose messages nobody brings again */
 	_Atomic(bool) stop;
 };
 
@@ -87,6 +88,9 @@ void worker_wake(struct worker *w);
 void worker_drain(struct worker *w, bool drain);
 /* What it lets in from now on. control-only */
 void worker_admit(struct worker *w, enum admission what);
+
+/* Closes its connections for good (streams_shut). control-only */
+void worker_hang_up(struct worker *w);
 
 /* Its endpoint went down: what waits for it moves on. control-only; false: its mailbox is full, ask again */
 bool worker_release_endpoint(struct worker *w, uint32_t endpoint);

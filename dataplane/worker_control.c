@@ -48,6 +48,14 @@ void worker_admit(struct worker *w, enum admission what)
 	worker_wake(w);
 }
 
+void worker_hang_up(struct worker *w)
+{
+	struct command c = { COMMAND_HANG_UP, true, 0 };
+
+	mailbox_post(w->commands, &c);
+	worker_wake(w);
+}
+
 bool worker_release_endpoint(struct worker *w, uint32_t endpoint)
 {
 	struct command c = { COMMAND_RELEASE_ENDPOINT, true, endpoint };
@@ -199,6 +207,9 @@ static bool parts_new(struct worker *w, const struct worker_config *config)
 	w->output = output_new(&oc);
 	w->reassembly = reassembly_new(config->fragments, 5000);
 	w->proxy = proxy_new(&pc, worker_now_ms());
+	w->admits = pc.admission == ADMIT_ALL;
+	if (w->admits)
+		atomic_fetch_add(&s->open, 1);
 	w->commands = mailbox_new(64, sizeof(struct command));
 	return w->output && w->reassembly && w->proxy && w->commands && rings_new(w) && worker_streams_new(w, &config->streams) == 0;
 }

@@ -24,7 +24,7 @@ struct waiting {
 	struct datagram datagrams[WORKER_BURST];
 };
 
-enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS, COMMAND_RECOUNT, COMMAND_ADMIT };
+enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS, COMMAND_RECOUNT, COMMAND_ADMIT, COMMAND_HANG_UP };
 
 struct command {
 	uint8_t type;
@@ -66,6 +66,8 @@ struct worker {
 	uint64_t now_ms, next_expire_ms;
 	struct streams *streams; /* NULL: there is no TCP listener */
 	uint64_t now_us;	 /* for them only */
+	bool held;		 /* they are not read yet: not all workers let everything in */
+	bool admits;		 /* this one does */
 	const uint8_t *reserved; /* what the outbox gave last */
 	uint8_t *scratch;
 	struct waiting waiting;
@@ -104,6 +106,11 @@ void worker_resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t po
 int worker_streams_new(struct worker *w, const struct worker_streams *want);
 /* As outbox.commit for a stream. worker-only, as are the following */
 int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, const struct flow *to);
+/* What is let in from now on: streams are read once all workers let everything in. */
+void worker_stream_admit(struct worker *w, enum admission what);
+/* Once a turn while w->held. */
+void worker_stream_let_go(struct worker *w);
+void worker_stream_hang_up(struct worker *w);
 /* A message from another worker; frees it. */
 void worker_handed_in(struct worker *w, struct rte_mbuf *m);
 /* Of a PACKET_TCP or PACKET_ICMP_TCP. */

@@ -153,6 +153,39 @@ void worker_handed_in(struct worker *w, struct rte_mbuf *m)
 	rte_pktmbuf_free(m);
 }
 
+/* ---- beginning and end */
+
+void worker_stream_admit(struct worker *w, enum admission what)
+{
+	proxy_admit(w->proxy, what);
+	if ((what == ADMIT_ALL) == w->admits)
+		return;
+	w->admits = what == ADMIT_ALL;
+	atomic_fetch_add(&w->shared->open, w->admits ? 1u : -1u);
+	if (w->admits || !w->streams)
+		return;
+	w->held = true;
+	streams_hold(w->streams, true);
+}
+
+void worker_stream_let_go(struct worker *w)
+{
+	if (atomic_load(&w->shared->open) < w->shared->workers)
+		return;
+	w->held = false;
+	streams_hold(w->streams, false);
+}
+
+void worker_stream_hang_up(struct worker *w)
+{
+	const struct listener_set *l = &w->shared->listeners;
+
+	for (unsigned i = 0; w->streams && i < l->tcp_count; i++)
+		streams_unlisten(w->streams, &l->tcp[i]);
+	if (w->streams)
+		streams_shut(w->streams);
+}
+
 /* ---- segments */
 
 unsigned worker_segment_owner(const struct worker *w, const struct packet *packet)
@@ -233,5 +266,8 @@ int worker_streams_new(struct worker *w, const struct worker_streams *want)
 	err = streams_new(&sc, worker_now_us(), &w->streams);
 	for (unsigned i = 0; !err && i < s->listeners.tcp_count; i++)
 		err = streams_listen(w->streams, &s->listeners.tcp[i], TRANSPORT_TCP);
+	w->held = !err && !w->admits;
+	if (w->held)
+		streams_hold(w->streams, true);
 	return err;
 }

@@ -50,7 +50,7 @@ void stream_share(struct streams *st, struct stream *s)
 {
 	struct stream **bucket = bucket_of(st, &s->remote);
 
-	s->shared = true;
+	s->ours = s->shared = true;
 	s->chain = *bucket;
 	*bucket = s;
 }
@@ -143,14 +143,20 @@ void stream_close(struct streams *st, struct stream *s)
 		tcp_close(st->tcp, s->c);
 }
 
-void stream_stall(struct streams *st, struct stream *s)
+static void read_next_turn(struct streams *st, struct stream *s)
 {
 	if (s->listed_stalled)
 		return;
-	stream_count(st, COUNTER_stream_stalled);
 	s->listed_stalled = true;
 	s->next_stalled = st->stalled;
 	st->stalled = s;
+}
+
+void stream_stall(struct streams *st, struct stream *s)
+{
+	if (!s->listed_stalled)
+		stream_count(st, COUNTER_stream_stalled);
+	read_next_turn(st, s);
 }
 
 static void release(struct streams *st, struct stream *s)
@@ -194,6 +200,8 @@ static void opened(void *ctx, struct tcp_connection *c)
 	}
 	s->stands = true;
 	stream_touched(st, s);
+	if (st->shut)
+		stream_close(st, s);
 	stream_drain(st, s);
 }
 
@@ -318,6 +326,28 @@ int streams_listen(struct streams *st, const struct ip_port *local, uint8_t tran
 	st->listeners[st->listener_count] = *local;
 	st->listener_transport[st->listener_count++] = transport;
 	return 0;
+}
+
+int streams_unlisten(struct streams *st, const struct ip_port *local)
+{
+	return tcp_unlisten(st->tcp, local);
+}
+
+void streams_hold(struct streams *st, bool hold)
+{
+	struct stream *s = st->held && !hold ? st->oldest : NULL;
+
+	st->held = hold;
+	for (; s; s = s->newer)
+		if (!s->ours)
+			read_next_turn(st, s);
+}
+
+void streams_shut(struct streams *st)
+{
+	st->shut = true;
+	for (struct stream *s = st->oldest; s; s = s->newer)
+		stream_close(st, s);
 }
 
 void streams_input(struct streams *st, const struct tcp_packet *packet, uint64_t now_us)

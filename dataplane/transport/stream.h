@@ -41,6 +41,9 @@ void streams_touch(struct streams *st);
 /* As tcp_listen; transport: of the connections that are opened to it, enum sip_transport. */
 int streams_listen(struct streams *st, const struct ip_port *local, uint8_t transport);
 
+/* No further connections to that address; as tcp_unlisten. worker-only */
+int streams_unlisten(struct streams *st, const struct ip_port *local);
+
 /* The worker that owns a connection (flow.connection, not 0). any */
 static inline unsigned streams_worker_of(uint64_t connection)
 {
@@ -56,6 +59,12 @@ int streams_send(struct streams *st, const uint8_t *message, uint32_t len, const
 
 /* The connection is one of ours that messages can still go by. */
 bool streams_stands(const struct streams *st, uint64_t connection);
+
+/* Nothing is read from the connections that others open, and their windows close, until it is let go of again: what they send is for later. */
+void streams_hold(struct streams *st, bool hold);
+/* For good: what waits is sent, then every connection is closed, and none is opened any more. It is done when streams_connections says 0; a peer that
+ * is gone takes as long as its timers do. */
+void streams_shut(struct streams *st);
 
 void streams_input(struct streams *st, const struct tcp_packet *packet, uint64_t now_us);
 void streams_icmp(struct streams *st, const struct ip_port *local, const struct ip_port *remote, uint32_t sequence, enum tcp_icmp_kind kind,

@@ -150,6 +150,8 @@ uint32_t stream_data(void *ctx, struct tcp_connection *c, struct span bytes)
 	if (!s)
 		return bytes.n;
 	stream_touched(st, s);
+	if (st->held && !s->ours)
+		return 0;
 	while (at < bytes.n && s->c && !s->closing && on) {
 		struct span rest = span_of(bytes.p + at, bytes.n - at);
 

@@ -135,9 +135,12 @@ static int send_on(struct streams *st, struct stream *s, const uint8_t *message,
 static int open_to(struct streams *st, const uint8_t *message, uint32_t len, const struct flow *to)
 {
 	struct ip_port local = { .ip = to->local.ip };
-	struct stream *s = stream_new(st, NULL, to);
+	struct stream *s;
 	int err;
 
+	if (st->shut)
+		return -ERR_UNREACHABLE;
+	s = stream_new(st, NULL, to);
 	if (!s) {
 		stream_count(st, COUNTER_stream_refused_full);
 		return -ERR_FULL;

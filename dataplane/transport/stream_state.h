@@ -41,7 +41,8 @@ struct stream {
 	uint8_t transport; /* enum sip_transport */
 	uint32_t tls_peer; /* as whom its other end was or will be verified */
 	bool stands, closing;
-	bool shared;		 /* we opened it: it is in the table */
+	bool ours;		 /* we opened it */
+	bool shared;		 /* ... and it is in the table */
 	bool listed_stalled, listed_gone;
 	struct stream *chain;	 /* of the table's bucket */
 	struct stream *older, *newer; /* by activity */
@@ -70,6 +71,7 @@ struct streams {
 	struct stream *oldest, *newest;
 	struct stream *stalled, *gone;
 	uint64_t now_ms;
+	bool held, shut;
 	struct sip_message look;
 	uint8_t answer[FRAMING_HEAD_MAX + 1024];
 };

@@ -297,10 +297,66 @@ static void no_room(void **state)
 	end();
 }
 
+/* What others send waits, however long, and then comes whole and in order; what we opened is read. */
+static void held(void **state)
+{
+	struct flow to = to_listener(), back;
+
+	start(true, 0);
+	assert_int_equal(put(&sides[0], REQUEST, &to), 0);
+	turns(5);
+	back = sides[1].from;
+	streams_hold(sides[0].st, true);
+	streams_hold(sides[1].st, true);
+	assert_int_equal(put(&sides[0], REQUEST, &to), 0);
+	assert_int_equal(put(&sides[0], REQUEST, &to), 0);
+	assert_int_equal(put(&sides[1], "SIP/2.0 200 OK\r\nl: 0\r\n\r\n", &back), 0);
+	turns(500);
+	assert_int_equal(sides[1].messages, 1);
+	assert_int_equal(sides[0].messages, 1);
+	assert_int_equal(counter_read(&sides[1].counters, COUNTER_stream_stalled), 0);
+	streams_hold(sides[1].st, false);
+	turns(5);
+	assert_int_equal(sides[1].messages, 3);
+	assert_int_equal(put(&sides[0], REQUEST, &to), 0);
+	turns(5);
+	assert_int_equal(sides[1].messages, 4);
+	assert_int_equal(sides[0].lost, 0);
+	end();
+}
+
+/* What waits leaves before the end, both sides know of it, and nothing begins any more. */
+static void shut(void **state)
+{
+	struct flow to = to_listener();
+	unsigned sent = 0;
+
+	start(true, 0);
+	while (put(&sides[0], REQUEST, &to) == 0)
+		sent++;
+	turns(2);
+	streams_shut(sides[0].st);
+	turns(20);
+	assert_int_equal(sides[1].messages, sent);
+	assert_int_equal(streams_connections(sides[0].st), 0);
+	assert_int_equal(streams_connections(sides[1].st), 0);
+	assert_int_equal(put(&sides[0], REQUEST, &to), -ERR_UNREACHABLE);
+	assert_int_equal(streams_unlisten(sides[1].st, &listener), 0);
+	end();
+	start(true, 0);
+	assert_int_equal(streams_unlisten(sides[1].st, &listener), 0);
+	streams_shut(sides[1].st);
+	assert_int_equal(put(&sides[0], REQUEST, &to), 0);
+	turns(5);
+	assert_int_equal(sides[0].lost, 1);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(shared), cmocka_unit_test(stalled), cmocka_unit_test(bounded_queue), cmocka_unit_test(refused),
-					    cmocka_unit_test(reset), cmocka_unit_test(idle), cmocka_unit_test(no_room) };
+					    cmocka_unit_test(reset), cmocka_unit_test(idle), cmocka_unit_test(no_room),
+					    cmocka_unit_test(held), cmocka_unit_test(shut) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
