@@ -127,6 +127,7 @@ struct worker_gauges {
 	uint64_t message_bytes; /* of kept messages */
 	uint32_t records_waiting; /* for room in the mailbox below */
 	uint64_t busy_permille; /* of loop time spent on work since the last reading */
+	uint64_t busy_us;	/* spent on work since its start */
 };
 void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges *ret);
 

@@ -28,6 +28,7 @@ void dataplane_gauges(struct dataplane *d, unsigned worker, struct worker_gauges
 	ret->connections = atomic_load_explicit(&p->connections, memory_order_relaxed);
 	ret->message_bytes = atomic_load_explicit(&p->message_bytes, memory_order_relaxed);
 	ret->busy_permille = total > last->total ? (busy - last->busy) * 1000 / (total - last->total) : 0;
+	ret->busy_us = busy / (rte_get_tsc_hz() / 1000000);
 	*last = (struct gauge_reading){ busy, total };
 }
 

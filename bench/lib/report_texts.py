@@ -59,6 +59,11 @@ FIGURES = {
         "INVITE 100 180 200 ACK BYE 200 between SIPp and SIPp through each proxy, the highest rate that was tried and went without a retransmission. Here "
         "Kamailio adds a Record-Route too, and routes within the dialog.",
         "SIPp is the limit: both its ends share one core."),
+    "versus_tcp": (
+        "INVITE transactions per second beside Kamailio, over TCP",
+        "As `versus_rate`, with kernel TCP sockets at both ends of the generator: 32 connections of the caller that stand, and whatever the proxy opens to its four "
+        "targets. CPU per forwarded message as in `versus_cpu`, at that rate and at 2,000 INVITE/s.",
+        "Strowger's own TCP over AF_XDP against the kernel's: Kamailio's end of the cable has segmentation and checksum offload, as with a network card."),
     "delay": (
         "Added delay at half load over memif",
         "From a message's leaving the generator to its coming back, at half of the highest rate: p99 and p99.9. Beside it testpmd in the same run, and the "

@@ -8,6 +8,7 @@ allocator (-x fm -X fm) and with Debian's default one; Strowger on an AF_XDP and
 import sys
 
 import versus_dpdk
+import versus_streams
 from hugepages import hugepages
 from programs import built
 from result import Results, arguments, median, spread
@@ -199,10 +200,35 @@ def add_sipp(results, bed, plan, children):
         "strowger_us": strowger["cpu_us"], "kamailio_us": kamailio["cpu_us"], "runs": {name: runs for name, (_, runs) in found.items()}})
 
 
+def udp(results, plan, children):
+    with Bed() as bed:
+        found = rates(plan, kernel_sessions(bed, plan, children))
+        series = against_load(bed, plan, children)
+    with versus_dpdk.Bed() as bed:
+        low = {} if plan.low_at_once else None
+        dpdk = rates(plan, dpdk_sessions(bed, plan, children), low)
+        low = low or low_rates(plan, low_sessions(bed, plan, children))
+    add_rate(results, found, dpdk)
+    add_cpu(results, found, low, dpdk, series)
+
+
+def sipp(results, plan, children):
+    with Bed() as bed:
+        add_sipp(results, bed, plan, children)
+
+
+def tcp(results, plan, children):
+    versus_streams.compare(results, "tcp", plan, children, summary)
+
+
+PARTS = {"udp": udp, "sipp": sipp, "tcp": tcp}
+
+
 def more(parser):
     parser.add_argument("--rounds", type=int, metavar="N", help="how often each proxy has its turn")
     parser.add_argument("--children", type=int, default=2, metavar="N",
-                        help="Kamailio's UDP workers, all on its one core (2: with one it lost its pace sooner, with four it was no faster)")
+                        help="Kamailio's workers, all on its one core (2: with one it lost its pace sooner, with four it was no faster)")
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part of it; may be given again")
 
 
 def main():
@@ -212,17 +238,8 @@ def main():
     plan = Plan(options)
     results = Results("bench/versus" + (" --quick" if options.quick else ""))
     with hugepages(HUGEPAGES):
-        with Bed() as bed:
-            found = rates(plan, kernel_sessions(bed, plan, options.children))
-            series = against_load(bed, plan, options.children)
-        with versus_dpdk.Bed() as bed:
-            low = {} if plan.low_at_once else None
-            dpdk = rates(plan, dpdk_sessions(bed, plan, options.children), low)
-            low = low or low_rates(plan, low_sessions(bed, plan, options.children))
-        add_rate(results, found, dpdk)
-        add_cpu(results, found, low, dpdk, series)
-        with Bed() as bed:
-            add_sipp(results, bed, plan, options.children)
+        for name in options.only or PARTS:
+            PARTS[name](results, plan, options.children)
     results.finish(options.json)
 
 

@@ -13,7 +13,6 @@ import json
 import os
 import shutil
 import socket
-import subprocess
 import sys
 import tempfile
 import time
@@ -168,16 +167,31 @@ def memory_mib():
     return min(20480, available // 1024 * 3 // 4)
 
 
-class Kamailio:
-    """allocator: "fm" for -x fm -X fm, "" for Debian's default (qm). record_route: stay in the path of the dialogs."""
+def listens(pid, port, transport):
+    """Whether anybody in a process's own namespace has that port."""
+    if transport == "udp":
+        return udp_bound(pid, port)
+    try:
+        lines = read(f"/proc/{pid}/net/tcp").splitlines()[1:]
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+    return any(words[1].endswith(f":{port:04X}") and words[3] == "0A" for words in map(str.split, lines))
 
-    def __init__(self, bed, allocator="fm", children=2, record_route=False):
+
+class Kamailio:
+    """allocator: "fm" for -x fm -X fm, "" for Debian's default (qm). record_route: stay in the path of the dialogs. transport: on both sides; tls wants
+    a bed with certificates."""
+
+    def __init__(self, bed, allocator="fm", children=2, record_route=False, transport="udp"):
         self.bed, self.name = bed, "kamailio"
         folder = os.path.join(bed.folder, "kamailio")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "dispatcher.list"), "w", encoding="utf-8") as file:
-            file.writelines(f"1 sip:{target}:{PORT}\n" for target in bed.targets)
-        words = {"children": children, "us": bed.us, "port": PORT, "folder": folder, "rr": "" if record_route else "#"}
+            file.writelines(f"1 sip:{target}:{PORT}" + (f";transport={transport}" if transport != "udp" else "") + "\n" for target in bed.targets)
+        on = {True: "", False: "#"}
+        words = {"children": children, "us": bed.us, "port": PORT, "folder": folder, "rr": on[record_route], "transport": transport,
+                 "udp": on[transport == "udp"], "stream": on[transport != "udp"], "tls": on[transport == "tls"],
+                 **(bed.certificates if transport == "tls" else {})}
         text = read(os.path.join(LIB, "kamailio.cfg"))
         for word, value in words.items():
             text = text.replace(f"@{word}@", str(value))
@@ -191,7 +205,7 @@ class Kamailio:
             argv += ["-x", allocator, "-X", allocator]
         self.child = bed.start(self.name, argv)
         try:
-            if not wait_for(lambda: self.child.poll() is not None or udp_bound(self.pid, PORT), 10) or self.child.poll() is not None:
+            if not wait_for(lambda: self.child.poll() is not None or listens(self.pid, PORT, transport), 10) or self.child.poll() is not None:
                 raise RuntimeError(f"kamailio does not listen:\n{bed.log_tail(self.name)}")
             bed.meet()
         except BaseException:
@@ -202,7 +216,7 @@ class Kamailio:
     def pid(self):
         return self.child.pid
 
-    def busy_share(self):
+    def busy_s(self):
         return None
 
     def stop(self):
@@ -217,10 +231,11 @@ class Kamailio:
 
 
 class Strowger:
-    """driver: af_xdp or af_packet; idle: spin or sleep; rate: the most INVITEs per second that its tables must hold, while they linger."""
+    """driver: af_xdp or af_packet; idle: spin or sleep; rate: the most INVITEs per second that its tables must hold, while they linger.
+    transport: on both sides."""
 
-    def __init__(self, bed, driver="af_xdp", idle="spin", rate=120000, message_mb=4096):
-        self.bed, self.name, self.driver = bed, "strowgerd", driver
+    def __init__(self, bed, driver="af_xdp", idle="spin", rate=120000, message_mb=4096, transport="udp"):
+        self.bed, self.name, self.driver, self.transport = bed, "strowgerd", driver, transport
         self.socket = os.path.join(bed.folder, "control.sock")
         path = os.path.join(bed.folder, "strowgerd.yaml")
         with open(path, "w", encoding="utf-8") as file:
@@ -235,13 +250,13 @@ class Strowger:
         return {
             "workers": {"cores": [self.bed.proxy_core], "idle": idle},
             "ports": [{"name": "sip0", "driver": self.driver, "interface": "port0", "addresses": [f"{self.bed.us}/{self.bed.prefix}"]}],
-            "listeners": [{"address": self.bed.us, "port": PORT, "transport": "udp"}],
+            "listeners": [{"address": self.bed.us, "port": PORT, "transport": self.transport}],
             "limits": {"transactions": held, "calls": held, "call_age_s": LINGER_S, "message_mb": message_mb, "mbufs": 16384, "trace_mb": 0},
             "probe": {"enabled": False},
             "control": {"socket": self.socket},
             "drain_timeout_s": 0,
             "trunks": [{"name": "caller", "sources": [self.bed.callers]}] + [
-                {"name": f"target{i}", "endpoints": [{"address": target, "port": PORT}]} for i, target in enumerate(self.bed.targets)],
+                {"name": f"target{i}", "endpoints": [{"address": target, "port": PORT, "transport": self.transport}]} for i, target in enumerate(self.bed.targets)],
             "profiles": [{"name": "all", "strategy": "round_robin", "targets": [
                 {"trunk": f"target{i}", "position": i} for i in range(len(self.bed.targets))]}],
             "number_plan": {"country_code": "44"},
@@ -280,13 +295,15 @@ class Strowger:
     def _nft(self, rules):
         run(self.bed.inside(self.bed.dut, ["nft", "-f", "-"]), input=rules)
 
-    def ask(self, *words):
-        done = subprocess.run([program("strowgerctl"), "--socket", self.socket, "--json", *words], capture_output=True, text=True, check=True)
-        return json.loads(done.stdout)
-
-    def busy_share(self):
-        """Of the worker's cycles in the last second, those of turns that had work."""
-        return self.ask("workers")[0]["busy_percent"] / 100
+    def busy_s(self):
+        """What turns of the worker have taken so far that had work in them."""
+        with socket.socket(socket.AF_UNIX, socket.SOCK_STREAM) as door:
+            door.settimeout(10)
+            door.connect(self.socket)
+            with door.makefile("rwb") as file:
+                file.write(b'{"jsonrpc": "2.0", "id": 1, "method": "workers"}\n')
+                file.flush()
+                return json.loads(file.readline())["result"][0]["busy_s"]
 
     def stop(self):
         self.bed.stop(self.name)

@@ -7,7 +7,7 @@ import time
 
 import wire_bed
 from versus_bed import Kamailio, Processes, before_others, core_ticks, cpu_ns, resident_mib
-from versus_load import Sampler, spent
+from versus_load import spent
 
 # Calls that the generator remembers; a power of two, above what a second and a half can leave open.
 REMEMBERED = 1 << 18
@@ -93,20 +93,18 @@ class Session:
         self.close()
 
     def _moment(self, forwarded):
-        return {"ns": time.monotonic_ns(), "cpu_ns": cpu_ns(self.proxy.pid), "forwarded": forwarded,
+        return {"ns": time.monotonic_ns(), "cpu_ns": cpu_ns(self.proxy.pid), "busy_s": self.proxy.busy_s(), "forwarded": forwarded,
                 "ticks": [core_ticks(core) for core in (self.bed.generator_core, self.bed.proxy_core)]}
 
     def run(self, rate, seconds, warmup):
         """As the kernel UDP generator's; the warm-up is a run of its own, and what it loses counts too."""
         lost = self.generator.run(rate * MESSAGES, warmup)["lost"] if warmup else 0
-        sampler, begin = Sampler(self.proxy), self._moment(0)
-        sampler.start()
+        begin = self._moment(0)
         said = self.generator.run(rate * MESSAGES, seconds - warmup)
         end = self._moment(said["done"] * MESSAGES)
-        sampler.stop()
         # The generator stays until nothing comes any more; what was sent was sent within its seconds.
         return {"offered": rate, "rate": said["started"] / said["seconds"], "seconds": said["seconds"], "sent": said["started"],
                 "answered": said["done"], "lost": said["lost"] + lost, "late": said["late"], "refused": said["statuses_bad"],
                 "broken": said["wrong"] - said["statuses_bad"], "words": str(said) if said["wrong"] else "", "setup_us": said["delay_us"],
-                "resident_mib": resident_mib(self.proxy.pid), "cpu": spent(self.bed, begin, end, sampler.shares),
+                "resident_mib": resident_mib(self.proxy.pid), "cpu": spent(self.bed, begin, end),
                 "generator": {"busy": said["busy"], "left_out": said["skipped"], "longest_gap_us": said["longest_gap_us"]}}

@@ -16,13 +16,20 @@ static const struct option options[] = {
 	{ "numbers", required_argument, NULL, 'n' }, { "rate", required_argument, NULL, 'r' },
 	{ "seconds", required_argument, NULL, 's' }, { "warmup", required_argument, NULL, 'w' },
 	{ "late-ms", required_argument, NULL, 'l' }, { "seed", required_argument, NULL, 'S' },
-	{ "core", required_argument, NULL, 'C' },    { "help", no_argument, NULL, 'h' },
+	{ "core", required_argument, NULL, 'C' },    { "transport", required_argument, NULL, 'T' },
+	{ "connections", required_argument, NULL, 'N' }, { "certificate", required_argument, NULL, 'x' },
+	{ "key", required_argument, NULL, 'k' },     { "name", required_argument, NULL, 'm' },
+	{ "help", no_argument, NULL, 'h' },
 	{ NULL },
 };
 
 static const char usage[] =
 	"strowger-versus --proxy A --caller A --target A [--target A ...] --rate INVITES_PER_SECOND --seconds S\n"
 	"  --port N       of everybody (5060)\n"
+	"  --transport T  udp, tcp or tls (udp)\n"
+	"  --connections N  that the caller opens before it begins, where it is not udp (32)\n"
+	"  --certificate F --key F   of the targets, where it is tls\n"
+	"  --name NAME    of the proxy, as the caller asks for it, where it is tls\n"
 	"  --numbers N    callees differ in so many ways: +442035000000 and on (1000)\n"
 	"  --warmup S     how long before measuring begins (0)\n"
 	"  --late-ms MS   an answer that comes later is late (500: T1, when a caller would send its INVITE again)\n"
@@ -77,6 +84,16 @@ static int pin(int core)
 	return sched_setaffinity(0, sizeof(set), &set) < 0 ? -errno : 0;
 }
 
+static int transport_of(const char *word)
+{
+	static const char *const words[] = { "udp", "tcp", "tls" };
+
+	for (int i = 0; i < 3; i++)
+		if (!strcmp(word, words[i]))
+			return i;
+	return -1;
+}
+
 static int parse(int argc, char **argv, struct load_config *c, int *core)
 {
 	int o;
@@ -118,16 +135,36 @@ static int parse(int argc, char **argv, struct load_config *c, int *core)
 		case 'C':
 			*core = atoi(optarg);
 			break;
+		case 'T':
+			if (transport_of(optarg) < 0)
+				return -1;
+			c->transport = (enum versus_transport)transport_of(optarg);
+			break;
+		case 'N':
+			c->connections = (unsigned)atoi(optarg);
+			break;
+		case 'x':
+			c->certificate = optarg;
+			break;
+		case 'k':
+			c->key = optarg;
+			break;
+		case 'm':
+			c->name = optarg;
+			break;
 		default:
 			return -1;
 		}
 	}
-	return c->us && c->me && c->target_count && c->rate > 0 && c->seconds > 0 && c->numbers && c->numbers <= 1000000 && c->port ? 0 : -1;
+	return c->us && c->me && c->target_count && c->rate > 0 && c->seconds > 0 && c->numbers && c->numbers <= 1000000 && c->port && c->connections &&
+			       (c->transport != VERSUS_TLS || (c->certificate && c->key)) ?
+		       0 :
+		       -1;
 }
 
 int main(int argc, char **argv)
 {
-	struct load_config config = { .port = 5060, .numbers = 1000, .late_us = 500000 };
+	struct load_config config = { .port = 5060, .numbers = 1000, .late_us = 500000, .connections = 32 };
 	static struct load_result result;
 	const char *step = "core";
 	int core = -1, err;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "versus_load.h"
+#include "versus_state.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
@@ -10,33 +10,11 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BATCH		64
-#define SEND_AT_ONCE	16 /* INVITEs that leave together at most: a pace, not a wave */
 #define RECEIVE_BUFFER	(64 << 20)
 #define PATIENCE	3 /* times the delay that is late: how long nothing comes before the rest is taken for lost */
 #define DEBT_S		0.002 /* after a stop of this process so much is made up for, and the rest left out: a wave would measure queues */
 
 enum { SAW_INVITE = 1, SAW_TRYING = 2, SAW_ANSWER = 4 };
-
-struct batch {
-	struct mmsghdr headers[BATCH];
-	struct iovec vectors[BATCH];
-	uint8_t bytes[BATCH][VERSUS_MESSAGE_MAX];
-};
-
-struct load {
-	const struct load_config *config;
-	struct load_result *r;
-	struct maker *maker;
-	int caller, targets[VERSUS_TARGETS_MAX];
-	uint8_t *saw;	   /* per INVITE */
-	uint32_t *sent_us; /* per INVITE, since the beginning */
-	uint64_t limit;	   /* INVITEs that there is room for */
-	uint64_t begin_ns, now_ns, progress_ns;
-	double forgiven; /* INVITEs that were left out */
-	bool sending;
-	struct batch in, out;
-};
 
 static uint64_t clock_ns(void)
 {
@@ -85,7 +63,7 @@ uint32_t delay_quantile(const uint64_t *buckets, double share)
 
 /* ---- sockets */
 
-static struct sockaddr_in place(const char *address, uint16_t port)
+struct sockaddr_in load_place(const char *address, uint16_t port)
 {
 	struct sockaddr_in a = { .sin_family = AF_INET, .sin_port = htons(port) };
 
@@ -96,7 +74,7 @@ static struct sockaddr_in place(const char *address, uint16_t port)
 /* Bound to one address and connected to the proxy, so that the kernel looks routes up once. */
 static int open_socket(const struct load_config *config, const char *address, unsigned *ret_buffer)
 {
-	struct sockaddr_in here = place(address, config->port), there = place(config->us, config->port);
+	struct sockaddr_in here = load_place(address, config->port), there = load_place(config->us, config->port);
 	int size = RECEIVE_BUFFER, s = socket(AF_INET, SOCK_DGRAM | SOCK_NONBLOCK | SOCK_CLOEXEC, 0);
 	socklen_t n = sizeof(size);
 
@@ -164,6 +142,22 @@ static bool first(struct load *l, uint64_t serial, uint8_t mark)
 	return true;
 }
 
+bool load_target_got(struct load *l, unsigned target, const uint8_t *bytes, uint32_t len, uint8_t *answer, uint32_t *ret_len)
+{
+	uint64_t serial;
+	enum verdict verdict = maker_answer(l->maker, target, bytes, len, &serial, answer, ret_len);
+
+	if (verdict != VERDICT_OK) {
+		wrong(l, verdict, bytes, len);
+		return false;
+	}
+	if (first(l, serial, SAW_INVITE)) {
+		l->r->arrived++;
+		l->r->per_target[target]++;
+	}
+	return true;
+}
+
 /* A target answers what came, in one go: what came again too, and what an earlier run left behind, else it would come for half a minute. */
 static int answer(struct load *l, unsigned target)
 {
@@ -171,51 +165,45 @@ static int answer(struct load *l, unsigned target)
 	unsigned out = 0;
 
 	for (int i = 0; i < n; i++) {
-		enum verdict verdict;
-		uint64_t serial;
 		uint32_t len;
 
-		verdict = maker_answer(l->maker, target, l->in.bytes[i], l->in.headers[i].msg_len, &serial, l->out.bytes[out], &len);
-		if (verdict != VERDICT_OK) {
-			wrong(l, verdict, l->in.bytes[i], l->in.headers[i].msg_len);
-			continue;
-		}
-		if (first(l, serial, SAW_INVITE)) {
-			l->r->arrived++;
-			l->r->per_target[target]++;
-		}
-		l->out.vectors[out++].iov_len = len;
+		if (load_target_got(l, target, l->in.bytes[i], l->in.headers[i].msg_len, l->out.bytes[out], &len))
+			l->out.vectors[out++].iov_len = len;
 	}
 	return send_all(l, l->targets[target], out) < 0 ? -errno : n;
+}
+
+void load_caller_got(struct load *l, const uint8_t *bytes, uint32_t len)
+{
+	enum verdict verdict;
+	unsigned status;
+	uint64_t serial;
+
+	verdict = maker_check(l->maker, bytes, len, &serial, &status);
+	if (verdict == VERDICT_REFUSED && serial >= l->r->sent) {
+		l->r->stale++;
+	} else if (verdict != VERDICT_OK) {
+		wrong(l, verdict, bytes, len);
+	} else if (first(l, serial, status == 100 ? SAW_TRYING : SAW_ANSWER)) {
+		uint32_t delay = (uint32_t)((l->now_ns - l->begin_ns) / 1000) - l->sent_us[serial];
+
+		if (status == 100) {
+			l->r->trying++;
+			return;
+		}
+		l->r->answered++;
+		l->r->late += delay > l->config->late_us;
+		l->r->setup[delay_bucket(delay)]++;
+		l->progress_ns = l->now_ns;
+	}
 }
 
 static int listen_caller(struct load *l)
 {
 	int n = recvmmsg(l->caller, l->in.headers, BATCH, 0, NULL);
 
-	for (int i = 0; i < n; i++) {
-		enum verdict verdict;
-		unsigned status;
-		uint64_t serial;
-
-		verdict = maker_check(l->maker, l->in.bytes[i], l->in.headers[i].msg_len, &serial, &status);
-		if (verdict == VERDICT_REFUSED && serial >= l->r->sent) {
-			l->r->stale++;
-		} else if (verdict != VERDICT_OK) {
-			wrong(l, verdict, l->in.bytes[i], l->in.headers[i].msg_len);
-		} else if (first(l, serial, status == 100 ? SAW_TRYING : SAW_ANSWER)) {
-			uint32_t delay = (uint32_t)((l->now_ns - l->begin_ns) / 1000) - l->sent_us[serial];
-
-			if (status == 100) {
-				l->r->trying++;
-				continue;
-			}
-			l->r->answered++;
-			l->r->late += delay > l->config->late_us;
-			l->r->setup[delay_bucket(delay)]++;
-			l->progress_ns = l->now_ns;
-		}
-	}
+	for (int i = 0; i < n; i++)
+		load_caller_got(l, l->in.bytes[i], l->in.headers[i].msg_len);
 	return n;
 }
 
@@ -231,14 +219,18 @@ static int call(struct load *l)
 		due = 1 + DEBT_S * rate;
 	}
 	for (; due >= 1 && n < SEND_AT_ONCE && l->r->sent < l->limit; n++, due--) {
-		l->out.vectors[n].iov_len = maker_invite(l->maker, l->r->sent, l->out.bytes[n]);
-		l->r->bytes_out += l->out.vectors[n].iov_len;
+		uint32_t len = maker_invite(l->maker, l->r->sent, l->out.bytes[n]);
+
+		if (l->streams && !streams_invite(l, l->r->sent, l->out.bytes[n], len))
+			break;
+		l->out.vectors[n].iov_len = len;
+		l->r->bytes_out += len;
 		l->sent_us[l->r->sent++] = (uint32_t)((l->now_ns - l->begin_ns) / 1000);
 	}
 	if (!n)
 		return 0;
 	l->progress_ns = l->now_ns;
-	return send_all(l, l->caller, n) < 0 ? -errno : (int)n;
+	return !l->streams && send_all(l, l->caller, n) < 0 ? -errno : (int)n;
 }
 
 /* How many messages it moved. */
@@ -246,6 +238,11 @@ static int turn(struct load *l)
 {
 	int work = l->sending ? call(l) : 0;
 
+	if (l->streams) {
+		int n = work >= 0 ? streams_turn(l) : 0;
+
+		return n < 0 ? n : work + n;
+	}
 	for (unsigned t = 0; work >= 0 && t < l->config->target_count; t++) {
 		int n = answer(l, t);
 
@@ -300,6 +297,8 @@ static int open_all(struct load *l, const char **ret_step)
 {
 	const struct load_config *c = l->config;
 
+	if (c->transport != VERSUS_UDP)
+		return streams_open(l, ret_step);
 	*ret_step = c->me;
 	l->caller = open_socket(c, c->me, &l->r->receive_buffer);
 	if (l->caller < 0)
@@ -320,6 +319,7 @@ static void load_free(struct load *l)
 	for (unsigned t = 0; t < VERSUS_TARGETS_MAX; t++)
 		if (l->targets[t] >= 0)
 			close(l->targets[t]);
+	streams_free(l->streams);
 	maker_free(l->maker);
 	free(l->saw);
 	free(l->sent_us);
@@ -328,7 +328,8 @@ static void load_free(struct load *l)
 
 int load_run(const struct load_config *config, load_moment *moment, struct load_result *ret, const char **ret_step)
 {
-	struct maker_config texts = { config->us, config->me, .targets = config->target_count, .numbers = config->numbers, .seed = config->seed };
+	struct maker_config texts = { config->us, config->me, .targets = config->target_count, .numbers = config->numbers, .seed = config->seed,
+				      .transport = config->transport };
 	struct load *l = calloc(1, sizeof(*l));
 	int err = -ENOMEM;
 

@@ -5,7 +5,7 @@
 
 #include "versus_message.h"
 
-/* One open-loop load: INVITEs leave at a set pace whatever comes back; the same process answers as every target. Kernel UDP, one thread. */
+/* One open-loop load: INVITEs leave at a set pace whatever comes back; the same process answers as every target. Kernel sockets, one thread. */
 
 /* Delays in microseconds, log-linear: 16 steps to each doubling. */
 #define DELAY_STEPS   16
@@ -16,6 +16,10 @@ struct load_config {
 	const char *targets[VERSUS_TARGETS_MAX];
 	unsigned target_count, numbers;
 	uint16_t port;
+	enum versus_transport transport;
+	unsigned connections;		      /* of the caller, where it is a stream's */
+	const char *certificate, *key;	      /* of the targets, where it is TLS's: PEM files */
+	const char *name;		      /* that the caller asks for (SNI); NULL: none */
 	uint64_t seed;
 	double rate, seconds, warmup; /* INVITEs per second; for so long; of which so long before measuring begins */
 	uint32_t late_us;	      /* an answer later than this is as bad as none: a caller would have sent its INVITE again */

@@ -105,6 +105,8 @@ static bool read_id(const uint8_t *bytes, uint32_t len, uint64_t *ret)
 
 /* ---- texts into patterns */
 
+static const char *const transports[] = { "UDP", "TCP", "TLS" };
+
 static const char *run_word(const char *word, size_t len, const struct maker_config *config, const char *it, const char *length)
 {
 	if (len == 2 && !memcmp(word, "us", 2))
@@ -113,6 +115,8 @@ static const char *run_word(const char *word, size_t len, const struct maker_con
 		return config->me;
 	if (len == 2 && !memcmp(word, "it", 2))
 		return it;
+	if (len == 2 && !memcmp(word, "by", 2))
+		return transports[config->transport];
 	return len == 6 && !memcmp(word, "length", 6) ? length : NULL;
 }
 

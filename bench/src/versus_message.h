@@ -10,6 +10,8 @@
 #define VERSUS_MESSAGE_MAX 2048
 #define VERSUS_TARGETS_MAX 16
 
+enum versus_transport { VERSUS_UDP, VERSUS_TCP, VERSUS_TLS };
+
 struct maker;
 
 struct maker_config {
@@ -18,6 +20,7 @@ struct maker_config {
 	unsigned targets;
 	unsigned numbers; /* callees differ in this many ways, at most a million */
 	uint64_t seed;	  /* another seed, other Call-IDs */
+	enum versus_transport transport; /* in the caller's Via */
 };
 
 /* What was wrong with a message; OK: nothing. */

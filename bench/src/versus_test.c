@@ -9,7 +9,7 @@
 
 #include <cmocka.h>
 
-#include "versus_load.h"
+#include "versus_state.h"
 #include "versus_texts.h"
 
 #define SERIALS 200
@@ -197,6 +197,47 @@ static void delays_are_kept_to_a_sixteenth(void **state)
 	assert_in_range(delay_quantile(buckets, 0.99), 990, 1023);
 }
 
+/* Who calls by a stream says so in Via, and in no other way writes another message. */
+static void transports_are_named(void **state)
+{
+	static const char *const names[] = { "SIP/2.0/UDP ", "SIP/2.0/TCP ", "SIP/2.0/TLS " };
+	struct maker_config config = { "192.0.2.1", "192.0.2.10", .it = { "192.0.2.21" }, .targets = 1, .numbers = 10 };
+
+	for (unsigned i = 0; i < 3; i++) {
+		char text[VERSUS_MESSAGE_MAX + 1];
+		struct maker *m;
+
+		config.transport = (enum versus_transport)i;
+		m = maker_new(&config);
+		assert_non_null(m);
+		for (uint64_t serial = 0; serial < SERIALS; serial++) {
+			text[maker_invite(m, serial, (uint8_t *)text)] = 0;
+			assert_non_null(strstr(text, names[i]));
+		}
+		maker_free(m);
+	}
+}
+
+static void messages_are_found_in_a_stream(void **state)
+{
+	static const struct {
+		const char *what, *bytes;
+		uint32_t len;
+	} cases[] = {
+		{ "nothing", "", 0 },
+		{ "a head without its end", "SIP/2.0 200 OK\r\nContent-Length: 0\r\n", 0 },
+		{ "a head alone", "SIP/2.0 200 OK\r\nContent-Length: 0\r\n\r\n", 37 },
+		{ "no blank in front of the length", "SIP/2.0 200 OK\r\nContent-Length:0\r\n\r\n", 36 },
+		{ "a body that is not all there", "SIP/2.0 200 OK\r\nContent-Length: 4\r\n\r\nabc", 0 },
+		{ "a body and the next message", "SIP/2.0 200 OK\r\nContent-Length: 4\r\n\r\nabcdSIP/2.0", 41 },
+		{ "no length: no body", "SIP/2.0 100 Trying\r\n\r\nSIP", 22 },
+	};
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++)
+		if (stream_message_bytes((const uint8_t *)cases[i].bytes, (uint32_t)strlen(cases[i].bytes)) != cases[i].len)
+			fail_msg("%s", cases[i].what);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -206,6 +247,8 @@ int main(void)
 		cmocka_unit_test(target_names_what_is_wrong),
 		cmocka_unit_test(caller_names_what_is_wrong),
 		cmocka_unit_test(delays_are_kept_to_a_sixteenth),
+		cmocka_unit_test(transports_are_named),
+		cmocka_unit_test(messages_are_found_in_a_stream),
 	};
 
 	return cmocka_run_group_tests(tests, begin, end);

@@ -7,7 +7,7 @@
 const char *const versus_texts[] = {
 	/* a desk phone */
 	"INVITE sip:+442035{callee}@{us}:5060 SIP/2.0\r\n"
-	"Via: SIP/2.0/UDP {me}:5060;branch=z9hG4bK{branch};rport\r\n"
+	"Via: SIP/2.0/{by} {me}:5060;branch=z9hG4bK{branch};rport\r\n"
 	"From: \"Ann Example\" <sip:+441614{caller}@{us}:5060>;tag={tag}\r\n"
 	"To: <sip:+442035{callee}@{us}:5060>\r\n"
 	"Call-ID: 0_{id}@{me}\r\n"
@@ -25,7 +25,7 @@ const char *const versus_texts[] = {
 
 	/* a PBX */
 	"INVITE sip:+442035{callee}@{us} SIP/2.0\r\n"
-	"Via: SIP/2.0/UDP {me}:5060;rport;branch=z9hG4bKPj{branch}\r\n"
+	"Via: SIP/2.0/{by} {me}:5060;rport;branch=z9hG4bKPj{branch}\r\n"
 	"From: <sip:+441614{caller}@{me}>;tag={tag}\r\n"
 	"To: <sip:+442035{callee}@{us}>\r\n"
 	"Contact: <sip:asterisk@{me}:5060>\r\n"
@@ -44,7 +44,7 @@ const char *const versus_texts[] = {
 
 	/* a carrier's session border controller */
 	"INVITE sip:+442035{callee}@{us}:5060;user=phone SIP/2.0\r\n"
-	"Via: SIP/2.0/UDP {me}:5060;branch=z9hG4bK0cBf{branch}\r\n"
+	"Via: SIP/2.0/{by} {me}:5060;branch=z9hG4bK0cBf{branch}\r\n"
 	"From: <sip:+441614{caller}@{me};user=phone>;tag=gK0c{tag}\r\n"
 	"To: <sip:+442035{callee}@{us};user=phone>\r\n"
 	"Call-ID: 1_{id}_58714@{me}\r\n"
@@ -64,7 +64,7 @@ const char *const versus_texts[] = {
 
 	/* a soft switch */
 	"INVITE sip:+442035{callee}@{us} SIP/2.0\r\n"
-	"Via: SIP/2.0/UDP {me};rport;branch=z9hG4bK{branch}\r\n"
+	"Via: SIP/2.0/{by} {me};rport;branch=z9hG4bK{branch}\r\n"
 	"Max-Forwards: 70\r\n"
 	"From: \"+441614{caller}\" <sip:+441614{caller}@{me}>;tag={tag}\r\n"
 	"To: <sip:+442035{callee}@{us}>\r\n"
@@ -84,7 +84,7 @@ const char *const versus_texts[] = {
 
 	/* a gateway that says little */
 	"INVITE sip:+442035{callee}@{us}:5060 SIP/2.0\r\n"
-	"Via: SIP/2.0/UDP {me}:5060;branch=z9hG4bK{branch}\r\n"
+	"Via: SIP/2.0/{by} {me}:5060;branch=z9hG4bK{branch}\r\n"
 	"From: <sip:+441614{caller}@{me}>;tag={tag}\r\n"
 	"To: <sip:+442035{callee}@{us}>\r\n"
 	"Date: Mon, 12 Jan 2026 09:30:00 GMT\r\n"
@@ -103,7 +103,7 @@ const char *const versus_texts[] = {
 
 	/* an application server */
 	"INVITE sip:+442035{callee}@{us};user=phone SIP/2.0\r\n"
-	"Via:SIP/2.0/UDP {me};branch=z9hG4bKBroadWorks.{branch}\r\n"
+	"Via:SIP/2.0/{by} {me};branch=z9hG4bKBroadWorks.{branch}\r\n"
 	"From:\"Example Ltd\"<sip:+441614{caller}@{me};user=phone>;tag={tag}-\r\n"
 	"To:<sip:+442035{callee}@{us};user=phone>\r\n"
 	"Call-ID:BW{id}@{me}\r\n"

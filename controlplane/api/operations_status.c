@@ -179,8 +179,8 @@ int operation_workers(struct control *c, const json_t *params, json_t **ret_resu
 	for (unsigned w = 0; w < d->workers; w++) {
 		const struct worker_gauges *g = &c->gauges[w];
 
-		json_t *one = json_pack("{s:i, s:i, s:f, s:I, s:I, s:I, s:I, s:I, s:I}", "worker", (int)w, "core", d->cores[w], "busy_percent",
-					(double)g->busy_permille / 10, "live_calls", (json_int_t)g->live_calls, "connections", (json_int_t)g->connections, "server_transactions",
+		json_t *one = json_pack("{s:i, s:i, s:f, s:f, s:I, s:I, s:I, s:I, s:I, s:I}", "worker", (int)w, "core", d->cores[w], "busy_percent",
+					(double)g->busy_permille / 10, "busy_s", (double)g->busy_us / 1e6, "live_calls", (json_int_t)g->live_calls, "connections", (json_int_t)g->connections, "server_transactions",
 					(json_int_t)g->server_transactions, "client_transactions", (json_int_t)g->client_transactions,
 					"message_bytes", (json_int_t)g->message_bytes, "calls_started",
 					(json_int_t)counter_read(dataplane_counters(c->dataplane, w), COUNTER_calls_started));
