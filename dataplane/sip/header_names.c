@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sip/header_names.h"
 
+#include <assert.h>
+
 #include "sip/lex.h"
 
 /* A name added here may need other factors in HEADER_SLOT_OF: the compiler warns of a slot used twice (-Woverride-init), and the
@@ -60,7 +62,35 @@ const struct header_slot header_slots[HEADER_SLOTS] = {
 	NAME("path", 'p', 'h', SIP_H_PATH),
 };
 
-const uint8_t header_letter_bits[16] __attribute__((aligned(16))) = { 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64, 64 };
+struct header_look header_looks[HEADER_LOOKS];
+
+static void look_fill(const struct header_slot *slot)
+{
+	const struct sip_header line = { .name_len = slot->n, .id = slot->id, .next = -1 };
+	uint8_t word[4] = { 0 };
+	struct header_look *look;
+
+	memcpy(word, slot->text, slot->n < 4 ? slot->n : 4);
+	look = &header_looks[HEADER_LOOK_OF((uint32_t)word[0] | (uint32_t)word[1] << 8 | (uint32_t)word[2] << 16 | (uint32_t)word[3] << 24, slot->n)];
+	assert(!look->text[0]); /* else HEADER_LOOK_FACTOR must be another one */
+	memset(look, 0xff, offsetof(struct header_look, end));
+	for (uint32_t i = 0; i < slot->n; i++) {
+		look->text[i] = (uint8_t)slot->text[i];
+		look->fold[i] = slot->text[i] >= 'a' ? 0x20 : 0;
+	}
+	memcpy(look->text + slot->n, ": ", 2);
+	memset(look->fold + slot->n, 0, 2);
+	memcpy(&look->end, &line.name_len, sizeof(look->end));
+}
+
+static __attribute__((constructor)) void looks_fill(void)
+{
+	for (unsigned i = 0; i < HEADER_LOOKS; i++)
+		memset(header_looks[i].fold, 0xff, sizeof(header_looks[i].fold));
+	for (unsigned i = 0; i < HEADER_SLOTS; i++)
+		if (header_slots[i].n && header_slots[i].n <= HEADER_LOOK_NAME_MAX)
+			look_fill(&header_slots[i]);
+}
 
 enum sip_header_id sip_header_lookup(struct span name)
 {

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stddef.h>
 #include <string.h>
 
 #include "sip/message.h"
@@ -19,9 +20,6 @@ struct header_slot {
 
 extern const struct header_slot header_slots[HEADER_SLOTS];
 
-/* Bit 6 of sixteen bytes: of all ASCII it has letters and little else. In memory, where a loop that calls others finds it again. */
-extern const uint8_t header_letter_bits[16];
-
 static inline const struct header_slot *header_slot_of(const uint8_t *name, uint64_t n)
 {
 	return &header_slots[HEADER_SLOT_OF(n, name[0] | 0x20u, name[n - 1] | 0x20u)];
@@ -37,3 +35,21 @@ static inline bool header_same8(const uint8_t *p, const char *lower)
 	memcpy(&want, lower, 8);
 	return (got | (want & 0x4040404040404040ULL) >> 1) == want;
 }
+
+/* The same for whole lines: names of up to fourteen bytes, with the colon and the space behind them, by their first four bytes and their length. */
+#define HEADER_LOOK_BITS     7
+#define HEADER_LOOKS	     (1 << HEADER_LOOK_BITS)
+#define HEADER_LOOK_NAME_MAX 14
+#define HEADER_LOOK_FACTOR   0x4dcda2a3u
+#define HEADER_LOOK_OF(word, n) (((uint32_t)(word) + (n)) * HEADER_LOOK_FACTOR >> (32 - HEADER_LOOK_BITS))
+
+struct header_look {
+	uint8_t text[16]; /* "call-id: " in lower case, ones behind it; zeros, which nothing folded is: an empty one */
+	uint8_t fold[16]; /* bit 5 where text has a letter; ones behind it, and in an empty one */
+	uint64_t end;	  /* of a line's struct sip_header: from name_len on */
+} __attribute__((aligned(64)));
+
+_Static_assert(sizeof(struct sip_header) == offsetof(struct sip_header, name_len) + sizeof(uint64_t), "its end is a word");
+
+/* Filled before main; read only from then on. */
+extern struct header_look header_looks[HEADER_LOOKS];

@@ -57,16 +57,13 @@ static enum scan_end scan_lines_scalar(const uint8_t *data, uint32_t len, struct
 	return scan_list(data, len, lines, max_lines, ret_count, ret_head);
 }
 
-static inline int header_line(const uint8_t *data, uint32_t len, struct scan_line line, struct sip_header *h)
-{
-	return header_line_read(data, line, h);
-}
+#define MESSAGE_START start_line_read
+#include "sip/message_head.h"
 
 #define MESSAGE_BEGINS start_line_plausible
-#define MESSAGE_START  start_line_read
-#define MESSAGE_LINE   header_line
 #define MESSAGE_VIA    via_next_careful
 #define MESSAGE_ELEMENT	 name_addr_read_careful
+#define MESSAGE_INDEX(m) false
 #define MESSAGE_PARTY(value, tag) false
 #include "sip/message_body.h"
 

@@ -29,6 +29,8 @@ enum sip_header_id {
 	SIP_HEADER_IDS
 };
 
+_Static_assert(SIP_HEADER_IDS <= 64, "a word has a bit for each");
+
 #define SIP_LINES_MAX 1536 /* header lines in one message; more are refused (400 / dropped) */
 
 /* One header line. Offsets from the start of the message. */
@@ -87,6 +89,8 @@ struct sip_message {
 
 	enum sip_fault fault;
 	uint16_t header_count;
+	uint64_t present;	       /* a bit for each known id of which there is a line; */
+	uint64_t repeated;	       /* of which there are several */
 	int16_t first[SIP_HEADER_IDS]; /* index of the first line with that id, or -1; [SIP_H_OTHER] is unused */
 	int16_t last[SIP_HEADER_IDS];
 	struct sip_header headers[SIP_LINES_MAX]; /* only the first header_count are written */

@@ -1,0 +1,124 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#pragma once
+
+/* The lines of a message's head into its index, whatever they look like: included once for each level, which says how a start line is read
+ * (MESSAGE_START) and has a chunk of 64 bytes (scan_walk.h). */
+
+#include "sip/header_line.h"
+#include "sip/level.h"
+#include "sip/scan_walk.h"
+#include "sip/start_line.h"
+
+/* The first fault found is the one that is told. */
+static inline void blame(struct sip_message *m, enum sip_fault fault)
+{
+	if (m->fault == SIP_FINE)
+		m->fault = fault;
+}
+
+static void reset(struct sip_message *m, const uint8_t *data, uint32_t len)
+{
+	const struct span none = { 0, 0 };
+
+	m->data = data;
+	m->len = len;
+	m->is_request = false;
+	m->method = SIP_UNKNOWN_METHOD;
+	m->status = 0;
+	/* One by one: a = b = c copies what was just stored in pieces, and waits for them. */
+	m->method_name = none;
+	m->request_uri = none;
+	m->reason = none;
+	m->start_line_end = m->head_end = m->body = len;
+	m->cseq = 0;
+	m->max_forwards = UINT32_MAX;
+	m->call_id = none;
+	m->from_tag = none;
+	m->to_tag = none;
+	m->uri.text.p = NULL;
+	m->top_via.whole = none;
+	m->via_rest = none;
+	m->fault = SIP_FINE;
+	m->header_count = 0;
+	m->present = m->repeated = 0;
+	memset(m->first, 0xff, sizeof(m->first));
+	memset(m->last, 0xff, sizeof(m->last));
+}
+
+/* The head as it is read. */
+struct head_reading {
+	struct sip_message *m;
+	const uint8_t *data;
+	uint32_t len;
+	struct sip_header *header; /* the next */
+	uint32_t count;		   /* of those before it */
+	uint32_t lines;		   /* so far, with the start line */
+	uint32_t end;		   /* of the last line */
+};
+
+static __attribute__((noinline)) void start_line(struct sip_message *m, uint32_t end)
+{
+	m->start_line_end = end;
+	blame(m, MESSAGE_START(span_of(m->data, end), m));
+}
+
+/* headers[at], of a known id, into the chain of its kind. */
+static inline void line_link(struct sip_message *m, unsigned id, uint32_t at)
+{
+	uint64_t bit = 1ull << id;
+
+	if (m->present & bit) {
+		m->repeated |= bit;
+		m->headers[m->last[id]].next = (int16_t)at;
+	} else {
+		m->present |= bit;
+		m->first[id] = (int16_t)at;
+	}
+	m->last[id] = (int16_t)at;
+}
+
+/* A line into headers[], and into the chain of its kind; the first one is the start line. */
+static inline __attribute__((always_inline)) bool head_take(void *ctx, uint32_t start, uint32_t colon, uint32_t end)
+{
+	struct head_reading *r = ctx;
+	struct sip_message *m = r->m;
+	int id;
+
+	if (r->lines > SIP_LINES_MAX)
+		return false;
+	r->lines++;
+	r->end = end;
+	if (!start) {
+		start_line(m, end);
+		return true;
+	}
+	id = header_line_read(r->data, (struct scan_line){ start, colon, end }, r->header);
+	if (id > SIP_H_OTHER)
+		line_link(m, (unsigned)id, r->count);
+	if (id >= SIP_H_OTHER)
+		r->header++, r->count++;
+	return true;
+}
+
+/* Lines into headers[]; the start line into its fields. On its own, so that the loop has all registers. */
+static __attribute__((noinline)) void index_lines(struct sip_message *m)
+{
+	struct head_reading r = { .m = m, .data = m->data, .len = m->len, .header = m->headers };
+	uint32_t head;
+	enum scan_end end = scan_walk(r.data, r.len, head_take, &r, &head);
+
+	if (!r.lines) {
+		blame(m, MESSAGE_START(span_of(m->data, m->len), m));
+		blame(m, SIP_FAULT_HEAD);
+		return;
+	}
+	m->header_count = (uint16_t)r.count;
+	if (r.count != r.lines - 1)
+		blame(m, SIP_FAULT_HEAD);
+	if (end == SCAN_COMPLETE) {
+		m->head_end = r.end;
+		m->body = head;
+	} else {
+		blame(m, end == SCAN_TOO_MANY ? SIP_FAULT_TOO_MANY_LINES : SIP_FAULT_HEAD);
+	}
+}
