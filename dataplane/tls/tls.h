@@ -134,8 +134,8 @@ struct tls_opened {
 	const char *names;	 /* who they are by their verified certificate: SIP domains (RFC 5922 §7.1), separated by ", "; NULL: none was asked for or given */
 };
 
-/* `user` is that of tls_accept or tls_connect. Only send is called from inside OpenSSL: it calls nothing here. The others may call tls_send, tls_close and
- * tls_free_session, of this session too; not tls_input and tls_read of this session. What they are given is valid for the call. */
+/* `user` is that of tls_accept or tls_connect. send is called from inside OpenSSL: it calls nothing here. The others may call tls_accept, tls_connect, and of any
+ * session tls_send, tls_close, tls_pending and tls_free_session; resume also tls_input and tls_read of its own. What they are given is valid for the call. */
 struct tls_handlers {
 	/* Encrypted bytes for the peer. Returns how many were taken; for the rest tls_writable is awaited. */
 	uint32_t (*send)(void *ctx, void *user, struct span bytes);
@@ -147,8 +147,8 @@ struct tls_handlers {
 	void (*writable)(void *ctx, void *user);
 	/* It is this session's turn: bytes that tls_input left are to be given to it again. Only from tls_advance. */
 	void (*resume)(void *ctx, void *user);
-	/* No byte comes or goes any more, but for an alert that tls_pending may still hold. Once; from tls_input, tls_read, tls_cut and tls_advance. Nothing is freed: that is
-	 * tls_free_session's. text says it for people: "certificate expired 2026-11-20". */
+	/* No byte comes or goes any more, but for an alert that tls_pending may still hold. Once; from tls_input, tls_cut and tls_advance; not where tls_close ended it during
+	 * the handshake. Nothing is freed: that is tls_free_session's. text says it for people: "certificate expired 2026-11-20". */
 	void (*closed)(void *ctx, void *user, enum tls_end why, const char *text);
 };
 
@@ -177,7 +177,7 @@ void tls_free(struct tls *t);
 
 /* A session for a connection that was accepted. 0, -ERR_NOT_FOUND (no such server), -ERR_FULL (counted), -ERR_NOMEM. */
 int tls_accept(struct tls *t, unsigned server, const struct ip_port *remote, void *user, struct tls_session **ret_session);
-/* For one that we opened and that stands: `send` may be called at once, with the first flight. 0, -ERR_NOT_FOUND (no such peer), -ERR_FULL, -ERR_NOMEM. */
+/* For one that we opened and that stands. Its first flight leaves with tls_advance, when its turn comes. 0, -ERR_NOT_FOUND (no such peer), -ERR_FULL, -ERR_NOMEM. */
 int tls_connect(struct tls *t, uint32_t peer, const struct ip_port *remote, void *user, struct tls_session **ret_session);
 
 /* Encrypted bytes from the peer. Returns how many were taken: fewer where `data` took less (tls_read, then the rest again), or where a step of the handshake

@@ -1,0 +1,481 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* One session: from its first byte to its end. */
+#include "tls/session.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include <openssl/err.h>
+
+#include "base/err.h"
+#include "base/pool.h"
+#include "tls/certificate.h"
+
+/* ---- life */
+
+static int new_session(struct tls *t, SSL_CTX *ctx, const struct ip_port *remote, void *user, struct tls_session **ret_session)
+{
+	struct tls_session *s = pool_get(t->pool);
+	BIO *bio;
+
+	if (!s) {
+		tls_count(t, COUNTER_tls_refused_full);
+		return -ERR_FULL;
+	}
+	*s = (struct tls_session){ .t = t, .user = user, .remote = *remote, .state = SESSION_HANDSHAKE };
+	s->ssl = SSL_new(ctx);
+	bio = s->ssl ? BIO_new(t->bio) : NULL;
+	if (!bio) {
+		SSL_free(s->ssl);
+		pool_put(t->pool, s);
+		tls_count(t, COUNTER_tls_no_memory);
+		ERR_clear_error();
+		return -ERR_NOMEM;
+	}
+	BIO_set_data(bio, s);
+	SSL_set_bio(s->ssl, bio, bio); /* owns it */
+	list_add(&t->all, s, LINK(all));
+	list_add(&t->young, s, LINK(young));
+	s->is_young = true;
+	s->deadline_us = t->now_us + t->config.handshake_timeout_ms * 1000ULL;
+	*ret_session = s;
+	return 0;
+}
+
+void session_leave_lists(struct tls_session *s)
+{
+	struct tls *t = s->t;
+
+	if (s->is_young) {
+		list_remove(&t->young, s, LINK(young));
+		t->accepting -= s->server != NULL;
+	}
+	if (s->is_waiting)
+		list_remove(s->peer ? &t->ours : &t->theirs, s, LINK(waiting));
+	if (s->is_ended)
+		list_remove(&t->ended, s, LINK(ended));
+	if (t->granted == s)
+		t->granted = NULL;
+	s->is_young = s->is_waiting = s->is_ended = false;
+}
+
+static void release(struct tls_session *s)
+{
+	struct tls *t = s->t;
+
+	/* Not a word is sent: who wants close_notify calls tls_close. */
+	SSL_set_quiet_shutdown(s->ssl, 1);
+	SSL_free(s->ssl);
+	ERR_clear_error();
+	kept_drop(t, &s->pending);
+	kept_drop(t, &s->left);
+	server_put(s->server);
+	peer_put(s->peer);
+	pool_put(t->pool, s);
+}
+
+void tls_free_session(struct tls *t, struct tls_session *s)
+{
+	if (s->freed)
+		return;
+	session_leave_lists(s);
+	list_remove(&t->all, s, LINK(all));
+	s->state = SESSION_ENDED;
+	s->freed = true;
+	if (!s->depth)
+		release(s);
+}
+
+/* Around whatever may call handlers, which may free it. */
+static void enter(struct tls_session *s)
+{
+	s->depth++;
+}
+
+/* false: it is gone. */
+static bool leave(struct tls_session *s)
+{
+	if (--s->depth || !s->freed)
+		return true;
+	release(s);
+	return false;
+}
+
+/* ---- its end */
+
+static void count_end(struct tls *t, enum tls_end why)
+{
+	static const enum counter counters[TLS_ENDS] = {
+		[TLS_END_CLOSED] = COUNTER_tls_closed,
+		[TLS_END_CUT] = COUNTER_tls_cut,
+		[TLS_END_TIMEOUT] = COUNTER_tls_timed_out,
+		[TLS_END_REFUSED] = COUNTER_tls_refused_by_peer,
+		[TLS_END_ALERT] = COUNTER_tls_refused_by_peer,
+		[TLS_END_PROTOCOL] = COUNTER_tls_failed_protocol,
+		[TLS_END_NO_MEMORY] = COUNTER_tls_no_memory,
+	};
+
+	tls_count(t, counters[why] ? counters[why] : COUNTER_tls_failed_verification);
+	if (why != TLS_END_CLOSED && why != TLS_END_CUT)
+		tls_count(t, COUNTER_tls_failed);
+}
+
+void session_end(struct tls_session *s, enum tls_end why, const char *text)
+{
+	struct tls *t = s->t;
+
+	if (s->state == SESSION_ENDED)
+		return;
+	if (s->state != SESSION_OPEN)
+		resume_forget(s);
+	session_leave_lists(s);
+	s->state = SESSION_ENDED;
+	kept_drop(t, &s->left);
+	count_end(t, why);
+	t->config.handlers->closed(t->config.ctx, s->user, why, text);
+}
+
+/* From where the owner may not be told: it is, in tls_advance. */
+static void end_later(struct tls_session *s, enum tls_end why)
+{
+	if (s->is_ended || s->state == SESSION_ENDED)
+		return;
+	s->end = (uint8_t)why;
+	s->is_ended = true;
+	list_add(&s->t->ended, s, LINK(ended));
+}
+
+/* What OpenSSL says about a call that went wrong. */
+static void fail(struct tls_session *s, int error)
+{
+	struct tls *t = s->t;
+	unsigned long code = ERR_peek_error();
+	int reason = ERR_GET_LIB(code) == ERR_LIB_SSL ? ERR_GET_REASON(code) : 0;
+	bool young = s->state != SESSION_OPEN;
+	const char *text;
+
+	if (error == SSL_ERROR_ZERO_RETURN) {
+		session_end(s, TLS_END_CLOSED, young ? "closed during the handshake" : "closed");
+	} else if (t->why != TLS_ENDS) {
+		ERR_clear_error();
+		session_end(s, t->why, t->text);
+	} else if (reason > SSL_AD_REASON_OFFSET) {
+		snprintf(t->text, sizeof(t->text), "they %s: %s", young ? "refused" : "broke off", SSL_alert_desc_string_long(reason - SSL_AD_REASON_OFFSET));
+		ERR_clear_error();
+		session_end(s, young ? TLS_END_REFUSED : TLS_END_ALERT, t->text);
+	} else if (reason == SSL_R_PEER_DID_NOT_RETURN_A_CERTIFICATE) {
+		text = "no certificate was given";
+		ERR_clear_error();
+		seen_post(s, NULL, false, true, TLS_END_NO_CERTIFICATE, text);
+		session_end(s, TLS_END_NO_CERTIFICATE, text);
+	} else if (ERR_GET_REASON(code) == ERR_R_MALLOC_FAILURE) {
+		ERR_clear_error();
+		session_end(s, TLS_END_NO_MEMORY, "out of memory");
+	} else {
+		text = code ? ERR_reason_error_string(code) : "what it is sent is not read";
+		ERR_clear_error();
+		session_end(s, TLS_END_PROTOCOL, text ? text : "not TLS");
+	}
+}
+
+static void prepare(struct tls *t)
+{
+	ERR_clear_error();
+	t->why = TLS_ENDS;
+}
+
+/* ---- the handshake */
+
+/* What the certificates of the other side take beyond the leaf is not needed any more; OpenSSL would keep them with the session. */
+static void drop_chain(SSL *ssl)
+{
+	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
+
+	while (sk_X509_num(chain) > 0)
+		X509_free(sk_X509_pop(chain));
+}
+
+static void opened(struct tls_session *s)
+{
+	struct tls *t = s->t;
+	char names[TLS_NAMES_BYTES] = "", server_name[NAME_MAX_BYTES + 1] = "";
+	const char *sni = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
+	X509 *leaf = SSL_get0_peer_certificate(s->ssl);
+	struct tls_opened o = { .version = (enum tls_version)SSL_version(s->ssl), .cipher = SSL_get_cipher_name(s->ssl),
+				.resumed = SSL_session_reused(s->ssl) };
+
+	if (o.resumed && !verify_resumed(s)) {
+		SSL_shutdown(s->ssl);
+		session_end(s, t->why, t->text);
+		return;
+	}
+	for (uint32_t i = 0; sni && sni[i] && i < NAME_MAX_BYTES; i++)
+		server_name[i] = (char)ascii_lower((uint8_t)sni[i]);
+	if (leaf && (s->server ? s->server->client_certificates != TLS_CLIENT_IGNORED : s->peer->verify))
+		names_write(leaf, names, sizeof(names));
+	o.server_name = server_name[0] ? server_name : NULL;
+	o.names = names[0] ? names : NULL;
+	drop_chain(s->ssl);
+	session_leave_lists(s);
+	s->state = SESSION_OPEN;
+	tls_count(t, s->server ? COUNTER_tls_accepted : COUNTER_tls_connected);
+	if (o.resumed)
+		tls_count(t, COUNTER_tls_resumed);
+	t->config.handlers->opened(t->config.ctx, s->user, &o);
+}
+
+/* Whatever the bytes at hand allow. */
+static void step(struct tls_session *s)
+{
+	struct tls *t = s->t;
+	uint64_t from_us = t->config.clock_us();
+	int result, error;
+
+	prepare(t);
+	t->steps++;
+	result = SSL_do_handshake(s->ssl);
+	error = SSL_get_error(s->ssl, result);
+	if (result == 1)
+		opened(s);
+	else if (error != SSL_ERROR_WANT_READ)
+		fail(s, error);
+	t->spent_us += t->config.clock_us() - from_us;
+}
+
+/* Whether a step may be taken now: in the order of arrival, and while this turn's budget lasts. */
+static bool may_step(const struct tls_session *s)
+{
+	const struct tls *t = s->t;
+
+	if (t->granted == s)
+		return true;
+	if (s->is_waiting || (s->peer ? t->ours.first : next_waiting(t)))
+		return false;
+	return !t->steps || t->spent_us < t->config.handshake_budget_us;
+}
+
+static void await_turn(struct tls_session *s)
+{
+	struct tls *t = s->t;
+
+	if (s->is_waiting)
+		return;
+	s->is_waiting = true;
+	list_add(s->peer ? &t->ours : &t->theirs, s, LINK(waiting));
+	tls_count(t, COUNTER_tls_steps_waited);
+}
+
+void session_start(struct tls_session *s)
+{
+	s->state = SESSION_HANDSHAKE;
+	enter(s);
+	step(s);
+	leave(s);
+}
+
+int tls_accept(struct tls *t, unsigned server, const struct ip_port *remote, void *user, struct tls_session **ret_session)
+{
+	struct server *sv = store_server(t->config.store, server);
+	struct tls_session *s;
+	int err = -ERR_FULL;
+
+	if (!sv)
+		return -ERR_NOT_FOUND;
+	if (t->accepting >= t->config.handshakes)
+		tls_count(t, COUNTER_tls_refused_full);
+	else
+		err = new_session(t, sv->ctx, remote, user, &s);
+	if (err) {
+		server_put(sv);
+		return err;
+	}
+	s->server = sv;
+	s->server_index = (uint8_t)server;
+	t->accepting++;
+	SSL_set_accept_state(s->ssl);
+	*ret_session = s;
+	return 0;
+}
+
+int tls_connect(struct tls *t, uint32_t peer, const struct ip_port *remote, void *user, struct tls_session **ret_session)
+{
+	struct peer *p = store_peer(t->config.store, peer);
+	struct tls_session *s;
+	int err;
+
+	if (!p)
+		return -ERR_NOT_FOUND;
+	err = new_session(t, t->config.store->client, remote, user, &s);
+	if (err) {
+		peer_put(p);
+		return err;
+	}
+	s->peer = p;
+	SSL_set_connect_state(s->ssl);
+	if (!peer_use(p, s->ssl)) {
+		ERR_clear_error();
+		tls_count(t, COUNTER_tls_no_memory);
+		tls_free_session(t, s);
+		return -ERR_NOMEM;
+	}
+	resume_offer(s);
+	s->state = SESSION_UNSTARTED;
+	*ret_session = s;
+	/* Always from tls_advance, so that no handler is called before the caller has its session. */
+	await_turn(s);
+	return 0;
+}
+
+/* ---- bytes in */
+
+/* Plain bytes to the owner; what it does not take is kept, and nothing more is read. */
+static void deliver(struct tls_session *s, struct span bytes)
+{
+	struct tls *t = s->t;
+	uint32_t taken;
+
+	if (s->closing)
+		return;
+	taken = t->config.handlers->data(t->config.ctx, s->user, bytes);
+	if (taken < bytes.n && s->state == SESSION_OPEN && !s->closing && !kept_add(t, &s->left, bytes.p + taken, bytes.n - taken))
+		session_end(s, TLS_END_NO_MEMORY, "out of memory");
+}
+
+static void read_records(struct tls_session *s)
+{
+	struct tls *t = s->t;
+
+	while (s->state == SESSION_OPEN && s->in.n && !s->left) {
+		size_t n = 0;
+		int result, error;
+
+		prepare(t);
+		result = SSL_read_ex(s->ssl, t->plain, sizeof(t->plain), &n);
+		if (result == 1) {
+			deliver(s, span_of(t->plain, (uint32_t)n));
+			continue;
+		}
+		error = SSL_get_error(s->ssl, result);
+		if (error != SSL_ERROR_WANT_READ)
+			fail(s, error);
+	}
+}
+
+/* In the midst of a message of theirs about the session itself (a new key, a ticket) OpenSSL does not write. */
+static void go_on_writing(struct tls_session *s)
+{
+	if (!s->held_up || s->state != SESSION_OPEN || SSL_in_init(s->ssl))
+		return;
+	s->held_up = false;
+	tls_writable(s->t, s);
+}
+
+uint32_t tls_input(struct tls *t, struct tls_session *s, struct span bytes)
+{
+	uint32_t taken = bytes.n;
+
+	if (s->state == SESSION_ENDED || !bytes.n)
+		return bytes.n;
+	if (s->state == SESSION_UNSTARTED)
+		s->early = true;
+	if (s->left || s->state == SESSION_UNSTARTED)
+		return 0;
+	if (s->state == SESSION_HANDSHAKE && !may_step(s)) {
+		await_turn(s);
+		return 0;
+	}
+	enter(s);
+	s->in = bytes;
+	if (s->state == SESSION_HANDSHAKE)
+		step(s);
+	read_records(s);
+	if (s->state != SESSION_ENDED)
+		taken -= s->in.n;
+	s->in = span_of(NULL, 0);
+	go_on_writing(s);
+	leave(s);
+	return taken;
+}
+
+bool tls_read(struct tls *t, struct tls_session *s)
+{
+	struct kept *k = s->left;
+	uint32_t taken;
+
+	if (!k)
+		return true;
+	enter(s);
+	taken = t->config.handlers->data(t->config.ctx, s->user, span_of(k->bytes + k->at, k->end - k->at));
+	if (s->left == k) {
+		k->at += taken;
+		if (k->at == k->end || s->closing)
+			kept_drop(t, &s->left);
+	}
+	k = s->left;
+	leave(s);
+	return !k;
+}
+
+void tls_cut(struct tls *t, struct tls_session *s)
+{
+	enter(s);
+	session_end(s, TLS_END_CUT, "the connection ended without close_notify");
+	leave(s);
+}
+
+/* ---- bytes out */
+
+uint32_t tls_send(struct tls *t, struct tls_session *s, struct span bytes)
+{
+	uint32_t at = 0;
+
+	if (s->state != SESSION_OPEN || s->closing || s->is_ended)
+		return 0;
+	while (at < bytes.n && !s->pending) {
+		uint32_t n = bytes.n - at < PLAIN_MAX ? bytes.n - at : PLAIN_MAX;
+		size_t written = 0;
+
+		ERR_clear_error();
+		if (SSL_write_ex(s->ssl, bytes.p + at, n, &written) != 1) {
+			s->held_up = SSL_get_error(s->ssl, 0) == SSL_ERROR_WANT_READ;
+			if (!s->held_up)
+				end_later(s, ERR_GET_REASON(ERR_peek_error()) == ERR_R_MALLOC_FAILURE ? TLS_END_NO_MEMORY : TLS_END_PROTOCOL);
+			ERR_clear_error();
+			break;
+		}
+		at += (uint32_t)written;
+	}
+	s->wants_to_write = at < bytes.n;
+	return at;
+}
+
+void tls_writable(struct tls *t, struct tls_session *s)
+{
+	bio_drain(s);
+	if (s->pending || !s->wants_to_write || s->state != SESSION_OPEN)
+		return;
+	s->wants_to_write = false;
+	enter(s);
+	t->config.handlers->writable(t->config.ctx, s->user);
+	leave(s);
+}
+
+uint32_t tls_pending(const struct tls_session *s)
+{
+	return s->pending ? s->pending->end - s->pending->at : 0;
+}
+
+void tls_close(struct tls *t, struct tls_session *s)
+{
+	if (s->state == SESSION_OPEN && !s->closing) {
+		s->closing = true;
+		if (!s->depth)
+			kept_drop(t, &s->left);
+		ERR_clear_error();
+		SSL_shutdown(s->ssl);
+		ERR_clear_error();
+	} else if (s->state != SESSION_OPEN && s->state != SESSION_ENDED) {
+		session_leave_lists(s);
+		s->state = SESSION_ENDED;
+	}
+}
