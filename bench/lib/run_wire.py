@@ -8,6 +8,8 @@ second at zero loss: found by short trials, confirmed by a run that outlasts the
   memif_stateful    INVITE and 200 with fresh Call-IDs, the 100 beside them, over memif
   veth_afxdp        both over a veth pair, both ends AF_XDP: share of testpmd's rate there; the worse of the two
   veth_afpacket     the same, both ends AF_PACKET
+  tcp_memif         both over memif by TCP, 100 connections of callers and one to each target: the slower of the two; detail: 8 and 10,000 connections,
+                    and whole calls
   delay             what in-dialog messages are delayed at half that load over memif, above testpmd's at the same rate: us, the worse of p99
                     and p99.9"""
 
@@ -19,7 +21,7 @@ import threading
 from hugepages import hugepages
 from programs import built
 from result import Results, arguments, median, spread
-from wire_bed import DEVICE_CORE, RINGS, Bed, BedError, Generator, Strowger, Testpmd, stolen_us
+from wire_bed import DEVICE_CORE, MAKES, RINGS, Bed, BedError, Generator, Strowger, Testpmd, stolen_us
 from wire_search import LOWER, Search
 
 HUGEPAGES = 1536
@@ -27,6 +29,7 @@ MODES = ("in-dialog", "stateful")
 LINE_RATE = 1.73e6  # of 700-byte frames in 10 Gbit/s
 # Lingering transactions are those of 32 s: the table is as large as it can be. Calls that nobody hangs up end after some seconds.
 LIMITS = {"in-dialog": {"transactions": 1 << 21, "calls": 1 << 21, "message_mb": 1024},
+          "calls": {"transactions": (1 << 23) - 1, "calls": 1 << 20, "message_mb": 2048},
           "stateful": {"transactions": (1 << 23) - 1, "calls": (1 << 23) - 1, "call_age_s": 4, "message_mb": 2048}}
 # Quick runs are too short for more to linger, and strowgerd touches all of its memory before it starts.
 LIMITS_QUICK = {"in-dialog": {"transactions": 1 << 17, "calls": 1 << 17, "message_mb": 256},
@@ -34,7 +37,9 @@ LIMITS_QUICK = {"in-dialog": {"transactions": 1 << 17, "calls": 1 << 17, "messag
 FIRST = {"memif": 400e3, "af_xdp": 150e3, "af_packet": 60e3}
 HELD = {"memif": 1 << RINGS, "af_xdp": 2048, "af_packet": 2048}
 PAUSES_US, ADDED_US = 50, 10
-PARTS = ("memif", "veth_afxdp", "veth_afpacket")
+PARTS = ("memif", "veth_afxdp", "veth_afpacket", "tcp")
+# Connections of callers, at least one for each; the first is what the figure is taken with.
+CONNECTIONS = (100, MAKES, 10000)
 LOADS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
 
 
@@ -49,7 +54,9 @@ class Plan:
         self.fill_s = 0 if quick else 33
         self.voids = 0 if quick else 5
         self.resolution = 0.25 if quick else 0.03
-        self.calls = {"in-dialog": 1 << 13 if quick else 1 << 20, "stateful": 1 << 17}
+        self.calls = {"in-dialog": 1 << 13 if quick else 1 << 20, "stateful": 1 << 17, "calls": 1 << 18}
+        self.tcp = [("in-dialog", 100), ("stateful", 100)] if quick else [
+            *((mode, connections) for connections in CONNECTIONS for mode in MODES), ("calls", 100)]
         self.delay_s = 0.2 if quick else 5
         self.loads = (0.5,) if quick else LOADS
 
@@ -78,11 +85,14 @@ class Pair:
 
     serial = 0
 
-    def __init__(self, bed, device, mode, plan):
+    def __init__(self, bed, device, mode, plan, connections=0):
+        """connections: by TCP, so many of callers; 0: UDP."""
         Pair.serial += 1
-        self.device = Strowger(bed, **plan.limits[mode]) if device == "strowger" else Testpmd(bed)
+        limits = {**plan.limits[mode], **({"transport": "tcp", "room": {"connections": connections + 1024}} if connections else {})}
+        self.device = Strowger(bed, **limits) if device == "strowger" else Testpmd(bed)
         try:
-            self.generator = Generator(bed, mode, echo=device != "strowger", calls=plan.calls[mode], salt=Pair.serial)
+            self.generator = Generator(bed, mode, *(["--tcp", str(connections)] if connections else []), echo=device != "strowger",
+                                       calls=plan.calls[mode], salt=Pair.serial)
             if mode == "in-dialog":
                 self.generator.set_up()
             self.run(10000, 0.1)  # the first messages meet cold tables
@@ -124,14 +134,14 @@ def short(trial):
     return {name: trial[name] for name in kept if name in trial}
 
 
-def zero_loss(bed, device, mode, plan, first, then=None):
+def zero_loss(bed, device, mode, plan, first, then=None, connections=0):
     """{"rate": ..., "long": the confirming run, "trials": all, "limit": what ended the rise}.
     then(pair, rate): what else is to be done with the two."""
-    with Pair(bed, device, mode, plan) as pair:
+    with Pair(bed, device, mode, plan, connections) as pair:
         search = Search(pair.run, HELD[bed.way], plan.voids)
         best = search.bracket(first, plan.trial_s, plan.resolution)
         limit = search.limit
-        if best and plan.fill_s and device == "strowger" and mode == "stateful":
+        if best and plan.fill_s and device == "strowger" and mode != "in-dialog":
             pair.run(best * LOWER, plan.fill_s)
         last = search.confirm(best, plan.long_s[device]) if best else None
         found = {"rate": last["rate"] if last else 0, "long": short(last) if last else None, "limit": limit,
@@ -140,7 +150,7 @@ def zero_loss(bed, device, mode, plan, first, then=None):
             then(pair, found["rate"])
         if device == "strowger":
             found["counters"] = {name: count for name, count in pair.device.counters().items() if count}
-    tell(f"  {bed.way} {mode} {device}: {found['rate'] / 1e6:.3f} Mmsg/s at zero loss; above that {limit}")
+    tell(f"  {bed.way} {mode} {device}{f', {connections} connections' if connections else ''}: {found['rate'] / 1e6:.3f} Mmsg/s at zero loss; above that {limit}")
     return found
 
 
@@ -204,6 +214,18 @@ def veth_key(results, way, key, plan):
                 detail={"parts": parts, **{mode: detail_of(found[mode]) for mode in MODES}})
 
 
+def tcp_key(results, plan):
+    parts = []
+    with Bed("memif") as bed:
+        for mode, connections in plan.tcp:
+            runs = [zero_loss(bed, "strowger", mode, plan, FIRST["memif"] / 2, connections=connections) for _ in range(plan.rounds)]
+            parts.append({"part": f"{mode}, {connections:,} connections", "value": median(rates(runs)), "spread": spread(rates(runs)),
+                          "limit": runs[-1]["limit"], "trials": runs[-1]["trials"], "counters": runs[-1]["counters"]})
+    worst = min(parts[:2], key=lambda part: part["value"])
+    results.add("tcp_memif", worst["value"], "msg/s", spread=worst["spread"], beside={part["part"]: part["value"] for part in parts if part is not worst},
+                detail={"parts": parts})
+
+
 class Delays:
     """From sending to receiving, over memif, at shares of the rate that strowgerd has at zero loss."""
 
@@ -245,7 +267,7 @@ class Delays:
 
 
 def add_options(parser):
-    parser.add_argument("--only", action="append", choices=PARTS, help="a part of it: memif (and delay), or one of the others; may be given again")
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part of it: memif (and delay), tcp, or one of the others; may be given again")
 
 
 def main():
@@ -265,6 +287,8 @@ def main():
         for way, key in (("af_xdp", "veth_afxdp"), ("af_packet", "veth_afpacket")):
             if key in only:
                 veth_key(results, way, key, plan)
+        if "tcp" in only:
+            tcp_key(results, plan)
     results.finish(options.json)
 
 

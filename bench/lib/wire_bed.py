@@ -233,13 +233,13 @@ class Generator:
 # ---- the devices
 
 
-def routing():
+def routing(transport="udp"):
     """Callers in one trunk; each target a trunk and an endpoint of its own; ten thousand numbers that lead to all of them in turn."""
     targets = [f"target{i}" for i in range(MAKES)]
     trunks = [{"name": "callers", "sources": ["10.78.1.0/24"]}]
     for i, name in enumerate(targets):
         address = f"10.78.2.{101 + i}"
-        trunks.append({"name": name, "endpoints": [{"address": address, "port": 5060}], "sources": [f"{address}/32"]})
+        trunks.append({"name": name, "endpoints": [{"address": address, "port": 5060, "transport": transport}], "sources": [f"{address}/32"]})
     return {
         "trunks": trunks,
         "profiles": [{"name": "all", "strategy": "round_robin", "targets": [{"trunk": name, "position": i} for i, name in enumerate(targets)]}],
@@ -252,7 +252,7 @@ class Strowger:
 
     name = "strowger"
 
-    def __init__(self, bed, transactions=65536, calls=65536, call_age_s=43200, message_mb=256, more=None, room=None):
+    def __init__(self, bed, transactions=65536, calls=65536, call_age_s=43200, message_mb=256, more=None, room=None, transport="udp"):
         """more: keys of the configuration that stand in the place of these; room: limits beside these."""
         self.bed = bed
         self.socket_path = os.path.join(bed.directory, "control.sock")
@@ -264,14 +264,14 @@ class Strowger:
         config = {
             "workers": {"cores": [DEVICE_CORE], "idle": "spin"},
             "ports": [port],
-            "listeners": [{"address": US, "port": 5060}],
+            "listeners": [{"address": US, "port": 5060, "transport": transport}],
             "limits": {"transactions": transactions, "calls": calls, "call_age_s": call_age_s, "message_mb": message_mb, "mbufs": 16384,
                        **(room or {})},
             "number_plan": {"country_code": "44"},
             "probe": {"enabled": False},
             "control": {"socket": self.socket_path},
             "drain_timeout_s": 0,
-            **routing(),
+            **routing(transport),
             **(more or {}),
         }
         path = os.path.join(bed.directory, "strowgerd.yaml")

@@ -11,7 +11,7 @@
 
 #define ENDS	   256 /* addresses; a power of two, at most half of them used */
 #define LINE_ROOM  4096 /* first size of an incomplete message's buffer */
-#define SEND_BYTES (1u << 20)
+#define SEND_BYTES (4u << 20)
 
 struct end;
 
@@ -378,4 +378,12 @@ uint64_t ends_pending(const struct ends *e)
 		for (uint32_t k = 0; k < e->ends[i].count; k++)
 			pending += tcp_send_pending(e->ends[i].lines[k]->c);
 	return pending;
+}
+
+uint64_t ends_buffered(const struct ends *e)
+{
+	struct tcp_usage usage;
+
+	tcp_usage(e->tcp, &usage);
+	return usage.buffer_bytes;
 }

@@ -59,3 +59,5 @@ void ends_advance(struct ends *e, uint64_t now_us);
 const struct ends_counts *ends_counts(const struct ends *e);
 /* Queued or in flight, of all connections that stand. */
 uint64_t ends_pending(const struct ends *e);
+/* Memory that is taken for that and for what came out of order: known at once, however many connections there are. */
+uint64_t ends_buffered(const struct ends *e);

@@ -38,6 +38,7 @@ static void usage(FILE *file)
 	      "  --us ADDRESS      the device under test (10.78.0.1); callers are at .1.101 .., targets at .2.101 .. of its /16\n"
 	      "  --makes N         callers, and targets: 1..8 (8)\n"
 	      "  --salt N          other Call-IDs than another run\n"
+	      "  --tcp N           by TCP, the callers by N connections in all, at least one each\n"
 	      "commands: setup | run MESSAGES_PER_SECOND SECONDS | gaps SECONDS | quit\n",
 	      file);
 }
@@ -57,6 +58,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 		{ "salt", 1, 0, 's' },
 		{ "help", 0, 0, '?' },
 		{ "no-responses", 0, 0, 'r' },
+		{ "tcp", 1, 0, 't' },
 		{ 0 },
 	};
 	struct in_addr us = { 0 };
@@ -75,6 +77,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 		case 'u': ok = ok && inet_pton(AF_INET, optarg, &us) == 1; break;
 		case 'k': o->load.check_every = (uint32_t)strtoul(optarg, NULL, 10); break;
 		case 'M': o->load.makes = (unsigned)atoi(optarg); break;
+		case 't': o->port.connections = (uint32_t)strtoul(optarg, NULL, 10); break;
 		case 's': o->load.salt = strtoull(optarg, NULL, 10) & 0xffffff; break;
 		case 'm':
 			o->load.mode = LOAD_STATEFUL;
@@ -87,8 +90,12 @@ static bool read_options(int argc, char **argv, struct options *o)
 	o->port.us = o->port.mine = o->load.us = ntohl(us.s_addr);
 	o->load.callers = (o->load.us & 0xffff0000) | 0x100;
 	o->load.targets = (o->load.us & 0xffff0000) | 0x200;
-	return ok && optind == argc && o->port.device && o->load.slots && !(o->load.slots & (o->load.slots - 1)) &&
-	       o->load.check_every && o->load.makes >= 1 && o->load.makes <= MAKES;
+	o->port.callers = o->load.callers;
+	o->port.targets = o->load.targets;
+	o->port.makes = o->load.makes;
+	return ok && optind == argc && !(o->port.connections && o->port.echo) && o->port.device && o->load.slots && !(o->load.slots & (o->load.slots - 1)) &&
+	       o->load.check_every && o->load.makes >= 1 && o->load.makes <= MAKES &&
+	       (!o->port.connections || o->port.connections >= o->load.makes);
 }
 
 /* ---- answers */
@@ -199,7 +206,7 @@ int main(int argc, char **argv)
 	inet_ntop(AF_INET, &address, us, sizeof(us));
 	for (unsigned i = 0; i < 2; i++)
 		snprintf(net[i], sizeof(net[i]), "%u.%u.%u", o.load.us >> 24, o.load.us >> 16 & 255, i + 1);
-	messages = messages_new(net[0], net[1], us, o.load.makes);
+	messages = messages_new(net[0], net[1], us, o.load.makes, o.port.connections);
 	port = messages ? wire_port_open(&o.port, WAIT_S, error) : NULL;
 	l = port ? load_new(&o.load, messages, port) : NULL;
 	if (!l) {

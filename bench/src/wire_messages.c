@@ -14,6 +14,7 @@ const char *const kind_methods[KIND_COUNT] = { "INVITE", "ACK", "INFO", "UPDATE"
 
 struct messages {
 	unsigned makes;
+	bool tcp;
 	char caller_net[16], target_net[16], us[16];
 	/* [who speaks][make] */
 	struct template request[2][MAKES][KIND_COUNT];
@@ -57,7 +58,7 @@ static void add_contact(struct text *t, const struct messages *m, enum side side
 {
 	add(t, "Contact: <sip:%s@", side == CALLER ? "+447700{caller}" : "+44203555{callee}");
 	add_own_address(t, m, side);
-	add(t, ":5060>\r\n");
+	add(t, ":5060%s>\r\n", m->tcp ? ";transport=tcp" : "");
 }
 
 /* From and To: the caller's and the called one's identity, each with its tag. */
@@ -107,7 +108,7 @@ static void add_header(struct text *t, const struct messages *m, const struct ma
 
 	switch (which) {
 	case 'V':
-		add(t, "Via: SIP/2.0/UDP ");
+		add(t, "Via: SIP/2.0/%s ", m->tcp ? "TCP" : "UDP");
 		add_own_address(t, m, side);
 		add(t, ":5060;branch=z9hG4bK{branch}%s\r\n", make->via);
 		break;
@@ -148,14 +149,15 @@ static void add_header(struct text *t, const struct messages *m, const struct ma
 static bool make_request(struct messages *m, enum side side, unsigned index, enum kind kind)
 {
 	const struct make *make = make_of(side, index);
+	const char *by = m->tcp ? ";transport=tcp" : "";
 	struct text t = { .n = 0 };
 
 	if (kind == KIND_INVITE)
 		add(&t, "INVITE sip:+44203555{callee}@sip.example.net SIP/2.0\r\n");
 	else if (side == CALLER)
-		add(&t, "%s sip:+44203555{callee}@%s.{at}:5060 SIP/2.0\r\n", kind_methods[kind], m->target_net);
+		add(&t, "%s sip:+44203555{callee}@%s.{at}:5060%s SIP/2.0\r\n", kind_methods[kind], m->target_net, by);
 	else
-		add(&t, "%s sip:+447700{caller}@%s.{from}:5060 SIP/2.0\r\n", kind_methods[kind], m->caller_net);
+		add(&t, "%s sip:+447700{caller}@%s.{from}:5060%s SIP/2.0\r\n", kind_methods[kind], m->caller_net, by);
 	for (const char *which = make->order; *which; which++)
 		add_header(&t, m, make, kind, side, *which);
 	add(&t, "\r\n");
@@ -193,13 +195,14 @@ static bool make_response(struct messages *m, enum side side, unsigned index, en
 	return template_init(&m->response[side][index][kind][answer], t.bytes, make->cseq_digits);
 }
 
-struct messages *messages_new(const char *caller_net, const char *target_net, const char *us, unsigned makes)
+struct messages *messages_new(const char *caller_net, const char *target_net, const char *us, unsigned makes, bool tcp)
 {
 	struct messages *m = calloc(1, sizeof(*m));
 	bool ok = m != NULL;
 
 	if (!m)
 		return NULL;
+	m->tcp = tcp;
 	m->makes = makes < 1 ? 1 : makes > MAKES ? MAKES : makes;
 	snprintf(m->caller_net, sizeof(m->caller_net), "%s", caller_net);
 	snprintf(m->target_net, sizeof(m->target_net), "%s", target_net);

@@ -16,6 +16,8 @@
 #include <rte_mbuf.h>
 #include <rte_udp.h>
 
+#include "wire_stream.h"
+
 #define DESCRIPTORS 1024
 #define MBUFS	    16383
 #define QUEUE	    64
@@ -32,6 +34,7 @@ struct wire_port {
 	bool peer_known;
 	uint16_t ids;
 	struct rte_mbuf *spare;
+	struct wire_stream *stream; /* NULL: datagrams */
 	unsigned count;
 	struct rte_mbuf *queue[QUEUE];
 	struct wire_port_stats stats;
@@ -77,30 +80,40 @@ static uint16_t udp_sum(const struct rte_ipv4_hdr *ip, const struct rte_udp_hdr 
 
 unsigned wire_port_room(const struct wire_port *p)
 {
+	if (p->stream)
+		return wire_stream_waiting(p->stream) ? 0 : QUEUE;
 	return QUEUE - p->count;
+}
+
+bool wire_port_by_tcp(const struct wire_port *p)
+{
+	return p->stream;
 }
 
 bool wire_port_waiting(const struct wire_port *p)
 {
-	return p->count > 0;
+	return p->stream ? wire_stream_waiting(p->stream) : p->count > 0;
 }
 
-uint8_t *wire_port_reserve(struct wire_port *p)
+static uint8_t *reserve_at(struct wire_port *p, uint32_t headers)
 {
 	if (p->count == QUEUE)
 		return NULL;
 	if (!p->spare)
 		p->spare = rte_pktmbuf_alloc(p->pool);
-	return p->spare ? rte_pktmbuf_mtod_offset(p->spare, uint8_t *, HEADERS) : NULL;
+	return p->spare ? rte_pktmbuf_mtod_offset(p->spare, uint8_t *, headers) : NULL;
 }
 
-void wire_port_commit(struct wire_port *p, uint32_t len, const struct datagram_way *way)
+uint8_t *wire_port_reserve(struct wire_port *p)
+{
+	return p->stream ? wire_stream_reserve(p->stream) : reserve_at(p, HEADERS);
+}
+
+/* Headers in front of `bytes`, and the frame into the queue. */
+static struct rte_ipv4_hdr *frame_out(struct wire_port *p, uint8_t protocol, uint32_t bytes, uint32_t from_ip, uint32_t to_ip)
 {
 	struct rte_ether_hdr *ether = rte_pktmbuf_mtod(p->spare, struct rte_ether_hdr *);
 	struct rte_ipv4_hdr *ip = (struct rte_ipv4_hdr *)(ether + 1);
-	struct rte_udp_hdr *udp = (struct rte_udp_hdr *)(ip + 1);
-	uint32_t bytes = (uint32_t)sizeof(*udp) + len;
-	uint16_t sum;
 
 	ether->dst_addr = p->peer;
 	ether->src_addr = p->mac;
@@ -110,23 +123,49 @@ void wire_port_commit(struct wire_port *p, uint32_t len, const struct datagram_w
 		.total_length = rte_cpu_to_be_16((uint16_t)(sizeof(*ip) + bytes)),
 		.packet_id = p->ids++,
 		.time_to_live = 64,
-		.next_proto_id = IPPROTO_UDP,
-		.src_addr = rte_cpu_to_be_32(way->from_ip),
-		.dst_addr = rte_cpu_to_be_32(way->to_ip),
+		.next_proto_id = protocol,
+		.src_addr = rte_cpu_to_be_32(from_ip),
+		.dst_addr = rte_cpu_to_be_32(to_ip),
 	};
 	ip->hdr_checksum = (uint16_t)~fold(sum_bytes((const uint8_t *)ip, sizeof(*ip)));
+	p->spare->data_len = (uint16_t)(sizeof(*ether) + sizeof(*ip) + bytes);
+	p->spare->pkt_len = p->spare->data_len;
+	p->queue[p->count++] = p->spare;
+	p->spare = NULL;
+	return ip;
+}
+
+uint8_t *wire_port_segment_reserve(struct wire_port *p)
+{
+	return reserve_at(p, sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr));
+}
+
+void wire_port_segment_commit(struct wire_port *p, uint32_t bytes, uint32_t from_ip, uint32_t to_ip)
+{
+	frame_out(p, IPPROTO_TCP, bytes, from_ip, to_ip);
+}
+
+void wire_port_commit(struct wire_port *p, uint32_t len, const struct datagram_way *way)
+{
+	uint32_t bytes = (uint32_t)sizeof(struct rte_udp_hdr) + len;
+	struct rte_ipv4_hdr *ip;
+	struct rte_udp_hdr *udp;
+	uint16_t sum;
+
+	p->stats.bytes_sent += len;
+	if (p->stream) {
+		p->stats.sent += wire_stream_commit(p->stream, len, way);
+		return;
+	}
+	ip = frame_out(p, IPPROTO_UDP, bytes, way->from_ip, way->to_ip);
+	udp = (struct rte_udp_hdr *)(ip + 1);
 	*udp = (struct rte_udp_hdr){ rte_cpu_to_be_16(way->from_port), rte_cpu_to_be_16(way->to_port),
 				     rte_cpu_to_be_16((uint16_t)bytes), 0 };
 	sum = (uint16_t)~udp_sum(ip, udp, bytes);
 	udp->dgram_cksum = sum ? sum : 0xffff;
-	p->spare->data_len = (uint16_t)(HEADERS + len);
-	p->spare->pkt_len = (uint32_t)HEADERS + len;
-	p->stats.bytes_sent += len;
-	p->queue[p->count++] = p->spare;
-	p->spare = NULL;
 }
 
-unsigned wire_port_flush(struct wire_port *p)
+static unsigned frames_out(struct wire_port *p)
 {
 	unsigned taken = 0, n;
 
@@ -136,12 +175,26 @@ unsigned wire_port_flush(struct wire_port *p)
 			break;
 		taken += n;
 	}
-	p->stats.sent += taken;
+	p->stats.sent += p->stream ? 0 : taken; /* messages */
 	if (taken < p->count) {
 		p->stats.full++;
 		memmove(p->queue, p->queue + taken, (p->count - taken) * sizeof(p->queue[0]));
 	}
 	p->count -= taken;
+	return taken;
+}
+
+unsigned wire_port_flush(struct wire_port *p)
+{
+	unsigned taken = 0, full;
+
+	if (!p->stream)
+		return frames_out(p);
+	do { /* segments that found no room are made when there is some */
+		wire_stream_advance(p->stream);
+		full = p->count == QUEUE;
+		taken += frames_out(p);
+	} while (full && !p->count);
 	return taken;
 }
 
@@ -222,10 +275,19 @@ static bool read_frame(const struct wire_port *p, struct rte_mbuf *m, struct arr
 	return p->config.echo || is_mine(p, ret->way.to_ip);
 }
 
+static bool is_segment(const struct wire_port *p, const struct rte_mbuf *m)
+{
+	const struct rte_ether_hdr *ether = rte_pktmbuf_mtod(m, const struct rte_ether_hdr *);
+	const struct rte_ipv4_hdr *ip = (const struct rte_ipv4_hdr *)(ether + 1);
+
+	return p->stream && m->data_len >= sizeof(*ether) + sizeof(*ip) && ether->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_IPV4) &&
+	       ip->version_ihl == 0x45 && ip->next_proto_id == IPPROTO_TCP;
+}
+
 unsigned wire_port_receive(struct wire_port *p, struct arrival *ret_arrivals)
 {
 	struct rte_mbuf *frames[BURST];
-	unsigned n = rte_eth_rx_burst(p->ethdev, 0, frames, BURST), kept = 0;
+	unsigned n = p->stream && wire_stream_behind(p->stream) ? 0 : rte_eth_rx_burst(p->ethdev, 0, frames, BURST), kept = 0;
 
 	for (unsigned i = 0; i < n; i++)
 		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
@@ -237,11 +299,18 @@ unsigned wire_port_receive(struct wire_port *p, struct arrival *ret_arrivals)
 			p->stats.bytes_received += ret_arrivals[kept++].len;
 			continue;
 		}
-		if (ether->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP))
+		if (is_segment(p, m))
+			wire_stream_segment(p->stream, m);
+		else if (ether->ether_type == rte_cpu_to_be_16(RTE_ETHER_TYPE_ARP))
 			arp_in(p, m);
 		else
 			p->stats.other++;
 		rte_pktmbuf_free(m);
+	}
+	if (p->stream) {
+		kept = wire_stream_arrivals(p->stream, ret_arrivals, BURST);
+		for (unsigned i = 0; i < kept; i++)
+			p->stats.bytes_received += ret_arrivals[i].len;
 	}
 	p->stats.received += kept;
 	return kept;
@@ -255,10 +324,15 @@ void wire_port_release(struct arrival *arrivals, unsigned n)
 
 bool wire_port_intact(const struct arrival *a)
 {
-	const struct rte_ipv4_hdr *ip = rte_pktmbuf_mtod_offset(a->mbuf, const struct rte_ipv4_hdr *,
-								sizeof(struct rte_ether_hdr));
-	const struct rte_udp_hdr *udp = (const struct rte_udp_hdr *)(ip + 1);
-	uint32_t bytes = rte_be_to_cpu_16(udp->dgram_len);
+	const struct rte_ipv4_hdr *ip;
+	const struct rte_udp_hdr *udp;
+	uint32_t bytes;
+
+	if (!a->mbuf)
+		return true;
+	ip = rte_pktmbuf_mtod_offset(a->mbuf, const struct rte_ipv4_hdr *, sizeof(struct rte_ether_hdr));
+	udp = (const struct rte_udp_hdr *)(ip + 1);
+	bytes = rte_be_to_cpu_16(udp->dgram_len);
 
 	return rte_be_to_cpu_16(ip->total_length) == sizeof(*ip) + bytes &&
 	       fold(sum_bytes((const uint8_t *)ip, sizeof(*ip))) == 0xffff && udp->dgram_cksum &&
@@ -387,7 +461,8 @@ struct wire_port *wire_port_open(const struct wire_port_config *config, unsigned
 		return NULL;
 	p->config = *config;
 	p->peer = (struct rte_ether_addr){ { 2, 0, 0, 0, 0, 1 } };
-	if (start_eal(config, error_text) || start_port(p, error_text) || meet(p, wait_s, error_text)) {
+	if (start_eal(config, error_text) || start_port(p, error_text) || meet(p, wait_s, error_text) ||
+	    (config->connections && (!(p->stream = wire_stream_new(config, p)) || !wire_stream_open(p->stream, wait_s, error_text)))) {
 		free(p);
 		return NULL;
 	}
@@ -396,6 +471,7 @@ struct wire_port *wire_port_open(const struct wire_port_config *config, unsigned
 
 void wire_port_close(struct wire_port *p)
 {
+	wire_stream_free(p->stream);
 	rte_pktmbuf_free(p->spare);
 	rte_pktmbuf_free_bulk(p->queue, p->count);
 	rte_eth_dev_stop(p->ethdev);

@@ -6,7 +6,7 @@
 
 struct rte_mbuf;
 
-/* The generator's end of the wire: one DPDK port, one queue; UDP over IPv4. The addresses of callers and targets have no kernel
+/* The generator's end of the wire: one DPDK port, one queue; UDP over IPv4, or TCP (wire_stream.h). The addresses of callers and targets have no kernel
  * behind them: this answers ARP for all of them. */
 
 struct datagram_way {
@@ -28,8 +28,17 @@ struct wire_port_config {
 	unsigned core;
 	uint32_t us;   /* the device under test */
 	uint32_t mine; /* the net (/16) whose addresses are ours, all but us */
+	/* TCP: so many connections of the callers; 0: UDP. Addresses of callers and targets are NET.101 and on, `makes` each. */
+	uint32_t connections, callers, targets;
+	unsigned makes;
 	bool echo;     /* frames come back with their MACs swapped: nobody to ask for an address */
 };
+
+/* ---- for wire_stream.c: room for a segment of at most one frame, and one that is written, its checksum too */
+uint8_t *wire_port_segment_reserve(struct wire_port *p);
+void wire_port_segment_commit(struct wire_port *p, uint32_t bytes, uint32_t from_ip, uint32_t to_ip);
+
+/* ---- for all others */
 
 /* Starts EAL, pins this thread, opens the port, waits for its link and for the device's answer to ARP, at most wait_s. NULL:
  * error_text (256). */
@@ -41,7 +50,8 @@ uint8_t *wire_port_reserve(struct wire_port *p);
 void wire_port_commit(struct wire_port *p, uint32_t len, const struct datagram_way *way);
 /* Messages for which wire_port_reserve would have room. */
 unsigned wire_port_room(const struct wire_port *p);
-/* The driver has not taken all yet. */
+bool wire_port_by_tcp(const struct wire_port *p);
+/* The driver, or TCP, has not taken all yet. */
 bool wire_port_waiting(const struct wire_port *p);
 /* Sends what it can; what the driver does not take stays for the next time. Returns how many were taken. */
 unsigned wire_port_flush(struct wire_port *p);
@@ -49,7 +59,7 @@ unsigned wire_port_flush(struct wire_port *p);
 /* Up to 64 datagrams to us; anything else is answered, or counted and dropped. To be released. */
 unsigned wire_port_receive(struct wire_port *p, struct arrival *ret_arrivals);
 void wire_port_release(struct arrival *arrivals, unsigned n);
-/* IP and UDP checksums of what came are right, and lengths agree. */
+/* IP and UDP checksums of what came are right, and lengths agree. What came by TCP has proven that already. */
 bool wire_port_intact(const struct arrival *a);
 
 struct wire_port_stats {

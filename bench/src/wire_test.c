@@ -155,7 +155,7 @@ static struct messages *messages;
 
 static int make_messages(void **state)
 {
-	messages = messages_new("10.78.1", "10.78.2", "10.78.0.1", MAKES);
+	messages = messages_new("10.78.1", "10.78.2", "10.78.0.1", MAKES, false);
 	return messages ? 0 : -1;
 }
 

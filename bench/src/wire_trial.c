@@ -11,7 +11,8 @@
 
 #define BURST	       32
 #define CATCH_UP_US    500 /* a loop that was stopped makes up for so much, and skips the rest */
-#define DRAIN_MS       250 /* what comes later than this after the last request is lost */
+#define DRAIN_MS       250 /* what comes later than this after the last request is lost; */
+#define DRAIN_TCP_MS   2000 /* where what was lost on the way is sent again, later */
 #define SET_UP_AT_ONCE 256
 #define SET_UP_STALLS  10
 #define SET_UP_ROUNDS  3
@@ -23,6 +24,11 @@ struct pace {
 	uint64_t made, skipped, held_back;
 	bool full; /* the wire was, in this turn or the one before */
 };
+
+static unsigned patience_ms(const struct wire_port *port)
+{
+	return wire_port_by_tcp(port) ? DRAIN_TCP_MS : DRAIN_MS;
+}
 
 /* How many starts are due. */
 static unsigned owed(struct pace *p, uint64_t elapsed)
@@ -61,7 +67,7 @@ static unsigned begin(struct load *l, struct wire_port *port, struct pace *p, ui
 void trial_run(struct load *l, struct wire_port *port, const struct trial *t, struct trial_result *ret)
 {
 	const double hz = (double)rte_get_tsc_hz();
-	const uint64_t length = (uint64_t)(t->seconds * hz), drain = rte_get_tsc_hz() * (DRAIN_MS + load_hold_ms(l)) / 1000;
+	const uint64_t length = (uint64_t)(t->seconds * hz), drain = rte_get_tsc_hz() * (patience_ms(port) + load_hold_ms(l)) / 1000;
 	struct pace pace = { .interval = hz * load_messages_per_start(l) / t->rate };
 	struct wire_port_stats before = *wire_port_stats(port);
 	const struct wire_port_stats *after = wire_port_stats(port);
@@ -135,7 +141,7 @@ static bool set_up_round(struct load *l, struct wire_port *port, uint64_t drain)
 
 double trial_set_up(struct load *l, struct wire_port *port)
 {
-	uint64_t start = rte_rdtsc(), drain = rte_get_tsc_hz() * DRAIN_MS / 1000;
+	uint64_t start = rte_rdtsc(), drain = rte_get_tsc_hz() * patience_ms(port) / 1000;
 
 	for (unsigned round = 0; round < SET_UP_ROUNDS; round++)
 		if (!set_up_round(l, port, drain))
