@@ -115,6 +115,7 @@ void compile_trunk(const struct model *m, const struct model_trunk *t, const str
 	ret->profile_slot = profile ? slots->profile(slots->ctx, profile->id) : PROFILE_NONE;
 	ret->plan = t->has_plan ? t->plan : *default_plan;
 	ret->request_uri = t->request_uri;
+	ret->large_requests = t->large_requests;
 	memcpy(ret->host, t->host, sizeof(ret->host));
 	ret->endpoint_count = t->endpoint_count;
 	for (unsigned i = 0; i < t->endpoint_count; i++)

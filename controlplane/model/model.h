@@ -44,6 +44,7 @@ struct model_trunk {
 	char name[TRUNK_NAME_MAX];
 	char profile[PROFILE_NAME_MAX]; /* empty: none */
 	enum trunk_request_uri request_uri;
+	enum trunk_large large_requests;
 	char host[256];
 	bool has_plan; /* else the node's default plan holds */
 	struct number_plan plan;

@@ -162,8 +162,9 @@ static int load_sources(const struct raw_trunk *raw, const char *path, struct mo
 int model_load_trunk(const struct raw_trunk *raw, const char *path, struct model_trunk *ret, char *error)
 {
 	static const char *const uris[] = { "endpoint", "keep", NULL };
+	const char *const large[] = { trunk_large_name(TRUNK_LARGE_AUTO), trunk_large_name(TRUNK_LARGE_TCP), trunk_large_name(TRUNK_LARGE_UDP), NULL };
 	char where[96];
-	int err, uri;
+	int err, uri, size;
 
 	memset(ret, 0, sizeof(*ret));
 	err = field_name(raw->name, path, "name", ret->name, error);
@@ -178,12 +179,15 @@ int model_load_trunk(const struct raw_trunk *raw, const char *path, struct model
 	if (!err)
 		err = field_choice(raw->request_uri, 0, uris, path, "request_uri", &uri, error);
 	if (!err)
+		err = field_choice(raw->large_requests, 0, large, path, "large_requests", &size, error);
+	if (!err)
 		err = field_text(raw->host, path, "host", ret->host, sizeof(ret->host), error);
 	if (err)
 		return err;
 	if (strpbrk(ret->host, " \t\r\n<>@;?\"/"))
 		return error_set(error, -ERR_INVALID, "%s.host: '%.64s' is not a host name", path, ret->host);
 	ret->request_uri = uri == 0 ? TRUNK_URI_ENDPOINT : TRUNK_URI_KEEP;
+	ret->large_requests = (enum trunk_large)size;
 	snprintf(where, sizeof(where), "%s.probe", path);
 	err = probe_settings_load(raw->probe, where, &ret->probe, error);
 	snprintf(where, sizeof(where), "%s.tls", path);

@@ -31,7 +31,7 @@ struct raw_trunk_tls {
 };
 
 struct raw_trunk {
-	char *name, *profile, *request_uri, *host;
+	char *name, *profile, *request_uri, *host, *large_requests;
 	struct raw_endpoint *endpoints;
 	uint32_t endpoints_count;
 	char **sources;

@@ -42,7 +42,7 @@
 	X(tls_failed_verification) X(tls_refused_by_peer) X(tls_timed_out) X(tls_refused_full) X(tls_steps_waited)      \
 	X(tls_no_memory) X(tls_seen_lost)                                                                              \
 	/* streams */                                                                                                  \
-	X(requests_undelivered) X(responses_undelivered)                                                               \
+	X(requests_undelivered) X(responses_undelivered) X(large_by_tcp) X(large_by_udp)                               \
 	X(stream_messages_in) X(stream_messages_out) X(stream_pings) X(stream_bad) X(stream_cut) X(stream_idle_closed) \
 	X(stream_refused_full) X(stream_stalled) X(stream_no_memory)                                                   \
 	/* loop */                                                                                                     \

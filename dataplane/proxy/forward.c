@@ -274,7 +274,7 @@ int forward_compose(struct proxy *p, const struct context *c, const struct attem
 	return edit_compose(&p->edits, m, out, cap);
 }
 
-int forward_send(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m)
+int forward_send(struct proxy *p, const struct context *c, struct attempt *a, const struct sip_message *m)
 {
 	uint32_t room;
 	uint8_t *out;
@@ -282,11 +282,17 @@ int forward_send(struct proxy *p, const struct context *c, const struct attempt 
 
 	edit(p, c, a, m);
 	room = edit_size(&p->edits, m); /* no more: what fits an mbuf is written where it is sent from */
+	if (__builtin_expect(room > DATAGRAM_REQUEST_MAX, 0) && large_to_tcp(p, a)) {
+		edit(p, c, a, m);
+		room = edit_size(&p->edits, m);
+	}
 	if (room > SLAB_BYTES_MAX)
 		return -ERR_FULL;
 	out = send_begin(p, room);
 	if (!out)
 		return send_unsent(&a->txn.to);
 	n = edit_compose(&p->edits, m, out, room);
-	return n < 0 ? n : send_end(p, (uint32_t)n, &a->txn.to);
+	if (n > 0)
+		n = send_end(p, (uint32_t)n, &a->txn.to);
+	return n < 0 && large_to_udp(p, a) ? forward_send(p, c, a, m) : n;
 }

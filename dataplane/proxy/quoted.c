@@ -82,6 +82,8 @@ void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, co
 	if (!txn || txn->to.transport == TRANSPORT_UDP || txn->state != TXN_TRYING)
 		return;
 	count(p, COUNTER_requests_undelivered);
+	if (txn->user == CLIENT_TXN_ATTEMPT && !((struct attempt *)txn)->done && large_to_udp(p, (struct attempt *)txn) && resend(p, txn) == 0)
+		return;
 	/* What has a reason of its own, such as a certificate, will have it again. */
 	if (!why && may_resend(p, txn) && resend(p, txn) == 0)
 		return;

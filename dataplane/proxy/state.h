@@ -47,6 +47,14 @@ enum failure {
 	FAIL_CODE, /* a response whose code moves on */
 };
 
+/* Which way a request to an endpoint by UDP took, by its size (large.c). */
+enum large {
+	LARGE_UNKNOWN, /* it was not sent yet */
+	LARGE_NO,      /* by UDP, whatever its size, from now on */
+	LARGE_BY_TCP,
+};
+
+#define DATAGRAM_REQUEST_MAX 1300 /* bytes; RFC 3261 §18.1.1, where the path's MTU is not known */
 #define REDIRECTS_MAX	    4
 #define RETRY_AFTER_MAX_S   60
 #define MAX_BREADTH_DEFAULT 60 /* RFC 5393 §5.3.3 */
@@ -74,6 +82,7 @@ struct attempt {
 	bool done;	   /* its outcome is known to the context: late responses change nothing but for a 2xx */
 	bool want_cancel;  /* CANCEL as soon as a provisional allows it */
 	bool cancelled;	   /* CANCEL was sent */
+	uint8_t large;	   /* enum large: its request may be too large for a datagram */
 	bool refused;	   /* its endpoint is known to be dead: the clock only spreads the work */
 };
 
@@ -333,7 +342,7 @@ bool edit_upwards(struct edit_list *l, const struct sip_message *m, uint8_t tran
 int forward_compose(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m,
 		    uint8_t *out, uint32_t cap);
 /* Composes and sends it. 0 (also where there was no buffer for a datagram), or a negative enum err. */
-int forward_send(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m);
+int forward_send(struct proxy *p, const struct context *c, struct attempt *a, const struct sip_message *m);
 /* RFC 5393 §4.2. The hashes are of the Call-ID and From tag of m. */
 uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t call_hash, uint64_t from_hash);
 /* Edits shared with in-dialog forwarding. */
@@ -377,6 +386,12 @@ void budget_fired(struct proxy *p, struct context *c);
 /* ---- redirect.c */
 /* Notes the Contacts of a 3xx (p->in) that name endpoints of the context's profile. false: there is none. */
 bool redirect_note(struct proxy *p, struct context *c);
+
+/* ---- large.c: what a datagram should not carry (RFC 3261 §18.1.1) */
+/* The attempt's request has more than DATAGRAM_REQUEST_MAX bytes and was to leave by UDP: turns it to TCP where its trunk says so. true: it did. */
+bool large_to_tcp(struct proxy *p, struct attempt *a);
+/* Nobody took it there: turns it back to UDP, for good. false: it was not turned. */
+bool large_to_udp(struct proxy *p, struct attempt *a);
 
 /* ---- downstream.c: messages of an attempt's transaction */
 /* 0 (also where there was no buffer for a datagram), or a negative enum err. */

@@ -122,3 +122,10 @@ uint32_t trunk_id(struct span name)
 		h = (h ^ ascii_lower(name.p[i])) * 0x01000193;
 	return h ? h : 1;
 }
+
+const char *trunk_large_name(enum trunk_large large)
+{
+	static const char *const names[] = { [TRUNK_LARGE_AUTO] = "auto", [TRUNK_LARGE_TCP] = "tcp", [TRUNK_LARGE_UDP] = "udp" };
+
+	return names[large];
+}

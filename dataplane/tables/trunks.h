@@ -23,6 +23,16 @@ enum trunk_request_uri {
 	TRUNK_URI_KEEP,	    /* the request URI is left as it came */
 };
 
+/* By what a request leaves that is too large for a datagram (RFC 3261 §18.1.1). */
+enum trunk_large {
+	TRUNK_LARGE_AUTO, /* by TCP where the trunk has an endpoint of that transport at the same address */
+	TRUNK_LARGE_TCP,  /* by TCP, to the endpoint's address and port where there is none */
+	TRUNK_LARGE_UDP,  /* by UDP all the same, in fragments */
+};
+
+/* "auto", "tcp", "udp". any */
+const char *trunk_large_name(enum trunk_large large);
+
 /* Was an endpoint until DNS or the operator took it away: no new call goes there, but dialogs still live there. */
 struct trunk_former {
 	uint32_t id; /* endpoint_id() */
@@ -34,6 +44,7 @@ struct trunk {
 	uint32_t id; /* trunk_id(name): stable across nodes and restarts */
 	uint32_t profile_slot; /* where its calls go when number and domain say nothing; PROFILE_NONE */
 	enum trunk_request_uri request_uri;
+	enum trunk_large large_requests;
 	uint16_t endpoint_count;
 	uint16_t prefix_count;
 	struct number_plan plan;

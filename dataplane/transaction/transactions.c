@@ -238,14 +238,21 @@ struct client_txn *client_txn_new(struct transactions *t, enum sip_method method
 	c->kind = method == SIP_INVITE ? TXN_INVITE_CLIENT : TXN_CLIENT;
 	c->state = TXN_TRYING;
 	c->method = (uint8_t)method;
-	c->to = *to;
 	c->retransmit.kind = TXN_TIMER_KIND_CLIENT_RETRANSMIT;
 	c->lifetime.kind = TXN_TIMER_KIND_CLIENT_LIFETIME;
-	c->interval_ms = t->timers.t1;
-	if (!is_reliable(to))
-		wheel_arm(t->wheel, &c->retransmit, now_ms + c->interval_ms);
+	client_txn_redirect(t, c, to, now_ms);
 	wheel_arm(t->wheel, &c->lifetime, now_ms + txn_wait_ms(&t->timers));
 	return c;
+}
+
+void client_txn_redirect(struct transactions *t, struct client_txn *c, const struct flow *to, uint64_t now_ms)
+{
+	c->to = *to;
+	c->interval_ms = t->timers.t1;
+	if (is_reliable(to))
+		wheel_cancel(&c->retransmit);
+	else
+		wheel_arm(t->wheel, &c->retransmit, now_ms + c->interval_ms);
 }
 
 static void client_free(struct transactions *t, struct client_txn *c)

@@ -103,6 +103,8 @@ void server_txn_release(struct transactions *t, struct server_txn *s);
 /* An object of client_bytes, zeroed but for its transaction: generation set, retransmission (A, E) and lifetime (B, F) armed. NULL: full. */
 struct client_txn *client_txn_new(struct transactions *t, enum sip_method method, const struct flow *to, uint64_t now_ms);
 void client_txn_release(struct transactions *t, struct client_txn *c);
+/* Its request goes elsewhere, or by another transport, before any answer: retransmission begins anew where `to` needs it. */
+void client_txn_redirect(struct transactions *t, struct client_txn *c, const struct flow *to, uint64_t now_ms);
 /* NULL: no such slot, or a generation of the past; or it lingers: *ret_lingering is it (else NULL). */
 struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, uint16_t generation, struct lingering **ret_lingering);
 

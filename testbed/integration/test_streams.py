@@ -23,7 +23,7 @@ UDP_NUMBER = "+442035550177"
 
 def streams_and_one_udp(config):
     over_tcp(config)
-    config["trunks"].append({"name": "by-udp", "endpoints": [{"address": "10.77.0.21", "transport": "udp"}]})
+    config["trunks"].append({"name": "by-udp", "endpoints": [{"address": "10.77.0.21", "transport": "udp"}], "large_requests": "tcp"})
     add_profile(config, "to-udp", UDP_NUMBER, targets=["by-udp"])
 
 
@@ -237,3 +237,47 @@ def test_connections_are_shown(lab):
         peer.read(b"\r\n\r\n")
         assert wait_for(lambda: sum(worker["connections"] for worker in lab.ctl("workers")) >= 1, 5)
     assert f"tcp:{STROWGER[4]}:5060" in lab.ctl("status")["listeners"]
+
+
+def large_message(lab, sender, number):
+    text = (f"MESSAGE sip:{UDP_NUMBER}@{STROWGER[4]} SIP/2.0\r\nVia: SIP/2.0/UDP {lab.address('caller')}:5077;branch=z9hG4bK-large-{number}\r\n"
+            f"From: <sip:a@caller>;tag=1\r\nTo: <sip:b@{STROWGER[4]}>\r\nCall-ID: large-by-udp-{number}\r\nCSeq: 1 MESSAGE\r\n"
+            f"Max-Forwards: 70\r\nContent-Type: text/plain\r\nContent-Length: 1100\r\n\r\n" + "x" * 1100)
+    sender.sendto(text.encode(), (STROWGER[4], 5060))
+
+
+def ok(text):
+    """The 200 to a request, as bytes."""
+    kept = [line for line in text.split("\r\n") if line.split(":")[0] in ("Via", "From", "To", "Call-ID", "CSeq")]
+    return "\r\n".join(["SIP/2.0 200 OK", *kept, "Content-Length: 0", "", ""]).encode()
+
+
+def test_a_large_request_leaves_by_tcp_where_it_is_taken(lab):
+    sender = lab.network.socket("caller", socket.AF_INET, socket.SOCK_DGRAM)
+    listener = lab.network.socket("target1", socket.AF_INET, socket.SOCK_STREAM)
+    target = lab.network.socket("target1", socket.AF_INET, socket.SOCK_DGRAM)
+    sender.bind((lab.address("caller"), 5077))
+    target.bind((lab.address("target1"), 5060))
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.bind((lab.address("target1"), 5060))
+    for one in (sender, listener, target):
+        one.settimeout(5)
+    with sender, listener, target:
+        listener.listen()
+        large_message(lab, sender, 1)
+        connection, _ = listener.accept()
+        with connection:
+            got = b""
+            while not got.endswith(b"x" * 1100):
+                got += connection.recv(4096)
+            assert got.split(b"\r\n")[1].startswith(b"Via: SIP/2.0/TCP ")
+            connection.sendall(ok(got.decode()))
+            assert sender.recv(4096).startswith(b"SIP/2.0 200 ")
+        listener.close()
+        large_message(lab, sender, 2)
+        got, source = target.recvfrom(4096)
+        assert got.split(b"\r\n")[1].startswith(b"Via: SIP/2.0/UDP "), "refused: by UDP after all"
+        target.sendto(ok(got.decode()), source)
+        assert sender.recv(4096).startswith(b"SIP/2.0 200 ")
+    counters = lab.counters()
+    assert counters["large_by_tcp"] >= 2 and counters["large_by_udp"] >= 1
