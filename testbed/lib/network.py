@@ -121,6 +121,19 @@ class Network:
     def drop_nothing(self):
         self.nft("switch", "delete table bridge loss\n")
 
+    def divert(self):
+        """Takes Strowger's cable off the bridge; what joins the interfaces strowger and link0 of the switch (strowger-link) stands in between."""
+        switch = self.namespace("switch")
+        run(["ip", "-n", switch, "link", "add", "link0", "type", "veth", "peer", "name", "link1"])
+        for name in ("link0", "link1"):
+            self.run("switch", ["ethtool", "-K", name, "tx", "off", "tso", "off", "gso", "off", "gro", "off"])
+        self.run("switch", ["ethtool", "-K", "strowger", "gro", "off"])
+        self._sysctl("switch", {"net.ipv6.conf.link0.disable_ipv6": 1, "net.ipv6.conf.strowger.disable_ipv6": 1})
+        self._batch("switch", ["link set strowger nomaster", "link set link1 master br0 up", "link set link0 up"])
+
+    def undivert(self):
+        self._batch("switch", ["link del link0", "link set strowger master br0"])
+
     def socket(self, node, family, kind, protocol=0):
         """A socket of this process that lives in a node's namespace."""
         result = []
