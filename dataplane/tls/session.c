@@ -63,8 +63,8 @@ static void release(struct tls_session *s)
 {
 	struct tls *t = s->t;
 
-	/* Not a word is sent: who wants close_notify calls tls_close. */
-	SSL_set_quiet_shutdown(s->ssl, 1);
+	/* A connection that was cut is no reason not to resume its session, as OpenSSL would take it (RFC 5246 §7.2.1 does not ask for that any more). */
+	SSL_set_shutdown(s->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(s->ssl);
 	ERR_clear_error();
 	kept_drop(t, &s->pending);
@@ -195,6 +195,15 @@ static void drop_chain(SSL *ssl)
 		X509_free(sk_X509_pop(chain));
 }
 
+/* A server of TLS 1.2 may have given out another ticket as it resumed; OpenSSL does not tell. */
+static void keep_renewed(struct tls_session *s)
+{
+	SSL_SESSION *session = SSL_get1_session(s->ssl);
+
+	if (!resume_keep(s->ssl, session))
+		SSL_SESSION_free(session);
+}
+
 static void opened(struct tls_session *s)
 {
 	struct tls *t = s->t;
@@ -216,6 +225,8 @@ static void opened(struct tls_session *s)
 	o.server_name = server_name[0] ? server_name : NULL;
 	o.names = names[0] ? names : NULL;
 	drop_chain(s->ssl);
+	if (s->peer && o.resumed && o.version == TLS_1_2)
+		keep_renewed(s);
 	session_leave_lists(s);
 	s->state = SESSION_OPEN;
 	tls_count(t, s->server ? COUNTER_tls_accepted : COUNTER_tls_connected);

@@ -46,5 +46,6 @@ int tickets_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX
 	}
 	if (!prepare_mac(mac, key))
 		return -1;
-	return encrypt || key == &keys->key[0] ? 1 : 2; /* 2: it is to be renewed */
+	/* 2: another is to be given out: the key is an old one, or the ticket of TLS 1.3, which is used once. */
+	return encrypt || (key == &keys->key[0] && SSL_version(ssl) < TLS1_3_VERSION) ? 1 : 2;
 }
