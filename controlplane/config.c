@@ -143,7 +143,7 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 		c->limits.listeners |= LISTENS(c->dataplane.listeners[i].transport, c->dataplane.listeners[i].addr.ip.family);
 	/* A whole section may be replaced by another in one change: both have slots for a moment. */
 	t->profiles *= 2;
-	t->trunks *= 2;
+	t->trunks = 2 * t->trunks + TRUNKS_GONE_MAX;
 	t->endpoints *= 2;
 	t->workers = c->dataplane.workers;
 	return 0;

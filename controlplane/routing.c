@@ -69,7 +69,11 @@ static struct model *expand(const struct routing *r, const struct model *m, uint
 	if (r->formers) {
 		clock_gettime(CLOCK_MONOTONIC, &now);
 		formers_note(r->formers, r->expanded, expanded, (uint64_t)now.tv_sec);
-		formers_lay_over(r->formers, expanded, (uint64_t)now.tv_sec);
+		if (formers_lay_over(r->formers, expanded, (uint64_t)now.tv_sec)) {
+			model_free(expanded);
+			error_set(error, -ERR_NOMEM, "out of memory");
+			return NULL;
+		}
 	}
 	return expanded;
 }

@@ -138,7 +138,7 @@ int compile_access(const struct model *m, const struct compile_slots *slots, str
 		return -ERR_NOMEM;
 	n = 0;
 	for (uint32_t i = 0; i < m->trunk_count; i++)
-		for (unsigned j = 0; j < m->trunks[i].source_count; j++)
+		for (unsigned j = 0; !m->trunks[i].gone && j < m->trunks[i].source_count; j++)
 			list[n++] = (struct range_entry){ m->trunks[i].sources[j], slots->trunk(slots->ctx, m->trunks[i].id) };
 	*ret_entries = list;
 	*ret_count = n;

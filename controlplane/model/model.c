@@ -89,6 +89,19 @@ struct model_trunk *model_trunk_by_id(const struct model *m, uint32_t id)
 	return i == U64MAP_NONE ? NULL : &m->trunks[i];
 }
 
+int model_trunk_append(struct model *m, const struct model_trunk *t)
+{
+	struct model_trunk *more = realloc(m->trunks, (m->trunk_count + 1) * sizeof(*more));
+
+	if (!more)
+		return -ERR_NOMEM;
+	m->trunks = more;
+	if (u64map_set(m->trunk_index, t->id, m->trunk_count))
+		return -ERR_NOMEM;
+	m->trunks[m->trunk_count++] = *t;
+	return 0;
+}
+
 struct model_profile *model_profile_by_id(const struct model *m, uint32_t id)
 {
 	uint32_t i = u64map_get(m->profile_index, id);

@@ -53,6 +53,7 @@ struct model_trunk {
 	uint16_t endpoint_count, source_count;
 	uint8_t host_count;
 	uint8_t former_count; /* of an expanded model only */
+	bool gone; /* of an expanded model only: the routing has it no more, but dialogs live there */
 	struct model_endpoint endpoints[TRUNK_ENDPOINTS_MAX];
 	struct ip_prefix sources[TRUNK_PREFIXES_MAX];
 	struct model_host hosts[TRUNK_HOSTS_MAX];
@@ -151,6 +152,8 @@ int model_load_plan(const struct raw_plan *raw, const char *path, struct number_
 /* NULL: no such name (case does not matter) or id. */
 struct model_trunk *model_trunk(const struct model *m, const char *name);
 struct model_trunk *model_trunk_by_id(const struct model *m, uint32_t id);
+/* Adds a copy of a trunk whose id the model does not have. Pointers to trunks are void afterwards. 0; -ERR_NOMEM. control-only */
+int model_trunk_append(struct model *m, const struct model_trunk *t);
 struct model_profile *model_profile(const struct model *m, const char *name);
 struct model_profile *model_profile_by_id(const struct model *m, uint32_t id);
 /* A profile's target by its trunk's name; NULL: none. */

@@ -150,7 +150,7 @@ int publish_trunks_add(struct change *c)
 		const struct model_trunk *t = &c->to->trunks[i], *was = model_trunk_by_id(c->from, t->id);
 		int err = was ? 0 : add_trunk(c, t);
 
-		if (!was || !same_sources(was, t))
+		if (!was || was->gone != t->gone || !same_sources(was, t))
 			c->access_changed = true;
 		for (unsigned j = 0; !err && (!was || !publish_trunks_same_endpoints(was, t)) && j < t->endpoint_count; j++)
 			err = put_endpoint(c, t, &t->endpoints[j]);

@@ -17,6 +17,7 @@ struct epoch;
 #define TRUNK_ENDPOINTS_MAX 64
 #define TRUNK_PREFIXES_MAX  64
 #define TRUNK_FORMER_MAX    32
+#define TRUNKS_GONE_MAX	    64 /* that have no calls any more but those that are up: room beside limits.trunks */
 
 enum trunk_request_uri {
 	TRUNK_URI_ENDPOINT, /* host and port of the request URI become the trunk's host, or the endpoint's address */

@@ -152,3 +152,42 @@ def test_record_route_carries_the_dialog_both_ways(lab):
                                    extra=[f"Route: {route}"]))
         target.reply(target.request_in("BYE"), 200, "OK")
         assert caller.final(method="BYE").status == 200
+
+
+@pytest.fixture
+def routing_back(lab):
+    """The routing as it was before the test."""
+    before = lab.ctl("export")
+    yield before
+    lab.apply(before)
+
+
+def without(routing, names):
+    """The routing with these trunks deleted whole."""
+    return {"trunks": [trunk for trunk in routing["trunks"] if trunk["name"] not in names],
+            "profiles": [{**profile, "targets": [target for target in profile["targets"] if target["trunk"] not in names]}
+                         for profile in routing["profiles"]]}
+
+
+def test_calls_outlive_their_trunks(lab, routing_back):
+    """Both sides' trunks are deleted while a call is up: it goes on and ends; nobody begins another there."""
+    with Agent(lab, "caller") as caller, Agent(lab, "target1") as target:
+        names = {"call_id": "outlives@caller", "from_tag": "fromtag"}
+        caller.send(caller.request("INVITE", f"sip:{NUMBER}@10.77.0.1", **names))
+        arrived = target.request_in()
+        target.reply(arrived, 200, "OK", tag="t")
+        ok = caller.final()
+        route, contact = f"Route: {ok.header('record-route')}", ok.header("contact").strip("<>")
+        caller.send(caller.request("ACK", contact, to_tag="t", extra=[route], **names))
+        assert target.request_in("ACK")
+        lab.apply(without(routing_back, ("caller", "target1")))
+        caller.send(caller.request("INFO", contact, to_tag="t", cseq=2, extra=[route], **names))
+        target.reply(target.request_in("INFO"), 200, "OK")
+        assert caller.final(method="INFO").status == 200
+        caller.send(caller.request("INVITE", f"sip:{NUMBER}@10.77.0.1", call_id="another@caller"))
+        assert caller.final().status == 403
+        lab.apply({"numbers": lab.ctl("numbers")["numbers"]})  # another change in between
+        target.send(target.request("BYE", arrived.header("contact").strip("<>"), call_id=names["call_id"], from_tag="t",
+                                   to=f"<sip:caller@10.77.0.10>;tag={names['from_tag']}", extra=[route]))
+        caller.reply(caller.request_in("BYE"), 200, "OK")
+        assert target.final(method="BYE").status == 200

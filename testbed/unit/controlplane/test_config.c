@@ -41,7 +41,7 @@ static void defaults(void **state)
 	assert_int_equal(c->ports[0].gateway_count, 1);
 	assert_int_equal(c->dataplane.listeners[0].addr.port, 5060);
 	assert_int_equal(c->limits.trunks, 1000);
-	assert_int_equal(c->dataplane.limits.tables.trunks, 2000);
+	assert_int_equal(c->dataplane.limits.tables.trunks, 2000 + TRUNKS_GONE_MAX);
 	assert_int_equal(c->dataplane.limits.tables.workers, 1);
 	assert_int_equal(c->dataplane.timers.timer_c, 185000);
 	assert_int_equal(c->dataplane.unknown_source, UNKNOWN_SOURCE_403);

@@ -383,6 +383,95 @@ static void taken_away(void **state)
 	stop();
 }
 
+/* The data plane's trunk of this name; NULL: none. */
+static const struct trunk *published(const char *name)
+{
+	uint32_t slot = trunks_find(s.tables->trunks, trunk_id(span_str(name)));
+
+	return slot == TRUNK_NONE ? NULL : trunks_get(s.tables->trunks, slot);
+}
+
+static uint32_t source_of(const char *address)
+{
+	struct ip_port source = at(address);
+
+	return access_lookup(s.tables->access, &source.ip);
+}
+
+/* A trunk that is taken away whole: none of its calls begins, what is up there may end; until it is back, or forgotten. */
+static void gone_whole(void **state)
+{
+	static const char with[] = "{name: a, endpoints: [{address: 10.0.0.1}, {address: 10.0.0.2}], sources: [10.0.7.0/24], profile: in}, {name: b}";
+	const struct trunk *t;
+	char error[ERROR_TEXT_MAX];
+
+	start();
+	commit("{name: b}");
+	assert_int_equal(routing_remember(&r, 3600, error), 0);
+	commit(with);
+	assert_int_not_equal(source_of("10.0.7.1"), TRUNK_NONE);
+	for (unsigned round = 0; round < 2; round++) {
+		commit("{name: b}");
+		for (unsigned i = 0; i < 3; i++) {
+			t = published("a");
+			assert_non_null(t);
+			assert_int_equal(t->endpoint_count, 0);
+			assert_int_equal(t->profile_slot, PROFILE_NONE);
+			assert_int_equal(t->prefix_count, 1);
+			assert_int_equal(t->prefixes[0].length, 24);
+			expect_former("a", "10.0.0.1:5060 10.0.0.2:5060 ");
+			assert_int_equal(source_of("10.0.7.1"), TRUNK_NONE);
+			assert_null(model_trunk(r.model, "a")); /* to operators it is gone */
+			assert_false(refresh());
+			commit(i ? "{name: b}" : "{name: b, endpoints: [{address: 10.0.9.9}]}"); /* other changes leave it as it is */
+		}
+		commit(with);
+		t = published("a");
+		assert_int_equal(t->endpoint_count, 2);
+		assert_int_equal(t->former_count, 0);
+		assert_int_equal(source_of("10.0.7.1"), publish_trunk_slot(r.publisher, t->id));
+	}
+	stop();
+}
+
+/* As many as there is room for, the latest, and no longer than a dialog may live. */
+static void gone_bounds(void **state)
+{
+	struct formers *f = formers_new(100);
+	struct model *none = model_new();
+	char text[64];
+
+	assert_non_null(f);
+	for (unsigned i = 0; i < TRUNKS_GONE_MAX + 10; i++) {
+		struct model *one;
+
+		snprintf(text, sizeof(text), "trunks: [{name: t%u, sources: [10.0.0.0/8]}]", i);
+		one = model_of(text);
+		formers_note(f, one, none, 1000 + i);
+		model_free(one);
+	}
+	assert_int_equal(formers_lay_over(f, none, 1000 + TRUNKS_GONE_MAX + 9), 0);
+	assert_int_equal(none->trunk_count, TRUNKS_GONE_MAX);
+	assert_string_equal(none->trunks[0].name, "t73");
+	assert_string_equal(none->trunks[TRUNKS_GONE_MAX - 1].name, "t10");
+	assert_true(none->trunks[0].gone);
+	model_free(none);
+	none = model_new();
+	assert_int_equal(formers_lay_over(f, none, 1100 + TRUNKS_GONE_MAX + 8), 0);
+	assert_int_equal(none->trunk_count, 1); /* the last one */
+	/* what is gone already goes not once more when something else changes */
+	for (unsigned i = 0; i < 3; i++) {
+		struct model *next = model_new();
+
+		formers_note(f, none, next, 1100 + TRUNKS_GONE_MAX + 8);
+		assert_int_equal(formers_lay_over(f, next, 1100 + TRUNKS_GONE_MAX + 9), 0);
+		assert_int_equal(next->trunk_count, 0);
+		model_free(next);
+	}
+	model_free(none);
+	formers_free(f);
+}
+
 /* No longer than a dialog may live, and no more than there is room for. */
 static void forgotten(void **state)
 {
@@ -435,7 +524,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(expansion), cmocka_unit_test(bounds), cmocka_unit_test(changes), cmocka_unit_test(operator_keeps_names),
 		cmocka_unit_test(no_room), cmocka_unit_test(refused),
-		cmocka_unit_test(taken_away), cmocka_unit_test(ejected_and_back), cmocka_unit_test(forgotten), cmocka_unit_test(held),
+		cmocka_unit_test(taken_away), cmocka_unit_test(gone_whole), cmocka_unit_test(gone_bounds), cmocka_unit_test(ejected_and_back), cmocka_unit_test(forgotten), cmocka_unit_test(held),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
