@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "model/drain.h"
 #include "model/model.h"
 #include "model/model_json.h"
 #include "model/number_map.h"
@@ -56,6 +57,20 @@ static void note(struct diff *d, enum diff_op op, const char *kind, const char *
 	d->changes[d->count++] = (struct diff_change){ op, kind, duplicate(d, name), field, duplicate(d, from), duplicate(d, to) };
 }
 
+/* Newly allocated, as people read it; NULL: no memory. */
+static char *value_text(const char *key, const json_t *value)
+{
+	char drain[MODEL_DRAIN_TEXT_MAX];
+
+	if (strcmp(key, "drain") == 0) {
+		model_drain_text(value, drain);
+		return strdup(drain);
+	}
+	if (!value || json_is_string(value))
+		return strdup(value ? json_string_value(value) : "none");
+	return json_dumps(value, JSON_COMPACT | JSON_ENCODE_ANY);
+}
+
 /* Compares two JSON forms of one element key by key, so that a field that is added to the form is never forgotten here. Keys whose
  * value is a list of named things are left to the caller. */
 static void diff_fields(struct diff *d, const char *kind, const char *name, json_t *from, json_t *to, const char *skip)
@@ -72,10 +87,9 @@ static void diff_fields(struct diff *d, const char *kind, const char *name, json
 
 		if ((!a && !b) || (a && b && json_equal(a, b)) || strcmp(keys[i], skip) == 0)
 			continue;
-		x = a ? json_dumps(a, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("none");
-		y = b ? json_dumps(b, JSON_COMPACT | JSON_ENCODE_ANY) : strdup("none");
-		note(d, DIFF_CHANGE, kind, name, keys[i], json_is_string(a) ? json_string_value(a) : x,
-		     json_is_string(b) ? json_string_value(b) : y);
+		x = value_text(keys[i], a);
+		y = value_text(keys[i], b);
+		note(d, DIFF_CHANGE, kind, name, keys[i], x, y);
 		free(x);
 		free(y);
 	}

@@ -2,7 +2,10 @@
 #include "model/drain.h"
 
 #include <stdio.h>
+#include <time.h>
 
+#include "base/err.h"
+#include "error.h"
 #include "model/fields.h"
 #include "model/model.h"
 #include "model/routing_schema.h"
@@ -43,6 +46,50 @@ void model_drains_show(const struct model_profile *p, json_t *targets)
 	for (unsigned i = 0; i < p->target_count; i++)
 		if (p->targets[i].drain.since_s)
 			json_object_set_new(json_array_get(targets, i), "drain", drain_json(&p->targets[i].drain));
+}
+
+void model_drains_drop(json_t *profile)
+{
+	json_t *target;
+	size_t i;
+
+	json_array_foreach(json_object_get(profile, "targets"), i, target)
+		json_object_del(target, "drain");
+}
+
+int model_drains_refuse(const json_t *profiles, char *error)
+{
+	json_t *profile, *target;
+	size_t i, k;
+
+	json_array_foreach(profiles, i, profile)
+		json_array_foreach(json_object_get(profile, "targets"), k, target)
+			if (json_object_get(target, "drain"))
+				return error_set(error, -ERR_INVALID, "profiles[%zu].targets[%zu].drain: is no setting; target.drain and target.undrain change it", i, k);
+	return 0;
+}
+
+static size_t put_time(char *out, size_t room, const char *word, json_int_t unix_s)
+{
+	time_t at = (time_t)unix_s;
+	char format[48];
+	struct tm utc;
+
+	snprintf(format, sizeof(format), "%s %%Y-%%m-%%d %%H:%%M:%%S UTC", word);
+	return gmtime_r(&at, &utc) ? strftime(out, room, format, &utc) : 0;
+}
+
+void model_drain_text(const json_t *drain, char out[MODEL_DRAIN_TEXT_MAX])
+{
+	json_int_t deadline = json_integer_value(json_object_get(drain, "deadline"));
+	size_t n;
+
+	snprintf(out, MODEL_DRAIN_TEXT_MAX, "none");
+	if (!drain)
+		return;
+	n = put_time(out, MODEL_DRAIN_TEXT_MAX, "since", json_integer_value(json_object_get(drain, "since")));
+	if (deadline)
+		put_time(out + n, MODEL_DRAIN_TEXT_MAX - n, " until", deadline);
 }
 
 void model_drains_carry(struct model *to, const struct model *from)

@@ -10,6 +10,7 @@
 #include "base/span.h"
 #include "error.h"
 #include "json_fill.h"
+#include "model/drain.h"
 #include "model/model.h"
 #include "model/model_json.h"
 #include "model/number_map.h"
@@ -185,15 +186,6 @@ static struct model *numbers_of(const struct picture *p, const struct model *now
 	return base;
 }
 
-static void forget_drains(json_t *profile)
-{
-	json_t *target;
-	size_t i;
-
-	json_array_foreach(json_object_get(profile, "targets"), i, target)
-		json_object_del(target, "drain");
-}
-
 static json_t *sections_of(struct picture *p)
 {
 	json_t *trunks = json_array(), *profiles = json_array(), *domains = json_array(), *value;
@@ -203,7 +195,7 @@ static json_t *sections_of(struct picture *p)
 	json_object_foreach(p->trunks, key, value)
 		err |= json_array_append(trunks, value);
 	json_object_foreach(p->profiles, key, value) {
-		forget_drains(value);
+		model_drains_drop(value);
 		err |= json_array_append(profiles, value);
 	}
 	json_object_foreach(p->domains, key, value)

@@ -24,6 +24,9 @@ static const struct {
 	  "~ profile in: retry_codes {\"add\":[],\"remove\":[]} → {\"add\":[480],\"remove\":[]}\n"
 	  "~ target in/a: weight 100 → 5\n~ target in/a: enabled true → false\n- target in/b\n" },
 	{ BASE PROFILE, BASE "profiles: [{name: in, targets: [{trunk: b}, {trunk: a}]}, {name: out}]\n", "~ profile in: order a, b → b, a\n" },
+	/* a drain is said in words */
+	{ BASE PROFILE, BASE "profiles: [{name: in, strategy: failover, targets: [{trunk: a, drain: {since: 1769878921}}, {trunk: b}]}, {name: out}]\n",
+	  "~ target in/a: drain none → since 2026-01-31 17:02:01 UTC\n" },
 	/* the order of trunks and profiles means nothing, nor does the case of names in references */
 	{ BASE PROFILE,
 	  "trunks:\n"

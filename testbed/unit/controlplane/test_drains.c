@@ -6,6 +6,7 @@
 
 #include "api/change.h"
 #include "drains.h"
+#include "model/drain.h"
 #include "model/state.h"
 #include "wall_clock.h"
 
@@ -48,6 +49,28 @@ static void in_all_profiles(void **state)
 	expect(b, "target.undrain", "{'target':'rr/a'}", "{'total':1}");
 	expect(b, "drains", "{}", "{'targets':[{'target':'in/a'},{'target':'w/a'}]}");
 	expect(b, "target.undrain", "{'target':'A'}", "{'total':2,'targets':[]}");
+}
+
+/* As `config log` and the answer of a change show it. */
+static void in_words(void **state)
+{
+	static const struct {
+		const char *drain, *text;
+	} rows[] = {
+		{ NULL, "none" },
+		{ "{\"since\": 1769878921, \"deadline\": 0}", "since 2026-01-31 17:02:01 UTC" },
+		{ "{\"since\": 1769878921, \"deadline\": 1769882521}", "since 2026-01-31 17:02:01 UTC until 2026-01-31 18:02:01 UTC" },
+		{ "{\"since\": 253402300799, \"deadline\": 253402300799}", "since 9999-12-31 23:59:59 UTC until 9999-12-31 23:59:59 UTC" },
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		json_t *drain = rows[i].drain ? json_loads(rows[i].drain, 0, NULL) : NULL;
+		char text[MODEL_DRAIN_TEXT_MAX];
+
+		model_drain_text(drain, text);
+		assert_string_equal(text, rows[i].text);
+		json_decref(drain);
+	}
 }
 
 static void deadlines(void **state)
@@ -110,8 +133,8 @@ static void refusals(void **state)
 	expect_refusal(b, "target.drain", "{'target':'in/a','deadline_s':0}", "deadline_s: 0 is not in 1..604800");
 	expect_refusal(b, "target.drain", "{}", "target: is missing");
 	expect_refusal(b, "node.drain", "{'deadline_s':604801}", "deadline_s: 604801 is not in 1..604800");
-	expect_refusal(b, "apply", "{'profiles':[{'name':'in','targets':[{'trunk':'a','drain':{'since':-1}}]}]}",
-		       "profiles[0].targets[0].drain.since: -1 is not in 1..253402300799");
+	expect_refusal(b, "profile.set", "{'name':'in','targets':[{'trunk':'a','drain':{'since':-1}}]}",
+		       "profile.targets[0].drain.since: -1 is not in 1..253402300799");
 	assert_int_equal(b->changes, 0);
 }
 
@@ -130,11 +153,14 @@ static void drains_stay(void **state)
 			   "'trunks':[{'name':'a'},{'name':'b'}]}", "{'applied':true}");
 	expect(b, "targets", "{}", "[{'target':'in/b'},{'target':'in/a','state':'draining'}]");
 	expect(b, "target.undrain", "{'target':'in/a'}", "{'total':1}");
-	/* what was exported while it drained brings the drain back, as it does the rest */
+	/* nor does what was exported while it drained: the rest comes back */
 	text = json_dumps(exported, JSON_COMPACT);
+	assert_null(strstr(text, "drain"));
 	snprintf(params, sizeof(params), "%s", text);
 	expect(b, "apply", params, "{'applied':true}");
-	expect(b, "targets", "{}", "[{'target':'in/a','state':'draining','weight':9},{},{},{},{},{}]");
+	expect(b, "targets", "{}", "[{'target':'in/a','state':'up','weight':9},{},{},{},{},{}]");
+	expect_refusal(b, "apply", "{'profiles':[{'name':'in','targets':[{'trunk':'b'},{'trunk':'a','drain':{'since':1}}]}]}",
+		       "profiles[0].targets[1].drain: is no setting; target.drain and target.undrain change it");
 	free(text);
 	json_decref(exported);
 }
@@ -190,7 +216,8 @@ int main(void)
 {
 #define WITH_BENCH(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		WITH_BENCH(counts_down), WITH_BENCH(in_all_profiles), WITH_BENCH(deadlines), WITH_BENCH(older_than_the_process), WITH_BENCH(refusals),
+		WITH_BENCH(counts_down), WITH_BENCH(in_all_profiles), cmocka_unit_test(in_words), WITH_BENCH(deadlines),
+		WITH_BENCH(older_than_the_process), WITH_BENCH(refusals),
 		WITH_BENCH(drains_stay), WITH_BENCH(outlives_the_process), WITH_BENCH(the_node),
 	};
 
