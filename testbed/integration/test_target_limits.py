@@ -11,6 +11,8 @@ import time
 from bisect import bisect_left
 from collections import Counter
 
+import pytest
+
 from agent import Agent
 from lab import add_profile
 from processes import wait_for
@@ -114,6 +116,7 @@ def test_least_calls(lab):
     assert abs(live[0] - 30) <= 2 and abs(live[1] - 60) <= 2, live
 
 
+@pytest.mark.alone
 def test_fastest(lab):
     """One answers after 80 ms, then the other one does: calls go to the quick one, and find out when that has changed."""
     assert lab.wait_usable()

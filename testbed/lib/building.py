@@ -15,9 +15,9 @@ def configure(folder="build", options=(), log=None):
         subprocess.run(["meson", "setup", path, *options], check=True, cwd=ROOT, stdout=log, stderr=log)
 
 
-def build(folder="build", targets=(), log=None):
-    """ninja; no targets: everything."""
-    subprocess.run(["ninja", "-C", os.path.join(ROOT, folder), *targets], check=True, stdout=log, stderr=log)
+def build(folder="build", targets=(), log=None, before=()):
+    """ninja; no targets: everything. before: a command that ninja is called by (nice)."""
+    subprocess.run([*before, "ninja", "-C", os.path.join(ROOT, folder), *targets], check=True, stdout=log, stderr=log)
 
 
 def begin_in_lab(name, no_build, say):

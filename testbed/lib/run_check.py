@@ -2,6 +2,10 @@
 """Runs everything that shows that Strowger works: installs what is missing, builds, unit tests, conformance cases, fuzz seeds, the layer check,
 whole-appliance tests in network namespaces, the model of the attempt machine, and the suite again under the sanitizers.
 
+The whole-appliance tests mostly wait for what their peers do, so several files of them run at once, each with a laboratory of its own, while
+compilers and unit tests have, at low priority, what they leave of the processors. What measures speed or fills every core is marked
+`alone` and runs when all else has ended.
+
 The last line is "N passed, N failed", summed over all runners; the exit status is 0 only if nothing failed."""
 
 import argparse
@@ -10,15 +14,18 @@ import os
 import re
 import subprocess
 import sys
+import threading
 import time
-import xml.etree.ElementTree
 
 from building import build, configure
 from lab import ROOT
+from laboratories import Laboratories
 
 REPORTS = os.path.join(ROOT, "build", "check")
 ASAN = {"ASAN_OPTIONS": "abort_on_error=0:exitcode=99:detect_leaks=1", "UBSAN_OPTIONS": "halt_on_error=1:print_stacktrace=1"}
 TSAN = {"TSAN_OPTIONS": f"halt_on_error=1:suppressions={ROOT}/testbed/lib/tsan.suppressions"}
+# Beside the laboratories, whose peers wait for answers in real time.
+GENTLY = ["nice", "-n", "10"]
 # What two threads touch: the unit tests of these floors.
 TSAN_FLOORS = ("base/", "tables/", "proxy/trace")
 # Whole-appliance files that run again with strowgerd under ASan and UBSan.
@@ -28,32 +35,35 @@ ASAN_FILES = ["test_dialogs.py", "test_messages.py", "test_access.py", "test_rul
 class Tally:
     def __init__(self):
         self.begin = time.monotonic()
+        self.lock = threading.Lock()
         self.passed = self.failed = self.skipped = 0
 
-    def add(self, what, passed, failed, skipped=0):
-        self.passed += passed
-        self.failed += failed
-        self.skipped += skipped
+    def add(self, what, passed, failed, skipped=0, words=""):
+        """words: what a runner said that is to be seen."""
+        with self.lock:
+            self.passed += passed
+            self.failed += failed
+            self.skipped += skipped
         extra = f", {skipped} skipped" if skipped else ""
-        self.say(f"{what}: {passed} ok, {failed} bad{extra}")
+        self.say(f"{what}: {passed} ok, {failed} bad{extra}", words)
 
-    def say(self, words):
-        print(f"[{time.monotonic() - self.begin:6.1f} s] {words}", flush=True)
+    def say(self, words, before=""):
+        with self.lock:
+            print(f"{before}[{time.monotonic() - self.begin:6.1f} s] {words}", flush=True)
 
 
-def compiled(tally, folder, *options, only=()):
-    """Builds into a folder; a build that breaks counts as one failure, and its words are shown."""
+def compiled(tally, folder, *options, only=(), before=()):
+    """Builds into a folder; a build that breaks counts as one failure, and its words are shown. before: what ninja is called by."""
     log_path = os.path.join(REPORTS, f"{folder}.log")
     tally.say(f"building {folder}")
     with open(log_path, "w", encoding="utf-8") as log:
         try:
             configure(folder, options, log)
-            build(folder, targets=[test["program"] for test in tests(folder, only)] if only else [], log=log)
+            build(folder, targets=[test["program"] for test in tests(folder, only)] if only else [], log=log, before=before)
         except subprocess.CalledProcessError:
             log.flush()
             with open(log_path, encoding="utf-8", errors="replace") as words:
-                print("".join(words.readlines()[-60:]))
-            tally.add(f"build of {folder}", 0, 1)
+                tally.add(f"build of {folder}", 0, 1, words="".join(words.readlines()[-60:]))
             return False
     tally.add(f"build of {folder}", 1, 0)
     return True
@@ -72,10 +82,12 @@ def unit_tests(tally, folder, what, only=(), environment=None):
     log = os.path.join(ROOT, folder, "meson-logs", "testlog.json")
     if os.path.exists(log):
         os.unlink(log)
-    argv = ["meson", "test", "-C", os.path.join(ROOT, folder), "--print-errorlogs", "--no-rebuild", "--quiet"]
+    argv = [*GENTLY, "meson", "test", "-C", os.path.join(ROOT, folder), "--print-errorlogs", "--no-rebuild", "--quiet",
+            "--timeout-multiplier", "4"]
     if only:
         argv += [test["name"] for test in tests(folder, only)]
-    subprocess.run(argv, env={**os.environ, **(environment or {})}, check=False)
+    words = subprocess.run(argv, env={**os.environ, **(environment or {})}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True,
+                           errors="replace", check=False).stdout
     count = {"passed": 0, "failed": 0, "skipped": 0}
     if os.path.exists(log):
         with open(log, encoding="utf-8") as file:
@@ -84,38 +96,18 @@ def unit_tests(tally, folder, what, only=(), environment=None):
                 count["passed" if result in ("OK", "EXPECTEDFAIL") else "skipped" if result == "SKIP" else "failed"] += 1
     if not sum(count.values()):
         count["failed"] = 1
-    tally.add(what, **count)
-
-
-def integration(tally, what, files=(), quick=False, environment=None):
-    """pytest on the whole appliance."""
-    report = os.path.join(REPORTS, f"{what.replace(' ', '-')}.xml")
-    if os.path.exists(report):
-        os.unlink(report)
-    folder = os.path.join(ROOT, "testbed", "integration")
-    argv = ["/usr/bin/python3", "-B", "-m", "pytest", "-q", "--tb=short", "--durations=8", f"--junitxml={report}",
-            *(["-m", "not slow"] if quick else []), *(files or ["."])]
-    tally.say(what)
-    subprocess.run(argv, cwd=folder, env={**os.environ, **(environment or {})}, check=False)
-    if not os.path.exists(report):
-        tally.add(what, 0, 1)
-        return
-    suite = xml.etree.ElementTree.parse(report).getroot().find("testsuite")
-    total, skipped = int(suite.get("tests")), int(suite.get("skipped"))
-    bad = int(suite.get("failures")) + int(suite.get("errors"))
-    tally.add(what, max(0, total - skipped - bad), bad, skipped)
+    tally.add(what, **count, words=words if count["failed"] else "")
 
 
 def model(tally):
     """The attempt machine as a spin model; its last line sums up."""
     tally.say("model of the attempt machine")
-    run = subprocess.run([os.path.join(ROOT, "testbed", "model", "check")], capture_output=True, text=True, check=False)
+    run = subprocess.run([*GENTLY, os.path.join(ROOT, "testbed", "model", "check")], capture_output=True, text=True, check=False)
     last = (run.stdout.splitlines() or [""])[-1]
     said = re.fullmatch(r"(\d+) properties, (\d+) mutants, (\d+) not as they must be", last)
-    if not said or run.returncode:
-        print(run.stdout + run.stderr)
     bad = int(said[3]) if said else 1
-    tally.add("model", int(said[1]) + int(said[2]) - bad if said else 0, bad)
+    tally.add("model", int(said[1]) + int(said[2]) - bad if said else 0, bad,
+              words=run.stdout + run.stderr if not said or run.returncode else "")
 
 
 def benchmarks(tally):
@@ -125,37 +117,59 @@ def benchmarks(tally):
     runs = {"benchmarks": (["run_micro.py", "--quick", "--no-build"], ["run_pipeline.py", "--quick", "--no-build", "--only", "small"]),
             "instructions per message": (["run_guard.py", "--no-build"],)}
     for what, programs in runs.items():
-        bad = 0
+        bad, words = 0, ""
         for program, *arguments in programs:
-            run = subprocess.run(["/usr/bin/python3", "-B", os.path.join(ROOT, "bench", "lib", program), *arguments], capture_output=True, text=True,
-                                 env=environment, check=False)
+            run = subprocess.run([*GENTLY, "/usr/bin/python3", "-B", os.path.join(ROOT, "bench", "lib", program), *arguments], capture_output=True,
+                                 text=True, env=environment, check=False)
             if run.returncode:
-                print(run.stdout + run.stderr)
+                words += run.stdout + run.stderr
                 bad += 1
-        tally.add(what, len(programs) - bad, bad)
+        tally.add(what, len(programs) - bad, bad, words=words)
+
+
+def sanitized(tally, laboratories):
+    """The suite again under ASan and UBSan, and what threads share under TSan. laboratories: they take what a build is ready for."""
+    if compiled(tally, "build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbench=disabled",
+                "-Doptimization=1", before=GENTLY):
+        laboratories.submit("under ASan and UBSan", ASAN_FILES, environment={**ASAN, "STROWGER_BUILD": os.path.join(ROOT, "build-asan")})
+        unit_tests(tally, "build-asan", "unit tests under ASan and UBSan", environment=ASAN)
+    if compiled(tally, "build-tsan", "-Db_sanitize=thread", "-Db_lundef=false", "-Dbench=disabled",
+                "-Dc_args=-DRTE_USE_C11_MEM_MODEL", only=TSAN_FLOORS, before=GENTLY):
+        unit_tests(tally, "build-tsan", "threads under TSan", TSAN_FLOORS, environment=TSAN)
+
+
+def check(tally, quick, lanes):
+    if not compiled(tally, "build"):
+        return
+    laboratories = Laboratories(REPORTS, lanes, tally.add)
+    long = " and not slow" if quick else ""
+    laboratories.submit("whole appliance", markers="not alone" + long)
+    if not quick:
+        sanitized(tally, laboratories)
+    unit_tests(tally, "build", "unit tests, conformance and fuzz seeds")
+    if not quick:
+        model(tally)
+    laboratories.finish()
+    benchmarks(tally)  # they take huge pages and give them back, which a strowgerd that starts meanwhile would stumble over
+    laboratories.alone("whole appliance, alone", "alone" + long)
+    print("The longest:")
+    for seconds, name in sorted(laboratories.slowest, reverse=True)[:12]:
+        print(f"{seconds:6.1f} s {name}")
 
 
 def main():
     parser = argparse.ArgumentParser(prog="testbed/check", description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--quick", action="store_true", help="without the long tests and the sanitizers")
+    parser.add_argument("--lanes", type=int, default=2 * len(os.sched_getaffinity(0)), metavar="N",
+                        help="how many laboratories stand at once (two for each processor)")
     options = parser.parse_args()
     if os.geteuid() != 0:
         sys.exit("testbed/check: network namespaces need root")
+    if options.lanes < 1:
+        parser.error("argument --lanes: at least 1")
     tally = Tally()
     os.makedirs(REPORTS, exist_ok=True)
-    if compiled(tally, "build"):
-        unit_tests(tally, "build", "unit tests, conformance and fuzz seeds")
-        benchmarks(tally)
-        integration(tally, "whole appliance", quick=options.quick)
-    if not options.quick:
-        model(tally)
-        if compiled(tally, "build-asan", "-Db_sanitize=address,undefined", "-Db_lundef=false", "-Dbench=disabled"):
-            unit_tests(tally, "build-asan", "unit tests under ASan and UBSan", environment=ASAN)
-            integration(tally, "whole appliance under ASan and UBSan", ASAN_FILES,
-                        environment={**ASAN, "STROWGER_BUILD": os.path.join(ROOT, "build-asan")})
-        if compiled(tally, "build-tsan", "-Db_sanitize=thread", "-Db_lundef=false", "-Dbench=disabled",
-                    "-Dc_args=-DRTE_USE_C11_MEM_MODEL", only=TSAN_FLOORS):
-            unit_tests(tally, "build-tsan", "threads under TSan", TSAN_FLOORS, environment=TSAN)
+    check(tally, options.quick, options.lanes)
     skipped = f", {tally.skipped} skipped" if tally.skipped else ""
     print(f"{tally.passed} passed, {tally.failed} failed{skipped}")
     sys.exit(1 if tally.failed else 0)
