@@ -10,16 +10,12 @@
 
 uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t call_hash, uint64_t from_hash)
 {
-	struct {
-		uint64_t uri, route, call, from;
-		uint64_t cseq;
-	} in = { .call = call_hash, .from = from_hash, .cseq = m->cseq };
+	uint64_t words[6] = { call_hash, from_hash, m->cseq };
 	struct span route = sip_first(m, SIP_H_ROUTE);
 
-	in.uri = siphash13(&p->config.branch_key, m->request_uri.p, m->request_uri.n);
 	if (route.n)
-		in.route = siphash13(&p->config.branch_key, route.p, route.n);
-	return (uint32_t)siphash13(&p->config.branch_key, &in, sizeof(in));
+		words[3] = keyed_hash(&p->config.branch_key, route.p, route.n);
+	return (uint32_t)keyed_hash_with(&p->config.branch_key, words, m->request_uri.p, m->request_uri.n);
 }
 
 uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch *b, char *out)

@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Mid-dialog requests, routed from the message alone by the signed token in our Record-Route, from datagram to datagram without a transaction (RFC
  * 3261 §16.11, §16.4, §16.12): the two sides retransmit, as they would without us. Where a stream takes part: relay.c. */
-#include <stddef.h>
 #include <string.h>
 
 #include "base/err.h"
+#include "base/partial.h"
 #include "proxy/load.h"
 #include "proxy/record.h"
 #include "proxy/relay.h"
@@ -12,8 +12,6 @@
 #include "tables/access.h"
 #include "tables/endpoints.h"
 #include "tables/trunks.h"
-
-#define BRANCH_HASHED 64 /* bytes of a branch; of a longer one its hash */
 
 static const struct span NO_HEADERS = { 0, 0 };
 
@@ -157,33 +155,11 @@ static bool next_hop(const struct proxy *p, const struct way *w, struct flow *re
  * and the ACK for a non-2xx the same on any node with the same key (§16.11). */
 static uint64_t stateless_digest(struct proxy *p, const struct ip_port *reply_to, struct span branch)
 {
-	struct {
-		uint64_t call, from;
-		uint8_t ip[16];
-		uint32_t cseq;
-		uint16_t port;
-		uint8_t family, branch_bytes;
-		uint8_t branch[BRANCH_HASHED];
-	} in = {
-		.call = p->call_hash,
-		.from = from_tag_hash(p),
-		.cseq = p->in->cseq,
-		.port = reply_to->port,
-		.family = reply_to->ip.family,
-		.branch_bytes = (uint8_t)branch.n,
-	};
-	uint32_t bytes = branch.n;
+	const uint8_t *ip = reply_to->ip.bytes;
+	uint64_t words[6] = { p->call_hash, from_tag_hash(p), load_64(ip), load_64(ip + 8),
+			      p->in->cseq | (uint64_t)reply_to->port << 32 | (uint64_t)reply_to->ip.family << 48 };
 
-	memcpy(in.ip, reply_to->ip.bytes, sizeof(in.ip));
-	if (branch.n > BRANCH_HASHED) {
-		uint64_t h = siphash13(&p->config.branch_key, branch.p, branch.n);
-
-		bytes = sizeof(h);
-		memcpy(in.branch, &h, bytes);
-	} else if (branch.n) {
-		memcpy(in.branch, branch.p, bytes);
-	}
-	return siphash13(&p->config.branch_key, &in, offsetof(__typeof__(in), branch) + bytes) & 0xffffffffffULL;
+	return keyed_hash_with(&p->config.branch_key, words, branch.p, branch.n) & 0xffffffffffULL;
 }
 
 /* The record of just this dialog: where two legs answered, the token of both names it, but only one is counted. */

@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/keyed_hash.h"
 #include "base/pages.h"
 #include "base/pool.h"
 
@@ -149,7 +150,7 @@ struct txn_key txn_key_of(const struct transactions *t, const struct sip_message
 		memcpy(buffer + n, &m->cseq, sizeof(m->cseq));
 		n += (uint32_t)sizeof(m->cseq);
 	}
-	siphash24_128(&t->key[0], buffer, n, &key.a, &key.b);
+	keyed_hash_128(&t->key[0], buffer, n, &key.a, &key.b);
 	return key;
 }
 

@@ -1,0 +1,235 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+#include "base/keyed_hash.h"
+
+#include <string.h>
+
+#include "base/cpu.h"
+#include "base/partial.h"
+
+#if CPU_X86
+#include <immintrin.h>
+#endif
+
+/* The key of every other round is the secret with one of these in it, so that no round is like the one before it, nor the last ones like any. */
+#define ROUND_ODD  { 0x243f6a8885a308d3ULL, 0x13198a2e03707344ULL }
+#define FINAL_EVEN { 0xa4093822299f31d0ULL, 0x082efa98ec4e6c89ULL }
+#define FINAL_ODD  { 0x452821e638d01377ULL, 0xbe5466cf34e90c6cULL }
+
+#define ROUNDS	     4 /* behind each block */
+#define ROUNDS_FINAL 6 /* more behind the last one */
+
+#define FOLD 0x2020202020202020ULL
+
+/* Sixteen bytes as they lie in memory. */
+struct block {
+	uint64_t low, high;
+};
+
+/* A text of less than a block; its length is hashed too, so that bytes may stand there twice. */
+static inline struct block short_block(const uint8_t *p, uint32_t bytes)
+{
+	struct block b = { 0, 0 };
+
+	if (bytes >= 8) {
+		b.low = load_64(p);
+		b.high = load_64(p + bytes - 8);
+	} else if (bytes >= 4) {
+		b.low = load_32(p) | (uint64_t)load_32(p + bytes - 4) << 32;
+	} else if (bytes) {
+		b.low = (uint64_t)p[0] | (uint64_t)p[bytes / 2] << 8 | (uint64_t)p[bytes - 1] << 16;
+	}
+#if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
+#error "words are taken as they lie in memory"
+#endif
+	return b;
+}
+
+/* ---- in software */
+
+static uint8_t s_box[256];
+static bool by_hardware;
+
+static inline uint8_t rotated(uint8_t x, int bits)
+{
+	return (uint8_t)(x << bits | x >> (8 - bits));
+}
+
+/* FIPS 197 §5.1.1: inverses as powers of 3 and of its inverse. */
+static __attribute__((constructor)) void fill(void)
+{
+	uint8_t p = 1, q = 1;
+
+	do {
+		p = (uint8_t)(p ^ p << 1 ^ (p & 0x80 ? 0x1b : 0));
+		q ^= (uint8_t)(q << 1);
+		q ^= (uint8_t)(q << 2);
+		q ^= (uint8_t)(q << 4);
+		q ^= q & 0x80 ? 0x09 : 0;
+		s_box[p] = q ^ rotated(q, 1) ^ rotated(q, 2) ^ rotated(q, 3) ^ rotated(q, 4) ^ 0x63;
+	} while (p != 1);
+	s_box[0] = 0x63;
+	keyed_hash_select(true);
+}
+
+static inline uint8_t doubled(uint8_t x)
+{
+	return (uint8_t)(x << 1 ^ (x & 0x80 ? 0x1b : 0));
+}
+
+void keyed_hash_round(uint8_t state[16], const uint8_t key[16])
+{
+	uint8_t in[16];
+
+	memcpy(in, state, 16);
+	for (unsigned column = 0; column < 4; column++) {
+		uint8_t a[4], all;
+
+		for (unsigned row = 0; row < 4; row++)
+			a[row] = s_box[in[(4 * (column + row) + row) % 16]];
+		all = a[0] ^ a[1] ^ a[2] ^ a[3];
+		for (unsigned row = 0; row < 4; row++)
+			state[4 * column + row] = (uint8_t)(a[row] ^ all ^ doubled(a[row] ^ a[(row + 1) % 4]) ^ key[4 * column + row]);
+	}
+}
+
+static struct block rounds(struct block s, const struct block *even, const struct block *odd, unsigned n)
+{
+	uint8_t state[16];
+
+	memcpy(state, &s, 16);
+	for (unsigned i = 0; i < n; i++)
+		keyed_hash_round(state, (const uint8_t *)(i & 1 ? odd : even));
+	memcpy(&s, state, 16);
+	return s;
+}
+
+static struct block soft(const struct hash_key *key, const uint64_t *words, uint32_t word_bytes, const uint8_t *p, uint32_t bytes, uint64_t fold)
+{
+	const struct block odd = ROUND_ODD, final_even = FINAL_EVEN, final_odd = FINAL_ODD;
+	struct block k[4] = { { key->k0, key->k1 },
+			      { key->k0 ^ odd.low, key->k1 ^ odd.high },
+			      { key->k0 ^ final_even.low, key->k1 ^ final_even.high },
+			      { key->k0 ^ final_odd.low, key->k1 ^ final_odd.high } };
+	struct block s = { key->k0 ^ (word_bytes + bytes), key->k1 }, b;
+
+	for (uint32_t i = 0; i < word_bytes / 8; i += 2)
+		s = rounds((struct block){ s.low ^ words[i], s.high ^ words[i + 1] }, &k[0], &k[1], ROUNDS);
+	if (bytes < 16) {
+		b = short_block(p, bytes);
+	} else {
+		for (; bytes > 16; bytes -= 16, p += 16)
+			s = rounds((struct block){ s.low ^ (load_64(p) | fold), s.high ^ (load_64(p + 8) | fold) }, &k[0], &k[1], ROUNDS);
+		b = (struct block){ load_64(p + bytes - 16), load_64(p + bytes - 8) };
+	}
+	s = rounds((struct block){ s.low ^ (b.low | fold), s.high ^ (b.high | fold) }, &k[0], &k[1], ROUNDS);
+	return rounds(s, &k[2], &k[3], ROUNDS_FINAL);
+}
+
+/* ---- by the CPU */
+
+#if CPU_X86
+#define TARGET_AES __attribute__((target("aes,avx2,bmi,bmi2")))
+
+static inline TARGET_AES __m128i vector(struct block b)
+{
+	return _mm_set_epi64x((long long)b.high, (long long)b.low);
+}
+
+static inline TARGET_AES __m128i take(__m128i s, __m128i block, __m128i even, __m128i odd)
+{
+	s = _mm_aesenc_si128(_mm_xor_si128(s, block), even);
+	s = _mm_aesenc_si128(s, odd);
+	return _mm_aesenc_si128(_mm_aesenc_si128(s, even), odd);
+}
+
+static inline TARGET_AES __m128i hard(const struct hash_key *key, const uint64_t *words, uint32_t word_bytes, const uint8_t *p, uint32_t bytes,
+				       __m128i fold)
+{
+	const struct block more = ROUND_ODD, final_even = FINAL_EVEN, final_odd = FINAL_ODD;
+	__m128i even = _mm_loadu_si128((const __m128i *)key), odd = _mm_xor_si128(even, vector(more)), x, y, b;
+	__m128i s = _mm_xor_si128(even, _mm_cvtsi32_si128((int)(word_bytes + bytes)));
+
+	for (uint32_t i = 0; i < word_bytes / 8; i += 2)
+		s = take(s, vector((struct block){ words[i], words[i + 1] }), even, odd);
+	if (bytes < 16) {
+		b = vector(short_block(p, bytes));
+	} else {
+		for (; bytes > 16; bytes -= 16, p += 16)
+			s = take(s, _mm_or_si128(_mm_loadu_si128((const __m128i *)p), fold), even, odd);
+		b = _mm_loadu_si128((const __m128i *)(p + bytes - 16));
+	}
+	s = take(s, _mm_or_si128(b, fold), even, odd);
+	x = _mm_xor_si128(even, vector(final_even));
+	y = _mm_xor_si128(even, vector(final_odd));
+	for (int i = 0; i < ROUNDS_FINAL; i += 2)
+		s = _mm_aesenc_si128(_mm_aesenc_si128(s, x), y);
+	return s;
+}
+
+static TARGET_AES uint64_t hash_hard(const struct hash_key *key, const uint8_t *p, uint32_t bytes)
+{
+	return (uint64_t)_mm_cvtsi128_si64(hard(key, NULL, 0, p, bytes, _mm_setzero_si128()));
+}
+
+static TARGET_AES uint64_t folded_hard(const struct hash_key *key, const uint8_t *p, uint32_t bytes)
+{
+	return (uint64_t)_mm_cvtsi128_si64(hard(key, NULL, 0, p, bytes, _mm_set1_epi8(0x20)));
+}
+
+static TARGET_AES uint64_t with_hard(const struct hash_key *key, const uint64_t *words, const uint8_t *p, uint32_t bytes)
+{
+	return (uint64_t)_mm_cvtsi128_si64(hard(key, words, 48, p, bytes, _mm_setzero_si128()));
+}
+
+static TARGET_AES void hash_128_hard(const struct hash_key *key, const uint8_t *p, uint32_t bytes, uint64_t *ret_low, uint64_t *ret_high)
+{
+	__m128i s = hard(key, NULL, 0, p, bytes, _mm_setzero_si128());
+
+	*ret_low = (uint64_t)_mm_cvtsi128_si64(s);
+	*ret_high = (uint64_t)_mm_extract_epi64(s, 1);
+}
+#define BY_HARDWARE(call)         \
+	do {                      \
+		if (by_hardware)  \
+			return call; \
+	} while (0)
+#else
+#define BY_HARDWARE(call)
+#endif
+
+bool keyed_hash_select(bool hardware)
+{
+#if CPU_X86
+	__builtin_cpu_init();
+	by_hardware = hardware && __builtin_cpu_supports("aes") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
+#endif
+	return by_hardware == hardware;
+}
+
+uint64_t keyed_hash(const struct hash_key *key, const void *data, uint32_t bytes)
+{
+	BY_HARDWARE(hash_hard(key, data, bytes));
+	return soft(key, NULL, 0, data, bytes, 0).low;
+}
+
+uint64_t keyed_hash_folded(const struct hash_key *key, const void *data, uint32_t bytes)
+{
+	BY_HARDWARE(folded_hard(key, data, bytes));
+	return soft(key, NULL, 0, data, bytes, FOLD).low;
+}
+
+uint64_t keyed_hash_with(const struct hash_key *key, const uint64_t words[6], const void *data, uint32_t bytes)
+{
+	BY_HARDWARE(with_hard(key, words, data, bytes));
+	return soft(key, words, 48, data, bytes, 0).low;
+}
+
+void keyed_hash_128(const struct hash_key *key, const void *data, uint32_t bytes, uint64_t *ret_low, uint64_t *ret_high)
+{
+	struct block s;
+
+	BY_HARDWARE(hash_128_hard(key, data, bytes, ret_low, ret_high));
+	s = soft(key, NULL, 0, data, bytes, 0);
+	*ret_low = s.low;
+	*ret_high = s.high;
+}
