@@ -47,6 +47,11 @@ bool port_tx_checksum(const struct port *p)
 	return p->tx_sums;
 }
 
+bool port_tx_tcp_checksum(const struct port *p)
+{
+	return p->tx_sums && p->tx_tcp_sums;
+}
+
 /* Takes the tag off; false: it has none of this VLAN. */
 static bool tag_remove(struct rte_mbuf *m, uint16_t vlan)
 {

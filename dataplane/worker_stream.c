@@ -255,6 +255,7 @@ int worker_streams_new(struct worker *w, const struct worker_streams *want)
 		sc.tcp.half_open = sc.tcp.connections / 2;
 	sc.tcp.buffer_bytes = sc.buffer_bytes;
 	sc.tcp.mtu = output_mtu(w->output);
+	sc.tcp.sums_elsewhere = true;
 	sc.tcp.port_low = s->listeners.tcp_low;
 	sc.tcp.port_high = s->listeners.tcp_high;
 	sc.tcp.connect_timeout_ms = want->connect_timeout_ms;

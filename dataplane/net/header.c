@@ -64,7 +64,7 @@ uint16_t header_udp_sum(uint64_t sum)
 	return folded ? folded : 0xffff; /* zero would say that there is none (RFC 768) */
 }
 
-uint16_t header_udp_partial(uint64_t pseudo)
+uint16_t header_partial(uint64_t pseudo)
 {
 	return (uint16_t)~checksum_fold(pseudo);
 }

@@ -31,7 +31,7 @@ void header_v6_fragment(uint8_t *p, uint32_t id, uint32_t offset, bool more);
 uint16_t header_udp_sum(uint64_t sum);
 
 /* What stands there for a driver to go on from: the folded sum of the pseudo header. any */
-uint16_t header_udp_partial(uint64_t pseudo);
+uint16_t header_partial(uint64_t pseudo);
 
 /* 8 bytes, the checksum over `payload` in it. any */
 void header_udp(uint8_t *udp, const struct ip_port *source, const struct ip_port *destination, const uint8_t *payload, uint32_t bytes);

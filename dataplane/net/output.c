@@ -28,7 +28,7 @@ static_assert(OUTPUT_HEADROOM <= RTE_PKTMBUF_HEADROOM, "headers fit in front of 
 struct queue {
 	uint8_t mac[6];
 	uint16_t mtu;
-	bool sums; /* the driver fills in checksums */
+	bool sums, tcp_sums; /* the driver fills in checksums: UDP's and IP's, TCP's too */
 	uint16_t count;
 	struct rte_mbuf *frames[BATCH];
 };
@@ -87,6 +87,7 @@ struct output *output_new(const struct output_config *config)
 		/* A frame is one mbuf: a larger MTU than that is not used. */
 		q->mtu = (uint16_t)RTE_MIN((uint32_t)port_mtu(config->ports[i]), o->room);
 		q->sums = port_tx_checksum(config->ports[i]);
+		q->tcp_sums = port_tx_tcp_checksum(config->ports[i]);
 	}
 	return o;
 }
@@ -237,7 +238,7 @@ static void send_known(struct output *o, const struct path *path, uint32_t bytes
 	}
 	memcpy(udp + 4, &udp_bytes, 2);
 	if (offload) {
-		sum = header_udp_partial(path->pseudo + udp_bytes);
+		sum = header_partial(path->pseudo + udp_bytes);
 		m->l2_len = ETHER_BYTES;
 		m->l3_len = header;
 		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6);
@@ -427,6 +428,26 @@ int output_commit(struct output *o, uint32_t len, const struct ip_port *source, 
 	return 0;
 }
 
+/* The checksum of a segment, where m holds nothing else yet: or what the driver needs to know to make it (the IP header's is made here all the same). */
+static void sum_tcp(const struct output *o, const struct datagram *d, struct rte_mbuf *m)
+{
+	uint8_t *segment = rte_pktmbuf_mtod(m, uint8_t *);
+	bool v4 = d->family == IP_V4;
+	uint64_t pseudo = checksum_pseudo(d->source->ip.bytes, d->destination->ip.bytes, v4 ? 4 : 16, PROTO_TCP, d->bytes);
+	uint16_t sum;
+
+	if (d->known && o->queues[d->hop.port].tcp_sums) {
+		sum = header_partial(pseudo);
+		m->l2_len = ETHER_BYTES;
+		m->l3_len = header_bytes(d->family);
+		m->l4_len = (segment[12] >> 4) * 4u;
+		m->ol_flags |= RTE_MBUF_F_TX_TCP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 : RTE_MBUF_F_TX_IPV6);
+	} else {
+		sum = checksum_fold(checksum_add(pseudo, segment, d->bytes));
+	}
+	memcpy(segment + 16, &sum, 2);
+}
+
 int output_commit_tcp(struct output *o, uint32_t len, const struct ip_addr *source, const struct ip_addr *destination)
 {
 	/* Without the ports: the connections between two hosts share their path, in which only the next hop is used. */
@@ -454,6 +475,7 @@ int output_commit_tcp(struct output *o, uint32_t len, const struct ip_addr *sour
 	m = o->spares[--o->spare_count];
 	m->data_len = (uint16_t)len;
 	m->pkt_len = len;
+	sum_tcp(o, &d, m);
 	ip = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)header);
 	if (d.family == IP_V4)
 		header_v4_tcp(ip, source, destination, len);

@@ -16,6 +16,8 @@
 
 #define DESCRIPTORS    1024
 #define RX_SUMS	       (RTE_ETH_RX_OFFLOAD_IPV4_CKSUM | RTE_ETH_RX_OFFLOAD_UDP_CKSUM)
+#define RX_TCP_SUMS    RTE_ETH_RX_OFFLOAD_TCP_CKSUM
+#define TX_TCP_SUMS    RTE_ETH_TX_OFFLOAD_TCP_CKSUM
 #define TX_SUMS	       (RTE_ETH_TX_OFFLOAD_IPV4_CKSUM | RTE_ETH_TX_OFFLOAD_UDP_CKSUM)
 #define OWN_POOL_MBUFS 2047 /* per queue */
 
@@ -121,6 +123,7 @@ static int find_device(struct port *p, const struct port_config *config, struct 
 	p->multi_segs &= !!(ret_info->tx_offload_capa & RTE_ETH_TX_OFFLOAD_MULTI_SEGS);
 	p->rx_sums &= (ret_info->rx_offload_capa & RX_SUMS) == RX_SUMS;
 	p->tx_sums &= (ret_info->tx_offload_capa & TX_SUMS) == TX_SUMS;
+	p->tx_tcp_sums &= !!(ret_info->tx_offload_capa & TX_TCP_SUMS);
 	return 0;
 }
 
@@ -155,8 +158,8 @@ static int make_queue(struct port *p, struct port_device *device, uint16_t i, co
 static int configure(struct port *p, struct port_device *device, const struct rte_eth_dev_info *info)
 {
 	struct rte_eth_conf conf = {
-		.rxmode.offloads = p->rx_sums ? RX_SUMS : 0,
-		.txmode.offloads = (p->tx_sums ? TX_SUMS : 0) | (p->multi_segs ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS : 0),
+		.rxmode.offloads = p->rx_sums ? RX_SUMS | (info->rx_offload_capa & RX_TCP_SUMS) : 0,
+		.txmode.offloads = (p->tx_sums ? TX_SUMS : 0) | (port_tx_tcp_checksum(p) ? TX_TCP_SUMS : 0) | (p->multi_segs ? RTE_ETH_TX_OFFLOAD_MULTI_SEGS : 0),
 	};
 	int err;
 
@@ -253,7 +256,7 @@ int port_open(const struct port_config *config, struct rte_mempool *pool, struct
 	memcpy(p->name, config->name, sizeof(p->name) - 1);
 	p->mtu = config->mtu;
 	p->vlan = config->vlan;
-	p->multi_segs = p->rx_sums = p->tx_sums = true;
+	p->multi_segs = p->rx_sums = p->tx_sums = p->tx_tcp_sums = true;
 	p->queues = config->queues;
 	for (unsigned i = 0; i < p->queues; i++)
 		p->queue[i].wait_fd = -1;

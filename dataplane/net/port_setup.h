@@ -29,7 +29,7 @@ struct port {
 	char name[16];
 	uint8_t mac[6];
 	uint16_t mtu, vlan;
-	bool rx_sums, tx_sums;
+	bool rx_sums, tx_sums, tx_tcp_sums;
 	bool multi_segs; /* every device sends chained frames as they are */
 	struct rte_mempool *pool, *rx_pool;
 	bool rx_pool_own;

@@ -29,8 +29,10 @@ static int transmit(struct tcp *t, const struct ip_port *local, const struct ip_
 	tcp_segment_write(h, p);
 	if (bytes)
 		tcp_queue_copy(c, h->seq, bytes, p + header);
-	sum = tcp_segment_checksum(&local->ip, &remote->ip, span_of(p, header + bytes));
-	memcpy(p + 16, &sum, 2);
+	if (!t->config.sums_elsewhere) {
+		sum = tcp_segment_checksum(&local->ip, &remote->ip, span_of(p, header + bytes));
+		memcpy(p + 16, &sum, 2);
+	}
 	tcp_count(t, COUNTER_tcp_segments_out);
 	return t->handlers.commit(t->config.ctx, header + bytes, local, remote);
 }

@@ -51,7 +51,7 @@ enum tcp_congestion { TCP_CUBIC, TCP_NEWRENO };
 struct tcp_handlers {
 	/* Room for a TCP segment of `bytes`, header and payload; what lies in front of it is the caller's. One at a time. NULL: none now. */
 	uint8_t *(*reserve)(void *ctx, uint32_t bytes);
-	/* The segment is written, its checksum too, and is to be sent with DF set (IPv4). 0, or -ERR_UNREACHABLE: there is no way there. */
+	/* The segment is written, its checksum too (but see sums_elsewhere), and is to be sent with DF set (IPv4). 0, or -ERR_UNREACHABLE: there is no way there. */
 	int (*commit)(void *ctx, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination);
 	/* The connection is established; passive ones are seen here for the first time. */
 	void (*opened)(void *ctx, struct tcp_connection *c);
@@ -90,6 +90,7 @@ struct tcp_config {
 	uint32_t challenges_per_s;	  /* challenge ACKs of one connection (RFC 5961 §7); no count is shared by connections: it would tell on them */
 	uint32_t resets_per_s;		  /* resets for segments of no connection, in all */
 	enum tcp_congestion congestion;
+	bool sums_elsewhere;	      /* `commit` is given segments whose checksum field is zero: it, or a device, fills that in */
 	unsigned worker, workers;     /* whose connections these are: tcp_owner(hash, workers) == worker */
 	struct hash_key tuple_key;    /* of all workers alike: owners and look-up */
 	struct hash_key secret;	      /* initial sequence numbers, cookies, timestamps, ports. Of all workers alike */

@@ -23,7 +23,10 @@
 #include "base/err.h"
 #include "eal.h"
 #include "frames.h"
+#include "net/output.h"
 #include "port.h"
+#include "tables/epoch.h"
+#include "tables/routes.h"
 #include "veth.h"
 
 /*   test (raw socket) ── peer ══ veth ══ port0 ── port under test     both in a network namespace of the child's own
@@ -383,6 +386,51 @@ static void port_vlan(void)
 	eal_stop();
 }
 
+/* What output leaves to a driver that fills in checksums is right when it arrives: UDP's, IP's and TCP's, of both families. */
+static void check_filled_in(struct port *p, int s)
+{
+	static const struct ip_port ends[][2] = {
+		{ { { IP_V4, { 192, 0, 2, 1 } }, 5060 }, { { IP_V4, { 192, 0, 2, 9 } }, 5060 } },
+		{ { { IP_V6, { 0x20, 1, 0xd, 0xb8, [15] = 1 } }, 5060 }, { { IP_V6, { 0x20, 1, 0xd, 0xb8, [15] = 9 } }, 5060 } },
+	};
+	static const struct route list[] = {
+		{ { { IP_V4, { 192, 0, 2, 0 } }, 24 }, { IP_NONE, { 0 } }, 0, 0 },
+		{ { { IP_V6, { 0x20, 1, 0xd, 0xb8 } }, 64 }, { IP_NONE, { 0 } }, 0, 0 },
+	};
+	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
+	static struct counters counters;
+	struct epoch *epoch = epoch_new(1);
+	struct routes *routes = routes_new(epoch);
+	struct output_config config = { .ports = &p, .port_count = 1, .pool = pool, .routes = routes, .counters = &counters };
+	struct output *o = output_new(&config);
+	uint8_t got[2048];
+
+	CHECK(o && !routes_publish(routes, list, 2) && !routes_neighbour_set(routes, 0, &ends[0][1].ip, mac) &&
+	      !routes_neighbour_set(routes, 0, &ends[1][1].ip, mac));
+	for (unsigned i = 0; i < 8; i++) {
+		const struct ip_port *from = &ends[i & 1][0], *to = &ends[i & 1][1];
+		uint32_t header = i & 1 ? 40 : 20, bytes = i & 4 ? 101 : 1000;
+		uint8_t *payload = output_reserve(o, bytes);
+
+		for (uint32_t k = 0; k < bytes; k++)
+			payload[k] = (uint8_t)(k * 7);
+		payload[12] = 0x50; /* a TCP header of 20 bytes */
+		payload[16] = payload[17] = 0;
+		CHECK(!(i & 2 ? output_commit_tcp(o, bytes, &from->ip, &to->ip) : output_commit(o, bytes, from, to)));
+		output_flush(o);
+		bytes += i & 2 ? 0 : 8;
+		/* The kernel speaks there too, once the interface is up. */
+		do
+			CHECK(peer_receive(s, got, sizeof(got)) > 0);
+		while (memcmp(got, mac, 6));
+		CHECK(sum_l4_right(got + 14, got + 14 + header, bytes, i & 2 ? 6 : 17));
+		CHECK(i & 1 || sum_plain(0, got + 14, 20) == 0xffff);
+	}
+	output_free(o);
+	routes_free(routes);
+	epoch_free(epoch);
+}
+
 /* Software checksums of TAP are the driver's; a frame written to its interface arrives. */
 static void port_tap(void)
 {
@@ -393,7 +441,7 @@ static void port_tap(void)
 
 	start(&config);
 	p = open_port(&config);
-	CHECK(port_rx_checksum(p) && port_tx_checksum(p));
+	CHECK(port_rx_checksum(p) && port_tx_checksum(p) && port_tx_tcp_checksum(p));
 	run("sysctl -qw net.ipv6.conf.dtap0.disable_ipv6=1 && ip link set dtap0 up");
 	while (port_rx(p, 0, &m, 1, &(uint32_t){ 0 }))
 		rte_pktmbuf_free(m);
@@ -402,6 +450,7 @@ static void port_tap(void)
 	pass(p, 1, s, &m);
 	CHECK(m->pkt_len == frame.length);
 	rte_pktmbuf_free(m);
+	check_filled_in(p, s);
 	port_close(p);
 	eal_stop();
 }
