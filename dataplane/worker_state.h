@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "proxy/proxy.h"
+#include "sip/message.h"
 #include "transport/stream.h"
 #include "worker.h"
 
@@ -40,6 +41,8 @@ enum handed_kind {
 	HANDED_IN,	    /* it came by a connection of theirs, for a call of ours */
 	HANDED_OUT,	    /* it is to go by a connection of ours */
 	HANDED_UNDELIVERED, /* ours, that could not */
+	HANDED_OUT_PAST,    /* it was to go by a connection that is gone: the alias that led there is to be forgotten, and it goes without */
+	HANDED_ALIAS,	    /* no message: what goes to the address may go by that connection of theirs */
 };
 
 struct worker {
@@ -68,6 +71,7 @@ struct worker {
 	uint64_t now_us;	 /* for them only */
 	bool held;		 /* they are not read yet: not all workers let everything in */
 	bool admits;		 /* this one does */
+	struct sip_message introduction; /* scratch */
 	const uint8_t *reserved; /* what the outbox gave last */
 	uint8_t *scratch;
 	struct waiting waiting;

@@ -11,7 +11,11 @@
 
 #include "base/err.h"
 #include "net/output.h"
+#include "sip/uri.h"
 #include "sip/via.h"
+#include "tables/access.h"
+#include "tables/tables.h"
+#include "tables/trunks.h"
 
 /* In front of a message in its first buffer. */
 struct handed {
@@ -100,6 +104,31 @@ static bool message_in(void *ctx, const uint8_t *data, uint32_t len, const struc
 	return true;
 }
 
+/* RFC 5923: whoever opened it says that it may be used for requests to the address in its Via. By TCP nothing but its source address vouches for that: it
+ * must be its own, and that of a trunk which is to be met so. */
+static void introduced(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from)
+{
+	struct worker *w = ctx;
+	struct worker_shared *s = w->shared;
+	const struct tables *tables = s->tables;
+	uint32_t slot = access_lookup(tables->access, &from->remote.ip);
+	const struct trunk *trunk = slot == TRUNK_NONE ? NULL : trunks_get(tables->trunks, slot);
+	struct flow flow = { .transport = from->transport, .connection = from->connection };
+	struct span value;
+	unsigned owner;
+
+	if (from->transport != TRANSPORT_TCP || !trunk || !trunk->connection_reuse || sip_parse(data, len, &w->introduction) != SIP_OK ||
+	    !w->introduction.is_request || !param_find(w->introduction.top_via.params, "alias", &value))
+		return;
+	flow.remote.ip = from->remote.ip;
+	flow.remote.port = w->introduction.top_via.port ? w->introduction.top_via.port : transport_port(from->transport);
+	owner = streams_owner_of(&s->tuple_key, &flow.remote, s->workers);
+	if (owner == w->index)
+		streams_alias(w->streams, &flow.remote, flow.connection);
+	else if (!pass(w, owner, HANDED_ALIAS, data, 0, &flow, NULL))
+		counter_add(w->counters, COUNTER_handoff_dropped_full, 1); /* that address is met by a connection of ours */
+}
+
 static void undelivered(void *ctx, const uint8_t *message, uint32_t len, const struct ip_port *to, const char *why)
 {
 	struct worker *w = ctx;
@@ -118,30 +147,55 @@ static void undelivered(void *ctx, const uint8_t *message, uint32_t len, const s
 int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, const struct flow *to)
 {
 	struct worker_shared *s = w->shared;
+	enum handed_kind kind = HANDED_OUT;
 	struct flow flow = *to;
+	uint64_t alias;
 	unsigned owner;
 
 	if (!w->streams || (flow.transport != TRANSPORT_TCP && flow.transport != TRANSPORT_TLS))
 		return -ERR_UNREACHABLE;
 	owner = flow.connection ? streams_worker_of(flow.connection) : s->workers;
 	if (owner >= s->workers || (owner == w->index && !streams_stands(w->streams, flow.connection))) {
-		flow.connection = 0;
 		owner = streams_owner_of(&s->tuple_key, &flow.remote, s->workers);
+		kind = flow.connection ? HANDED_OUT_PAST : HANDED_OUT;
+		if (owner == w->index) {
+			streams_unalias(w->streams, &flow.remote, flow.connection);
+			flow.connection = 0;
+		}
+	}
+	alias = owner == w->index && !flow.connection && flow.transport == TRANSPORT_TCP ? streams_alias_of(w->streams, &flow.remote) : 0;
+	if (alias && streams_worker_of(alias) != w->index) {
+		flow.connection = alias;
+		owner = streams_worker_of(alias);
+		kind = HANDED_OUT;
+	} else if (alias && streams_stands(w->streams, alias)) {
+		flow.connection = alias;
+	} else if (alias) {
+		streams_unalias(w->streams, &flow.remote, alias);
 	}
 	if (owner == w->index)
 		return streams_send(w->streams, message, len, &flow);
-	return pass(w, owner, HANDED_OUT, message, len, &flow, NULL) ? 0 : -ERR_FULL;
+	return pass(w, owner, kind, message, len, &flow, NULL) ? 0 : -ERR_FULL;
 }
 
 void worker_handed_in(struct worker *w, struct rte_mbuf *m)
 {
-	const struct handed *head = rte_pktmbuf_mtod(m, const struct handed *);
+	struct handed *head = rte_pktmbuf_mtod(m, struct handed *);
 	const uint8_t *message = rte_pktmbuf_read(m, head->reasoned ? sizeof(*head) : HANDED_PLAIN, head->len, w->scratch);
 
 	switch (m->hash.usr >> HANDED_SHIFT) {
 	case HANDED_IN:
 		proxy_datagram(w->proxy, message, head->len, &head->flow, w->now_ms);
 		break;
+	case HANDED_ALIAS:
+		if (w->streams)
+			streams_alias(w->streams, &head->flow.remote, head->flow.connection);
+		break;
+	case HANDED_OUT_PAST:
+		if (w->streams)
+			streams_unalias(w->streams, &head->flow.remote, head->flow.connection);
+		head->flow.connection = 0;
+		/* fall through */
 	case HANDED_OUT:
 		if (worker_stream_send(w, message, head->len, &head->flow))
 			undelivered(w, message, head->len, &head->flow.remote, NULL);
@@ -241,6 +295,7 @@ int worker_streams_new(struct worker *w, const struct worker_streams *want)
 		.idle_ms = want->idle_ms,
 		.message = message_in,
 		.undelivered = undelivered,
+		.introduced = introduced,
 		.reserve = segment_reserve,
 		.commit = segment_commit,
 		.ctx = w,

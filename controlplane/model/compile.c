@@ -116,6 +116,7 @@ void compile_trunk(const struct model *m, const struct model_trunk *t, const str
 	ret->plan = t->has_plan ? t->plan : *default_plan;
 	ret->request_uri = t->request_uri;
 	ret->large_requests = t->large_requests;
+	ret->connection_reuse = t->connection_reuse;
 	memcpy(ret->host, t->host, sizeof(ret->host));
 	ret->endpoint_count = t->endpoint_count;
 	for (unsigned i = 0; i < t->endpoint_count; i++)

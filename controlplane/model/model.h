@@ -45,6 +45,7 @@ struct model_trunk {
 	char profile[PROFILE_NAME_MAX]; /* empty: none */
 	enum trunk_request_uri request_uri;
 	enum trunk_large large_requests;
+	bool connection_reuse;
 	char host[256];
 	bool has_plan; /* else the node's default plan holds */
 	struct number_plan plan;

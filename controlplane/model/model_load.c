@@ -188,6 +188,7 @@ int model_load_trunk(const struct raw_trunk *raw, const char *path, struct model
 		return error_set(error, -ERR_INVALID, "%s.host: '%.64s' is not a host name", path, ret->host);
 	ret->request_uri = uri == 0 ? TRUNK_URI_ENDPOINT : TRUNK_URI_KEEP;
 	ret->large_requests = (enum trunk_large)size;
+	ret->connection_reuse = raw->connection_reuse && *raw->connection_reuse;
 	snprintf(where, sizeof(where), "%s.probe", path);
 	err = probe_settings_load(raw->probe, where, &ret->probe, error);
 	snprintf(where, sizeof(where), "%s.tls", path);

@@ -57,6 +57,7 @@ static const cyaml_schema_field_t trunk_fields[] = {
 	CYAML_FIELD_STRING_PTR("profile", OPTIONAL, struct raw_trunk, profile, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_STRING_PTR("request_uri", OPTIONAL, struct raw_trunk, request_uri, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_STRING_PTR("host", OPTIONAL, struct raw_trunk, host, 0, CYAML_UNLIMITED),
+	CYAML_FIELD_BOOL_PTR("connection_reuse", OPTIONAL, struct raw_trunk, connection_reuse),
 	CYAML_FIELD_STRING_PTR("large_requests", OPTIONAL, struct raw_trunk, large_requests, 0, CYAML_UNLIMITED),
 	CYAML_FIELD_MAPPING_PTR("number_plan", OPTIONAL, struct raw_trunk, number_plan, routing_plan_fields),
 	CYAML_FIELD_MAPPING_PTR("probe", OPTIONAL, struct raw_trunk, probe, routing_probe_fields),

@@ -32,6 +32,7 @@ struct raw_trunk_tls {
 
 struct raw_trunk {
 	char *name, *profile, *request_uri, *host, *large_requests;
+	bool *connection_reuse;
 	struct raw_endpoint *endpoints;
 	uint32_t endpoints_count;
 	char **sources;

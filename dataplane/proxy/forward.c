@@ -35,6 +35,20 @@ uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch 
 	return n + 2;
 }
 
+uint32_t via_alias(char *out, uint32_t len)
+{
+	memcpy(out + len - 2, ";alias\r\n", 8);
+	return len + 6;
+}
+
+/* Its trunk may open connections to us that are used both ways: we say the same of ours. */
+static bool is_reused(const struct proxy *p, const struct attempt *a)
+{
+	const struct trunk *trunk = trunks_get(p->tables->trunks, a->trunk_slot);
+
+	return trunk && trunk->id == a->trunk_id && trunk->connection_reuse;
+}
+
 #define RECORD_ROUTE_MAX (sizeof("Record-Route: <sip:@;transport=tcp;lr>\r\n") + TOKEN_TEXT_MAX + IP_PORT_TEXT_MAX)
 
 static uint32_t record_route_line(const struct listener *l, const char *token, uint32_t token_len, char *out)
@@ -101,6 +115,8 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 	if (!out)
 		return;
 	n = via_line(p, a->listener, &b, out);
+	if (a->txn.to.transport != TRANSPORT_UDP && is_reused(p, a))
+		n = via_alias(out, n);
 	if (forms_dialog(c->method)) {
 		uint32_t len;
 

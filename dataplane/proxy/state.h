@@ -350,8 +350,9 @@ void edit_max_forwards(struct edit_list *l, const struct sip_message *m);
 void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from);
 /* A stream's reader needs the Content-Length that a datagram may lack (RFC 3261 §18.3, §20.14). */
 void edit_content_length(struct edit_list *l, const struct sip_message *m, uint8_t transport);
-#define VIA_LINE_MAX (5 + 80 + 8 + BRANCH_TEXT + 2)
-/* Writes "Via: ...;branch=...\r\n" at out (VIA_LINE_MAX); returns the length. */
+#define VIA_LINE_MAX (5 + 80 + 8 + BRANCH_TEXT + 6 + 2)
+/* Writes "Via: ...;branch=...\r\n" at out (VIA_LINE_MAX); returns the length. via_alias puts ";alias" into it (RFC 5923 §4). */
+uint32_t via_alias(char *out, uint32_t len);
 uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch *b, char *out);
 
 /* What a caller is known by when it comes back after a challenge: Call-ID and From tag. */

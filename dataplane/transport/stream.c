@@ -37,6 +37,11 @@ static struct stream **bucket_of(const struct streams *st, const struct ip_port 
 	return &st->table[remote_hash(&st->config.tcp.tuple_key, remote) & (st->buckets - 1)];
 }
 
+uint64_t stream_remote_hash(const struct streams *st, const struct ip_port *remote)
+{
+	return remote_hash(&st->config.tcp.tuple_key, remote);
+}
+
 struct stream *stream_to(const struct streams *st, const struct flow *to)
 {
 	struct stream *s = *bucket_of(st, &to->remote);
@@ -286,8 +291,9 @@ int streams_new(const struct streams_config *config, uint64_t now_us, struct str
 		st->pool = pool_new(config->tcp.connections, sizeof(struct stream));
 		st->slab = slab_new(config->buffer_bytes);
 		st->generations = calloc(config->tcp.connections, sizeof(st->generations[0]));
+		st->aliases = calloc(ALIAS_SETS, sizeof(st->aliases[0]));
 		st->table = calloc(st->buckets, sizeof(st->table[0]));
-		if (!st->pool || !st->slab || !st->generations || !st->table)
+		if (!st->pool || !st->slab || !st->generations || !st->table || !st->aliases)
 			err = -ERR_NOMEM;
 	}
 	if (err) {
@@ -307,6 +313,7 @@ void streams_free(struct streams *st)
 	slab_free(st->slab);
 	free(st->generations);
 	free(st->table);
+	free(st->aliases);
 	free(st);
 }
 

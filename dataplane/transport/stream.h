@@ -25,6 +25,8 @@ struct streams_config {
 	/* A message (of a request perhaps only its branch, ";branch=...") that was taken for `to` and has most likely not been acted on. Called from streams_advance
 	 * alone; may call streams_send. why: in words, valid for the call; NULL: it was TCP that failed. */
 	void (*undelivered)(void *ctx, const uint8_t *message, uint32_t len, const struct ip_port *to, const char *why);
+	/* The first message of a connection that somebody else opened, just before it is handed on. NULL: nobody wants to know. */
+	void (*introduced)(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from);
 	/* As in struct tcp_handlers. */
 	uint8_t *(*reserve)(void *ctx, uint32_t bytes);
 	int (*commit)(void *ctx, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination);
@@ -56,6 +58,14 @@ unsigned streams_owner_of(const struct hash_key *key, const struct ip_port *remo
 
 /* A message on its way by to->connection while that stands here, else by a connection to to->remote. 0, -ERR_UNREACHABLE (no route, no port), -ERR_FULL. */
 int streams_send(struct streams *st, const uint8_t *message, uint32_t len, const struct flow *to);
+
+/* What goes to that address may go by this connection, of whatever worker, which its owner opened (RFC 5923). Kept where streams_owner_of(address)
+ * is; not followed by streams_send, since it may be another worker's. */
+void streams_alias(struct streams *st, const struct ip_port *address, uint64_t connection);
+/* 0: none is known. It may be gone. */
+uint64_t streams_alias_of(const struct streams *st, const struct ip_port *address);
+/* It is: forgets it, unless there is another by now. */
+void streams_unalias(struct streams *st, const struct ip_port *address, uint64_t connection);
 
 /* The connection is one of ours that messages can still go by. */
 bool streams_stands(const struct streams *st, uint64_t connection);

@@ -17,6 +17,9 @@ static bool hand_on(struct streams *st, struct stream *s, const uint8_t *message
 {
 	struct flow from = { .remote = s->remote, .local = s->local, .transport = s->transport, .connection = s->name, .tls_peer = s->tls_peer };
 
+	if (!s->ours && !s->introduced && st->config.introduced)
+		st->config.introduced(st->config.ctx, message, len, &from);
+	s->introduced = true;
 	if (!st->config.message(st->config.ctx, message, len, &from))
 		return false;
 	stream_count(st, COUNTER_stream_messages_in);

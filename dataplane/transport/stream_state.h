@@ -33,6 +33,14 @@ struct sent_ring {
 	struct sent request[SENT_KEPT];
 };
 
+/* An address, and the connection that its owner opened. */
+#define ALIAS_SETS 1024
+#define ALIAS_WAYS 4
+struct alias {
+	struct ip_port address;
+	uint64_t connection; /* 0: none */
+};
+
 struct stream {
 	struct tcp_connection *c; /* NULL: gone */
 	uint64_t name;
@@ -43,6 +51,7 @@ struct stream {
 	bool stands, closing;
 	bool ours;		 /* we opened it */
 	bool shared;		 /* ... and it is in the table */
+	bool introduced;	 /* others opened it, and its first message was looked at */
 	bool listed_stalled, listed_gone;
 	struct stream *chain;	 /* of the table's bucket */
 	struct stream *older, *newer; /* by activity */
@@ -72,12 +81,15 @@ struct streams {
 	struct stream *stalled, *gone;
 	uint64_t now_ms;
 	bool held, shut;
+	struct alias (*aliases)[ALIAS_WAYS]; /* by the hash of the address */
+	unsigned alias_turn;
 	struct sip_message look;
 	uint8_t answer[FRAMING_HEAD_MAX + 1024];
 };
 
 /* stream.c */
 struct stream *stream_new(struct streams *st, struct tcp_connection *c, const struct flow *flow);
+uint64_t stream_remote_hash(const struct streams *st, const struct ip_port *remote);
 struct stream *stream_find(const struct streams *st, uint64_t name);
 /* One that we opened, to just that address, by that transport, to that TLS peer. */
 struct stream *stream_to(const struct streams *st, const struct flow *to);

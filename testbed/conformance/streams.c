@@ -264,8 +264,37 @@ static void refused_at_once_moves_on(void)
 	quiet();
 }
 
+static void alias_where_told(void)
+{
+	stage_again(&to_tcp);
+	hasnt(invite(), ";alias");
+	reply(TCP_A, 486);
+	up(486);
+	out("ACK", TCP_A);
+	ack();
+	stage.trunk[TRUNK_A].connection_reuse = true;
+	publish();
+	ask(.via = "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bK2", .call_id = "reused");
+	up(100);
+	has(out("INVITE", TCP_A), ";alias\r\n");
+	reply(TCP_A, 180);
+	up(180);
+	reply(TCP_A, 486);
+	up(486);
+	has(out("ACK", TCP_A), ";alias\r\n");
+}
+
+static void no_alias_by_udp(void)
+{
+	stage.trunk[TRUNK_A].connection_reuse = true;
+	publish();
+	hasnt(invite(), ";alias");
+}
+
 LAW_BOOK(streams,
 	LAW("rfc3261", via_names_the_transport, "§18.1.1: the Via of a request that leaves by TCP says so, and names a TCP listener"),
+	LAW("rfc5923", alias_where_told, "§4: alias in the Via of what goes to a trunk with connection_reuse, and of no other"),
+	LAW("rfc5923", no_alias_by_udp, "§4: never by UDP"),
 	LAW("rfc3261", via_names_udp_behind_tcp, "§18.1.1: that of one that came by TCP and leaves by UDP names UDP"),
 	LAW("rfc3261", response_on_its_connection, "§18.2.2: responses go on the connection that their request came by"),
 	LAW("rfc3261", response_by_sent_by_port, "§18.2.2: where that is gone, to the source at the port of sent-by, whatever rport says"),

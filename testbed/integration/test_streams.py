@@ -19,12 +19,15 @@ from sipp import Sipp
 
 
 UDP_NUMBER = "+442035550177"
+REUSED_NUMBER = "+442035550178"
 
 
 def streams_and_one_udp(config):
     over_tcp(config)
     config["trunks"].append({"name": "by-udp", "endpoints": [{"address": "10.77.0.21", "transport": "udp"}], "large_requests": "tcp"})
     add_profile(config, "to-udp", UDP_NUMBER, targets=["by-udp"])
+    next(trunk for trunk in config["trunks"] if trunk["name"] == "target2")["connection_reuse"] = True
+    add_profile(config, "to-reused", REUSED_NUMBER, targets=["target2"])
 
 
 @pytest.fixture(scope="module", params=[1, 2], ids=["one worker", "two workers"])
@@ -281,3 +284,41 @@ def test_a_large_request_leaves_by_tcp_where_it_is_taken(lab):
         assert sender.recv(4096).startswith(b"SIP/2.0 200 ")
     counters = lab.counters()
     assert counters["large_by_tcp"] >= 2 and counters["large_by_udp"] >= 1
+
+
+def introduced(lab, number, node, alias=";alias"):
+    """A connection from there whose first request says that it listens at 5060."""
+    peer = Peer(lab, node)
+    peer.send(request(branch=f"z9hG4bK-introduced-{number}", call_id=f"introduced-{number}")
+              .replace(b"10.77.0.10:5099", f"{lab.address(node)}:5060{alias}".encode()))
+    assert peer.read(b"\r\n\r\n").startswith(b"SIP/2.0 200 ")
+    return peer
+
+
+def message_to_reused(number):
+    return (request("MESSAGE", branch=f"z9hG4bK-reused-{number}", call_id=f"reused-{number}")
+            .replace(f"sip:{STROWGER[4]} SIP".encode(), f"sip:{REUSED_NUMBER}@{STROWGER[4]} SIP".encode()))
+
+
+def test_a_connection_whose_owner_says_alias_is_used_for_what_goes_there(lab):
+    """RFC 5923: target2 listens nowhere, and is met by the connection that it opened last, while that stands."""
+    with Peer(lab) as caller:
+        for number in range(6):
+            with introduced(lab, number, "target2") as peer:
+                caller.send(message_to_reused(number))
+                got = peer.read(b"\r\n\r\n").decode()
+                assert got.startswith("MESSAGE ")
+                assert ";alias\r\n" in got.split("Via: ")[1], "ours says so too"
+                peer.send(ok(got))
+                assert caller.read(b"\r\n\r\n").startswith(b"SIP/2.0 200 ")
+            caller.send(message_to_reused(f"{number}-gone"))
+            assert caller.read(b"\r\n\r\n").startswith(b"SIP/2.0 500 "), "it has gone, and nobody listens"
+        with introduced(lab, "no", "target2", ""):
+            caller.send(message_to_reused("no"))
+            assert caller.read(b"\r\n\r\n").startswith(b"SIP/2.0 500 "), "it did not say so"
+
+
+def test_alias_of_a_trunk_that_is_not_met_so(lab):
+    before = lab.counters()["stream_aliases"]
+    with introduced(lab, "other", "target1"):
+        assert lab.counters()["stream_aliases"] == before

@@ -139,7 +139,7 @@ static const char *const everything_text =
 	"drain_timeout_s: 0\n"
 	"trunks:\n"
 	"  - {name: a, endpoints: [{address: 10.0.0.1, port: 5070, priority: 1, weight: 0}], sources: [10.0.0.0/24], profile: in, "
-	"request_uri: keep, large_requests: udp, host: a.example, number_plan: {country_code: '1'}, probe: {enabled: true, accept: [405]}, "
+	"request_uri: keep, large_requests: udp, connection_reuse: true, host: a.example, number_plan: {country_code: '1'}, probe: {enabled: true, accept: [405]}, "
 	"tls: {name: Carrier.Example., ca: /etc/ca.pem, allow_wildcard: true, verify: false, certificate: edge, minimum_version: '1.3'}}\n"
 	"profiles:\n"
 	"  - {name: in, strategy: weighted_lb, response_timeout_ms: 0, ring_timeout_s: 180, decline_scope: target, follow_redirects: true, retry_codes: {add: [480], remove: [501]}, "
@@ -273,6 +273,7 @@ static void check_routing(const struct config *c)
 	assert_string_equal(c->routing->trunks[0].plan.country_code, "1");
 	assert_int_equal(c->routing->trunks[0].request_uri, TRUNK_URI_KEEP);
 	assert_int_equal(c->routing->trunks[0].large_requests, TRUNK_LARGE_UDP);
+	assert_true(c->routing->trunks[0].connection_reuse);
 	assert_string_equal(c->routing->domains[0].name, "example.com");
 	s = probe_settings_over(&c->routing->trunks[0].probe, &c->probe);
 	assert_true(s.enabled);

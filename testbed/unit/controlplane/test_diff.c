@@ -36,9 +36,9 @@ static const struct {
 	  "" },
 	{ BASE PROFILE,
 	  "trunks:\n"
-	  "  - {name: a, endpoints: [{address: 10.0.0.2, priority: 2}, {address: 10.0.0.3}], sources: [10.0.2.0/24], request_uri: keep, host: x, large_requests: tcp}\n"
+	  "  - {name: a, endpoints: [{address: 10.0.0.2, priority: 2}, {address: 10.0.0.3}], sources: [10.0.2.0/24], request_uri: keep, host: x, large_requests: tcp, connection_reuse: true}\n"
 	  "  - {name: b, endpoints: [{address: 10.0.1.1}], number_plan: {country_code: '1'}, probe: {enabled: false}, tls: {name: X, minimum_version: '1.3'}}\n" PROFILE,
-	  "~ trunk a: profile in → none\n~ trunk a: request_uri endpoint → keep\n~ trunk a: host none → x\n~ trunk a: large_requests none → tcp\n"
+	  "~ trunk a: profile in → none\n~ trunk a: request_uri endpoint → keep\n~ trunk a: host none → x\n~ trunk a: large_requests none → tcp\n~ trunk a: connection_reuse none → true\n"
 	  "~ trunk a: sources [\"10.0.0.0/24\"] → [\"10.0.2.0/24\"]\n"
 	  "~ endpoint a/10.0.0.2:5060: priority/weight 1/100 → 2/100\n+ endpoint a/10.0.0.3:5060\n- endpoint a/10.0.0.1:5060\n"
 	  "~ trunk b: number_plan none → {\"country_code\":\"1\",\"international_prefix\":\"\",\"national_prefix\":\"\"}\n"

@@ -15,7 +15,7 @@ static char directory[64], path[96];
 static const char *const whole =
 	"trunks:\n"
 	"  - {name: a, endpoints: [{address: 10.0.0.2, port: 5070, priority: 1, weight: 3}], sources: [10.0.0.0/24, 'fd00::/8'], profile: in, "
-	"request_uri: keep, large_requests: tcp, host: a.example, number_plan: {country_code: '44', national_prefix: '0'}, "
+	"request_uri: keep, large_requests: tcp, connection_reuse: true, host: a.example, number_plan: {country_code: '44', national_prefix: '0'}, "
 	"probe: {enabled: false, interval_ms: 500, timeout_ms: 400, down_after: 9, up_after: 8, accept: [200, 404], from: 'sip:a@b', "
 	"to: 'sip:c@d', user_agent: X, max_forwards: 7}}\n"
 	"  - {name: b, endpoints: [{address: 10.0.0.3, transport: tls}, {host: x.example, transport: tls}], tls: {name: Sip.B.Example, ca: /etc/ca.pem, "

@@ -352,11 +352,40 @@ static void shut(void **state)
 	end();
 }
 
+static void aliases(void **state)
+{
+	struct ip_port address = { { IP_V4, { 192, 0, 2, 7 } }, 5060 };
+	unsigned kept = 0;
+
+	start(true, 0);
+	assert_int_equal(streams_alias_of(sides[0].st, &address), 0);
+	streams_alias(sides[0].st, &address, 77);
+	assert_int_equal(streams_alias_of(sides[0].st, &address), 77);
+	streams_unalias(sides[0].st, &address, 76);
+	assert_int_equal(streams_alias_of(sides[0].st, &address), 77);
+	streams_alias(sides[0].st, &address, 78);
+	assert_int_equal(streams_alias_of(sides[0].st, &address), 78);
+	streams_unalias(sides[0].st, &address, 78);
+	assert_int_equal(streams_alias_of(sides[0].st, &address), 0);
+	for (unsigned i = 0; i < 50000; i++) { /* bounded: the newest of a set stay */
+		address.port = (uint16_t)i;
+		streams_alias(sides[0].st, &address, i + 1);
+		assert_int_equal(streams_alias_of(sides[0].st, &address), i + 1);
+	}
+	for (unsigned i = 0; i < 50000; i++) {
+		address.port = (uint16_t)i;
+		kept += streams_alias_of(sides[0].st, &address) == i + 1;
+	}
+	assert_int_equal(kept, 4096);
+	assert_int_equal(counter_read(&sides[0].counters, COUNTER_stream_aliases_dropped), 50000 - 4096);
+	end();
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(shared), cmocka_unit_test(stalled), cmocka_unit_test(bounded_queue), cmocka_unit_test(refused),
 					    cmocka_unit_test(reset), cmocka_unit_test(idle), cmocka_unit_test(no_room),
-					    cmocka_unit_test(held), cmocka_unit_test(shut) };
+					    cmocka_unit_test(held), cmocka_unit_test(shut), cmocka_unit_test(aliases) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
