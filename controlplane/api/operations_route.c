@@ -12,6 +12,7 @@
 #include "error.h"
 #include "routing.h"
 #include "sip/uri.h"
+#include "sip/via.h"
 #include "tables/access.h"
 #include "tables/domains.h"
 #include "tables/loads.h"
@@ -25,6 +26,7 @@ struct walk {
 	const struct tables *t;
 	const struct trunk *trunk; /* NULL: no source was given */
 	const struct number_plan *plan;
+	bool sips;    /* only what is reached by TLS will do */
 	json_t *says; /* the result so far */
 	char *error;
 };
@@ -125,6 +127,16 @@ static int read_dialled(const struct walk *w, const char *to, e164 *ret_number, 
 	return uri.scheme == URI_SIPS ? 1 : 0;
 }
 
+static bool has_tls(const struct walk *w)
+{
+	const struct dataplane_config *config = &w->c->config->dataplane;
+
+	for (unsigned i = 0; i < config->listener_count; i++)
+		if (config->listeners[i].transport == TRANSPORT_TLS)
+			return true;
+	return false;
+}
+
 /* As the data plane does: number, domain, source trunk, in that order. */
 static int find_profile(struct walk *w, const char *to, uint32_t *ret_slot)
 {
@@ -135,8 +147,9 @@ static int find_profile(struct walk *w, const char *to, uint32_t *ret_slot)
 
 	if (sips < 0)
 		return sips;
-	if (sips)
-		return refuse(w, 416, "sips asks for TLS all the way, and no target has it");
+	w->sips = sips;
+	if (sips && !has_tls(w))
+		return refuse(w, 416, "sips asks for TLS all the way, and there is no listener of it");
 	if (number)
 		slot = match_number(w, number);
 	if (slot == PROFILE_NONE && host.n) {
@@ -219,6 +232,7 @@ static json_t *attempts_json(const struct walk *w, const struct profile *p, uint
 
 	*ret_reached = 0;
 	selection_start(&state, hash);
+	state.tls_only = w->sips;
 	while (json_array_size(list) < ATTEMPTS_MAX) {
 		bool found = select_next(p, w->t->endpoints, now, &state, &chosen) == 0;
 		bool last_resort = !found && w->c->config->dataplane.ejection.last_resort;
@@ -238,9 +252,19 @@ static json_t *attempts_json(const struct walk *w, const struct profile *p, uint
 	return list;
 }
 
-/* Why a target that could take the call is not asked. */
-static const char *not_reached(const struct profile *p, unsigned target, uint32_t reached)
+static bool reached_by_tls(const struct walk *w, const struct profile_target *t)
 {
+	for (unsigned i = 0; i < t->endpoint_count; i++)
+		if (endpoints_get(w->t->endpoints, t->endpoints[i])->transport == TRANSPORT_TLS)
+			return true;
+	return false;
+}
+
+/* Why a target that could take the call is not asked. */
+static const char *not_reached(const struct walk *w, const struct profile *p, unsigned target, uint32_t reached)
+{
+	if (w->sips && !reached_by_tls(w, &p->targets[target]))
+		return "none of its endpoints is reached by TLS";
 	for (unsigned i = 0; i < p->target_count; i++)
 		if (reached >> i & 1 && p->targets[i].tier < p->targets[target].tier)
 			return p->strategy == STRATEGY_SIMULTANEOUS_RING ? "a nearer region rings; it does when all of that have failed" :
@@ -274,7 +298,7 @@ static json_t *left_out_json(const struct walk *w, const struct profile *p, uint
 
 		if (reached >> i & 1)
 			continue;
-		left = json_pack("{s:o, s:s}", "target", target_name(w, p, i), "reason", reason ? reason : not_reached(p, i, reached));
+		left = json_pack("{s:o, s:s}", "target", target_name(w, p, i), "reason", reason ? reason : not_reached(w, p, i, reached));
 		if (p->targets[i].limited && reason && strcmp(reason, "at its limit") == 0)
 			json_object_set_new(left, "reason", limit_words(w, &p->targets[i]));
 		if (!p->targets[i].enabled)
@@ -340,7 +364,7 @@ static void explain_profile(struct walk *w, uint32_t slot, const char *call_id)
 	if (json_array_size(attempts))
 		json_object_set_new(w->says, "verdict", json_string("routed"));
 	else
-		refuse(w, p->knobs.exhausted_code, "no target of the profile can take a call now");
+		refuse(w, w->sips ? 480 : p->knobs.exhausted_code, w->sips ? "no target of the profile can take a sips call now: it needs TLS" : "no target of the profile can take a call now");
 	json_object_set_new(w->says, "attempts", attempts);
 }
 

@@ -51,19 +51,24 @@ static bool is_reused(const struct proxy *p, const struct attempt *a)
 
 #define RECORD_ROUTE_MAX (sizeof("Record-Route: <sip:@;transport=tcp;lr>\r\n") + TOKEN_TEXT_MAX + IP_PORT_TEXT_MAX)
 
-static uint32_t record_route_line(const struct listener *l, const char *token, uint32_t token_len, char *out)
+/* secure: of a dialog that a sips URI begins (RFC 5630 §5.3): by TLS, whatever the parameters say. */
+static uint32_t record_route_line(const struct listener *l, bool secure, const char *token, uint32_t token_len, char *out)
 {
 	uint32_t n;
 
 	memcpy(out, "Record-Route: <sip:", 19);
 	n = 19;
+	if (secure) {
+		out[n - 1] = 's';
+		out[n++] = ':';
+	}
 	memcpy(out + n, token, token_len);
 	n += token_len;
 	out[n++] = '@';
 	memcpy(out + n, l->host, l->host_len);
 	n += l->host_len;
-	memcpy(out + n, l->route_params, l->route_params_len);
-	n += l->route_params_len;
+	memcpy(out + n, secure ? ";lr" : l->route_params, secure ? 3 : l->route_params_len);
+	n += secure ? 3 : l->route_params_len;
 	memcpy(out + n, ">\r\n", 3);
 	return n + 3;
 }
@@ -108,6 +113,7 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 		.loop = loop_hash(p, m, c->call_hash, c->from_hash),
 	};
 	int inner = listener_at(p, &c->from.local, c->from.transport);
+	bool secure = c->selection.tls_only;
 	char token[TOKEN_TEXT_MAX];
 	struct token t;
 	uint32_t n;
@@ -122,9 +128,9 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 
 		token_of(p, c, a, &t);
 		len = token_encode(&p->config.token_keys, &t, c->call_hash, c->from_hash, token);
-		n += record_route_line(&p->listeners[a->listener], token, len, out + n);
+		n += record_route_line(&p->listeners[a->listener], secure, token, len, out + n);
 		if (inner >= 0 && inner != a->listener)
-			n += record_route_line(&p->listeners[inner], token, len, out + n);
+			n += record_route_line(&p->listeners[inner], secure, token, len, out + n);
 	}
 	edit_replace(&p->edits, m->start_line_end, 0, edit_text_end(&p->edits, n));
 }

@@ -105,17 +105,24 @@ static bool transport_said(struct span params, uint8_t *ret)
 	return true;
 }
 
-/* The transport of the side that the request goes to: what the next hop's URI says (RFC 3263 §4.1); where that says nothing, our own
- * Record-Route for that side, which is the last one of ours. */
-static uint8_t side_transport(const struct proxy *p, const struct way *w)
+static bool is_sips(struct span uri)
 {
+	return uri.n > 5 && span_ieq(span_of(uri.p, 5), SPAN_LIT("sips:"));
+}
+
+/* The transport of the side that the request goes to: TLS for a sips URI, also where that is our own Record-Route of the dialog (RFC 5630); else what the next hop's URI says (RFC 3263 §4.1); where that says nothing, our own
+ * Record-Route for that side, which is the last one of ours. */
+static uint8_t side_transport(const struct proxy *p, struct way *w)
+{
+	struct span ours = w->own ? w->routes[w->own - 1].uri : (struct span){ 0, 0 };
 	uint8_t transport = TRANSPORT_UDP;
 	struct sip_uri own;
-	struct span ours;
 
+	w->secure = w->hop->scheme == URI_SIPS || (p->tls && is_sips(ours));
+	if (w->secure)
+		return TRANSPORT_TLS;
 	if (!p->streams || transport_said(w->hop->params, &transport))
 		return transport;
-	ours = w->own ? w->routes[w->own - 1].uri : (struct span){ 0, 0 };
 	if (ours.n && memmem(ours.p, ours.n, ";transport=", 11) && uri_read(ours, &own))
 		transport_said(own.params, &transport);
 	else if (!ours.n && w->strict_before && request_uri(p->in))
@@ -123,9 +130,27 @@ static uint8_t side_transport(const struct proxy *p, const struct way *w)
 	return transport;
 }
 
+/* As whom the other end of a TLS connection to that side is verified: as the endpoint at that address, or as another of its trunk. */
+static uint32_t tls_peer_of(const struct proxy *p, const struct trunk *t, const struct sip_uri *hop)
+{
+	uint32_t peer = TLS_PEER_ANYBODY;
+
+	for (unsigned i = 0; i < t->endpoint_count; i++) {
+		const struct endpoint_config *e = endpoints_get(p->tables->endpoints, t->endpoints[i]);
+
+		if (!e || e->transport != TRANSPORT_TLS)
+			continue;
+		if (hop->host_kind != HOST_NAME && ip_eq(&e->addr.ip, &hop->ip))
+			return e->tls_peer;
+		if (peer == TLS_PEER_ANYBODY)
+			peer = e->tls_peer;
+	}
+	return peer;
+}
+
 /* The next hop: the next Route, else the request URI, but only where the token's other side lives; else that side's own flow, so that
  * nobody relays through us with a token that they made up, copied or kept. false: nowhere. */
-static bool next_hop(const struct proxy *p, const struct way *w, struct flow *ret_to)
+static bool next_hop(const struct proxy *p, struct way *w, struct flow *ret_to)
 {
 	const struct sip_uri *uri = w->hop;
 	bool to_target = w->side == TOKEN_FROM_CALLER;
@@ -134,17 +159,19 @@ static bool next_hop(const struct proxy *p, const struct way *w, struct flow *re
 	if (!trunk)
 		return false;
 	*ret_to = (struct flow){ .transport = side_transport(p, w) };
+	if (ret_to->transport == TRANSPORT_TLS)
+		ret_to->tls_peer = tls_peer_of(p, trunk, w->hop);
 	if (!to_target && w->token.caller_flow.ip.family && !w->hop_is_route) {
 		ret_to->remote = w->token.caller_flow; /* behind a NAT: its Contact leads nowhere */
 		return true;
 	}
-	if (uri->scheme == URI_SIP && uri->host_kind != HOST_NAME && side_lives_at(p, trunk, &uri->ip)) {
+	if (uri->scheme != URI_TEL && uri->host_kind != HOST_NAME && side_lives_at(p, trunk, &uri->ip)) {
 		ret_to->remote.ip = uri->ip;
 		ret_to->remote.port = uri->port ? uri->port : ret_to->transport == TRANSPORT_TLS ? 5061 : 5060;
 		return true;
 	}
 	if (to_target)
-		return endpoint_by_id(p, trunk, w->token.endpoint, ret_to);
+		return endpoint_by_id(p, trunk, w->token.endpoint, ret_to) && (!w->secure || ret_to->transport == TRANSPORT_TLS);
 	ret_to->remote = w->token.caller_flow;
 	return ret_to->remote.ip.family != IP_NONE;
 }
@@ -225,12 +252,12 @@ static bool send_stateless(struct proxy *p, const struct flow *from, const struc
 	return n > 0 && send_end(p, (uint32_t)n, to) == 0;
 }
 
-/* The listener of the transport that the side has; where there is none, it had better come by UDP than not at all. */
-static int outgoing_listener(const struct proxy *p, const struct flow *from, struct flow *to)
+/* The listener of the transport that the side has; where there is none, it had better come by UDP than not at all, unless it must be secure. */
+static int outgoing_listener(const struct proxy *p, const struct flow *from, const struct way *w, struct flow *to)
 {
 	int listener = listener_for(p, &to->remote, to->transport, &from->local);
 
-	if (listener < 0 && to->transport != TRANSPORT_UDP) {
+	if (listener < 0 && to->transport != TRANSPORT_UDP && !w->secure) {
 		to->transport = TRANSPORT_UDP;
 		listener = listener_for(p, &to->remote, TRANSPORT_UDP, &from->local);
 	}
@@ -262,7 +289,7 @@ static void caller_connection(struct proxy *p, const struct flow *from, const st
 static void send_on(struct proxy *p, const struct flow *from, const struct way *w, struct flow *to)
 {
 	const struct sip_message *m = p->in;
-	int listener = outgoing_listener(p, from, to);
+	int listener = outgoing_listener(p, from, w, to);
 	bool sent;
 
 	if (listener < 0) {

@@ -66,6 +66,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 		p->listeners[i].transport = config->listeners[i].transport;
 		listener_texts(&p->listeners[i]);
 		p->streams |= p->listeners[i].transport != TRANSPORT_UDP;
+		p->tls |= p->listeners[i].transport == TRANSPORT_TLS;
 	}
 	if (config->server_name && config->server_name[0])
 		p->server_line_len = (uint32_t)snprintf(p->server_line, sizeof(p->server_line), "Server: %.64s\r\n", config->server_name);
@@ -147,9 +148,22 @@ static bool address_is_us(const struct proxy *p, const struct ip_port *addr)
 	return false;
 }
 
-bool host_is_us(const struct proxy *p, struct span host, uint16_t port)
+/* RFC 3261 §19.1.2. */
+static uint16_t default_port(const struct proxy *p, const struct sip_uri *uri)
 {
-	struct ip_port addr = { .port = port ? port : 5060 };
+	struct span transport;
+
+	if (!p->tls)
+		return 5060;
+	if (uri->scheme == URI_SIPS || (param_find(uri->params, "transport", &transport) && span_ieq_str(transport, "tls")))
+		return 5061;
+	return 5060;
+}
+
+bool uri_is_us(const struct proxy *p, const struct sip_uri *uri)
+{
+	struct ip_port addr = { .port = uri->port ? uri->port : default_port(p, uri) };
+	struct span host = uri->host;
 
 	for (unsigned i = 0; i < p->config.name_count; i++)
 		if (host_eq(host, span_str(p->config.names[i])))

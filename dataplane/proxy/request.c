@@ -162,7 +162,7 @@ static bool foreign_route(const struct proxy *p)
 		int rc;
 
 		while ((rc = name_addr_next(&rest, &element)) == 1)
-			if (!uri_read(element.uri, &uri) || !host_is_us(p, uri.host, uri.port))
+			if (!uri_read(element.uri, &uri) || !uri_is_us(p, &uri))
 				return true;
 		if (rc < 0)
 			return true;
@@ -175,7 +175,7 @@ static bool options_for_us(struct proxy *p)
 {
 	const struct sip_uri *uri = p->in->method == SIP_OPTIONS ? request_uri(p->in) : NULL;
 
-	return uri && uri->scheme != URI_TEL && !uri->user.p && host_is_us(p, uri->host, uri->port);
+	return uri && uri->scheme != URI_TEL && !uri->user.p && uri_is_us(p, uri);
 }
 
 /* RFC 5393 §5.3.3; more than a call can use is as good as what it can. */
@@ -335,6 +335,7 @@ static void begin(struct proxy *p, struct context *c, const struct routing *r)
 	c->parallel = r->profile->strategy == STRATEGY_SIMULTANEOUS_RING && c->method == SIP_INVITE;
 	c->timed = r->profile->strategy == STRATEGY_FASTEST;
 	c->selection.exempt = c->method != SIP_INVITE;
+	c->selection.tls_only = request_uri(p->in)->scheme == URI_SIPS;
 	if (c->method == SIP_INVITE) {
 		count(p, COUNTER_calls_started);
 		reply_trying(p, c, p->in);
@@ -355,9 +356,9 @@ static void new_request(struct proxy *p, const struct flow *from)
 
 	if (trunk == TRUNK_NONE)
 		return;
-	route_request(p, trunk, &r);
+	route_request(p, trunk, from, &r);
 	if (r.status) {
-		refuse(p, from, COUNTER_refused_no_route, r.status, NULL, NO_HEADERS);
+		refuse(p, from, COUNTER_refused_no_route, r.status, r.reason, NO_HEADERS);
 		return;
 	}
 	/* Given-up attempts keep their slots for a while: without one to spare the call could only fail. */

@@ -40,7 +40,7 @@ static bool is_own_route(struct proxy *p, struct span text)
 
 	if (!uri_read(text, &uri))
 		return false;
-	return host_is_us(p, uri.host, uri.port) || decode(p, uri.user, &t, &side) == 0;
+	return uri_is_us(p, &uri) || decode(p, uri.user, &t, &side) == 0;
 }
 
 static bool note_route(struct way *w, const struct name_addr *element, int line)
@@ -71,12 +71,13 @@ static int read_routes(const struct proxy *p, struct way *w)
 	return 0;
 }
 
-/* A Route as we wrote its Record-Route, "sip:TOKEN@...": once the token is verified nothing else in it matters. */
+/* A Route as we wrote its Record-Route, "sip:TOKEN@..." or "sips:TOKEN@...": once the token is verified nothing else in it matters. */
 static struct span own_user(struct span uri)
 {
-	const uint8_t *at = uri.n > 4 && !memcmp(uri.p, "sip:", 4) ? memchr(uri.p + 4, '@', uri.n - 4) : NULL;
+	uint32_t scheme = uri.n > 5 && !memcmp(uri.p, "sip", 3) ? uri.p[3] == ':' ? 4 : !memcmp(uri.p + 3, "s:", 2) ? 5 : 0 : 0;
+	const uint8_t *at = scheme ? memchr(uri.p + scheme, '@', uri.n - scheme) : NULL;
 
-	return at ? span_of(uri.p + 4, (uint32_t)(at - uri.p - 4)) : (struct span){ 0, 0 };
+	return at ? span_of(uri.p + scheme, (uint32_t)(at - uri.p - scheme)) : (struct span){ 0, 0 };
 }
 
 void route_look(struct proxy *p)
@@ -116,7 +117,7 @@ int way_read_token(struct proxy *p, struct way *w)
 		w->side = l->side;
 		return 0;
 	}
-	if (request && request->scheme == URI_SIP && token_from(p, request->user, w) == 0) {
+	if (request && request->scheme != URI_TEL && token_from(p, request->user, w) == 0) {
 		w->strict_before = true;
 		return 0;
 	}

@@ -27,6 +27,7 @@ struct way {
 	const struct sip_uri *hop;    /* where the message says it goes next */
 	struct sip_uri hop_read;      /* it, where it is not the request URI as it came */
 	bool hop_is_route;
+	bool secure;		      /* next hop or our own Route is a sips URI: by TLS, or not at all */
 	struct route_value routes[ROUTES_IN_MAX];
 };
 

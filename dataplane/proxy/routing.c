@@ -27,7 +27,17 @@ void number_look(struct proxy *p, const struct flow *from)
 		numbers_prefetch(p->tables->numbers, p->look->number);
 }
 
-void route_request(struct proxy *p, uint32_t trunk_slot, struct routing *ret)
+/* RFC 5630 §5.3: never below TLS, neither on its way here nor on its way on (selection_state.tls_only). */
+static bool secure_enough(const struct proxy *p, const struct flow *from, struct routing *ret)
+{
+	if (from->transport == TRANSPORT_TLS)
+		return true;
+	ret->status = p->tls ? 403 : 416;
+	ret->reason = p->tls ? "SIPS Not By TLS" : NULL;
+	return false;
+}
+
+void route_request(struct proxy *p, uint32_t trunk_slot, const struct flow *from, struct routing *ret)
 {
 	const struct trunk *trunk = trunks_get(p->tables->trunks, trunk_slot);
 	const struct sip_uri *uri = request_uri(p->in);
@@ -38,10 +48,8 @@ void route_request(struct proxy *p, uint32_t trunk_slot, struct routing *ret)
 		ret->status = trunk ? 400 : 403;
 		return;
 	}
-	if (uri->scheme == URI_SIPS) { /* RFC 5630: never below TLS, and there is no TLS target to send it to */
-		ret->status = 416;
+	if (uri->scheme == URI_SIPS && !secure_enough(p, from, ret))
 		return;
-	}
 	ret->number = p->look->numbered ? p->look->number : dialled(p->in, trunk);
 	if (ret->number)
 		slot = numbers_lookup(p->tables->numbers, ret->number).profile_slot;

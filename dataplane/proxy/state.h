@@ -197,6 +197,7 @@ struct proxy {
 	struct listener listeners[PROXY_LISTENERS_MAX];
 	unsigned listener_count;
 	bool streams; /* some listener is not UDP's: else no transport is asked about */
+	bool tls;     /* some listener is TLS's */
 	char server_line[80]; /* "Server: ...\r\n", for our own answers; empty: none */
 	uint32_t server_line_len;
 	bool draining;
@@ -231,8 +232,8 @@ static inline uint32_t unix_s(const struct proxy *p, uint64_t ms)
 int listener_for(const struct proxy *p, const struct ip_port *to, uint8_t transport, const struct ip_port *preferred);
 /* The index of the listener with that address and transport, or -1. */
 int listener_at(const struct proxy *p, const struct ip_port *addr, uint8_t transport);
-/* A host and port as a URI has them: is it one of our listeners (the default port where none is given), or one of our names? */
-bool host_is_us(const struct proxy *p, struct span host, uint16_t port);
+/* Does the URI's host, with its port or the default one, name one of our listeners, or is it one of our names? */
+bool uri_is_us(const struct proxy *p, const struct sip_uri *uri);
 /* Where responses to a request go (RFC 3261 §18.2.2, RFC 3581 §4): on its connection, where it came by one, and once that is gone to its source at
  * the port of sent-by. */
 void reply_flow(const struct via *top, const struct flow *from, struct flow *ret_reply_to);
@@ -286,6 +287,7 @@ void request_again(struct proxy *p, struct server_txn *s);
 /* ---- routing.c */
 struct routing {
 	uint16_t status; /* 0: routed; else the refusal */
+	const char *reason; /* its phrase; NULL: the status's own */
 	uint32_t profile_slot;
 	const struct profile *profile;
 	e164 number; /* what it dials; 0: no number */
@@ -293,7 +295,7 @@ struct routing {
 /* Reads what number p->in dials, and asks the memory for where that leads. */
 void number_look(struct proxy *p, const struct flow *from);
 /* p->in. */
-void route_request(struct proxy *p, uint32_t trunk_slot, struct routing *ret);
+void route_request(struct proxy *p, uint32_t trunk_slot, const struct flow *from, struct routing *ret);
 
 /* ---- reply.c: answers of our own */
 /* Without a transaction, to where the request came from. headers: whole lines, may be empty. */

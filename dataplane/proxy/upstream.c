@@ -5,6 +5,7 @@
 #include "proxy/record.h"
 #include "proxy/relay.h"
 #include "proxy/state.h"
+#include "sip/writer.h"
 
 #define CHALLENGES_MAX 8192 /* bytes of challenges merged into one response */
 
@@ -266,6 +267,19 @@ void upstream_failed(struct proxy *p, struct context *c, uint16_t status)
 		record_failed(p, c, c->cancelled ? RECORD_CANCELLED : c->best_status ? RECORD_REJECTED : RECORD_EXHAUSTED, status);
 }
 
+/* RFC 5630 §5.3: a sips URI, and nobody to go to by TLS. */
+static void refuse_sips(struct proxy *p, struct context *c)
+{
+	int listener = listener_at(p, &c->from.local, c->from.transport);
+	uint8_t text[sizeof("Warning: 380  \"SIPS Not Allowed\"\r\n") + IP_PORT_TEXT_MAX];
+	struct writer w = { text, sizeof(text), 0, false };
+
+	PUT(&w, "Warning: 380 ");
+	put(&w, listener < 0 ? SPAN_LIT("strowger") : span_of(p->listeners[listener].host, p->listeners[listener].host_len));
+	PUT(&w, " \"SIPS Not Allowed\"\r\n");
+	reply_local(p, c, &p->kept, 480, span_of(w.out, w.n));
+}
+
 void upstream_finish(struct proxy *p, struct context *c)
 {
 	uint16_t status;
@@ -291,6 +305,10 @@ void upstream_finish(struct proxy *p, struct context *c)
 	/* RFC 4320 §4.2: no 408 to a non-INVITE; the armed lifetime ends the transaction, unless a late answer comes before. */
 	if (c->method != SIP_INVITE && status == 408)
 		return;
-	if (context_view(p, c))
+	if (!context_view(p, c))
+		return;
+	if (c->selection.tls_only && !c->started && !c->cancelled)
+		refuse_sips(p, c);
+	else
 		reply_local(p, c, &p->kept, status, (struct span){ 0, 0 });
 }

@@ -1,4 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include "sip/via.h"
 #include "tables/select.h"
 
 #include <math.h>
@@ -16,12 +17,20 @@ static bool tried(const struct selection_state *s, uint32_t endpoint)
 	return false;
 }
 
+/* RFC 5630 §5.3: what came for a sips URI goes on by TLS or not at all. */
+static bool secure_enough(const struct selection_state *s, const struct endpoints *endpoints, uint32_t endpoint)
+{
+	const struct endpoint_config *e = s->tls_only ? endpoints_get(endpoints, endpoint) : NULL;
+
+	return !s->tls_only || (e && e->transport == TRANSPORT_TLS);
+}
+
 /* May the call go there now? */
 static bool usable(const struct choice *c, uint32_t endpoint)
 {
 	return (c->whole ? endpoint_usable(c->endpoints, endpoint, c->out_ms)
 			 : endpoint_takes(c->endpoints, endpoint, c->state->hash, c->out_ms)) &&
-	       !tried(c->state, endpoint);
+	       !tried(c->state, endpoint) && secure_enough(c->state, c->endpoints, endpoint);
 }
 
 /* Whose calls limits do not hold back is decided here, and nowhere else. */
@@ -258,7 +267,7 @@ int select_prefer(const struct profile *p, const struct endpoints *endpoints, ui
 	struct choice c = { p, endpoints, now_ms, now_ms, s, UINT32_MAX, NULL, 0, true };
 
 	if (s->tried_count >= ATTEMPTS_MAX || s->tried_count >= p->knobs.max_attempts || tried(s, endpoint) ||
-	    !endpoint_usable(endpoints, endpoint, now_ms))
+	    !endpoint_usable(endpoints, endpoint, now_ms) || !secure_enough(s, endpoints, endpoint))
 		return -ERR_NOT_FOUND;
 	for (unsigned i = 0; i < p->target_count; i++) {
 		const struct profile_target *t = &p->targets[i];

@@ -19,6 +19,7 @@ struct selection_state {
 	int8_t current;		      /* target index of the last attempt, or -1 */
 	uint8_t tier;		      /* simultaneous ring: the tier that rings */
 	bool exempt;		      /* limits do not hold it: it is no call */
+	bool tls_only;		      /* endpoints of other transports are not for it: it is for a sips URI (RFC 5630 §5.3) */
 };
 
 struct selection {
@@ -40,6 +41,7 @@ static inline void selection_start(struct selection_state *s, uint64_t hash)
 	s->current = -1;
 	s->tier = SELECTION_TIER_NONE;
 	s->exempt = false;
+	s->tls_only = false;
 }
 
 /* Another call took the last place meanwhile: the choice just made was none, and its target is not chosen again until selection_resume. */

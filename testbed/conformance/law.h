@@ -30,7 +30,7 @@ struct law_book {
 extern const struct law_book rfc3261_16_book, rfc3261_16_responses_book, rfc3261_16_best_book, rfc3261_16_cancel_book,
 	rfc3261_17_client_book, rfc3261_17_server_book, rfc3261_18_book, rfc3581_book, rfc4320_book, rfc5393_book, rfc5658_book, rfc6026_book,
 	routing_book, rescue_book, ringing_book, dialogs_book, tokens_book, torture_own_book, torture_values_book,
-	streams_book, stream_calls_book, large_book;
+	streams_book, stream_calls_book, large_book, rfc5630_book;
 /* The messages of RFC 4475 and RFC 5118, where they are at hand. */
 extern const struct law_book torture_book;
 bool torture_present(void);

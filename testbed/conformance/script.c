@@ -9,7 +9,7 @@ static struct {
 	struct request asked;
 	const struct sent *final;      /* for ack() */
 	const struct sent *at[3];      /* the targets' last requests */
-	bool tcp_targets;
+	const char *first; /* the target A, as it is reached */
 	const struct sent *taken[4096]; /* what was looked at, of what was sent */
 	unsigned taken_count;
 } play;
@@ -17,10 +17,15 @@ static struct {
 static const char *const targets[] = { A, B, C };
 static const char *const tags[] = { "a", "b", "c" };
 
+static const char *first_target(void)
+{
+	return play.first ? play.first : A;
+}
+
 static unsigned target_index(const char *target)
 {
 	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++)
-		if (!strcmp(is_tcp(target) ? target + 4 : target, targets[i]))
+		if (!strcmp(plain_address(target), targets[i]))
 			return i;
 	fail_msg("%s is no target", target);
 	return 0;
@@ -106,7 +111,7 @@ const struct sent *out(const char *method, const char *to)
 		fail_msg("wanted %s to %s, but there is: %s", method, to, unread());
 	if (!view_of(s)->to_tag.p && strcmp(method, "ACK") && strcmp(method, "CANCEL"))
 		for (unsigned i = 0; i < ARRAY_SIZE(targets); i++)
-			if (!strcmp(is_tcp(to) ? to + 4 : to, targets[i]))
+			if (!strcmp(plain_address(to), targets[i]))
 				play.at[i] = s;
 	return s;
 }
@@ -163,7 +168,7 @@ const struct sent *invite_as(const struct request *r)
 {
 	ask_as(r);
 	up(100);
-	return out("INVITE", play.tcp_targets ? TCP_A : A);
+	return out("INVITE", first_target());
 }
 
 void again(void)
@@ -297,7 +302,8 @@ void stage_again(const struct harness_options *options)
 {
 	harness_end(&stage);
 	memset(&play, 0, sizeof(play));
-	play.tcp_targets = options && options->tcp_targets;
+	if (options)
+		play.first = options->tls_targets ? TLS_A : options->tcp_targets ? TCP_A : A;
 	harness_start(&stage, options);
 }
 
@@ -415,8 +421,8 @@ void bent(const char *what, const char *with)
 void call_up(struct dialog *d)
 {
 	quiet();
-	dialog_open(&stage, NULL, play.tcp_targets ? TCP_A : A, NULL, d);
-	out("ACK", play.tcp_targets ? TCP_A : A);
+	dialog_open(&stage, NULL, first_target(), NULL, d);
+	out("ACK", first_target());
 }
 
 void say(const struct dialog *d, enum token_side side, const char *method)

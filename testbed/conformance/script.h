@@ -20,6 +20,10 @@
 #define TCP_A "tcp:" A
 #define TCP_B "tcp:" B
 #define TCP_C "tcp:" C
+/* ... and tls_targets. */
+#define TLS_A "tls:" A
+#define TLS_B "tls:" B
+#define TLS_C "tls:" C
 
 extern struct harness stage;
 

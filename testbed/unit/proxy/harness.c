@@ -14,21 +14,31 @@ struct ip_port addr_of(const char *text)
 {
 	struct ip_port a;
 
-	if (ip_port_parse(span_str(is_tcp(text) ? text + strlen("tcp:") : text), 5060, &a))
+	if (ip_port_parse(span_str(plain_address(text)), 5060, &a))
 		fail_msg("%s is no address", text);
 	return a;
 }
 
+uint8_t transport_of(const char *text)
+{
+	return !strncmp(text, "tcp:", 4) ? TRANSPORT_TCP : !strncmp(text, "tls:", 4) ? TRANSPORT_TLS : TRANSPORT_UDP;
+}
+
 bool is_tcp(const char *text)
 {
-	return !strncmp(text, "tcp:", strlen("tcp:"));
+	return transport_of(text) == TRANSPORT_TCP;
+}
+
+const char *plain_address(const char *text)
+{
+	return transport_of(text) == TRANSPORT_UDP ? text : text + strlen("tcp:");
 }
 
 uint64_t connection_of(const char *text)
 {
 	struct ip_port a = addr_of(text);
 
-	return is_tcp(text) ? (uint64_t)a.ip.bytes[1] << 32 | (uint64_t)a.ip.bytes[3] << 16 | a.port : 0;
+	return transport_of(text) != TRANSPORT_UDP ? (uint64_t)a.ip.bytes[1] << 32 | (uint64_t)a.ip.bytes[3] << 16 | a.port : 0;
 }
 
 /* ---- the outbox */
@@ -69,7 +79,7 @@ static int outbox_commit(void *ctx, uint32_t len, const struct flow *to)
 	assert_true(len <= h->reserved_bytes);
 	if (h->unreachable) {
 		nowhere = addr_of(h->unreachable);
-		if (ip_port_eq(&to->remote, &nowhere) && (to->transport == TRANSPORT_TCP) == is_tcp(h->unreachable))
+		if (ip_port_eq(&to->remote, &nowhere) && to->transport == transport_of(h->unreachable))
 			return -ERR_UNREACHABLE;
 	}
 	/* It leaves by one of our own addresses, of the family it goes to. */
@@ -107,9 +117,11 @@ unsigned harness_trunk(struct harness *h, const char *name, const char *const *e
 		t->prefixes[t->prefix_count++] = prefix_of(*sources);
 	assert_int_equal(trunks_add(h->tables->trunks, t, &h->trunk_slot[i]), 0);
 	for (; endpoints && *endpoints; endpoints++) {
-		struct endpoint_config e = { .addr = addr_of(*endpoints), .transport = is_tcp(*endpoints) ? TRANSPORT_TCP : TRANSPORT_UDP, .priority = t->endpoint_count, .weight = 1,
+		struct endpoint_config e = { .addr = addr_of(*endpoints), .transport = transport_of(*endpoints), .priority = t->endpoint_count, .weight = 1,
 					     .trunk_slot = h->trunk_slot[i] };
 
+		if (e.transport == TRANSPORT_TLS)
+			e.tls_peer = 100 + i;
 		e.id = endpoint_id(t->id, &e.addr, e.transport);
 		assert_int_equal(endpoints_add(h->tables->endpoints, &e, &t->endpoints[t->endpoint_count++]), 0);
 	}
@@ -175,10 +187,10 @@ void harness_start(struct harness *h, const struct harness_options *options)
 	static const struct tables_limits limits = { 1, 100, 100, 8, HARNESS_TRUNKS, HARNESS_ENDPOINTS };
 	static const char *const caller_sources[] = { "10.1.0.0/24", "fd01::/64", NULL };
 	static const struct {
-		const char *name, *endpoints[2], *tcp_endpoints[2], *sources[2];
-	} targets[] = { { "a", { A }, { "tcp:" A }, { "10.2.0.0/24" } },
-			{ "b", { B }, { "tcp:" B }, { "10.3.0.0/24" } },
-			{ "c", { C }, { "tcp:" C }, { "10.4.0.0/24" } } };
+		const char *name, *endpoints[3][2], *sources[2];
+	} targets[] = { { "a", { { A }, { "tcp:" A }, { "tls:" A } }, { "10.2.0.0/24" } },
+			{ "b", { { B }, { "tcp:" B }, { "tls:" B } }, { "10.3.0.0/24" } },
+			{ "c", { { C }, { "tcp:" C }, { "tls:" C } }, { "10.4.0.0/24" } } };
 	static const struct harness_options none;
 
 	if (!options)
@@ -190,7 +202,7 @@ void harness_start(struct harness *h, const struct harness_options *options)
 	h->knobs = profile_knobs_default();
 	harness_trunk(h, "caller", NULL, caller_sources);
 	for (unsigned i = 0; i < ARRAY_SIZE(targets); i++)
-		harness_trunk(h, targets[i].name, options->tcp_targets ? targets[i].tcp_endpoints : targets[i].endpoints, targets[i].sources);
+		harness_trunk(h, targets[i].name, targets[i].endpoints[options->tls_targets ? 2 : options->tcp_targets], targets[i].sources);
 	assert_int_equal(profiles_add(h->tables->profiles, compile(h), &h->profile_slot), 0);
 	assert_int_equal(numbers_set_prefix(h->tables->numbers, number_of("44"), h->profile_slot), 0);
 	harness_publish(h);
@@ -206,8 +218,9 @@ void harness_start(struct harness *h, const struct harness_options *options)
 		.outbox = { outbox_reserve, outbox_commit, h },
 		.record = record,
 		.listeners = { { addr_of(US), TRANSPORT_UDP }, { addr_of(US6), TRANSPORT_UDP },
-			       { addr_of(US), TRANSPORT_TCP }, { addr_of(US6), TRANSPORT_TCP } },
-		.listener_count = 4,
+			       { addr_of(US), TRANSPORT_TCP }, { addr_of(US6), TRANSPORT_TCP },
+			       { addr_of(US_TLS), TRANSPORT_TLS }, { addr_of(US6_TLS), TRANSPORT_TLS } },
+		.listener_count = options->tls || options->tls_targets ? 6 : 4,
 		.branch_key = { 3, 4 },
 		.token_keys = { .key = { { 5, 6 } }, .present = { true } },
 		.node = 7,

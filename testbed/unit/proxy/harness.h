@@ -5,7 +5,7 @@
  *
  *   caller 10.1.0.1, fd01::1 --- 10.0.0.1, fd00::1 (us) --- a 10.2.0.1, b 10.3.0.1, c 10.4.0.1 (failover, in this order)
  *
- * We are there by UDP and by TCP.
+ * We are there by UDP and by TCP, and where harness_options.tls says so by TLS, at port 5061.
  *
  * Every message handed in and every message caught lies in a malloc buffer of just its size, and what was handed in is freed before the
  * test goes on: AddressSanitizer sees each byte too far and each pointer kept. */
@@ -28,6 +28,8 @@
 #define STRANGER "192.0.2.66:5060"
 #define US	 "10.0.0.1:5060"
 #define US6	 "[fd00::1]:5060"
+#define US_TLS	 "10.0.0.1:5061"
+#define US6_TLS	 "[fd00::1]:5061"
 #define NUMBER	 "sip:+442035550100@10.0.0.1"
 #define VIA	 "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bK1"
 
@@ -43,6 +45,8 @@ struct harness_options {
 	bool tiny_memory;
 	bool silent_to_unknown;
 	bool tcp_targets; /* a, b and c take calls by TCP */
+	bool tls;	  /* we are there by TLS too */
+	bool tls_targets; /* a, b and c take calls by TLS */
 	const char *server_name;
 };
 
@@ -94,9 +98,12 @@ void harness_publish(struct harness *h);
 /* Endpoints: one or more of ADDRESS:PORT; sources: prefixes. Returns its index in h->trunk. */
 unsigned harness_trunk(struct harness *h, const char *name, const char *const *endpoints, const char *const *sources);
 
-/* Where a message comes from or goes to, as text: ADDRESS:PORT, by UDP; tcp:ADDRESS:PORT, by the connection whose other end that is. */
+/* Where a message comes from or goes to, as text: ADDRESS:PORT, by UDP; tcp:ADDRESS:PORT or tls:ADDRESS:PORT, by the connection whose other end that is. */
 struct ip_port addr_of(const char *text);
+uint8_t transport_of(const char *text); /* enum sip_transport */
 bool is_tcp(const char *text);
+/* Without what says the transport. */
+const char *plain_address(const char *text);
 uint64_t connection_of(const char *text);
 
 /* ---- time */

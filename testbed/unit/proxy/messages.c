@@ -6,7 +6,7 @@
 
 void send_bytes(struct harness *h, const char *source, const char *to, const void *data, uint32_t len)
 {
-	struct flow from = { .remote = addr_of(source), .local = addr_of(to), .transport = is_tcp(source) ? TRANSPORT_TCP : TRANSPORT_UDP,
+	struct flow from = { .remote = addr_of(source), .local = addr_of(to), .transport = transport_of(source),
 			     .connection = connection_of(source) };
 	uint8_t *exact = malloc(len ? len : 1);
 
@@ -17,7 +17,9 @@ void send_bytes(struct harness *h, const char *source, const char *to, const voi
 
 void send_text(struct harness *h, const char *source, const char *text)
 {
-	send_bytes(h, source, addr_of(source).ip.family == IP_V6 ? US6 : US, text, (uint32_t)strlen(text));
+	static const char *const us[2][2] = { { US, US6 }, { US_TLS, US6_TLS } };
+
+	send_bytes(h, source, us[transport_of(source) == TRANSPORT_TLS][addr_of(source).ip.family == IP_V6], text, (uint32_t)strlen(text));
 }
 
 static const char *or_else(const char *text, const char *otherwise)
@@ -100,9 +102,11 @@ char *answer_text(const struct sent *request, unsigned status, const char *to_ta
 
 void answer(struct harness *h, const struct sent *request, unsigned status, const char *to_tag, const char *headers)
 {
-	char source[IP_PORT_TEXT_MAX + 4] = "tcp:";
+	static const char *const prefix[] = { "", "tcp:", "tls:" };
+	char source[IP_PORT_TEXT_MAX + 4];
 
-	ip_port_format(&request->to.remote, source + (request->to.transport == TRANSPORT_TCP ? strlen("tcp:") : 0));
+	strcpy(source, prefix[request->to.transport]);
+	ip_port_format(&request->to.remote, source + strlen(source));
 	send_text(h, source, answer_text(request, status, to_tag, headers));
 }
 
@@ -123,7 +127,7 @@ bool sent_to(const struct sent *s, const char *to)
 {
 	struct ip_port addr = addr_of(to);
 
-	if ((s->to.transport == TRANSPORT_TCP) != is_tcp(to))
+	if (s->to.transport != transport_of(to))
 		return false;
 	return s->to.connection ? s->to.connection == connection_of(to) : ip_port_eq(&s->to.remote, &addr);
 }
@@ -231,6 +235,7 @@ static void routes_of(const struct sent *s, bool backwards, char *out)
 void dialog_open(struct harness *h, const struct request *r, const char *target, const char *target_contact, struct dialog *d)
 {
 	const char *source = r && r->source ? r->source : CALLER;
+	static const char *const uri_params[] = { "", ";transport=tcp", ";transport=tls" };
 	const struct sent *invite, *ok;
 	char headers[512];
 
@@ -241,8 +246,8 @@ void dialog_open(struct harness *h, const struct request *r, const char *target,
 	if (target_contact)
 		snprintf(d->target_contact, sizeof(d->target_contact), "%s", target_contact);
 	else
-		snprintf(d->target_contact, sizeof(d->target_contact), "<sip:target@%s%s>", is_tcp(target) ? target + 4 : target,
-			 is_tcp(target) ? ";transport=tcp" : "");
+		snprintf(d->target_contact, sizeof(d->target_contact), "<sip:target@%s%s>", plain_address(target),
+			 uri_params[transport_of(target)]);
 	snprintf(d->caller_contact, sizeof(d->caller_contact), "%s", or_else(d->invite.contact, "<sip:caller@10.1.0.1:5060>"));
 	snprintf(headers, sizeof(headers), "Contact: %s\r\n", d->target_contact);
 	request_send(h, &d->invite);
@@ -270,6 +275,7 @@ static char *uri_in(const char *contact)
 
 void dialog_send(struct harness *h, const struct dialog *d, enum token_side side, const char *method, unsigned cseq, const char *via)
 {
+	static const char *const names[] = { "UDP", "TCP", "TLS" };
 	static unsigned fresh = 100;
 	bool caller = side == TOKEN_FROM_CALLER;
 	const char *source = caller ? or_else(d->invite.source, CALLER) : d->target;
@@ -287,8 +293,8 @@ void dialog_send(struct harness *h, const struct dialog *d, enum token_side side
 		.source = source,
 	};
 
-	snprintf(own_via, sizeof(own_via), "SIP/2.0/%s %s;rport;branch=z9hG4bKd%u", is_tcp(source) ? "TCP" : "UDP",
-		 is_tcp(source) ? source + 4 : source, ++fresh);
+	snprintf(own_via, sizeof(own_via), "SIP/2.0/%s %s;rport;branch=z9hG4bKd%u", names[transport_of(source)],
+		 plain_address(source), ++fresh);
 	request_send(h, &r);
 }
 

@@ -29,7 +29,7 @@ static void start(struct harness *h)
 
 static void probe(struct harness *h, const char *to, const char *message, uint32_t timeout_ms)
 {
-	struct probe_request r = { .id = 99, .to = addr_of(to), .transport = is_tcp(to) ? TRANSPORT_TCP : TRANSPORT_UDP, .timeout_ms = timeout_ms, .len = (uint16_t)strlen(message) };
+	struct probe_request r = { .id = 99, .to = addr_of(to), .transport = transport_of(to), .timeout_ms = timeout_ms, .len = (uint16_t)strlen(message) };
 
 	memcpy(r.message, message, r.len);
 	proxy_probe(h->proxy, &r, 7, h->now_ms);
