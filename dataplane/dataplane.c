@@ -17,6 +17,7 @@
 #include "records.h"
 #include "sip/dialog_hash.h"
 #include "sip/via.h"
+#include "tls/tls.h"
 
 #define EXCEPTION_RING	4096
 #define MBUF_CACHE	256
@@ -45,6 +46,7 @@ void dataplane_config_default(struct dataplane_config *config)
 			      .first_ms = 10000, .max_ms = 300000, .share_percent = 50, .ramp_ms = 30000, .last_resort = true },
 		.timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .timer_c = 185000 },
 		.tcp = { .idle_s = 900, .connect_timeout_ms = 4000, .keepalive_s = 120, .port_low = 20000, .port_high = 31999 },
+		.tls = { .handshakes = 1024, .tickets = 4096, .handshake_budget_us = 1000, .handshake_timeout_ms = 10000 },
 		.server_name = "Strowger",
 		.node = 1,
 	};
@@ -97,6 +99,21 @@ static int start_tables(struct dataplane *d, char *error_text)
 		return 0;
 	}
 	snprintf(error_text, 256, "tables: not enough memory for limits.numbers = %u; lower it", limits.numbers);
+	return -ERR_NOMEM;
+}
+
+static int start_tls(struct dataplane *d, char *error_text)
+{
+	bool wanted = false;
+
+	for (unsigned i = 0; i < d->config.listener_count; i++)
+		wanted |= d->config.listeners[i].transport == TRANSPORT_TLS;
+	if (!wanted)
+		return 0;
+	d->shared.tls_store = tls_store_new(d->shared.tables->epoch);
+	if (d->shared.tls_store)
+		return 0;
+	snprintf(error_text, 256, "not enough memory for TLS");
 	return -ERR_NOMEM;
 }
 
@@ -172,6 +189,7 @@ static int start_workers(struct dataplane *d, char *error_text)
 			.idle_ms = d->config.tcp.idle_s * 1000,
 			.connect_timeout_ms = d->config.tcp.connect_timeout_ms,
 			.keepalive_ms = d->config.tcp.keepalive_s * 1000,
+			.tls = d->config.tls,
 		},
 	};
 
@@ -207,8 +225,11 @@ static void collect_listeners(const struct dataplane_config *config, struct list
 
 		if (l->transport == TRANSPORT_UDP)
 			ret->addr[ret->count++] = l->addr;
-		else
+		else {
+			ret->stream[ret->tcp_count].transport = l->transport;
+			ret->stream[ret->tcp_count].tls_server = l->tls_server;
 			ret->tcp[ret->tcp_count++] = l->addr;
+		}
 	}
 	ret->tcp_low = (uint16_t)config->tcp.port_low;
 	ret->tcp_high = (uint16_t)config->tcp.port_high;
@@ -239,6 +260,8 @@ int dataplane_start(const struct dataplane_config *config, struct dataplane **re
 	if (rc == 0)
 		rc = start_tables(d, error_text);
 	if (rc == 0)
+		rc = start_tls(d, error_text);
+	if (rc == 0)
 		rc = start_workers(d, error_text);
 	if (rc < 0) {
 		dataplane_stop(d);
@@ -267,6 +290,7 @@ void dataplane_stop(struct dataplane *d)
 	records_close(s->records);
 	for (unsigned i = 0; i < s->port_count; i++)
 		port_close(s->ports[i]);
+	tls_store_free(s->tls_store);
 	if (s->tables)
 		tables_free(s->tables);
 	if (s->pool)
@@ -313,6 +337,19 @@ const struct dataplane_config *dataplane_configuration(const struct dataplane *d
 bool dataplane_hugepages(const struct dataplane *d)
 {
 	return d->hugepages;
+}
+
+struct tls_store *dataplane_tls(struct dataplane *d)
+{
+	return d->shared.tls_store;
+}
+
+bool dataplane_tls_seen(struct dataplane *d, struct tls_seen *ret)
+{
+	for (unsigned i = 0; i < d->shared.workers; i++)
+		if (worker_tls_seen(d->shared.worker[i], ret))
+			return true;
+	return false;
 }
 
 struct port *dataplane_port(struct dataplane *d, unsigned index)

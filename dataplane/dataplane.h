@@ -27,6 +27,8 @@ struct dataplane_listener {
 };
 
 struct call_record;
+struct tls_seen;
+struct tls_store;
 
 struct dataplane_limits {
 	uint32_t transactions; /* server transactions per worker (INVITEs and others in progress or lingering) */
@@ -115,6 +117,10 @@ void dataplane_hang_up(struct dataplane *d);
 struct tables *dataplane_tables(struct dataplane *d);
 const struct dataplane_config *dataplane_configuration(const struct dataplane *d);
 bool dataplane_hugepages(const struct dataplane *d);
+/* What TLS presents and checks: empty at first, so that nobody is accepted and nobody connected to. NULL: no listener speaks TLS. */
+struct tls_store *dataplane_tls(struct dataplane *d);
+/* Takes a certificate that a worker's handshake has shown; false: none waits. Nobody is woken for them: look now and then. */
+bool dataplane_tls_seen(struct dataplane *d, struct tls_seen *ret);
 struct port *dataplane_port(struct dataplane *d, unsigned index);
 
 /* The clock that workers use, in ms (monotonic). any */

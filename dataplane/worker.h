@@ -14,6 +14,8 @@ struct rte_mbuf;
 struct rte_mempool;
 struct records;
 struct rte_ring;
+struct tls_seen;
+struct tls_store;
 struct trace;
 struct worker;
 
@@ -36,6 +38,7 @@ struct worker_shared {
 	_Atomic(bool) exception_told;
 	struct records *records;
 	_Atomic(unsigned) open; /* workers that let everything in: only when all do is anything read of streams, whose messages nobody brings again */
+	struct tls_store *tls_store; /* NULL: no listener speaks TLS */
 	_Atomic(bool) stop;
 };
 
@@ -52,6 +55,7 @@ struct worker_published {
 /* What a worker's streams are given (struct dataplane_tcp, limits). */
 struct worker_streams {
 	uint32_t connections, buffer_mb, idle_ms, connect_timeout_ms, keepalive_ms;
+	struct dataplane_tls tls;
 };
 
 struct worker_config {
@@ -116,6 +120,8 @@ const struct trace *worker_trace(const struct worker *w);
 /* Frames that the kernel sends, to go out of a port (hash.usr = port). control-only; false: full, the caller keeps the frame */
 bool worker_inject(struct worker *w, struct rte_mbuf *frame);
 
+/* A certificate that a handshake of its showed; the oldest first. false: none waits. control-only */
+bool worker_tls_seen(struct worker *w, struct tls_seen *ret);
 const struct counters *worker_counters(const struct worker *w);
 const struct target_cell *worker_targets(const struct worker *w);
 const struct worker_published *worker_published(const struct worker *w);

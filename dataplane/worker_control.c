@@ -89,6 +89,13 @@ bool worker_probe(struct worker *w, const struct probe_request *request)
 	return true;
 }
 
+bool worker_tls_seen(struct worker *w, struct tls_seen *ret)
+{
+	struct tls *tls = w->streams ? streams_tls(w->streams) : NULL;
+
+	return tls && tls_seen_take(tls, ret);
+}
+
 bool worker_probe_result(struct worker *w, struct probe_result *ret)
 {
 	return mailbox_take(w->probe_results, ret);

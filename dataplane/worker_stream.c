@@ -285,6 +285,19 @@ static int segment_commit(void *ctx, uint32_t bytes, const struct ip_port *sourc
 	return output_commit_tcp(w->output, bytes, &source->ip, &destination->ip);
 }
 
+static void tls_settings(const struct worker *w, const struct dataplane_tls *want, struct streams_config *ret)
+{
+	ret->tls = tls_config_default();
+	ret->tls.store = w->shared->tls_store;
+	ret->tls.sessions = want->sessions && want->sessions < ret->tcp.connections ? want->sessions : ret->tcp.connections;
+	ret->tls.handshakes = want->handshakes < ret->tls.sessions ? want->handshakes : ret->tls.sessions;
+	ret->tls.tickets = want->tickets;
+	ret->tls.handshake_budget_us = want->handshake_budget_us;
+	ret->tls.handshake_timeout_ms = want->handshake_timeout_ms;
+	ret->tls.clock_us = worker_now_us;
+	ret->unverified_callbacks = want->unverified_callbacks;
+}
+
 int worker_streams_new(struct worker *w, const struct worker_streams *want)
 {
 	struct worker_shared *s = w->shared;
@@ -319,9 +332,11 @@ int worker_streams_new(struct worker *w, const struct worker_streams *want)
 	sc.tcp.workers = s->workers;
 	sc.tcp.tuple_key = s->tuple_key;
 	sc.tcp.secret = s->tcp_secret;
+	if (s->tls_store)
+		tls_settings(w, &want->tls, &sc);
 	err = streams_new(&sc, worker_now_us(), &w->streams);
 	for (unsigned i = 0; !err && i < s->listeners.tcp_count; i++)
-		err = streams_listen(w->streams, &s->listeners.tcp[i], TRANSPORT_TCP);
+		err = streams_listen(w->streams, &s->listeners.tcp[i], s->listeners.stream[i].transport, s->listeners.stream[i].tls_server);
 	w->held = !err && !w->admits;
 	if (w->held)
 		streams_hold(w->streams, true);

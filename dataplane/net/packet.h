@@ -17,7 +17,10 @@ struct listener_set {
 	unsigned count;
 	struct ip_port addr[LISTENERS_MAX]; /* of UDP */
 	unsigned tcp_count;
-	struct ip_port tcp[LISTENERS_MAX];
+	struct ip_port tcp[LISTENERS_MAX]; /* of TCP, and of TLS over it: */
+	struct {
+		uint8_t transport, tls_server; /* enum sip_transport; tls.h */
+	} stream[LISTENERS_MAX];
 	uint16_t tcp_low, tcp_high; /* ports of the addresses in tcp[] that connections of ours begin at */
 };
 

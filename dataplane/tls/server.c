@@ -246,7 +246,7 @@ static int fault_of(const struct tls_server_source *source, char error[TLS_ERROR
 	return fault ? -ERR_INVALID : 0;
 }
 
-int server_new(struct tls_store *store, const struct tls_server_source *source, struct server **ret_server, char error[TLS_ERROR_BYTES])
+int tls_server_new(struct tls_store *store, const struct tls_server_source *source, struct server **ret_server, char error[TLS_ERROR_BYTES])
 {
 	struct server *s;
 	int err = fault_of(source, error);

@@ -81,7 +81,7 @@ int tls_store_set_server(struct tls_store *store, unsigned server, const struct 
 		snprintf(error, TLS_ERROR_BYTES, "server %u: there are %d", server, TLS_SERVERS);
 		return -ERR_INVALID;
 	}
-	err = server_new(store, source, &fresh, error);
+	err = tls_server_new(store, source, &fresh, error);
 	if (err)
 		return err;
 	old = atomic_exchange_explicit(&store->servers[server], fresh, memory_order_acq_rel);

@@ -73,7 +73,7 @@ struct peer *store_peer(struct tls_store *store, uint32_t id);
 
 /* ---- server.c */
 /* control-only */
-int server_new(struct tls_store *store, const struct tls_server_source *source, struct server **ret_server, char error[TLS_ERROR_BYTES]);
+int tls_server_new(struct tls_store *store, const struct tls_server_source *source, struct server **ret_server, char error[TLS_ERROR_BYTES]);
 /* NULL is ignored. any */
 void server_put(struct server *server);
 /* The identity for whom a client asked for; both kinds of key where there are. any */

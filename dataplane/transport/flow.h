@@ -5,7 +5,8 @@
 
 #include "base/addr.h"
 
-#define TLS_PEER_ANYBODY 0
+#define TLS_PEER_ANYBODY 0 /* of tls_peer below */
+#define TLS_PEER_DEFAULT 1 /* as whom they are verified where the operator allows that: any name, if only the CA vouches for it */
 
 /* The way a message came or goes: addresses of both ends, the transport, and for a stream the connection. */
 struct flow {

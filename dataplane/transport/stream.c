@@ -145,7 +145,7 @@ void stream_close(struct streams *st, struct stream *s)
 	s->closing = true;
 	unshare(st, s);
 	if (!s->queue && s->c)
-		tcp_close(st->tcp, s->c);
+		stream_finish(st, s);
 }
 
 static void read_next_turn(struct streams *st, struct stream *s)
@@ -170,6 +170,7 @@ static void release(struct streams *st, struct stream *s)
 	slab_put(st->slab, s->buffer);
 	slab_put(st->slab, s->sent);
 	slab_put(st->slab, s->why);
+	stream_unsecure(st, s);
 	st->generations[pool_index(st->pool, s)] += 1;
 	pool_put(st->pool, s);
 }
@@ -177,13 +178,16 @@ static void release(struct streams *st, struct stream *s)
 /* ---- what TCP tells */
 
 /* Somebody opened it: what the listener speaks is what it speaks. */
-static struct flow accepted_flow(const struct streams *st, const struct tcp_connection *c)
+static struct flow accepted_flow(const struct streams *st, const struct tcp_connection *c, unsigned *ret_server)
 {
 	struct flow flow = { .remote = *tcp_remote(c), .local = *tcp_local(c) };
 
+	*ret_server = 0;
 	for (unsigned i = 0; i < st->listener_count; i++)
-		if (ip_port_eq(&st->listeners[i], &flow.local))
-			flow.transport = st->listener_transport[i];
+		if (ip_port_eq(&st->listeners[i], &flow.local)) {
+			flow.transport = st->listener[i].transport;
+			*ret_server = st->listener[i].tls_server;
+		}
 	return flow;
 }
 
@@ -191,9 +195,10 @@ static void opened(void *ctx, struct tcp_connection *c)
 {
 	struct streams *st = ctx;
 	struct stream *s = find_user(c);
+	unsigned server = 0;
 
 	if (!s) {
-		struct flow flow = accepted_flow(st, c);
+		struct flow flow = accepted_flow(st, c, &server);
 
 		s = stream_new(st, c, &flow);
 		if (!s) {
@@ -203,19 +208,27 @@ static void opened(void *ctx, struct tcp_connection *c)
 		}
 		tcp_set_user(c, s);
 	}
-	s->stands = true;
 	stream_touched(st, s);
 	if (st->shut)
 		stream_close(st, s);
+	if (s->transport == TRANSPORT_TLS) {
+		stream_secure(st, s, server);
+		return;
+	}
+	s->stands = true;
 	stream_drain(st, s);
 }
 
 static void writable(void *ctx, struct tcp_connection *c)
 {
+	struct streams *st = ctx;
 	struct stream *s = find_user(c);
 
-	if (s)
-		stream_drain(ctx, s);
+	if (!s)
+		return;
+	if (s->tls)
+		tls_writable(st->tls, s->tls);
+	stream_drain(st, s);
 }
 
 static void peer_closed(void *ctx, struct tcp_connection *c)
@@ -227,9 +240,10 @@ static void peer_closed(void *ctx, struct tcp_connection *c)
 		tcp_close(st->tcp, c);
 		return;
 	}
-	if (s->filled)
-		stream_count(st, COUNTER_stream_cut);
-	stream_close(st, s);
+	/* Of what the session has decrypted some may wait to be taken. */
+	s->peer_done = true;
+	if (!s->listed_stalled && !(st->held && !s->ours))
+		stream_peer_done(st, s);
 }
 
 static void closed(void *ctx, struct tcp_connection *c, enum tcp_end why)
@@ -238,8 +252,10 @@ static void closed(void *ctx, struct tcp_connection *c, enum tcp_end why)
 	struct stream *s = find_user(c);
 
 	(void)why;
-	if (s)
-		stream_gone(st, s);
+	if (!s)
+		return;
+	stream_cut(st, s);
+	stream_gone(st, s);
 }
 
 static uint8_t *reserve(void *ctx, uint32_t bytes)
@@ -287,6 +303,8 @@ int streams_new(const struct streams_config *config, uint64_t now_us, struct str
 	while (st->buckets < config->tcp.connections)
 		st->buckets *= 2;
 	err = tcp_new(&st->config.tcp, now_us, &st->tcp);
+	if (!err)
+		err = stream_tls_new(st);
 	if (!err) {
 		st->pool = pool_new(config->tcp.connections, sizeof(struct stream));
 		st->slab = slab_new(config->buffer_bytes);
@@ -308,6 +326,7 @@ void streams_free(struct streams *st)
 {
 	if (!st)
 		return;
+	tls_free(st->tls);
 	tcp_free(st->tcp);
 	pool_free(st->pool);
 	slab_free(st->slab);
@@ -324,14 +343,15 @@ void streams_touch(struct streams *st)
 	slab_touch(st->slab);
 }
 
-int streams_listen(struct streams *st, const struct ip_port *local, uint8_t transport)
+int streams_listen(struct streams *st, const struct ip_port *local, uint8_t transport, uint8_t tls_server)
 {
 	int err = tcp_listen(st->tcp, local);
 
 	if (err)
 		return err;
 	st->listeners[st->listener_count] = *local;
-	st->listener_transport[st->listener_count++] = transport;
+	st->listener[st->listener_count].transport = transport;
+	st->listener[st->listener_count++].tls_server = tls_server;
 	return 0;
 }
 
@@ -381,8 +401,10 @@ static unsigned retry_stalled(struct streams *st)
 
 		s->listed_stalled = false;
 		n++;
-		if (stream_ready(st, s) && s->c)
+		if (stream_ready(st, s) && (!s->tls || tls_read(st->tls, s->tls)) && s->c)
 			tcp_read(st->tcp, s->c);
+		if (s->peer_done && !s->listed_stalled && s->c)
+			stream_peer_done(st, s);
 		s = next;
 	}
 	return n;
@@ -428,7 +450,8 @@ unsigned streams_advance(struct streams *st, uint64_t now_us)
 
 	st->now_ms = now_us / 1000;
 	tcp_advance(st->tcp, now_us);
-	n = retry_stalled(st);
+	n = st->tls ? tls_advance(st->tls, now_us) : 0;
+	n += retry_stalled(st);
 	n += release_gone(st);
 	close_idle(st);
 	return n;
@@ -441,7 +464,13 @@ void streams_flush(struct streams *st, uint64_t now_us)
 
 uint64_t streams_next_due(const struct streams *st)
 {
-	return st->stalled || st->gone ? 0 : tcp_next_due(st->tcp);
+	uint64_t due, tls_due;
+
+	if (st->stalled || st->gone)
+		return 0;
+	due = tcp_next_due(st->tcp);
+	tls_due = st->tls ? tls_next_due(st->tls) : UINT64_MAX;
+	return due < tls_due ? due : tls_due;
 }
 
 bool streams_stands(const struct streams *st, uint64_t connection)
@@ -449,6 +478,11 @@ bool streams_stands(const struct streams *st, uint64_t connection)
 	const struct stream *s = stream_find(st, connection);
 
 	return s && !s->closing;
+}
+
+struct tls *streams_tls(const struct streams *st)
+{
+	return st->tls;
 }
 
 uint32_t streams_connections(const struct streams *st)

@@ -5,6 +5,7 @@
 #include <stdint.h>
 
 #include "tcp/tcp.h"
+#include "tls/tls.h"
 #include "transport/flow.h"
 
 /* SIP over the TCP connections of one worker: bytes into messages, messages onto connections. Connections that others opened are found by the name in a flow;
@@ -17,6 +18,8 @@ struct streams;
 
 struct streams_config {
 	struct tcp_config tcp;	  /* handlers and ctx are filled in here */
+	struct tls_config tls;	  /* as tcp; store NULL: no TLS. The listeners' servers and the flows' peers are those of the store */
+	bool unverified_callbacks; /* TLS connections to TLS_PEER_ANYBODY may be opened: as to peer TLS_PEER_DEFAULT */
 	uint64_t buffer_bytes;	  /* for incomplete messages, and those that wait to be sent: 1 MiB or more */
 	uint32_t queue_bytes;	  /* that may wait for one connection, beside its send buffer */
 	uint32_t idle_ms;	  /* silence after which a connection is closed; 0: never */
@@ -40,8 +43,10 @@ int streams_new(const struct streams_config *config, uint64_t now_us, struct str
 void streams_free(struct streams *st);
 /* control-only */
 void streams_touch(struct streams *st);
-/* As tcp_listen; transport: of the connections that are opened to it, enum sip_transport. */
-int streams_listen(struct streams *st, const struct ip_port *local, uint8_t transport);
+/* As tcp_listen; transport: of the connections that are opened to it, enum sip_transport; tls_server: what those by TLS are shown (tls.h). */
+int streams_listen(struct streams *st, const struct ip_port *local, uint8_t transport, uint8_t tls_server);
+/* The TLS engine; NULL: none. For tls_usage and tls_seen_take. any */
+struct tls *streams_tls(const struct streams *st);
 
 /* No further connections to that address; as tcp_unlisten. worker-only */
 int streams_unlisten(struct streams *st, const struct ip_port *local);

@@ -40,7 +40,7 @@ static void refuse(struct streams *st, struct stream *s, enum framing_verdict wh
 			reply.to_tag = span_of(tag, base32_encode((const uint8_t *)&hash, sizeof(hash), tag));
 		n = reply_compose(&st->look, &reply, st->answer, sizeof(st->answer));
 		if (n > 0 && !s->queue)
-			tcp_send(st->tcp, s->c, span_of(st->answer, (uint32_t)n));
+			stream_put(st, s, span_of(st->answer, (uint32_t)n));
 	}
 	stream_close(st, s);
 }
@@ -54,7 +54,7 @@ static bool act(struct streams *st, struct stream *s, enum framing_verdict verdi
 	case FRAMING_PING:
 		stream_count(st, COUNTER_stream_pings);
 		if (!s->queue)
-			tcp_send(st->tcp, s->c, SPAN_LIT("\r\n"));
+			stream_put(st, s, SPAN_LIT("\r\n"));
 		return true;
 	case FRAMING_IDLE:
 	case FRAMING_MORE:
@@ -143,15 +143,11 @@ static uint32_t in_place(struct streams *st, struct stream *s, struct span bytes
 	return at;
 }
 
-uint32_t stream_data(void *ctx, struct tcp_connection *c, struct span bytes)
+uint32_t stream_plain(struct streams *st, struct stream *s, struct span bytes)
 {
-	struct streams *st = ctx;
-	struct stream *s = tcp_user(c);
 	uint32_t at = 0;
 	bool on = true;
 
-	if (!s)
-		return bytes.n;
 	stream_touched(st, s);
 	if (st->held && !s->ours)
 		return 0;
@@ -168,6 +164,17 @@ uint32_t stream_data(void *ctx, struct tcp_connection *c, struct span bytes)
 	if (!on)
 		stream_stall(st, s);
 	return at;
+}
+
+uint32_t stream_data(void *ctx, struct tcp_connection *c, struct span bytes)
+{
+	struct streams *st = ctx;
+	struct stream *s = tcp_user(c);
+
+	if (!s)
+		return bytes.n;
+	/* Also where it is closing: what waits may need a handshake to leave. */
+	return s->tls ? tls_input(st->tls, s->tls, bytes) : stream_plain(st, s, bytes);
 }
 
 bool stream_ready(struct streams *st, struct stream *s)

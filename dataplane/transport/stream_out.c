@@ -87,10 +87,10 @@ void stream_drain(struct streams *st, struct stream *s)
 {
 	struct queued *q;
 
-	while (s->c && (q = s->queue)) {
+	while (s->c && s->stands && (q = s->queue)) {
 		if (!q->sent)
 			note_sent(st, s, q->bytes, q->len, &q->to);
-		q->sent += tcp_send(st->tcp, s->c, span_of(q->bytes + q->sent, q->len - q->sent));
+		q->sent += stream_put(st, s, span_of(q->bytes + q->sent, q->len - q->sent));
 		if (q->sent < q->len)
 			return;
 		stream_count(st, COUNTER_stream_messages_out);
@@ -100,8 +100,8 @@ void stream_drain(struct streams *st, struct stream *s)
 	}
 	if (!s->queue)
 		s->queue_end = &s->queue;
-	if (s->closing && s->c)
-		tcp_close(st->tcp, s->c);
+	if (s->closing && s->c && !s->queue)
+		stream_finish(st, s);
 }
 
 static int send_on(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len, const struct ip_port *to)
@@ -110,13 +110,13 @@ static int send_on(struct streams *st, struct stream *s, const uint8_t *message,
 	int err;
 
 	stream_touched(st, s);
-	if (!s->stands || s->queue || tcp_send_room(st->tcp, s->c) < len) {
+	if (!s->stands || s->queue || stream_room(st, s) < len) {
 		err = enqueue(st, s, message, len, 0, to);
 		if (!err && s->stands && s->queue->len == s->queue_bytes)
 			stream_drain(st, s); /* so that TCP knows that more waits */
 		return err;
 	}
-	n = tcp_send(st->tcp, s->c, span_of(message, len));
+	n = stream_put(st, s, span_of(message, len));
 	if (n < len) {
 		err = enqueue(st, s, message, len, n, to);
 		if (err && n) { /* half a message is on its way, and the rest of it nowhere */
@@ -160,12 +160,28 @@ static int open_to(struct streams *st, const uint8_t *message, uint32_t len, con
 	return 0;
 }
 
+/* Nobody can say as whom its peer is to be verified: what goes to whoever answers there is what the operator allows. */
+static int callback(struct streams *st, const uint8_t *message, uint32_t len, const struct flow *to)
+{
+	struct flow flow = *to;
+
+	if (!st->config.unverified_callbacks) {
+		stream_count(st, COUNTER_stream_unverified);
+		return -ERR_UNREACHABLE;
+	}
+	flow.tls_peer = TLS_PEER_DEFAULT;
+	return streams_send(st, message, len, &flow);
+}
+
 int streams_send(struct streams *st, const uint8_t *message, uint32_t len, const struct flow *to)
 {
 	struct stream *s = stream_find(st, to->connection);
 
-	if (!s || s->closing)
+	if (!s || s->closing) {
+		if (to->transport == TRANSPORT_TLS && to->tls_peer == TLS_PEER_ANYBODY)
+			return callback(st, message, len, &(struct flow){ .remote = to->remote, .local = to->local, .transport = TRANSPORT_TLS });
 		s = stream_to(st, to);
+	}
 	if (s)
 		return send_on(st, s, message, len, &to->remote);
 	return open_to(st, message, len, to);

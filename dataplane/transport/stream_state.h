@@ -4,6 +4,8 @@
 #include "base/counters.h"
 #include "base/slab.h"
 #include "sip/message.h"
+#include "sip/via.h"
+#include "tls/tls.h"
 #include "transport/framing.h"
 #include "transport/stream.h"
 
@@ -63,18 +65,23 @@ struct stream {
 	struct queued *queue, **queue_end;
 	uint32_t queue_bytes;
 	struct sent_ring *sent;
+	struct tls_session *tls; /* NULL: in plain, or not begun yet */
+	bool peer_done;		 /* TCP has no more for us; the session has */
 	char *why; /* its end, in words, in a slab buffer; NULL: nothing to say */
 };
 
 struct streams {
 	struct streams_config config;
 	struct tcp *tcp;
+	struct tls *tls; /* NULL: none is spoken here */
 	struct slab *slab;
 	struct pool *pool;
 	uint32_t *generations; /* by index in the pool; odd: live */
 	struct stream **table; /* the connections that we opened, by their remote address */
 	struct ip_port listeners[STREAM_LISTENERS_MAX];
-	uint8_t listener_transport[STREAM_LISTENERS_MAX];
+	struct {
+		uint8_t transport, tls_server;
+	} listener[STREAM_LISTENERS_MAX];
 	unsigned listener_count;
 	uint32_t buckets;      /* a power of two */
 	struct stream *oldest, *newest;
@@ -102,8 +109,27 @@ void stream_close(struct streams *st, struct stream *s);
 /* It stopped reading: it is asked again at the next streams_advance. */
 void stream_stall(struct streams *st, struct stream *s);
 
+/* stream_tls.c */
+/* 0 (also where none is configured), -ERR_INVALID, -ERR_NOMEM. */
+int stream_tls_new(struct streams *st);
+/* TCP's connection stands: the handshake begins. server: where we accepted it. false: it cannot, and the stream is gone. */
+bool stream_secure(struct streams *st, struct stream *s, unsigned server);
+void stream_unsecure(struct streams *st, struct stream *s);
+/* TCP's peer has sent all that it will, and all of it was handed on. */
+void stream_peer_done(struct streams *st, struct stream *s);
+/* TCP's connection is gone: notes why messages come back. */
+void stream_cut(struct streams *st, struct stream *s);
+/* How many bytes stream_put would take. */
+uint32_t stream_room(const struct streams *st, const struct stream *s);
+/* As tcp_send, secured or in plain. */
+uint32_t stream_put(struct streams *st, struct stream *s, struct span bytes);
+/* Nothing waits any more: close_notify where it has TLS, and FIN. */
+void stream_finish(struct streams *st, struct stream *s);
+
 /* stream_in.c */
 uint32_t stream_data(void *ctx, struct tcp_connection *c, struct span bytes);
+/* Plain bytes of its messages. Returns how many were taken. */
+uint32_t stream_plain(struct streams *st, struct stream *s, struct span bytes);
 /* Hands on what waits in the buffer. false: it still cannot. */
 bool stream_ready(struct streams *st, struct stream *s);
 

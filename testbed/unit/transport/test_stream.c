@@ -100,7 +100,7 @@ static void make(struct side *s, bool listens, uint32_t connections, uint32_t id
 	c.tcp.tuple_key.k0 = c.tcp.secret.k0 = 7;
 	assert_int_equal(streams_new(&c, now_us, &s->st), 0);
 	if (listens)
-		assert_int_equal(streams_listen(s->st, &listener, TRANSPORT_TCP), 0);
+		assert_int_equal(streams_listen(s->st, &listener, TRANSPORT_TCP, 0), 0);
 }
 
 static int start(bool listens, uint32_t idle_ms)
