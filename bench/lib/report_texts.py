@@ -142,7 +142,7 @@ RUN_AGAIN = [
     "On Debian 12, as root, with two cores and nothing prepared:",
     "",
     "    bench/all            # everything, and this page anew; about an hour, on a machine with nothing else to do",
-    "    bench/all --quick    # rough figures in about a minute",
+    "    bench/all --quick    # rough figures in about two minutes",
     "    bench/micro | bench/pipeline | bench/publication | bench/wire | bench/versus    # one of them; --help says what it does",
     "",
     "`--json FILE` keeps the figures. Each command installs what it lacks and builds what it runs, without assertions, in `build-release/`.",

@@ -14,7 +14,7 @@ from programs import built
 from result import Results, arguments, median, spread
 from versus_bed import Bed, Kamailio, Strowger
 from versus_load import LoadError, Session
-from versus_search import Search, held
+from versus_search import Search, against_load, cost_us, held
 from versus_sipp import highest
 
 LOW_RATE = 6000
@@ -102,8 +102,8 @@ def low_rates(plan, sessions):
     return found
 
 
-def against_load(bed, plan, children):
-    """{line: [[INVITE/s, us per forwarded message]]}, as far as each goes without loss."""
+def cost_series(bed, plan, children):
+    """{line: [[INVITE/s, us per forwarded message]]}, as far as each goes without loss; none in a quick run, where the searches' own runs must do."""
     series = {}
     if not plan.loads:
         return series
@@ -153,20 +153,14 @@ def cpu_of(outcomes, measure):
     return median([outcome["cpu"][measure] for outcome in outcomes])
 
 
-def saturated_us(outcome):
-    """All of the core's time; but where the worker still had time to spin (the generator or the host was the limit), that of turns with work."""
-    cpu = outcome["cpu"]
-    return cpu["busy_us"] if cpu.get("busy_share", 1) < 0.9 else cpu["us"]
-
-
 def add_cpu(results, found, low, dpdk, series):
-    strowger, kamailio = median([saturated_us(o) for o in dpdk["strowger"]]), cpu_of(dpdk["kamailio"], "us")
+    strowger, kamailio = median([cost_us(o) for o in dpdk["strowger"]]), cpu_of(dpdk["kamailio"], "us")
     low_strowger, low_kamailio = cpu_of(low["strowger"], "busy_us"), cpu_of(low["kamailio"], "us")
     parts = [
         {"part": "saturated", "value": strowger / kamailio, "strowger_us": strowger, "kamailio_us": kamailio,
          "strowger_busy_share": median([o["cpu"].get("busy_share", 1) for o in dpdk["strowger"]]),
          "core_us": {name: cpu_of(dpdk[name], "core_us") for name in ("strowger", "kamailio")},
-         "spread": spread([saturated_us(o) / kamailio for o in dpdk["strowger"]])},
+         "spread": spread([cost_us(o) / kamailio for o in dpdk["strowger"]])},
         {"part": f"at {LOW_RATE} INVITE/s", "value": low_strowger / low_kamailio, "strowger_us": low_strowger, "kamailio_us": low_kamailio,
          "core_us": {name: cpu_of(outcomes, "core_us") for name, outcomes in low.items()},
          "spread": spread([o["cpu"]["busy_us"] / low_kamailio for o in low["strowger"]])},
@@ -203,11 +197,13 @@ def add_sipp(results, bed, plan, children):
 def udp(results, plan, children):
     with Bed() as bed:
         found = rates(plan, kernel_sessions(bed, plan, children))
-        series = against_load(bed, plan, children)
+        series = cost_series(bed, plan, children)
     with versus_dpdk.Bed() as bed:
         low = {} if plan.low_at_once else None
         dpdk = rates(plan, dpdk_sessions(bed, plan, children), low)
         low = low or low_rates(plan, low_sessions(bed, plan, children))
+    for name, line in (("kamailio", "Kamailio"), ("strowger", "Strowger, AF_XDP")):
+        series.setdefault(f"{line} against INVITE/s", against_load(dpdk[name] + low[name]))
     add_rate(results, found, dpdk)
     add_cpu(results, found, low, dpdk, series)
 

@@ -58,7 +58,7 @@ class Plan:
         self.tcp = [("in-dialog", 100), ("stateful", 100)] if quick else [
             *((mode, connections) for connections in CONNECTIONS for mode in MODES), ("calls", 100)]
         self.delay_s = 0.2 if quick else 5
-        self.loads = (0.5,) if quick else LOADS
+        self.loads = (0.25, 0.5, 0.9) if quick else LOADS
 
 
 class BusyWatch(threading.Thread):

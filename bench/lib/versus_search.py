@@ -27,6 +27,24 @@ def limit_of(outcome):
     return "generator" if outcome["generator"]["busy"] > 0.9 else "proxy"
 
 
+def cost_us(outcome):
+    """CPU per forwarded message: all of the time of a proxy that sleeps when idle; of a worker that spins, whatever it does, that of turns with work. Where it had
+    no time to spin, the two are the same but for what the kernel did in its name outside of turns: then all of it counts."""
+    cpu = outcome["cpu"]
+    return cpu["busy_us"] if cpu.get("busy_share", 1) < 0.9 else cpu["us"]
+
+
+def against_load(outcomes):
+    """[[INVITE/s, us per forwarded message]] of all runs that held, of the searches that found these and of others beside them."""
+    points = {}
+    for outcome in outcomes:
+        for trial in outcome.get("trials", []):
+            if trial["held"]:
+                points[round(trial["rate"])] = trial["cost_us"]
+        points[round(outcome["offered"])] = cost_us(outcome)
+    return [list(point) for point in sorted(points.items())]
+
+
 class Search:
     """session: run(rate, seconds, warmup) gives an outcome, restart() a fresh proxy."""
 
@@ -51,7 +69,7 @@ class Search:
             outcome = self.session.run(rate, seconds, warmup)
             self.trials.append({"rate": rate, "seconds": seconds, "sent": outcome["sent"], "lost": outcome["lost"], "late": outcome["late"],
                                 "refused": outcome["refused"], "held": held(outcome), "limit": limit_of(outcome),
-                                "generator": outcome["generator"], "cpu_us": outcome["cpu"]["us"]})
+                                "generator": outcome["generator"], "cpu_us": outcome["cpu"]["us"], "cost_us": cost_us(outcome)})
             if outcome["broken"]:
                 raise LoadError(f"{outcome['broken']} messages came out that were not as they should be: {outcome['words']}")
             if held(outcome):

@@ -6,7 +6,7 @@ import sys
 from result import median, spread
 from versus_bed import Bed, Kamailio, Strowger
 from versus_load import Session
-from versus_search import Search
+from versus_search import Search, against_load, cost_us
 
 CONNECTIONS = 32
 LOW_RATE = 2000
@@ -40,14 +40,8 @@ def runs(bed, transport, plan, children):
             best["trials"] = search.trials
             found[name].append({"low": low, "best": best})
             say(f"versus: {transport}, {name}: {best['rate']:.0f} INVITE/s, {best['cpu']['us']:.1f} us a forwarded message, "
-                f"generator {best['generator']['busy']:.0%} busy; {cost(low):.1f} us at {LOW_RATE} INVITE/s")
+                f"generator {best['generator']['busy']:.0%} busy; {cost_us(low):.1f} us at {LOW_RATE} INVITE/s")
     return found
-
-
-def cost(outcome):
-    """CPU per forwarded message, in us: a worker that spins takes all of its core whatever it does, so its busy cycles count where it had time to spin."""
-    cpu = outcome["cpu"]
-    return cpu["busy_us"] if cpu.get("busy_share", 1) < 0.9 else cpu["us"]
 
 
 def part(name, found, value):
@@ -63,11 +57,13 @@ def compare(results, transport, plan, children, summary):
             bed.certify()
         found = runs(bed, transport, plan, children)
     parts = [part("INVITE transactions a second", found, lambda run: run["best"]["rate"]),
-             part("CPU per forwarded message at that rate, us", found, lambda run: cost(run["best"])),
-             part(f"at {LOW_RATE:,} INVITE/s, us", found, lambda run: cost(run["low"]))]
+             part("CPU per forwarded message at that rate, us", found, lambda run: cost_us(run["best"])),
+             part(f"at {LOW_RATE:,} INVITE/s, us", found, lambda run: cost_us(run["low"]))]
     parts[0]["generator_busy"] = median([run["best"]["generator"]["busy"] for run in found["strowger"]])
     results.add(f"versus_{transport}", parts[0]["value"], "x Kamailio", spread=parts[0]["spread"],
                 beside={"strowger": parts[0]["strowger"], "kamailio": parts[0]["kamailio"], "strowger_us": parts[1]["strowger"],
                         "kamailio_us": parts[1]["kamailio"]},
-                detail={"connections": CONNECTIONS, "parts": parts, "runs": {name: [{which: summary(run[which]) for which in run} for run in of_one]
+                detail={"connections": CONNECTIONS, "parts": parts, "series": {
+                    f"{line}, {transport.upper()} against INVITE/s": against_load([run[which] for run in found[name] for which in run])
+                    for name, line in (("kamailio", "Kamailio"), ("strowger", "Strowger"))}, "runs": {name: [{which: summary(run[which]) for which in run} for run in of_one]
                                                                              for name, of_one in found.items()}})
