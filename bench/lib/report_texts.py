@@ -69,6 +69,15 @@ FIGURES = {
         "As `versus_rate`, with kernel TCP sockets at both ends of the generator: 32 connections of the caller that stand, and whatever the proxy opens to its four "
         "targets. CPU per forwarded message as in `versus_cpu`, at that rate and at 2,000 INVITE/s.",
         "Strowger's own TCP over AF_XDP against the kernel's: Kamailio's end of the cable has segmentation and checksum offload, as with a network card."),
+    "versus_tls": (
+        "INVITE transactions per second beside Kamailio, over TLS",
+        "As `versus_tcp`, by TLS 1.3 with P-256 certificates on 32 connections that stand, to the targets too; nobody verifies anybody. Kamailio 5.6 with its `tls` "
+        "module; the generator is OpenSSL's on both sides.", "At the generator's end every message is encrypted and decrypted too."),
+    "tls_handshakes": (
+        "TLS handshakes", "Full handshakes that one core can do, by the CPU time that one costs with all that belongs to a connection: TCP from SYN to FIN, a keepalive (CRLF "
+        "CRLF) and its answer, behind which the session tickets have come. P-256 and TLS 1.3; the parts say what others cost, and how many a second were seen.",
+        "32 at once from one client core, which OpenSSL keeps as busy as the proxy's."),
+    "tls_resumptions": ("TLS resumptions", "As `tls_handshakes`, with a session of before.", ""),
     "delay": (
         "Added delay at half load over memif",
         "From a message's leaving the generator to its coming back, at half of the highest rate: p99 and p99.9. Beside it testpmd in the same run, and the "

@@ -17,7 +17,7 @@ from programs import built
 from result import Results, arguments
 
 PROGRAMS = ("micro", "pipeline", "publication", "wire", "versus")
-TARGETS = ["strowgerd", "strowgerctl", *(f"bench/strowger-{name}" for name in ("bench", "pipeline", "publication", "wire", "versus"))]
+TARGETS = ["strowgerd", "strowgerctl", *(f"bench/strowger-{name}" for name in ("bench", "handshakes", "pipeline", "publication", "wire", "versus"))]
 
 
 def one(name, options, folder):

@@ -8,6 +8,7 @@ allocator (-x fm -X fm) and with Debian's default one; Strowger on an AF_XDP and
 import sys
 
 import versus_dpdk
+import versus_handshakes
 import versus_streams
 from hugepages import hugepages
 from programs import built
@@ -26,7 +27,8 @@ class Plan:
     """How long and how often; quick: once, and too short for transactions to end their lingering."""
 
     def __init__(self, options):
-        quick = options.quick
+        quick = self.quick = options.quick
+        self.shake_s = 1 if quick else 10
         self.rounds = options.rounds or (1 if quick else 2)
         self.search = {"seconds": 0.4, "precision": 0.5, "rise": 1.5, "tries": 1} if quick else {"seconds": 3, "precision": 0.04, "tries": 3}
         self.long = {} if quick else {"long_seconds": 46, "warmup": 35}
@@ -217,7 +219,13 @@ def tcp(results, plan, children):
     versus_streams.compare(results, "tcp", plan, children, summary)
 
 
-PARTS = {"udp": udp, "sipp": sipp, "tcp": tcp}
+def tls(results, plan, children):
+    versus_streams.compare(results, "tls", plan, children, summary)
+    versus_handshakes.compare(results, plan)
+
+
+PARTS = {"udp": udp, "sipp": sipp, "tcp": tcp, "tls": tls}
+DEFAULT = ("udp", "sipp", "tcp")
 
 
 def more(parser):
@@ -230,11 +238,11 @@ def more(parser):
 def main():
     options = arguments("bench/versus", __doc__, more)
     if not options.no_build:
-        built("bench/strowger-versus", "bench/strowger-wire", "strowgerd", "strowgerctl")
+        built("bench/strowger-handshakes", "bench/strowger-versus", "bench/strowger-wire", "strowgerd", "strowgerctl")
     plan = Plan(options)
     results = Results("bench/versus" + (" --quick" if options.quick else ""))
     with hugepages(HUGEPAGES):
-        for name in options.only or PARTS:
+        for name in options.only or DEFAULT:
             PARTS[name](results, plan, options.children)
     results.finish(options.json)
 

@@ -31,6 +31,7 @@ from processes import Processes, wait_for  # noqa: E402
 US, CALLER, PORT = "10.78.0.1", "10.78.0.10", 5060
 TARGETS = [f"10.78.0.{21 + i}" for i in range(4)]
 NUMBERS = 1000
+NAME = "sip.example.com"
 NUMBER = "+442035{:06d}"
 # Transactions linger for 32 s and calls for as long: the bounds are above what the fastest load leaves behind.
 LINGER_S = 32
@@ -127,12 +128,24 @@ class Bed:
             run(["ip", "netns", "add", name])
             run(self.inside(name, ["sysctl", "-q", "net.ipv6.conf.all.disable_ipv6=1", "net.ipv6.conf.default.disable_ipv6=1"]))
             run(["ip", "-n", name, "link", "set", "lo", "up"])
+        # Clients that come and go leave their ports in TIME-WAIT.
+        run(self.inside(self.gen, ["sysctl", "-q", "net.ipv4.tcp_tw_reuse=1", "net.ipv4.ip_local_port_range=1024 65535"]))
         run(["ip", "-n", self.gen, "link", "add", "gen0", "type", "veth", "peer", "name", "port0", "netns", self.dut])
         run(self.inside(self.gen, ["ethtool", "-K", "gen0", "tx", "off", "tso", "off", "gso", "off"]))
         for address in (CALLER, *TARGETS):
             run(["ip", "-n", self.gen, "addr", "add", f"{address}/24", "dev", "gen0"])
         run(["ip", "-n", self.gen, "link", "set", "gen0", "up"])
         run(["ip", "-n", self.dut, "link", "set", "port0", "up"])
+
+    def certify(self, kind="ec"):
+        """A certificate for whoever speaks TLS, in `certificates`: the proxy, of which the caller asks nothing, and the targets, of whom the proxy asks nothing.
+        kind: ec (P-256) or rsa (2048)."""
+        folder = os.path.join(self.folder, f"certificates-{kind}")
+        os.makedirs(folder, exist_ok=True)
+        self.certificates = {"certificate": os.path.join(folder, "bench.crt"), "key": os.path.join(folder, "bench.key"), "name": NAME, "home": folder}
+        algorithm = ["ec", "-pkeyopt", "ec_paramgen_curve:prime256v1"] if kind == "ec" else ["rsa:2048"]
+        run(["openssl", "req", "-x509", "-newkey", *algorithm, "-nodes", "-days", "30", "-subj", f"/CN={NAME}", "-addext", f"subjectAltName=DNS:{NAME}",
+             "-keyout", self.certificates["key"], "-out", self.certificates["certificate"]])
 
     @staticmethod
     def inside(namespace, argv):
@@ -250,13 +263,14 @@ class Strowger:
         return {
             "workers": {"cores": [self.bed.proxy_core], "idle": idle},
             "ports": [{"name": "sip0", "driver": self.driver, "interface": "port0", "addresses": [f"{self.bed.us}/{self.bed.prefix}"]}],
+            **({"tls": {"certificates": self.bed.certificates["home"], "minimum_version": "1.2"}} if self.transport == "tls" else {}),
             "listeners": [{"address": self.bed.us, "port": PORT, "transport": self.transport}],
             "limits": {"transactions": held, "calls": held, "call_age_s": LINGER_S, "message_mb": message_mb, "mbufs": 16384, "trace_mb": 0},
             "probe": {"enabled": False},
             "control": {"socket": self.socket},
             "drain_timeout_s": 0,
             "trunks": [{"name": "caller", "sources": [self.bed.callers]}] + [
-                {"name": f"target{i}", "endpoints": [{"address": target, "port": PORT, "transport": self.transport}]} for i, target in enumerate(self.bed.targets)],
+                {"name": f"target{i}", **({"tls": {"verify": False}} if self.transport == "tls" else {}), "endpoints": [{"address": target, "port": PORT, "transport": self.transport}]} for i, target in enumerate(self.bed.targets)],
             "profiles": [{"name": "all", "strategy": "round_robin", "targets": [
                 {"trunk": f"target{i}", "position": i} for i in range(len(self.bed.targets))]}],
             "number_plan": {"country_code": "44"},

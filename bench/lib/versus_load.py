@@ -36,9 +36,9 @@ def load(bed, proxy, rate, seconds, warmup=0, words=()):
         for line in child.stdout:
             said = json.loads(line)
             if said["event"] == "measure":
-                begin = moment(bed, proxy, said)
+                begin = moment(bed, proxy, said["arrived"] + said["answered"])
             elif said["event"] == "sent":
-                end = moment(bed, proxy, said)
+                end = moment(bed, proxy, said["arrived"] + said["answered"])
             else:
                 outcome = said
     finally:
@@ -53,8 +53,8 @@ def load(bed, proxy, rate, seconds, warmup=0, words=()):
     return outcome
 
 
-def moment(bed, proxy, said):
-    return {"ns": time.monotonic_ns(), "cpu_ns": cpu_ns(proxy.pid), "busy_s": proxy.busy_s(), "forwarded": said["arrived"] + said["answered"],
+def moment(bed, proxy, done):
+    return {"ns": time.monotonic_ns(), "cpu_ns": cpu_ns(proxy.pid), "busy_s": proxy.busy_s(), "forwarded": done,
             "ticks": [core_ticks(core) for core in (bed.generator_core, bed.proxy_core)]}
 
 
