@@ -133,6 +133,12 @@ def _cpu(results, figure):
     return "kernel included: " + "; ".join(said) if said else ""
 
 
+def _streams(results, figure, transport):
+    beside = results[f"versus_{transport}"]["beside"]
+    return (f"beside Kamailio over {transport.upper()}: {figure(beside['strowger'])} INVITE transactions a second without a loss at {figure(beside['strowger_us'])} µs of CPU "
+            f"per forwarded message, Kamailio {figure(beside['kamailio'])} at {figure(beside['kamailio_us'])} µs")
+
+
 # (keys it needs, sentence)
 HEADLINES = [
     (["in_dialog"], lambda r, f: f"forwards an in-dialog message in {f(r['in_dialog']['value'])} ns, mbuf to mbuf: {f(1000 / r['in_dialog']['value'])} "
@@ -144,6 +150,14 @@ HEADLINES = [
                   f"{f(r['memif_stateful']['value'])} {r['memif_stateful']['unit']} stateful"),
     (["versus_rate"], _versus),
     (["versus_cpu"], _cpu),
+    (["tcp_stateful", "tcp_connections"],
+     lambda r, f: f"by TCP, mbuf to mbuf: {f(r['tcp_stateful']['value'])} ns per message of INVITE and 200, {f(r['tcp_connections']['value'])} connections opened and "
+                  "closed a second"),
+    (["versus_tcp"], lambda r, f: _streams(r, f, "tcp")),
+    (["versus_tls"], lambda r, f: _streams(r, f, "tls")),
+    (["tls_handshakes", "tls_resumptions"],
+     lambda r, f: f"can do {f(r['tls_handshakes']['value'])} full TLS handshakes a second, or resume {f(r['tls_resumptions']['value'])} sessions; Kamailio "
+                  f"{f(r['tls_handshakes']['beside']['kamailio'])} and {f(r['tls_resumptions']['beside']['kamailio'])}"),
     (["memory_call"], lambda r, f: f"holds a live call in {f(r['memory_call']['value'])} bytes"),
 ]
 

@@ -134,13 +134,16 @@ def tcp_name(who, connections):
     return {"all": f"TCP to TCP, {lines}", "targets": "UDP to TCP", "callers": f"TCP to UDP, {lines}"}[who]
 
 
-def tcp(results, quick):
+def tcp(results, quick, small):
+    """small: what the same is by UDP, where that was measured."""
     for mode in ("in_dialog", "stateful"):
-        cases = {"UDP to UDP": lambda mode=mode: measure(mode, quick, **SMALL)}
-        for who, connections in BY_TCP[:3 if quick else None]:
+        cases = {} if mode in small else {"UDP to UDP": lambda mode=mode: measure(mode, quick, **SMALL)}
+        for who, connections in BY_TCP[:{"in_dialog": 1, "stateful": 3}[mode] if quick else None]:
             cases[tcp_name(who, connections)] = lambda mode=mode, who=who, connections=connections: measure(
                 mode, quick, **SMALL, tcp=who, connections=connections)
         found = {name: together(runs) for name, runs in side_by_side(cases, 1 if quick else 3).items()}
+        if mode in small:
+            found["UDP to UDP"] = small[mode]
         first = tcp_name(*BY_TCP[0])
         results.add(f"tcp_{mode}", found[first]["ns"], "ns", spread=found[first]["spread"],
                     beside={name: run["ns"] for name, run in found.items() if name != first}, detail=found)
@@ -163,9 +166,9 @@ def series(results, quick):
     for what, points in lines.items():
         for mode in modes if what != "numbers" or quick else ("stateful",):
             plots.setdefault(what, {})[mode] = [
-                [x, measure(mode, True, **{**SMALL, what: x}, **({} if quick else {"messages": 200000}))["ns"]] for x in points]
+                [x, measure(mode, True, **{**SMALL, what: x}, messages=20000 if quick else 200000)["ns"]] for x in points]
     for mode in modes:
-        runs = [measure(mode, True, **SMALL, mix=mix, **({} if quick else {"messages": 200000})) for mix in MIXES[::3 if quick else 1]]
+        runs = [measure(mode, True, **SMALL, mix=mix, messages=20000 if quick else 200000) for mix in MIXES[::3 if quick else 1]]
         plots.setdefault("message bytes", {})[mode] = [[run["bytes_in"], run["ns"]] for run in runs]
     entry = results.entries["in_dialog"]
     entry["detail"]["series"] = {f"{mode} against {what}": points for what, by_mode in plots.items() for mode, points in by_mode.items()}
@@ -177,7 +180,7 @@ def main():
         help="just these parts: small (in_dialog, stateful, call), large, two_workers, memory, tcp, series; may be repeated"))
     if not options.no_build:
         built("bench/strowger-pipeline")
-    wanted = options.only or ["small", "large", "two_workers", "memory", "tcp", *([] if options.quick else ["series"])]
+    wanted = options.only or ["small", "large", "two_workers", "memory", "tcp", "series"]
     results = Results("bench/pipeline" + (" --quick" if options.quick else ""))
     with hugepages(HUGEPAGES):
         small = small_cases(results, options.quick) if {"small", "large", "series"} & set(wanted) else {}
@@ -188,7 +191,7 @@ def main():
         if "memory" in wanted:
             memory(results, options.quick)
         if "tcp" in wanted:
-            tcp(results, options.quick)
+            tcp(results, options.quick, small)
         if "series" in wanted:
             series(results, options.quick)
     results.finish(options.json)

@@ -53,7 +53,10 @@ void meter_summary(const struct meter *m, struct meter_summary *ret)
 	for (uint32_t i = 0; i < METER_WINDOWS; i++) {
 		uint32_t from = m->count * i / METER_WINDOWS, to = m->count * (i + 1) / METER_WINDOWS;
 
-		ret->window[i] = to > from ? mean_below(m->ns + from, to - from, 4 * ret->median, &ignored) : ret->mean;
+		if (to > from)
+			ret->window[i] = mean_below(m->ns + from, to - from, 4 * ret->median, &ignored);
+		if (ret->window[i] <= 0) /* none of it was left alone */
+			ret->window[i] = ret->mean;
 	}
 	free(sorted);
 }
