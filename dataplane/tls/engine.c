@@ -128,6 +128,9 @@ unsigned tls_advance(struct tls *t, uint64_t now_us)
 	bool started;
 	unsigned n;
 
+	if (!t->now_us)
+		for (s = t->young.first; s; s = s->young.next)
+			s->deadline_us += now_us; /* nobody had said what time it was */
 	t->now_us = now_us;
 	t->spent_us = 0;
 	t->steps = 0;
