@@ -1,0 +1,371 @@
+/* SPDX-License-Identifier: Apache-2.0 */
+/* Streams with TLS between TCP and their messages: two workers' against each other, in simulated time, with certificates that are made as the test runs. */
+#include "../tls/bed.h"
+
+#include "sip/via.h"
+#include "transport/stream.h"
+
+#define SEGMENTS 512
+#define VIA	 "Via: SIP/2.0/TLS h;branch=z9hG4bKaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"
+#define REQUEST	 "OPTIONS sip:a SIP/2.0\r\n" VIA "Content-Length: 0\r\n\r\n"
+#define ANSWER	 "SIP/2.0 200 OK\r\nl: 0\r\n\r\n"
+#define PEER	 7
+#define STRANGER 8 /* the name of somebody else */
+#define SERVER	 3
+
+struct station {
+	struct streams *st;
+	struct tls_store *store;
+	struct epoch *epoch;
+	struct counters counters;
+	uint8_t room[2048];
+	struct {
+		uint32_t bytes;
+		struct ip_addr source, destination;
+		uint8_t segment[1600];
+	} out[SEGMENTS];
+	unsigned count, messages, lost;
+	uint64_t bytes;
+	unsigned refuse; /* so many messages are not taken */
+	struct flow from;
+	char undelivered[256], why[STREAM_WHY_MAX];
+};
+
+static struct station stations[2], *const caller = &stations[0], *const callee = &stations[1];
+static struct made ca, leaf;
+static uint64_t now_us;
+static const struct ip_port listener = { { IP_V4, { 192, 0, 2, 1 } }, 5061 }, client = { { IP_V4, { 192, 0, 2, 9 } }, 5061 };
+
+static uint64_t clock_us(void)
+{
+	return now_us;
+}
+
+static uint8_t *reserve(void *ctx, uint32_t bytes)
+{
+	struct station *s = ctx;
+
+	return bytes <= sizeof(s->room) && s->count < SEGMENTS ? s->room : NULL;
+}
+
+static int commit(void *ctx, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination)
+{
+	struct station *s = ctx;
+
+	assert_true(bytes <= sizeof(s->out[0].segment));
+	memcpy(s->out[s->count].segment, s->room, bytes);
+	s->out[s->count].bytes = bytes;
+	s->out[s->count].source = source->ip;
+	s->out[s->count++].destination = destination->ip;
+	return 0;
+}
+
+static bool message(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from)
+{
+	struct station *s = ctx;
+
+	if (s->refuse) {
+		s->refuse--;
+		return false;
+	}
+	assert_true(len >= 20 && (memcmp(data, "OPTIONS", 7) == 0 || memcmp(data, "SIP/2.0", 7) == 0));
+	s->messages++;
+	s->bytes += len;
+	s->from = *from;
+	return true;
+}
+
+static void undelivered(void *ctx, const uint8_t *m, uint32_t len, const struct ip_port *to, const char *why)
+{
+	struct station *s = ctx;
+
+	s->lost++;
+	snprintf(s->undelivered, sizeof(s->undelivered), "%.*s", (int)len, m);
+	snprintf(s->why, sizeof(s->why), "%s", why ? why : "");
+}
+
+static void make(struct station *s, bool callbacks)
+{
+	struct streams_config c = { .tcp = tcp_config_default(), .tls = tls_config_default(), .unverified_callbacks = callbacks, .buffer_bytes = 1 << 20,
+				    .queue_bytes = 8192, .message = message, .undelivered = undelivered, .reserve = reserve, .commit = commit, .ctx = s,
+				    .counters = &s->counters };
+
+	memset(s, 0, sizeof(*s));
+	s->epoch = epoch_new(1);
+	s->store = tls_store_new(s->epoch);
+	assert_non_null(s->store);
+	c.tls.store = s->store;
+	c.tls.sessions = c.tls.handshakes = c.tls.tickets = c.tls.seen = 16;
+	c.tls.clock_us = clock_us;
+	c.tcp.connections = 64;
+	c.tcp.half_open = 32;
+	c.tcp.send_bytes = 8192;
+	c.tcp.buffer_bytes = 1 << 20;
+	c.tcp.connect_timeout_ms = 1000;
+	c.tcp.user_timeout_ms = 2000;
+	c.tcp.tuple_key.k0 = c.tcp.secret.k0 = 7;
+	assert_int_equal(streams_new(&c, now_us, &s->st), 0);
+}
+
+static void set_peer_of(struct station *s, uint32_t id, const char *name)
+{
+	struct tls_peer_source source = { .ca = ca.chain_file, .name = name, .verify = true };
+	char error[TLS_ERROR_BYTES];
+
+	assert_int_equal(tls_store_set_peer(s->store, id, &source, error), 0);
+}
+
+static void start(bool callbacks)
+{
+	struct tls_identity *identity = made_identity(&leaf);
+	struct tls_server_source source = { .name = "default", .identities = &identity, .identity_count = 1 };
+	char error[TLS_ERROR_BYTES];
+
+	now_us = 1000000;
+	make(caller, callbacks);
+	make(callee, false);
+	assert_int_equal(streams_listen(callee->st, &listener, TRANSPORT_TLS, SERVER), 0);
+	assert_int_equal(tls_store_set_server(callee->store, SERVER, &source, error), 0);
+	tls_identity_unref(identity);
+	set_peer_of(caller, PEER, "b.example");
+	set_peer_of(caller, STRANGER, "c.example");
+	set_peer_of(caller, TLS_PEER_DEFAULT, NULL);
+}
+
+static void end(void)
+{
+	for (unsigned i = 0; i < 2; i++) {
+		streams_free(stations[i].st);
+		tls_store_free(stations[i].store);
+		epoch_free(stations[i].epoch);
+	}
+}
+
+/* A turn of both, and what they sent to the other. */
+static void turns(unsigned n)
+{
+	while (n--) {
+		now_us += 1000;
+		for (unsigned i = 0; i < 2; i++) {
+			struct station *from = &stations[i], *to = &stations[!i];
+
+			streams_advance(from->st, now_us);
+			streams_flush(from->st, now_us);
+			for (unsigned k = 0; k < from->count; k++) {
+				struct tcp_packet p = { .source = from->out[k].source, .destination = from->out[k].destination,
+							.segment = { from->out[k].segment, from->out[k].bytes } };
+
+				p.hash = tcp_packet_hash(&(struct hash_key){ 7, 0 }, &p);
+				streams_input(to->st, &p, now_us);
+			}
+			from->count = 0;
+		}
+	}
+}
+
+static int put(struct station *s, const char *text, const struct flow *to)
+{
+	return streams_send(s->st, (const uint8_t *)text, (uint32_t)strlen(text), to);
+}
+
+static struct flow to_peer(uint32_t peer)
+{
+	return (struct flow){ .remote = listener, .local = client, .transport = TRANSPORT_TLS, .tls_peer = peer };
+}
+
+static uint64_t counted(const struct station *s, enum counter which)
+{
+	return counter_read(&s->counters, which);
+}
+
+/* Requests share a connection, its answers come back by its name; who asks for another peer, or for plain TCP, gets another one. */
+static void shared(void **state)
+{
+	struct flow to = to_peer(PEER), other = to;
+
+	start(false);
+	assert_int_equal(put(caller, REQUEST, &to), 0);
+	assert_int_equal(put(caller, REQUEST, &to), 0);
+	turns(20);
+	assert_int_equal(callee->messages, 2);
+	assert_int_equal(callee->from.transport, TRANSPORT_TLS);
+	assert_true(ip_port_eq(&callee->from.local, &listener));
+	assert_int_equal(streams_connections(caller->st), 1);
+	assert_int_equal(put(callee, ANSWER, &callee->from), 0);
+	turns(5);
+	assert_int_equal(caller->messages, 1);
+	assert_int_equal(caller->from.transport, TRANSPORT_TLS);
+	assert_int_equal(caller->from.tls_peer, PEER);
+	set_peer_of(caller, 9, "b.example");
+	other.tls_peer = 9;
+	put(caller, REQUEST, &other);
+	other.transport = TRANSPORT_TCP;
+	put(caller, REQUEST, &other);
+	assert_int_equal(streams_connections(caller->st), 3);
+	turns(20);
+	assert_int_equal(callee->messages, 3);
+	assert_int_equal(counted(callee, COUNTER_tls_accepted), 2);
+	assert_int_equal(counted(caller, COUNTER_tls_connected), 2);
+	end();
+}
+
+/* What a handshake that fails leaves behind comes back whole, with the reason; nobody heard anything of it. */
+static void not_verified(void **state)
+{
+	struct flow to = to_peer(STRANGER);
+
+	start(false);
+	assert_int_equal(put(caller, REQUEST, &to), 0);
+	turns(20);
+	assert_int_equal(caller->lost, 1);
+	assert_string_equal(caller->undelivered, REQUEST);
+	assert_string_equal(caller->why, "certificate is for b.example, not c.example");
+	assert_int_equal(callee->messages, 0);
+	turns(3000);
+	assert_int_equal(streams_connections(caller->st), 0);
+	assert_int_equal(streams_connections(callee->st), 0);
+	to.tls_peer = 99;
+	put(caller, REQUEST, &to);
+	turns(20);
+	assert_int_equal(caller->lost, 2);
+	assert_string_equal(caller->why, "its TLS settings are gone");
+	end();
+}
+
+/* Who cannot take a message gets it later, and the windows close meanwhile; also where the other side has hung up by then. */
+static void stalled(void **state)
+{
+	struct flow to = to_peer(PEER);
+	unsigned sent = 0;
+
+	start(false);
+	put(caller, REQUEST, &to);
+	turns(20);
+	callee->refuse = 300;
+	for (unsigned i = 0; i < 600; i++) {
+		sent += put(caller, REQUEST, &to) == 0;
+		turns(1);
+	}
+	turns(500);
+	assert_true(sent > 100);
+	assert_int_equal(callee->messages, sent + 1);
+	assert_int_equal(callee->refuse, 0);
+	callee->refuse = 50;
+	for (unsigned i = 0; i < 20; i++)
+		sent += put(caller, REQUEST, &to) == 0;
+	streams_shut(caller->st);
+	turns(200);
+	assert_int_equal(callee->refuse, 0);
+	assert_int_equal(callee->messages, sent + 1);
+	assert_memory_equal(caller->undelivered, ";branch=", 8); /* of what had left whole, and was not answered */
+	end();
+}
+
+/* Messages that fill many records and windows. */
+static void large(void **state)
+{
+	static char text[60000];
+	struct flow to = to_peer(PEER);
+	int n = snprintf(text, sizeof(text), "OPTIONS sip:a SIP/2.0\r\n" VIA "Content-Length: 50000\r\n\r\n");
+
+	memset(text + n, 'x', 50000);
+	start(false);
+	put(caller, REQUEST, &to);
+	turns(20);
+	/* It is larger than what may wait, so that it goes only where the way is free. */
+	for (unsigned i = 0; i < 4; i++) {
+		struct flow back = callee->from;
+		unsigned before = caller->messages;
+
+		assert_int_equal(streams_send(callee->st, (const uint8_t *)text, 4000, &back), 0);
+		assert_int_equal(streams_send(callee->st, (const uint8_t *)text + 4000, 4000, &back), 0);
+		for (uint32_t at = 8000; at < (uint32_t)n + 50000;) {
+			uint32_t piece = (uint32_t)n + 50000 - at < 4000 ? (uint32_t)n + 50000 - at : 4000;
+
+			if (streams_send(callee->st, (const uint8_t *)text + at, piece, &back) == 0)
+				at += piece;
+			turns(3);
+		}
+		turns(20);
+		assert_int_equal(caller->messages, before + 1);
+	}
+	assert_int_equal(caller->bytes, 4 * ((uint64_t)n + 50000));
+	end();
+}
+
+/* close_notify, then FIN: nobody takes it for a cut. */
+static void orderly_end(void **state)
+{
+	struct flow to = to_peer(PEER);
+
+	start(false);
+	put(caller, REQUEST, &to);
+	turns(20);
+	streams_shut(callee->st);
+	turns(3000);
+	assert_int_equal(counted(caller, COUNTER_tls_closed), 1);
+	assert_int_equal(counted(caller, COUNTER_tls_cut), 0);
+	assert_int_equal(streams_connections(callee->st), 0);
+	assert_int_equal(streams_connections(caller->st), 0);
+	/* What was not answered comes back, with nothing to say: another connection may do. */
+	assert_int_equal(caller->lost, 1);
+	assert_string_equal(caller->why, "");
+	end();
+}
+
+/* To somebody of whom nobody said who it is. */
+static void callbacks(void **state)
+{
+	struct flow to = to_peer(TLS_PEER_ANYBODY);
+
+	start(false);
+	assert_int_equal(put(caller, ANSWER, &to), -ERR_UNREACHABLE);
+	assert_int_equal(counted(caller, COUNTER_stream_unverified), 1);
+	assert_int_equal(streams_connections(caller->st), 0);
+	end();
+	start(true);
+	assert_int_equal(put(caller, ANSWER, &to), 0);
+	assert_int_equal(put(caller, ANSWER, &to), 0);
+	turns(20);
+	assert_int_equal(callee->messages, 2);
+	assert_int_equal(streams_connections(caller->st), 1);
+	end();
+}
+
+/* A listener whose server presents nothing: the connection ends, and the message comes back. */
+static void nothing_to_present(void **state)
+{
+	struct flow to = to_peer(PEER);
+
+	start(false);
+	tls_store_remove_server(callee->store, SERVER);
+	put(caller, REQUEST, &to);
+	turns(20);
+	assert_int_equal(caller->lost, 1);
+	assert_true(caller->why[0]);
+	end();
+}
+
+static int set_up(void **state)
+{
+	if (bed_folder_new(state))
+		return -1;
+	made_new(&ca, "ca", &(struct wish){ .cn = "CA", .ca = true }, NULL);
+	made_new(&leaf, "leaf", &(struct wish){ .cn = "leaf", .san = "DNS:b.example" }, &ca);
+	return 0;
+}
+
+static int tear_down(void **state)
+{
+	made_free(&leaf);
+	made_free(&ca);
+	return bed_folder_free(state);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = { cmocka_unit_test(shared), cmocka_unit_test(not_verified), cmocka_unit_test(stalled), cmocka_unit_test(large),
+					    cmocka_unit_test(orderly_end), cmocka_unit_test(callbacks), cmocka_unit_test(nothing_to_present) };
+
+	return cmocka_run_group_tests(tests, set_up, tear_down);
+}
