@@ -9,6 +9,7 @@
 #include "config_ports.h"
 #include "config_resolver.h"
 #include "config_schema.h"
+#include "config_stale.h"
 #include "error.h"
 #include "model/compile.h"
 #include "model/fields.h"
@@ -425,6 +426,8 @@ int config_load(const char *path, struct config **ret_config, char *error)
 	err = check(raw, c, error);
 	if (err)
 		yaml_file_locate(y, error);
+	else if (!(c->at_start = config_stale_keep(y, error)))
+		err = -ERR_NOMEM;
 out:
 	yaml_file_release(&config_schema, raw);
 	yaml_file_free(y);
@@ -480,6 +483,7 @@ void config_free(struct config *c)
 	if (!c)
 		return;
 	model_free(c->routing);
+	json_decref(c->at_start);
 	free(c->path);
 	free(c);
 }

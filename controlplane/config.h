@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <jansson.h>
 #include <stdbool.h>
 #include <stdint.h>
 
@@ -51,6 +52,7 @@ struct config {
 	uint32_t drain_timeout_s;
 	struct model_limits limits; /* as written; the tables get room to spare, since what is removed is released late */
 	struct model *routing;
+	json_t *at_start; /* the file's other sections, for config_stale */
 };
 
 /* 0; -ERR_IO, -ERR_INVALID, -ERR_FULL, -ERR_NOMEM with one line that names file, line and key. control-only */

@@ -19,6 +19,7 @@
 #include "base/random.h"
 #include "cdr.h"
 #include "config.h"
+#include "config_stale.h"
 #include "dataplane.h"
 #include "error.h"
 #include "health/ejections.h"
@@ -132,6 +133,18 @@ static void on_stop(evutil_socket_t number, short what, void *ctx)
 	shutdown_go(((struct daemon *)ctx)->shutdown);
 }
 
+/* What else the file has is read at the start alone: where that was edited, it is said what is not in force. */
+static void say_stale(const struct daemon *d)
+{
+	char sections[CONFIG_STALE_MAX], error[ERROR_TEXT_MAX];
+
+	if (config_stale(d->config, sections, error))
+		log_line(LOG_LEVEL_ERROR, "SIGHUP: %s", error);
+	else if (sections[0])
+		log_line(LOG_LEVEL_WARNING, "SIGHUP: %s: changed in %s, but read at the start only (systemctl restart strowgerd)", sections,
+			 d->config->path);
+}
+
 static void on_hangup(evutil_socket_t number, short what, void *ctx)
 {
 	struct daemon *d = ctx;
@@ -140,6 +153,7 @@ static void on_hangup(evutil_socket_t number, short what, void *ctx)
 
 	cdr_reopen(d->cdr);
 	if (d->config->state_file[0]) {
+		say_stale(d);
 		log_line(LOG_LEVEL_NOTICE, "SIGHUP: routing is kept in %s, the file's sections stay unread (strowgerctl apply -f FILE)",
 			 d->config->state_file);
 		return;
@@ -150,6 +164,7 @@ static void on_hangup(evutil_socket_t number, short what, void *ctx)
 		return;
 	}
 	on_changed(d);
+	say_stale(d);
 	log_line(LOG_LEVEL_NOTICE, "SIGHUP: routing of %s is in force", d->config->path);
 }
 

@@ -254,6 +254,8 @@ int command_apply(const struct invocation *i, struct client *c)
 		status = send_file(i, c, y, params);
 	} else {
 		fprintf(stderr, "strowgerctl: %s\n", error);
+		if (strstr(error, ": unknown key (known here: trunks "))
+			fputs("apply changes the routing alone; what else a configuration file has is read when strowgerd starts\n", stderr);
 		status = CTL_USAGE;
 	}
 	yaml_file_free(y);

@@ -288,6 +288,12 @@ def test_apply_is_refused_whole(lab):
     assert NUMBER in json.dumps(lab.ctl("numbers"))
 
 
+def test_apply_takes_routing_alone(lab):
+    done = lab.apply({**routing_of(lab), "ejection": {"after": 3}}, check=False)
+    assert done.returncode == 2 and "ejection: unknown key" in done.stderr
+    assert "what else a configuration file has is read when strowgerd starts" in done.stderr
+
+
 def test_target_weight_is_checked(lab):
     with Control(lab.socket_path) as control, pytest.raises(ControlError):
         control.call("target.set", target="lab/target1", weight=-5)

@@ -17,6 +17,8 @@ import signal
 import subprocess
 import time
 
+import yaml
+
 from agent import Agent
 from lab import NUMBER
 from processes import wait_for
@@ -371,6 +373,19 @@ def test_rotation(lab):
     wait_for(lambda: ledger <= set(count(read(lab), "end")), 3)
     ends = count([r for r in read(lab) if r["call_id"] in ledger], "end")
     assert set(ends) == ledger and max(ends.values()) == 1
+
+
+def test_a_hangup_says_what_is_not_in_force(lab):
+    """The routing is read again; a section that is read at the start alone is named in the log, and so is a file that is no good."""
+    with open(lab.config_path, encoding="utf-8") as file:
+        text = file.read()
+    for edited, words in ((text.replace("after_failures: 0", "after_failures: 7"), "SIGHUP: ejection: changed in "),
+                          (text + "nonsense: 1\n", "nonsense: unknown key"), (text, f"SIGHUP: routing of {lab.config_path} is in force")):
+        begin = len(lab.log_tail(1000))
+        lab.write_configuration(yaml.safe_load(edited))
+        os.kill(lab.daemon_pid(), signal.SIGHUP)
+        assert wait_for(lambda: words in lab.log_tail(1000)[begin:], 3), lab.log_tail()
+    assert "ejection: changed" not in lab.log_tail(1000)[begin:]
 
 
 def test_logrotate(lab):

@@ -2,6 +2,7 @@
 #include "fixture.h"
 
 #include "config.h"
+#include "config_stale.h"
 #include "sip/via.h"
 #include "tls/tls.h"
 
@@ -580,10 +581,45 @@ static void routing_again(void **state)
 	config_free(c);
 }
 
+/* What is edited, and not read before the next start. */
+static void stale(void **state)
+{
+	static const struct {
+		const char *text, *sections, *error;
+	} rows[] = {
+		{ "ejection: {after: 3}\n", "" },
+		{ "ejection:\n  after:   3 # the same\ntrunks: [{name: a}]\n", "" },
+		{ "ejection: {after: 4}\n", "ejection" },
+		{ "ejection: {after: 3, ramp_s: 1}\nresolver: {tries: 2}\nquality: {calls: 60}\n", "ejection, resolver, quality" },
+		{ "trunks: [{name: a}]\n", "ejection" },
+		{ "ejection: {afterwards: 4}\n", NULL, "5: ejection.afterwards: unknown key" },
+	};
+	char error[ERROR_TEXT_MAX] = "", sections[CONFIG_STALE_MAX], text[1024];
+	struct config *c;
+
+	snprintf(text, sizeof(text), "%sejection: {after: 3}\n", head);
+	c = load(text, error);
+	assert_non_null(c);
+	for (unsigned i = 0; i < ARRAY_SIZE(rows); i++) {
+		snprintf(text, sizeof(text), "%s%s", head, rows[i].text);
+		write_file(path, text);
+		if (rows[i].sections) {
+			assert_int_equal(config_stale(c, sections, error), 0);
+			assert_string_equal(sections, rows[i].sections);
+		} else {
+			assert_int_equal(config_stale(c, sections, error), -ERR_INVALID);
+			assert_non_null(strstr(error, rows[i].error));
+		}
+	}
+	assert_int_equal(unlink(path), 0);
+	assert_int_equal(config_stale(c, sections, error), -ERR_IO);
+	config_free(c);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(defaults),	cmocka_unit_test(everything), cmocka_unit_test(refusals),	cmocka_unit_test(refused_heads),
+		cmocka_unit_test(stale), cmocka_unit_test(defaults),	cmocka_unit_test(everything), cmocka_unit_test(refusals),	cmocka_unit_test(refused_heads),
 		cmocka_unit_test(missing_file), cmocka_unit_test(shipped),    cmocka_unit_test(routing_again),
 	};
 	int failed;
