@@ -67,15 +67,15 @@ class Server:
 class Caller:
     """Sends numbered messages (strowger-streams call)."""
 
-    def __init__(self, lab, number, messages, seed, connections=1, **options):
-        """options: window, rate, patience; calls=True: whole calls."""
+    def __init__(self, lab, number, messages, seed, connections=1, name="streams-caller", **options):
+        """options: window, rate, patience, first (the first number); calls=True: whole calls."""
         words = [word for key, value in options.items() for word in ([f"--{key}"] if value is True else [f"--{key}", value])]
-        self.lab = lab
-        self.child = start(lab, "caller", "streams-caller", "strowger-streams",
+        self.lab, self.name = lab, name
+        self.child = start(lab, "caller", name, "strowger-streams",
                            ["call", "--at", lab.address("caller"), "--to", f"{lab.address('strowger')}:5060", "--number", number, "--messages", messages,
                             "--seed", seed, "--connections", connections, *words])
 
     def wait(self, seconds):
         """What it says when all is answered, or nothing more comes."""
         self.child.wait(seconds)
-        return result(self.lab, "streams-caller", self.child)
+        return result(self.lab, self.name, self.child)

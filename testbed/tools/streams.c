@@ -34,7 +34,7 @@ static struct {
 	bool serve, calls;
 	const char *at, *to, *number, *seed;
 	unsigned port_low, port_high, lines_wanted, window;
-	uint64_t messages, rate, patience_s;
+	uint64_t messages, first, rate, patience_s; /* numbers are first ... first + messages - 1 */
 	int epoll, signals, listener[64];
 	unsigned listeners;
 	struct line lines[LINES_MAX];
@@ -88,9 +88,9 @@ static void answer(struct line *l, const char *text, const struct numbered_view 
 		return;
 	}
 	if (strcmp(v->method, "ACK") && strcmp(v->method, "BYE")) {
-		s.done += s.state[v->serial] == NOT_YET;
-		s.twice += s.state[v->serial] != NOT_YET;
-		s.state[v->serial] = DONE;
+		s.done += s.state[v->serial - s.first] == NOT_YET;
+		s.twice += s.state[v->serial - s.first] != NOT_YET;
+		s.state[v->serial - s.first] = DONE;
 	}
 	if (!strcmp(v->method, "ACK"))
 		return;
@@ -147,7 +147,7 @@ static void connect_all(void)
 
 static void finished(struct line *l, uint64_t serial)
 {
-	s.state[serial] = DONE;
+	s.state[serial - s.first] = DONE;
 	s.done++;
 	l->waiting--;
 }
@@ -173,7 +173,7 @@ static void answered(struct line *l, const char *text, const struct numbered_vie
 		s.strange++;
 	} else if (v->status < 200) {
 		return;
-	} else if (s.state[v->serial] != SENT) {
+	} else if (s.state[v->serial - s.first] != SENT) {
 		s.twice++;
 	} else if (v->status >= 300) {
 		s.refused++;
@@ -201,7 +201,7 @@ static void call(void)
 			continue;
 		}
 		idle = 0;
-		line_put(l, out, numbered_request(&s.numbered, s.calls ? "INVITE" : "MESSAGE", s.sent, out));
+		line_put(l, out, numbered_request(&s.numbered, s.calls ? "INVITE" : "MESSAGE", s.first + s.sent, out));
 		s.state[s.sent++] = SENT;
 		l->waiting++;
 		line_flush(l, s.epoll);
@@ -215,7 +215,7 @@ static void message(void *ctx, struct line *l, const char *text, uint32_t bytes)
 	struct numbered_view v;
 
 	s.heard_us = s.now_us;
-	if (!numbered_read(&s.numbered, text, bytes, &v) || v.serial >= s.messages) {
+	if (!numbered_read(&s.numbered, text, bytes, &v) || v.serial < s.first || v.serial - s.first >= s.messages) {
 		s.strange++;
 		if (s.strange < 10)
 			fprintf(stderr, "strowger-streams: strange: %.*s\n", (int)bytes, text);
@@ -325,7 +325,7 @@ static void read_options(int argc, char **argv)
 	static const struct option options[] = {
 		{ "at", 1, NULL, 'a' }, { "to", 1, NULL, 't' }, { "number", 1, NULL, 'n' }, { "messages", 1, NULL, 'm' }, { "calls", 0, NULL, 'c' },
 		{ "connections", 1, NULL, 'l' }, { "window", 1, NULL, 'w' }, { "rate", 1, NULL, 'r' }, { "ports", 1, NULL, 'p' },
-		{ "seed", 1, NULL, 's' }, { "patience", 1, NULL, 'P' }, { 0 },
+		{ "seed", 1, NULL, 's' }, { "patience", 1, NULL, 'P' }, { "first", 1, NULL, 'f' }, { 0 },
 	};
 	int c;
 
@@ -344,6 +344,7 @@ static void read_options(int argc, char **argv)
 				s.port_high = s.port_low;
 			break;
 		case 's': s.seed = optarg; break;
+		case 'f': s.first = strtoull(optarg, NULL, 10); break;
 		case 'P': s.patience_s = strtoull(optarg, NULL, 10); break;
 		default: exit(2);
 		}
@@ -351,7 +352,7 @@ static void read_options(int argc, char **argv)
 	s.serve = optind < argc && !strcmp(argv[optind], "serve");
 	if (optind + 1 != argc || (!s.serve && (strcmp(argv[optind], "call") || !s.to || !s.number)) || !s.at)
 		die("call --at IP --to IP:PORT --number N [--messages N] [--connections N] [--window N] [--rate PER_S] [--calls] [--seed S] "
-		    "[--patience S], or serve --at IP [--ports LOW-HIGH] [--messages N] [--seed S]");
+		    "[--first N] [--patience S], or serve --at IP [--ports LOW-HIGH] [--messages N] [--seed S]");
 	if (!s.messages || !s.lines_wanted || s.lines_wanted > LINES_MAX || !s.window || s.port_low > s.port_high || s.port_high - s.port_low >= 64)
 		die("--messages, --connections (to %d), --window: at least 1; --ports: at most 64", LINES_MAX);
 }
