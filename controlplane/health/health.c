@@ -49,11 +49,20 @@ static void count(uint16_t *n)
 		++*n;
 }
 
+/* What somebody has to do something about (a certificate) is said also where it did not bring the last change. */
+static void why_refused(struct health *h, const struct probe_result *r)
+{
+	h->reason = HEALTH_REFUSED;
+	h->status = 0;
+	snprintf(h->said, sizeof(h->said), "%.*s", (int)r->answer_len, r->answer);
+}
+
 bool health_take(struct health *h, const struct probe_settings *s, const struct probe_result *r, uint64_t now_ms)
 {
 	bool alive = health_alive(s, r);
 	enum health_reason reason = reason_of(r, alive);
 	uint16_t status = reason == HEALTH_ANSWERED || reason == HEALTH_STATUS ? r->status : 0;
+	bool changed;
 
 	if (alive) {
 		h->failures = 0;
@@ -63,8 +72,12 @@ bool health_take(struct health *h, const struct probe_settings *s, const struct 
 	h->successes = 0;
 	count(&h->failures);
 	if (h->failures >= s->down_after)
-		return become(h, ENDPOINT_DOWN, reason, status, now_ms);
-	return h->state != ENDPOINT_DOWN && become(h, ENDPOINT_SUSPECT, reason, status, now_ms);
+		changed = become(h, ENDPOINT_DOWN, reason, status, now_ms);
+	else
+		changed = h->state != ENDPOINT_DOWN && become(h, ENDPOINT_SUSPECT, reason, status, now_ms);
+	if (r->refused && r->answer_len)
+		why_refused(h, r);
+	return changed;
 }
 
 void health_text(const struct health *h, char out[HEALTH_TEXT_MAX])
@@ -76,6 +89,8 @@ void health_text(const struct health *h, char out[HEALTH_TEXT_MAX])
 		snprintf(out, HEALTH_TEXT_MAX, "OPTIONS got %u%s%s%s", h->status, h->said[0] ? " (" : "", h->said, h->said[0] ? ")" : "");
 		break;
 	case HEALTH_TIMEOUT: strcpy(out, "OPTIONS got no answer"); break;
-	case HEALTH_REFUSED: strcpy(out, "OPTIONS could not be delivered"); break;
+	case HEALTH_REFUSED:
+		snprintf(out, HEALTH_TEXT_MAX, "OPTIONS could not be delivered%s%s", h->said[0] ? ": " : "", h->said);
+		break;
 	}
 }

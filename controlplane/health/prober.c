@@ -177,7 +177,7 @@ static void conclude(struct prober *p, struct probed *e, const struct probe_resu
 	}
 	if (!health_take(&e->health, &e->settings, r, now_ms))
 		return;
-	if (r->answer_len)
+	if (r->answer_len && !r->refused)
 		options_said(r->answer, r->answer_len, e->health.said, sizeof(e->health.said));
 	write_health(p, e, now_ms);
 	if (e->health.state == ENDPOINT_DOWN)
@@ -244,6 +244,7 @@ static int write_request(struct prober *p, const struct probed *e, const struct 
 	r->id = (uint64_t)p->serial << 32 | slot_of(p, e);
 	r->to = config->addr;
 	r->transport = config->transport;
+	r->tls_peer = config->tls_peer;
 	r->timeout_ms = s->timeout_ms;
 	r->len = (uint16_t)options_write(&o, r->message, sizeof(r->message));
 	if (!r->len) { /* a host or an address of record that libosip2 does not take */

@@ -11,6 +11,7 @@ static struct probe_result result_of(char letter)
 	switch (letter) {
 	case 't': return (struct probe_result){ .timeout = true };
 	case 'r': return (struct probe_result){ .refused = true };
+	case 'c': return (struct probe_result){ .refused = true, .answer_len = 19, .answer = "certificate expired" };
 	case '5': return (struct probe_result){ .status = 500 };
 	case 'p': return (struct probe_result){ .status = 503, .retry_after = true, .retry_after_s = 5 };
 	case '4': return (struct probe_result){ .status = 404 };
@@ -38,6 +39,9 @@ static const struct {
 	{ 2, 1, "ttt2", "sddu", 4, "OPTIONS got 200" },
 	{ 1, 1, "2r", "ud", 2, "OPTIONS could not be delivered" },
 	{ 1, 1, "r", "d", 1, "OPTIONS could not be delivered" },
+	{ 2, 1, "cc", "sd", 2, "OPTIONS could not be delivered: certificate expired" },
+	{ 2, 1, "ttc", "sdd", 2, "OPTIONS could not be delivered: certificate expired" },
+	{ 2, 1, "tc2", "sdu", 3, "OPTIONS got 200" },
 	{ 3, 2, "2", "?", 0, "not probed yet" },
 	{ 3, 2, "22", "?u", 2, "OPTIONS got 200" },
 	{ 3, 2, "2t22", "?ssu", 4, "OPTIONS got 200" },

@@ -223,4 +223,22 @@ static void test_by_tcp(void **state)
 	}
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_by_tcp), cmocka_unit_test(test_answered), cmocka_unit_test(test_hostile), cmocka_unit_test(test_answer_is_kept), cmocka_unit_test(test_unanswered), cmocka_unit_test(test_refused))
+/* What did not get there for a reason of its own is not tried again, and says it. */
+static void test_reason(void **state)
+{
+	const struct sent *s;
+	struct harness h;
+
+	start(&h);
+	probe(&h, "tcp:" A, HEAD REST, 2000);
+	s = expect_request(&h, "OPTIONS", "tcp:" A);
+	proxy_undelivered(h.proxy, s->data, s->len, &s->to.remote, "certificate expired 2026-11-20", h.now_ms);
+	expect_nothing(&h);
+	assert_int_equal(results, 1);
+	assert_true(result.refused && !result.timeout && !result.status);
+	assert_int_equal(result.answer_len, strlen("certificate expired 2026-11-20"));
+	assert_memory_equal(result.answer, "certificate expired 2026-11-20", result.answer_len);
+	harness_end(&h);
+}
+
+HARNESS_MAIN(cmocka_unit_test(test_reason), cmocka_unit_test(test_by_tcp), cmocka_unit_test(test_answered), cmocka_unit_test(test_hostile), cmocka_unit_test(test_answer_is_kept), cmocka_unit_test(test_unanswered), cmocka_unit_test(test_refused))
