@@ -18,6 +18,8 @@
 #include "base/err.h"
 #include "base/random.h"
 #include "cdr.h"
+#include "certs/certificates.h"
+#include "certs/peers.h"
 #include "config.h"
 #include "config_stale.h"
 #include "dataplane.h"
@@ -60,6 +62,7 @@ struct daemon {
 	struct ejections *ejections;
 	struct quality *quality;
 	struct naming *naming;
+	struct certificates *certificates;
 	struct routing routing;
 	struct control control;
 	struct server *server;
@@ -88,6 +91,7 @@ static void on_changed(void *ctx)
 
 	naming_follow(d->naming);
 	prober_follow(d->prober, &d->routing);
+	peers_sweep(certificates_peers(d->certificates), d->routing.expanded, dataplane_now_ms());
 	dataplane_recount(d->dataplane); /* where that fails the workers do it by themselves, later */
 	arm(d->reclaim, RECLAIM_MS);
 }
@@ -119,6 +123,7 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 	limits_look(d->limits, &d->routing, dataplane_now_ms());
 	if (cdr_second(d->cdr))
 		arm(d->more, 0);
+	certificates_second(d->certificates, d->routing.expanded, dataplane_now_ms());
 	watch_second(d->watch, &d->control);
 	sd_notifyf(0, "STATUS=%s, %llu live calls", d->control.draining ? "draining" : "running", (unsigned long long)calls);
 }
@@ -152,6 +157,8 @@ static void on_hangup(evutil_socket_t number, short what, void *ctx)
 	struct model *m;
 
 	cdr_reopen(d->cdr);
+	if (certificates_reload(d->certificates, NULL))
+		log_line(LOG_LEVEL_ERROR, "SIGHUP: some certificates cannot be used, what was there before is (strowgerctl certificates)");
 	if (d->config->state_file[0]) {
 		say_stale(d);
 		log_line(LOG_LEVEL_NOTICE, "SIGHUP: routing is kept in %s, the file's sections stay unread (strowgerctl apply -f FILE)",
@@ -240,6 +247,24 @@ static int start_dataplane(struct daemon *d, char *error)
 	return err;
 }
 
+static int start_certificates(struct daemon *d, char *error)
+{
+	const struct certificates_setup setup = { .base = d->base, .config = &d->config->tls, .store = NULL, .alarms = d->alarms };
+
+	d->certificates = certificates_new(&setup, error);
+	return d->certificates ? 0 : -ERR_INVALID;
+}
+
+static uint32_t tls_peer(void *ctx, const struct model_trunk *t, const struct model_endpoint *e)
+{
+	return peers_id(certificates_peers(((struct daemon *)ctx)->certificates), t, e);
+}
+
+static int check_peers(void *ctx, const struct model *from, const struct model *to, char *error)
+{
+	return peers_check(certificates_peers(((struct daemon *)ctx)->certificates), from, to, error);
+}
+
 static int start_names(struct daemon *d, char *error)
 {
 	const struct naming_setup setup = { .base = d->base, .config = d->config, .alarms = d->alarms, .routing = &d->routing,
@@ -251,7 +276,7 @@ static int start_names(struct daemon *d, char *error)
 
 static int start_routing(struct daemon *d, char *error)
 {
-	const struct publish_hooks hooks = { target_idle, target_reset, d, TARGET_SLOTS_MAX, d->config->region };
+	const struct publish_hooks hooks = { target_idle, target_reset, d, TARGET_SLOTS_MAX, d->config->region, tls_peer, d };
 	struct publisher *publisher = publisher_new(dataplane_tables(d->dataplane), &hooks, &d->config->number_plan);
 	struct state *state = d->config->state_file[0] ? state_new(d->config->state_file) : NULL;
 	bool from_state;
@@ -263,6 +288,8 @@ static int start_routing(struct daemon *d, char *error)
 		return error_set(error, -ERR_NOMEM, "out of memory");
 	}
 	err = routing_init(&d->routing, publisher, state, &d->config->limits, error);
+	d->routing.check = check_peers;
+	d->routing.check_ctx = d;
 	if (!err)
 		err = routing_remember(&d->routing, d->config->dataplane.limits.call_age_s, error);
 	if (!err && (!state || access(d->config->state_file, F_OK) != 0)) /* else it has the numbers */
@@ -357,7 +384,7 @@ static int start_doors(struct daemon *d, const char *version, char *error)
 
 	d->control = (struct control){
 		.dataplane = d->dataplane, .config = d->config, .routing = &d->routing, .cdr = d->cdr, .prober = d->prober, .quality = d->quality,
-		.resolver = naming_resolver(d->naming), .alarms = d->alarms, .version = version, .started_ms = dataplane_now_ms(),
+		.resolver = naming_resolver(d->naming), .alarms = d->alarms, .certificates = d->certificates, .version = version, .started_ms = dataplane_now_ms(),
 		.changed = on_changed, .ctx = d,
 	};
 	return server_new(d->base, d->config->control_socket, d->config->control_group, &door, &d->server, error);
@@ -411,6 +438,8 @@ static int start(struct daemon *d, const char *version, char *error)
 	if (!err)
 		err = start_events(d, error);
 	if (!err)
+		err = start_certificates(d, error);
+	if (!err)
 		err = start_names(d, error);
 	if (!err)
 		err = start_routing(d, error);
@@ -446,6 +475,7 @@ static void stop(struct daemon *d)
 	kernel_free(d->kernel);
 	routing_done(&d->routing);
 	naming_free(d->naming);
+	certificates_free(d->certificates);
 	for (unsigned i = 0; i < 3; i++)
 		if (d->signals[i])
 			event_free(d->signals[i]);

@@ -4,6 +4,7 @@
 #include <stdbool.h>
 #include <stdio.h>
 
+#include "certs/certificates.h"
 #include "config.h"
 #include "daemon.h"
 #include "error.h"
@@ -23,8 +24,8 @@ static void help(FILE *f)
 		"  -h, --help         this text\n"
 		"  -V, --version      the version\n\n"
 		"Signals: SIGTERM and SIGINT drain (new calls get 503) and stop when no call is left or drain_timeout_s is over,\n"
-		"a second one stops at once; SIGHUP opens the file of call records anew and reads the routing sections again, unless a\n"
-		"state_file keeps them.\n\n"
+		"a second one stops at once; SIGHUP opens the file of call records anew, reads certificates and CA files again, and the\n"
+		"routing sections, unless a state_file keeps them.\n\n"
 		"Exit status: 0 stopped as asked, or --check found nothing; 1 the configuration is refused; 2 wrong arguments;\n"
 		"3 it could not start (the message says what to do).\n\n"
 		"Example: strowgerd --check -c %s\n",
@@ -44,7 +45,7 @@ static int run(const char *path, bool check)
 			log_line(LOG_LEVEL_ERROR, "%s", error);
 		return EXIT_CONFIG;
 	}
-	if (check && config_load_numbers(config, error)) {
+	if (check && (config_load_numbers(config, error) || certificates_check(&config->tls, error))) {
 		fprintf(stderr, "%s\n", error);
 		status = EXIT_CONFIG;
 	} else if (check) {

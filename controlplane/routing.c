@@ -198,11 +198,18 @@ fail:
 	return err;
 }
 
+int routing_check(const struct routing *r, const struct model *candidate, char *error)
+{
+	return r->check ? r->check(r->check_ctx, r->model, candidate, error) : 0;
+}
+
 /* profile NULL: the whole model is stored. */
 static int commit(struct routing *r, struct model *candidate, const struct model_profile *profile, char *error)
 {
-	int err = begin_version(r, candidate, error);
+	int err = routing_check(r, candidate, error);
 
+	if (!err)
+		err = begin_version(r, candidate, error);
 	if (err)
 		goto fail;
 	if (r->state)

@@ -26,6 +26,9 @@ struct routing {
 	struct origin origin; /* of the change that is being made; the caller's texts */
 	struct formers *formers; /* NULL: what a change takes away is forgotten at once */
 	struct model_limits limits;
+	/* Beside what a model says of itself: files that it names. 0, or a negative enum err with an error. NULL: nobody asks. */
+	int (*check)(void *ctx, const struct model *from, const struct model *to, char *error);
+	void *check_ctx;
 	uint32_t generation;	/* counts publications of a whole model, taken back ones too */
 };
 
@@ -46,6 +49,9 @@ int routing_begin(struct routing *r, const struct model *written, bool *ret_from
 
 /* The version that is in force; 0: versions are not kept. */
 uint64_t routing_version(const struct routing *r);
+
+/* May it be put in force, as far as can be told without doing so? 0, or a negative enum err with an error. */
+int routing_check(const struct routing *r, const struct model *candidate, char *error);
 
 /* Puts a validated model in force; takes it over, also on failure. 0, or a negative enum err and everything is as it was. */
 int routing_commit(struct routing *r, struct model *candidate, char *error);

@@ -11,7 +11,7 @@ void alarm_log(void *ctx, const struct alarm_event *e)
 	const struct alarm_doc *doc = alarm_doc(e->alarm.kind);
 
 	if (e->raised)
-		log_line(levels[doc->severity], "alarm raised: %s %s (%s): %s; %s", doc->word, e->alarm.subject, alarm_severity_name(doc->severity),
+		log_line(levels[e->alarm.severity], "alarm raised: %s %s (%s): %s; %s", doc->word, e->alarm.subject, alarm_severity_name(e->alarm.severity),
 			 e->alarm.text, doc->what_to_do);
 	else
 		log_line(LOG_LEVEL_NOTICE, "alarm cleared: %s %s: %s", doc->word, e->alarm.subject, e->alarm.text);

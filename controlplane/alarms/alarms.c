@@ -26,6 +26,10 @@ static const struct alarm_doc docs[ALARM_KINDS] = {
 	[ALARM_UPSTREAM_CAUSES] = { "upstream-causes", ALARM_MINOR, "the causes that this peer gives point to trouble behind it: ask its operator" },
 	[ALARM_RECORDS] = { "records-not-written", ALARM_CRITICAL, "call records wait in memory: free disk space, or mend the file's permissions" },
 	[ALARM_STATE] = { "state-not-written", ALARM_MAJOR, "changes are refused or will not outlive a restart: free disk space, mend permissions" },
+	[ALARM_CERTIFICATE] = { "certificate-expires", ALARM_WARNING, "renew it: put the new pair into tls.certificates; it is taken without a restart" },
+	[ALARM_CERTIFICATE_FILES] = { "certificate-files", ALARM_MAJOR, "what was good before is in use; mend the files, strowgerctl certificates says what is wrong" },
+	[ALARM_PEER_CERTIFICATE] = { "peer-certificate", ALARM_MAJOR, "ask the peer's operator to renew or mend it; strowgerctl certificates shows it" },
+	[ALARM_TICKET_KEYS] = { "ticket-keys", ALARM_MINOR, "the keys from before are in use: mend the file; until then sessions may not be resumed by other nodes" },
 	[ALARM_DRAINING] = { "draining", ALARM_WARNING, "no new calls by the operator's wish; undrain when the work is done" },
 };
 
@@ -102,19 +106,13 @@ static void publish(struct alarms *a, const struct alarm *alarm, bool raised, ui
 		a->listeners[i].fn(a->listeners[i].ctx, e);
 }
 
-void alarm_raise(struct alarms *a, enum alarm_kind kind, const char *subject, const char *format, ...)
+static void raise_it(struct alarms *a, enum alarm_kind kind, enum alarm_severity severity, const char *subject, const char *format, va_list args)
 {
-	uint64_t now = wall_ms(), key;
+	uint64_t now = wall_ms(), key = key_of(kind, subject);
+	uint32_t place = u64map_get(a->index, key);
+	bool fresh = place == U64MAP_NONE, news;
 	struct alarm *alarm;
-	uint32_t place;
-	va_list args;
-	bool fresh;
 
-	if (!a)
-		return;
-	key = key_of(kind, subject);
-	place = u64map_get(a->index, key);
-	fresh = place == U64MAP_NONE;
 	if (fresh) {
 		place = a->raised_count;
 		if (place == a->most_raised || u64map_set(a->index, key, place)) {
@@ -126,13 +124,35 @@ void alarm_raise(struct alarms *a, enum alarm_kind kind, const char *subject, co
 		snprintf(a->raised[place].subject, ALARM_SUBJECT_MAX, "%s", subject);
 	}
 	alarm = &a->raised[place];
+	news = fresh || alarm->severity != severity;
+	alarm->severity = severity;
 	alarm->updated_unix_ms = now;
 	alarm->count++;
-	va_start(args, format);
 	vsnprintf(alarm->text, sizeof(alarm->text), format, args);
-	va_end(args);
-	if (fresh)
+	if (news)
 		publish(a, alarm, true, now);
+}
+
+void alarm_raise(struct alarms *a, enum alarm_kind kind, const char *subject, const char *format, ...)
+{
+	va_list args;
+
+	if (!a)
+		return;
+	va_start(args, format);
+	raise_it(a, kind, docs[kind].severity, subject, format, args);
+	va_end(args);
+}
+
+void alarm_raise_as(struct alarms *a, enum alarm_kind kind, enum alarm_severity severity, const char *subject, const char *format, ...)
+{
+	va_list args;
+
+	if (!a)
+		return;
+	va_start(args, format);
+	raise_it(a, kind, severity, subject, format, args);
+	va_end(args);
 }
 
 void alarm_clear(struct alarms *a, enum alarm_kind kind, const char *subject, const char *format, ...)

@@ -24,12 +24,16 @@ enum alarm_kind {
 	ALARM_RECORDS,	       /* the file of call records */
 	ALARM_STATE,	       /* the file of routing, of versions or of drains */
 	ALARM_DRAINING,	       /* "node", or PROFILE/TRUNK */
+	ALARM_CERTIFICATE,     /* a certificate of ours, by its name: it expires, with a severity by the days that are left */
+	ALARM_CERTIFICATE_FILES, /* the name, "server NAME", "trunk NAME" or a directory: what lies on disk cannot be used */
+	ALARM_PEER_CERTIFICATE, /* TRUNK/ADDRESS, or "client SUBJECT": theirs expires, or was refused */
+	ALARM_TICKET_KEYS,     /* the file */
 	ALARM_KINDS
 };
 
 struct alarm_doc {
 	const char *word; /* "target-down" */
-	enum alarm_severity severity;
+	enum alarm_severity severity; /* where alarm_raise_as says no other */
 	const char *what_to_do;
 };
 const struct alarm_doc *alarm_doc(enum alarm_kind kind);
@@ -40,6 +44,7 @@ const char *alarm_severity_name(enum alarm_severity severity);
 
 struct alarm {
 	enum alarm_kind kind;
+	enum alarm_severity severity;
 	char subject[ALARM_SUBJECT_MAX], text[ALARM_TEXT_MAX];
 	uint64_t raised_unix_ms, updated_unix_ms;
 	uint32_t count; /* how often it was raised without having been cleared */
@@ -62,6 +67,9 @@ void alarms_free(struct alarms *a);
  * names as the operator knows them: "carrier-a", "london/carrier-a", "sip.carrier.example". At the table's bound it is counted (alarms_stats)
  * and forgotten. A NULL `a` is ignored. */
 void alarm_raise(struct alarms *a, enum alarm_kind kind, const char *subject, const char *format, ...) __attribute__((format(printf, 4, 5)));
+/* With another severity than its kind's; a new event where it was raised with another one. */
+void alarm_raise_as(struct alarms *a, enum alarm_kind kind, enum alarm_severity severity, const char *subject, const char *format, ...)
+	__attribute__((format(printf, 5, 6)));
 /* Nothing where it is not raised. format: how it ended. */
 void alarm_clear(struct alarms *a, enum alarm_kind kind, const char *subject, const char *format, ...) __attribute__((format(printf, 4, 5)));
 

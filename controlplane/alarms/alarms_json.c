@@ -28,7 +28,7 @@ json_t *alarm_json(const struct alarm *a)
 {
 	const struct alarm_doc *doc = alarm_doc(a->kind);
 
-	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:I}", "kind", doc->word, "severity", alarm_severity_name(doc->severity),
+	return json_pack("{s:s, s:s, s:o, s:o, s:s, s:o, s:o, s:I}", "kind", doc->word, "severity", alarm_severity_name(a->severity),
 			 "subject", text_json(a->subject), "text", text_json(a->text), "what_to_do", doc->what_to_do, "raised",
 			 time_json(a->raised_unix_ms), "updated", time_json(a->updated_unix_ms), "count", (json_int_t)a->count);
 }

@@ -22,6 +22,8 @@ int change_commit(struct control *c, struct model *candidate, uint32_t profile_i
 	if (err || dry_run || !diff.total) {
 		if (!err && dry_run)
 			err = compile_check(candidate, error);
+		if (!err && dry_run)
+			err = routing_check(r, candidate, error);
 		model_free(candidate);
 	} else {
 		r->origin.diff = &diff;

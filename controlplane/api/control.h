@@ -9,6 +9,7 @@
 struct alarms;
 struct quality;
 struct cdr;
+struct certificates;
 struct number_load;
 struct config;
 struct prober;
@@ -25,6 +26,7 @@ struct control {
 	const struct prober *prober; /* NULL: nobody probes */
 	struct resolver *resolver; /* NULL: names are not resolved */
 	struct alarms *alarms;
+	struct certificates *certificates; /* NULL: none */
 	struct quality *quality; /* NULL: none */
 	struct server_client *client; /* whose request is being answered; NULL: nobody's */
 	const char *version;

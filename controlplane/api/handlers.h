@@ -40,6 +40,9 @@ int operation_numbers_commit(struct control *c, const json_t *params, json_t **r
 int operation_numbers_abort(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_number_set(struct control *c, const json_t *params, json_t **ret_result, char *error);
 
+int operation_certificates(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_certificates_reload(struct control *c, const json_t *params, json_t **ret_result, char *error);
+
 int operation_resolve(struct control *c, const json_t *params, json_t **ret_result, char *error);
 
 int operation_apply(struct control *c, const json_t *params, json_t **ret_result, char *error);

@@ -195,6 +195,9 @@ static const struct operation table[] = {
 	{ "config.show", "one version: who, when, what changed", OPERATION_LOOKS, config_show, operation_config_show },
 	{ "config.diff", "what differs between two versions, or a version and now", OPERATION_LOOKS, config_diff, operation_config_diff },
 	{ "config.rollback", "make the routing as it was at a version", OPERATION_CHANGES, config_rollback, operation_config_rollback },
+	{ "certificates", "our certificates, and those that others have shown us: whose, until when, what is wrong", OPERATION_LOOKS, none, operation_certificates },
+	{ "certificates.reload", "read certificates, CA files and ticket keys anew; what cannot be used leaves what is in use", OPERATION_ACTS, none,
+	  operation_certificates_reload },
 	{ "resolve", "the names that trunks have for endpoints, and what DNS says of them", OPERATION_LOOKS, resolve, operation_resolve },
 	{ "operations", "this table", OPERATION_LOOKS, none, operation_list },
 };

@@ -17,7 +17,7 @@
 static int compare(const void *a, const void *b)
 {
 	const struct alarm *const *x = a, *const *y = b;
-	int p = (int)alarm_doc((*x)->kind)->severity, q = (int)alarm_doc((*y)->kind)->severity;
+	int p = (int)(*x)->severity, q = (int)(*y)->severity;
 
 	if (p != q)
 		return p - q;

@@ -101,6 +101,8 @@ int command_config_show(const struct invocation *i, struct client *c);
 int command_config_diff(const struct invocation *i, struct client *c);
 int command_config_rollback(const struct invocation *i, struct client *c);
 int command_export(const struct invocation *i, struct client *c);
+int command_certificates(const struct invocation *i, struct client *c);
+int command_certificates_reload(const struct invocation *i, struct client *c);
 int command_resolve(const struct invocation *i, struct client *c);
 int command_route(const struct invocation *i, struct client *c);
 int command_top(const struct invocation *i, struct client *c);

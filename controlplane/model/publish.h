@@ -7,6 +7,8 @@
 #include "sip/number.h"
 
 struct model;
+struct model_endpoint;
+struct model_trunk;
 struct tables;
 
 /* Turns the difference of two models into table calls, in an order in which a reader never meets a name that leads nowhere: what is
@@ -24,6 +26,9 @@ struct publish_hooks {
 	void *ctx;
 	uint32_t target_slots; /* how many there are */
 	const char *region;    /* the node's own, alive as long as the publisher; NULL or empty: none */
+	/* As whom an endpoint must be verified by TLS (struct endpoint_config); NULL: nobody is. */
+	uint32_t (*tls_peer)(void *ctx, const struct model_trunk *t, const struct model_endpoint *e);
+	void *tls_ctx;
 };
 
 /* Nothing is published yet: the tables are as of an empty model. default_plan is for trunks without their own. NULL: no memory.

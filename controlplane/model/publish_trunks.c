@@ -10,6 +10,7 @@
 #include "model/model.h"
 #include "model/removals.h"
 #include "model/u64map.h"
+#include "sip/via.h"
 #include "tables/access.h"
 #include "tables/endpoints.h"
 #include "tables/profiles.h"
@@ -29,10 +30,15 @@ static void host_text(const struct model_trunk *t, const struct model_endpoint *
 		snprintf(out, ENDPOINT_HOST_MAX, "%s", h->name);
 }
 
-static struct endpoint_config endpoint_config(const struct model_trunk *t, const struct model_endpoint *e, uint32_t trunk_slot)
+static uint32_t tls_peer(const struct publisher *p, const struct model_trunk *t, const struct model_endpoint *e)
+{
+	return p->hooks.tls_peer && e->transport == TRANSPORT_TLS ? p->hooks.tls_peer(p->hooks.tls_ctx, t, e) : 0;
+}
+
+static struct endpoint_config endpoint_config(const struct publisher *p, const struct model_trunk *t, const struct model_endpoint *e)
 {
 	struct endpoint_config config = { .addr = e->addr, .transport = e->transport, .priority = e->priority, .weight = e->weight,
-					  .id = e->id, .trunk_slot = trunk_slot };
+					  .id = e->id, .trunk_slot = publish_trunk_slot(p, t->id), .tls_peer = tls_peer(p, t, e) };
 
 	host_text(t, e, config.host);
 	return config;
@@ -69,12 +75,13 @@ static const struct model_endpoint *endpoint_of(const struct model_trunk *t, uin
 	return NULL;
 }
 
-static bool same_config(const struct model_trunk *from, const struct model_endpoint *was, const struct endpoint_config *is)
+static bool same_config(const struct publisher *p, const struct model_trunk *from, const struct model_endpoint *was, const struct endpoint_config *is)
 {
 	char host[ENDPOINT_HOST_MAX];
 
 	host_text(from, was, host);
-	return was->priority == is->priority && was->weight == is->weight && strcmp(host, is->host) == 0;
+	return was->priority == is->priority && was->weight == is->weight && strcmp(host, is->host) == 0 &&
+	       tls_peer(p, from, was) == is->tls_peer;
 }
 
 /* A name server that gives out some of its records at a time takes endpoints away and brings them back all the time: that ends no ejection. */
@@ -110,13 +117,13 @@ static int put_endpoint(struct change *c, const struct model_trunk *t, const str
 	struct publisher *p = c->p;
 	const struct model_trunk *from = model_trunk_by_id(c->from, t->id);
 	const struct model_endpoint *was = endpoint_of(from, e->id);
-	struct endpoint_config config = endpoint_config(t, e, publish_trunk_slot(p, t->id));
+	struct endpoint_config config = endpoint_config(p, t, e);
 	uint64_t key = publish_pair(t->id, e->id);
 	uint32_t slot;
 	int err;
 
 	if (was) {
-		if (same_config(from, was, &config))
+		if (same_config(p, from, was, &config))
 			return 0;
 		slot = u64map_get(p->endpoints, key);
 		err = endpoints_update(p->tables->endpoints, slot, &config);
@@ -139,6 +146,11 @@ bool publish_trunks_same_endpoints(const struct model_trunk *a, const struct mod
 	       a->host_count == b->host_count && memcmp(a->hosts, b->hosts, sizeof(a->hosts)) == 0;
 }
 
+static bool same_tls(const struct model_trunk *a, const struct model_trunk *b)
+{
+	return memcmp(&a->tls, &b->tls, sizeof(a->tls)) == 0;
+}
+
 static bool same_sources(const struct model_trunk *a, const struct model_trunk *b)
 {
 	return a->source_count == b->source_count && memcmp(a->sources, b->sources, sizeof(a->sources)) == 0;
@@ -152,7 +164,7 @@ int publish_trunks_add(struct change *c)
 
 		if (!was || was->gone != t->gone || !same_sources(was, t))
 			c->access_changed = true;
-		for (unsigned j = 0; !err && (!was || !publish_trunks_same_endpoints(was, t)) && j < t->endpoint_count; j++)
+		for (unsigned j = 0; !err && (!was || !publish_trunks_same_endpoints(was, t) || !same_tls(was, t)) && j < t->endpoint_count; j++)
 			err = put_endpoint(c, t, &t->endpoints[j]);
 		if (err)
 			return err;
@@ -222,7 +234,7 @@ void publish_trunks_step_back(struct change *c, const struct undo *u)
 		u64map_delete(p->endpoints, u->key);
 		break;
 	case UNDO_ENDPOINT_UPDATE:
-		config = endpoint_config(model_trunk_by_id(c->from, (uint32_t)(u->key >> 32)), u->was, publish_trunk_slot(p, (uint32_t)(u->key >> 32)));
+		config = endpoint_config(p, model_trunk_by_id(c->from, (uint32_t)(u->key >> 32)), u->was);
 		endpoints_update(p->tables->endpoints, u->slot, &config);
 		break;
 	default:

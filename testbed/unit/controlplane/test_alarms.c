@@ -126,6 +126,29 @@ static void bounds(void **state)
 	alarms_free(a);
 }
 
+/* One alarm whose severity follows: a change of it is an event, the same once more is none. */
+static void severities(void **state)
+{
+	static const struct {
+		enum alarm_severity severity;
+		unsigned events;
+	} steps[] = { { ALARM_WARNING, 1 }, { ALARM_WARNING, 1 }, { ALARM_MAJOR, 2 }, { ALARM_CRITICAL, 3 }, { ALARM_CRITICAL, 3 }, { ALARM_WARNING, 4 } };
+	struct alarms *a = alarms_new(8, 8);
+	struct alarms_stats s;
+
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		alarm_raise_as(a, ALARM_CERTIFICATE, steps[i].severity, "x", "%u", i);
+		alarms_stats(a, &s);
+		assert_int_equal(s.raised, 1);
+		assert_int_equal(s.events, steps[i].events);
+		assert_int_equal(alarm_find(a, ALARM_CERTIFICATE, "x")->severity, steps[i].severity);
+		assert_int_equal(alarms_event(a, s.events - 1)->alarm.severity, steps[i].severity);
+	}
+	alarm_raise(a, ALARM_ALL_DOWN, "x", "kind's own");
+	assert_int_equal(alarm_find(a, ALARM_ALL_DOWN, "x")->severity, ALARM_CRITICAL);
+	alarms_free(a);
+}
+
 static void nobody(void **state)
 {
 	struct alarms_stats s;
@@ -157,7 +180,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(events), cmocka_unit_test(texts_and_times),	     cmocka_unit_test(bounds),
-		cmocka_unit_test(nobody), cmocka_unit_test(every_kind_is_described),
+		cmocka_unit_test(nobody), cmocka_unit_test(severities), cmocka_unit_test(every_kind_is_described),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
