@@ -154,6 +154,12 @@ int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, c
 
 	if (!w->streams || (flow.transport != TRANSPORT_TCP && flow.transport != TRANSPORT_TLS))
 		return -ERR_UNREACHABLE;
+	if (flow.connection == FLOW_THEIRS) {
+		owner = tcp_owner(tcp_tuple_hash(&s->tuple_key, &flow.local, &flow.remote), s->workers);
+		if (owner != w->index)
+			return pass(w, owner, HANDED_OUT, message, len, &flow, NULL) ? 0 : -ERR_FULL;
+		flow.connection = streams_theirs(w->streams, &flow);
+	}
 	owner = flow.connection ? streams_worker_of(flow.connection) : s->workers;
 	if (owner >= s->workers || (owner == w->index && !streams_stands(w->streams, flow.connection))) {
 		owner = streams_owner_of(&s->tuple_key, &flow.remote, s->workers);

@@ -79,7 +79,7 @@ static bool forms_dialog(uint8_t method)
 	return method == SIP_INVITE || method == SIP_SUBSCRIBE || method == SIP_REFER;
 }
 
-static void token_of(const struct proxy *p, const struct context *c, const struct attempt *a, struct token *ret)
+static void token_of(const struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m, struct token *ret)
 {
 	const struct live_call *call =
 		c->call_slot == CALL_NONE ? NULL : call_at(p->calls, c->call_slot, c->call_generation);
@@ -95,6 +95,8 @@ static void token_of(const struct proxy *p, const struct context *c, const struc
 			.setup_s = unix_s(p, c->arrived_ms),
 			.caller_trunk = c->caller_trunk_id,
 		};
+		if (behind_nat(m, &c->from))
+			ret->caller_flow = c->from.remote;
 	}
 	ret->target_trunk = a->trunk_id;
 	ret->endpoint = a->endpoint_id;
@@ -126,7 +128,7 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 	if (forms_dialog(c->method)) {
 		uint32_t len;
 
-		token_of(p, c, a, &t);
+		token_of(p, c, a, m, &t);
 		len = token_encode(&p->config.token_keys, &t, c->call_hash, c->from_hash, token);
 		n += record_route_line(&p->listeners[a->listener], secure, token, len, out + n);
 		if (inner >= 0 && inner != a->listener)

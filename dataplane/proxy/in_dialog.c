@@ -275,15 +275,13 @@ static void caller_connection(struct proxy *p, const struct flow *from, const st
 	if (w->side == TOKEN_FROM_CALLER ? !from->connection : to->transport == TRANSPORT_UDP)
 		return;
 	call = live_call_of(p, w);
-	if (!call)
-		return;
 	if (w->side == TOKEN_FROM_CALLER) {
-		call_streamed(p->calls, call, from->connection, &from->remote.ip);
+		if (call)
+			call_streamed(p->calls, call, from->connection, &from->remote.ip);
 		return;
 	}
-	connection = call_connection(p->calls, call, &caller);
-	if (connection && ip_eq(&caller, &to->remote.ip))
-		to->connection = connection;
+	connection = call ? call_connection(p->calls, call, &caller) : 0;
+	to->connection = connection && ip_eq(&caller, &to->remote.ip) ? connection : FLOW_THEIRS;
 }
 
 static void send_on(struct proxy *p, const struct flow *from, const struct way *w, struct flow *to)

@@ -15,7 +15,9 @@ static void forget_messages(struct proxy *p, struct relay *r)
 {
 	slab_put(p->slab, r->request);
 	slab_put(p->slab, r->sent);
-	r->request = r->sent = NULL;
+	slab_put(p->slab, r->reason);
+	r->request = r->sent = r->reason = NULL;
+	r->reason_len = 0;
 }
 
 static void release(struct proxy *p, struct relay *r)
@@ -67,9 +69,9 @@ static bool send_cancel(struct proxy *p, const struct relay *r)
 
 	if (!sent_view(p, r))
 		return true; /* and never will be */
-	room = p->sent.body + CANCEL_GROWTH;
+	room = p->sent.body + r->reason_len + CANCEL_GROWTH;
 	out = room <= SLAB_BYTES_MAX ? send_begin(p, room) : NULL;
-	n = out ? reply_compose_cancel(&p->sent, NO_HEADERS, out, room) : 0;
+	n = out ? reply_compose_cancel(&p->sent, span_of(r->reason, r->reason_len), out, room) : 0;
 	if (n > 0)
 		send_end(p, (uint32_t)n, &r->txn.to);
 	return out;
@@ -209,6 +211,7 @@ void relay_cancel(struct proxy *p, struct relay *r)
 	if (r->final_sent || r->want_cancel)
 		return;
 	r->want_cancel = true;
+	r->reason = reason_keep(p, &r->reason_len);
 	if (r->provisional) {
 		cancel_now(p, r);
 		return;

@@ -12,7 +12,8 @@ struct relay {
 	struct wheel_timer clock;  /* timer C; once cancelled, timer E of the CANCEL */
 	struct flow from;	   /* whence the request came */
 	uint8_t *request, *sent;   /* as received, as sent, in slab buffers; NULL once an INVITE has its 2xx */
-	uint32_t request_len, sent_len;
+	uint8_t *reason;	   /* Reason lines of the caller's CANCEL, likewise */
+	uint32_t request_len, sent_len, reason_len;
 	uint64_t call_hash;
 	uint32_t cancel_interval_ms;
 	bool provisional; /* any 1xx came */

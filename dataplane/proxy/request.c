@@ -41,22 +41,22 @@ static void ack_in(struct proxy *p, const struct flow *from)
 		count(p, COUNTER_refused_token);
 }
 
-/* The caller's reason to hang up (RFC 3326) is told to those whom we cancel for it. */
-static void keep_reason(struct proxy *p, struct context *c)
+uint8_t *reason_keep(struct proxy *p, uint32_t *ret_len)
 {
-	uint32_t n = 0;
+	uint32_t n = 0, at = 0;
+	uint8_t *kept;
 
 	for (int line = p->in->first[SIP_H_REASON]; line >= 0; line = p->in->headers[line].next)
 		n += p->in->headers[line].end - p->in->headers[line].start;
-	if (!n || n > 1024)
-		return;
-	c->reason = slab_get(p->slab, n);
-	for (int line = p->in->first[SIP_H_REASON]; c->reason && line >= 0; line = p->in->headers[line].next) {
+	kept = n && n <= 1024 ? slab_get(p->slab, n) : NULL;
+	for (int line = p->in->first[SIP_H_REASON]; kept && line >= 0; line = p->in->headers[line].next) {
 		const struct sip_header *h = &p->in->headers[line];
 
-		memcpy(c->reason + c->reason_len, p->in->data + h->start, h->end - h->start);
-		c->reason_len += h->end - h->start;
+		memcpy(kept + at, p->in->data + h->start, h->end - h->start);
+		at += h->end - h->start;
 	}
+	*ret_len = at;
+	return kept;
 }
 
 static void context_cancel(struct proxy *p, struct context *c)
@@ -65,7 +65,7 @@ static void context_cancel(struct proxy *p, struct context *c)
 		return;
 	c->cancelled = true;
 	wheel_cancel(&c->budget); /* what is still waited for has clocks of its own */
-	keep_reason(p, c);
+	c->reason = reason_keep(p, &c->reason_len);
 	attempts_abandon(p, c, NULL);
 	if (!attempts_ending(c))
 		upstream_finish(p, c);
@@ -231,8 +231,7 @@ static uint32_t admit(struct proxy *p, const struct flow *from)
 	return trunk;
 }
 
-/* The caller's Contact names an address that its packets do not come from: requests to it must go where they do. */
-static bool behind_nat(const struct sip_message *m, const struct flow *from)
+bool behind_nat(const struct sip_message *m, const struct flow *from)
 {
 	struct span rest = sip_first(m, SIP_H_CONTACT);
 	struct name_addr contact;

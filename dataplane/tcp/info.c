@@ -52,6 +52,11 @@ uint64_t tcp_handle(const struct tcp *t, const struct tcp_connection *c)
 	return (uint64_t)t->generations[index] << 32 | index;
 }
 
+struct tcp_connection *tcp_between(const struct tcp *t, const struct ip_port *local, const struct ip_port *remote)
+{
+	return tcp_connection_find(t, tcp_tuple_hash(&t->config.tuple_key, local, remote), local, remote);
+}
+
 struct tcp_connection *tcp_find(const struct tcp *t, uint64_t handle)
 {
 	uint32_t index = (uint32_t)handle, generation = (uint32_t)(handle >> 32);

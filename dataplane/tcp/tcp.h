@@ -164,6 +164,9 @@ const struct ip_port *tcp_remote(const struct tcp_connection *c);
 uint64_t tcp_handle(const struct tcp *t, const struct tcp_connection *c);
 struct tcp_connection *tcp_find(const struct tcp *t, uint64_t handle);
 
+/* The connection between the two; NULL: none. */
+struct tcp_connection *tcp_between(const struct tcp *t, const struct ip_port *local, const struct ip_port *remote);
+
 struct tcp_info {
 	uint32_t send_window, congestion_window, slow_start_threshold, send_mss; /* bytes */
 	uint32_t srtt_us, rto_ms, retransmitted;

@@ -7,6 +7,7 @@
 
 #define TLS_PEER_ANYBODY 0 /* of tls_peer below */
 #define TLS_PEER_DEFAULT 1 /* as whom they are verified where the operator allows that: any name, if only the CA vouches for it */
+#define FLOW_THEIRS	 UINT64_MAX
 
 /* The way a message came or goes: addresses of both ends, the transport, and for a stream the connection. */
 struct flow {
@@ -17,6 +18,7 @@ struct flow {
 	 * that we opened are shared only by those who ask for the same. TLS_PEER_ANYBODY: nothing is known of it. */
 	uint32_t tls_peer;
 	/* A name that every worker can use, never given twice. 0: none; what goes by a stream then takes a connection to `remote` that stands, or opens one. Where
+	 * FLOW_THEIRS: the one that `remote` opened to `local`, where there is one. Where
 	 * the connection is gone it goes to `remote` too: for a response that is the sender's address with the port of its Via (RFC 3261 §18.2.2). */
 	uint64_t connection;
 };

@@ -473,6 +473,14 @@ uint64_t streams_next_due(const struct streams *st)
 	return due < tls_due ? due : tls_due;
 }
 
+uint64_t streams_theirs(const struct streams *st, const struct flow *to)
+{
+	struct tcp_connection *c = tcp_between(st->tcp, &to->local, &to->remote);
+	const struct stream *s = c && tcp_state(c) == TCP_STATE_ESTABLISHED ? find_user(c) : NULL; /* later its stream may be gone */
+
+	return s && !s->closing ? s->name : 0;
+}
+
 bool streams_stands(const struct streams *st, uint64_t connection)
 {
 	const struct stream *s = stream_find(st, connection);

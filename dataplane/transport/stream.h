@@ -72,6 +72,9 @@ uint64_t streams_alias_of(const struct streams *st, const struct ip_port *addres
 /* It is: forgets it, unless there is another by now. */
 void streams_unalias(struct streams *st, const struct ip_port *address, uint64_t connection);
 
+/* The name of the connection that to->remote opened to to->local, on this worker (tcp_owner); 0: none that messages can still go by. */
+uint64_t streams_theirs(const struct streams *st, const struct flow *to);
+
 /* The connection is one of ours that messages can still go by. */
 bool streams_stands(const struct streams *st, uint64_t connection);
 

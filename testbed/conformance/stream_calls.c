@@ -149,6 +149,39 @@ static void connection_else_contact(void)
 	answer_to(200, A);
 }
 
+/* A subscription has no live call: its NOTIFY goes by the connection that leads to where it goes. */
+static const struct sent *notified(const char *contact)
+{
+	static struct request notify;
+	static char routes[1024];
+	const struct sent *s;
+
+	ask(.method = "SUBSCRIBE", .source = TCP_CALLER, .via = TCP_VIA, .contact = contact, .headers = "Event: dialog\r\n");
+	s = out("SUBSCRIBE", A);
+	answer(&stage, s, 200, "n", "Contact: <sip:target@10.2.0.1>\r\n");
+	up(200);
+	snprintf(routes, sizeof(routes), "Route: %s\r\nRoute: %s\r\n", sent_header(s, "Record-Route", 0), sent_header(s, "Record-Route", 1));
+	notify = (struct request){ .method = "NOTIFY", .uri = contact + 1, .source = A, .via = "SIP/2.0/UDP 10.2.0.1:5060;branch=z9hG4bKnotify",
+				   .from = "<sip:callee@10.0.0.1>;tag=n", .to = "<sip:caller@10.1.0.1>;tag=from", .contact = "", .headers = routes };
+	notify.uri = edited(notify.uri, ">", "");
+	request_send(&stage, &notify);
+	s = out("NOTIFY", TCP_CALLER);
+	expect_true(s->to.connection == FLOW_THEIRS, "the connection that was opened from there");
+	okay(s);
+	answer_to(200, A);
+	return s;
+}
+
+static void subscriber_behind_a_nat(void)
+{
+	port_is(notified("<sip:caller@192.168.1.2:5060;transport=tcp>"), 41000);
+}
+
+static void subscriber_at_its_own_port(void)
+{
+	port_is(notified("<sip:caller@10.1.0.1:41000;transport=tcp>"), 41000);
+}
+
 static void another_connection(void)
 {
 	struct dialog d;
@@ -263,6 +296,21 @@ static void relayed_reinvite_cancelled(void)
 	answer(&stage, s, 487, NULL, NULL);
 	answer_to(487, TCP_CALLER);
 	out("ACK", A);
+}
+
+static void relayed_reinvite_cancelled_with_reason(void)
+{
+	struct dialog d;
+	const struct sent *s = reinvite(&d);
+
+	answer(&stage, s, 180, NULL, NULL);
+	answer_to(180, TCP_CALLER);
+	strcat(d.caller_routes, "Reason: SIP;cause=200\r\nReason: Q.850;cause=16\r\n");
+	dialog_send(&stage, &d, TOKEN_FROM_CALLER, "CANCEL", 9, "SIP/2.0/TCP 10.1.0.1:5060;branch=z9hG4bKre");
+	answer_to(200, TCP_CALLER);
+	s = out("CANCEL", A);
+	is_nth(s, "Reason", 0, "SIP;cause=200");
+	is_nth(s, "Reason", 1, "Q.850;cause=16");
 }
 
 static void relayed_reinvite_cancelled_early(void)
@@ -411,12 +459,15 @@ LAW_BOOK(stream_calls,
 	LAW("design", caller_behind_a_nat, "a caller behind a NAT is met on its connection"),
 	LAW("design", connection_else_contact, "a request goes to the caller on its connection, and to its Contact where that is gone"),
 	LAW("design", another_connection, "a caller that speaks by a new connection is met there"),
+	LAW("design", subscriber_behind_a_nat, "a subscriber behind a NAT is met on its connection"),
+	LAW("design", subscriber_at_its_own_port, "so is one whose Contact is the port that it speaks from"),
 	LAW("rfc3263", ours_to_their_contact, "§4.1: the transport is that of the next hop's URI"),
 	LAW("design", sent_again_by_us, "a request that came by TCP and left by UDP is sent again by us, for want of anybody else"),
 	LAW("design", retransmission_absorbed, "one that came by UDP and left by TCP is sent once, and answered as often as it comes"),
 	LAW("design", relayed_reinvite_trying_again, "its 100 is made again"),
 	LAW("design", relayed_reinvite_refused, "a re-INVITE's refusal is acknowledged hop by hop"),
 	LAW("rfc3261", relayed_reinvite_cancelled, "§9.1: a re-INVITE's CANCEL follows it, and is sent again over UDP"),
+	LAW("rfc3326", relayed_reinvite_cancelled_with_reason, "§2: with the Reason that it came with"),
 	LAW("rfc3261", relayed_reinvite_cancelled_early, "§9.1: but not before a provisional response"),
 	LAW("rfc3261", relayed_reinvite_never_answered, "§16.8: timer C ends a re-INVITE that only rings"),
 	LAW("rfc3261", relayed_reinvite_timed_out, "§16.7: one that nobody answers gets 408"),

@@ -322,3 +322,34 @@ def test_alias_of_a_trunk_that_is_not_met_so(lab):
     before = lab.counters()["stream_aliases"]
     with introduced(lab, "other", "target1"):
         assert lab.counters()["stream_aliases"] == before
+
+
+def headers_of(text, name):
+    return [line.split(": ", 1)[1] for line in text.split("\r\n") if line.startswith(name + ": ")]
+
+
+@pytest.mark.parametrize("contact", ["192.168.7.7:5060", "its own port"])
+def test_a_subscriber_that_listens_nowhere_is_notified_on_its_connection(lab, contact):
+    target = lab.network.socket("target1", socket.AF_INET, socket.SOCK_DGRAM)
+    target.bind((lab.address("target1"), 5060))
+    target.settimeout(5)
+    with target:
+        for number in range(4):
+            with Peer(lab) as peer:
+                where = contact if contact[0] == "1" else f"{lab.address('caller')}:{peer.socket.getsockname()[1]}"
+                name = f"subscribed-{where}-{number}".replace(":", "-")
+                peer.send(request("SUBSCRIBE", branch=f"z9hG4bK-{name}", call_id=name)
+                          .replace(f"sip:{STROWGER[4]} SIP".encode(), f"sip:{UDP_NUMBER}@{STROWGER[4]} SIP".encode())
+                          .replace(b"Max-Forwards", f"Contact: <sip:a@{where};transport=tcp>\r\nEvent: dialog\r\nMax-Forwards".encode()))
+                got, strowger = target.recvfrom(4096)
+                got = got.decode()
+                target.sendto(ok(got).replace(b"CSeq", b"Contact: <sip:b@10.77.0.21>\r\nCSeq").replace(b">\r\nCall-ID", b">;tag=n\r\nCall-ID"), strowger)
+                assert peer.read(b"\r\n\r\n").startswith(b"SIP/2.0 200 ")
+                routes = "".join(f"Route: {route}\r\n" for route in headers_of(got, "Record-Route"))
+                target.sendto((f"NOTIFY sip:a@{where};transport=tcp SIP/2.0\r\nVia: SIP/2.0/UDP {lab.address('target1')};branch=z9hG4bK-n-{name}\r\n{routes}"
+                               f"From: {headers_of(got, 'To')[0]};tag=n\r\nTo: {headers_of(got, 'From')[0]}\r\nCall-ID: {name}\r\nCSeq: 1 NOTIFY\r\n"
+                               "Max-Forwards: 70\r\nEvent: dialog\r\nContent-Length: 0\r\n\r\n").encode(), strowger)
+                notify = peer.read(b"\r\n\r\n")
+                assert notify.startswith(b"NOTIFY ")
+                peer.send(ok(notify.decode()))
+                assert target.recv(4096).startswith(b"SIP/2.0 200 ")

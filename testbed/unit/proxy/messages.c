@@ -129,7 +129,7 @@ bool sent_to(const struct sent *s, const char *to)
 
 	if (s->to.transport != transport_of(to))
 		return false;
-	return s->to.connection ? s->to.connection == connection_of(to) : ip_port_eq(&s->to.remote, &addr);
+	return s->to.connection && s->to.connection != FLOW_THEIRS ? s->to.connection == connection_of(to) : ip_port_eq(&s->to.remote, &addr);
 }
 
 static const struct sent *expect(struct harness *h, const char *what, const char *to)
