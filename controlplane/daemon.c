@@ -42,10 +42,12 @@
 #include "tables/epoch.h"
 #include "tables/loads.h"
 #include "tables/tables.h"
+#include "tls/tls.h"
 #include "token_keys.h"
 
 #define RECLAIM_MS 5
 #define ALARMS_MAX 4096
+#define SEEN_MAX	 4096 /* certificates of others that are taken in one turn */
 #define EVENTS_MAX 2048 /* the history of alarms */
 
 struct daemon {
@@ -108,6 +110,15 @@ static void on_doorbell(evutil_socket_t fd, short what, void *ctx)
 		arm(d->more, 0);
 }
 
+static void look_at_certificates(struct daemon *d)
+{
+	struct tls_seen seen;
+
+	for (unsigned n = 0; n < SEEN_MAX && dataplane_tls_seen(d->dataplane, &seen); n++)
+		certificates_seen(d->certificates, &seen);
+	certificates_second(d->certificates, d->routing.expanded, dataplane_now_ms());
+}
+
 static void on_second(evutil_socket_t fd, short what, void *ctx)
 {
 	struct daemon *d = ctx;
@@ -123,7 +134,7 @@ static void on_second(evutil_socket_t fd, short what, void *ctx)
 	limits_look(d->limits, &d->routing, dataplane_now_ms());
 	if (cdr_second(d->cdr))
 		arm(d->more, 0);
-	certificates_second(d->certificates, d->routing.expanded, dataplane_now_ms());
+	look_at_certificates(d);
 	watch_second(d->watch, &d->control);
 	sd_notifyf(0, "STATUS=%s, %llu live calls", d->control.draining ? "draining" : "running", (unsigned long long)calls);
 }
@@ -227,8 +238,6 @@ static int start_dataplane(struct daemon *d, char *error)
 	struct dataplane_config config = d->config->dataplane;
 	int err;
 
-	if (d->config->tls.listens)
-		return error_set(error, -ERR_INVALID, "listeners: TLS is not carried yet");
 	err = token_keys_load(d->config->token_key_file, &config.token_keys, error);
 
 	if (err)
@@ -249,7 +258,7 @@ static int start_dataplane(struct daemon *d, char *error)
 
 static int start_certificates(struct daemon *d, char *error)
 {
-	const struct certificates_setup setup = { .base = d->base, .config = &d->config->tls, .store = NULL, .alarms = d->alarms };
+	const struct certificates_setup setup = { .base = d->base, .config = &d->config->tls, .store = dataplane_tls(d->dataplane), .alarms = d->alarms };
 
 	d->certificates = certificates_new(&setup, error);
 	return d->certificates ? 0 : -ERR_INVALID;
