@@ -168,7 +168,7 @@ static void release(struct streams *st, struct stream *s)
 {
 	unlink_active(st, s);
 	slab_put(st->slab, s->buffer);
-	slab_put(st->slab, s->sent);
+	stream_sent_drop(st, s);
 	slab_put(st->slab, s->why);
 	stream_unsecure(st, s);
 	st->generations[pool_index(st->pool, s)] += 1;
@@ -454,6 +454,7 @@ unsigned streams_advance(struct streams *st, uint64_t now_us)
 	n += retry_stalled(st);
 	n += release_gone(st);
 	close_idle(st);
+	stream_sent_expire(st);
 	return n;
 }
 

@@ -5,52 +5,11 @@
 #include "base/err.h"
 #include "transport/stream_state.h"
 
-static bool is_request(const uint8_t *message, uint32_t len)
-{
-	return len < 4 || memcmp(message, "SIP/", 4) != 0;
-}
-
-/* Keeps enough of a request to hand it back. Where there is no memory its transaction runs into its timer. */
-static void note_sent(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len, const struct ip_port *to)
-{
-	static const char mark[] = ";branch=z9hG4bK";
-	struct sent *entry;
-	const uint8_t *at;
-
-	if (!is_request(message, len))
-		return;
-	at = memmem(message, len, mark, sizeof(mark) - 1);
-	if (!at || message + len - at < SENT_TEXT)
-		return;
-	if (!s->sent) {
-		s->sent = slab_get(st->slab, sizeof(*s->sent));
-		if (!s->sent) {
-			stream_count(st, COUNTER_stream_no_memory);
-			return;
-		}
-		s->sent->count = 0;
-	}
-	entry = &s->sent->request[s->sent->count++ % SENT_KEPT];
-	entry->at_ms = (uint32_t)st->now_ms;
-	entry->to = *to;
-	memcpy(entry->text, at, SENT_TEXT);
-}
-
 void stream_give_back(struct streams *st, struct stream *s)
 {
 	struct queued *q;
 
-	if (s->sent) {
-		uint32_t n = s->sent->count < SENT_KEPT ? s->sent->count : SENT_KEPT;
-
-		for (uint32_t i = s->sent->count - n; i != s->sent->count; i++) {
-			const struct sent *entry = &s->sent->request[i % SENT_KEPT];
-
-			if ((uint32_t)st->now_ms - entry->at_ms < SENT_MS)
-				st->config.undelivered(st->config.ctx, (const uint8_t *)entry->text, SENT_TEXT, &entry->to, s->why);
-		}
-		s->sent->count = 0;
-	}
+	stream_sent_give_back(st, s);
 	while ((q = s->queue)) {
 		s->queue = q->next;
 		/* One that has begun to leave is among those above. */
@@ -89,7 +48,7 @@ void stream_drain(struct streams *st, struct stream *s)
 
 	while (s->c && s->stands && (q = s->queue)) {
 		if (!q->sent)
-			note_sent(st, s, q->bytes, q->len, &q->to);
+			stream_sent_note(st, s, q->bytes, q->len, &q->to);
 		q->sent += stream_put(st, s, span_of(q->bytes + q->sent, q->len - q->sent));
 		if (q->sent < q->len)
 			return;
@@ -124,10 +83,10 @@ static int send_on(struct streams *st, struct stream *s, const uint8_t *message,
 			stream_gone(st, s);
 		}
 		if (!err && n)
-			note_sent(st, s, message, len, to);
+			stream_sent_note(st, s, message, len, to);
 		return err;
 	}
-	note_sent(st, s, message, len, to);
+	stream_sent_note(st, s, message, len, to);
 	stream_count(st, COUNTER_stream_messages_out);
 	return 0;
 }

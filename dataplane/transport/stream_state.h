@@ -21,20 +21,6 @@ struct queued {
 	uint8_t bytes[];
 };
 
-/* A request that was given to TCP: enough of it to find its transaction by. */
-#define SENT_TEXT 40 /* ;branch= and the branch */
-#define SENT_KEPT 128
-#define SENT_MS	  32000 /* by then its transaction has ended by itself */
-struct sent {
-	uint32_t at_ms;
-	struct ip_port to;
-	char text[SENT_TEXT];
-};
-struct sent_ring {
-	uint32_t count; /* ever */
-	struct sent request[SENT_KEPT];
-};
-
 /* An address, and the connection that its owner opened. */
 #define ALIAS_SETS 1024
 #define ALIAS_WAYS 4
@@ -64,7 +50,7 @@ struct stream {
 	uint32_t ready; /* bytes of the whole one */
 	struct queued *queue, **queue_end;
 	uint32_t queue_bytes;
-	struct sent_ring *sent;
+	struct sent_ring *sent; /* stream_sent.c; NULL: nothing was asked by it lately */
 	struct tls_session *tls; /* NULL: in plain, or not begun yet */
 	bool peer_done;		 /* TCP has no more for us; the session has */
 	char *why; /* its end, in words, in a slab buffer; NULL: nothing to say */
@@ -86,6 +72,7 @@ struct streams {
 	uint32_t buckets;      /* a power of two */
 	struct stream *oldest, *newest;
 	struct stream *stalled, *gone;
+	struct sent_ring *sent_oldest, *sent_newest;
 	uint64_t now_ms;
 	bool held, shut;
 	struct alias (*aliases)[ALIAS_WAYS]; /* by the hash of the address */
@@ -137,6 +124,15 @@ bool stream_ready(struct streams *st, struct stream *s);
 void stream_drain(struct streams *st, struct stream *s);
 /* Hands back what was not sent and what was not answered, and forgets it. */
 void stream_give_back(struct streams *st, struct stream *s);
+
+/* stream_sent.c */
+/* The request was given to TCP. */
+void stream_sent_note(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len, const struct ip_port *to);
+/* Hands back what was asked less than 32 s ago, and forgets it. Answered or not: only their transactions know. */
+void stream_sent_give_back(struct streams *st, struct stream *s);
+void stream_sent_drop(struct streams *st, struct stream *s);
+/* Forgets what was asked longer ago: an idle connection holds nothing. */
+void stream_sent_expire(struct streams *st);
 
 static inline void stream_count(struct streams *st, enum counter which)
 {
