@@ -92,13 +92,15 @@ static void enter(struct tls_session *s)
 	s->depth++;
 }
 
-/* false: it is gone. */
-static bool leave(struct tls_session *s)
+/* It may be gone after this. */
+static void leave(struct tls_session *s)
 {
-	if (--s->depth || !s->freed)
-		return true;
-	release(s);
-	return false;
+	if (--s->depth)
+		return;
+	if (s->freed)
+		release(s);
+	else if (s->closing)
+		kept_drop(s->t, &s->left); /* nobody reads it any more; a handler may have been in the midst of it */
 }
 
 /* ---- its end */
@@ -397,8 +399,13 @@ uint32_t tls_input(struct tls *t, struct tls_session *s, struct span bytes)
 	}
 	enter(s);
 	s->in = bytes;
-	if (s->state == SESSION_HANDSHAKE)
+	if (s->state == SESSION_HANDSHAKE) {
 		step(s);
+		s->young_bytes += bytes.n - s->in.n;
+		/* OpenSSL would put together a hello of 128 KiB, and as much of certificates. */
+		if (s->state == SESSION_HANDSHAKE && s->young_bytes > YOUNG_BYTES_MAX)
+			session_end(s, TLS_END_PROTOCOL, "the handshake is too long");
+	}
 	read_records(s);
 	if (s->state != SESSION_ENDED)
 		taken -= s->in.n;
@@ -419,10 +426,10 @@ bool tls_read(struct tls *t, struct tls_session *s)
 	taken = t->config.handlers->data(t->config.ctx, s->user, span_of(k->bytes + k->at, k->end - k->at));
 	if (s->left == k) {
 		k->at += taken;
-		if (k->at == k->end || s->closing)
+		if (k->at == k->end)
 			kept_drop(t, &s->left);
 	}
-	k = s->left;
+	k = s->closing ? NULL : s->left;
 	leave(s);
 	return !k;
 }

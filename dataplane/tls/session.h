@@ -11,6 +11,7 @@
 
 #define PLAIN_MAX     16384	/* of one record (RFC 8446 §5.1) */
 #define PENDING_MAX   (64 << 10) /* encrypted bytes that wait: a record, a handshake's flight, alerts; beyond it the session ends */
+#define YOUNG_BYTES_MAX (64 << 10) /* of a handshake: hellos and a long chain of certificates fit in a third of it */
 #define TEXT_BYTES    200
 
 enum session_state {
@@ -47,6 +48,7 @@ struct tls_session {
 	uint64_t deadline_us;
 	int64_t chain_expires_s; /* the first certificate of their chain to do so; of a resumed session: of the one that it began with */
 	struct ip_port remote;
+	uint32_t young_bytes; /* of the handshake, from the peer */
 	uint8_t state; /* enum session_state */
 	uint8_t end;   /* enum tls_end, of one that is listed as ended */
 	uint8_t depth; /* calls of ours that stand on it */

@@ -184,4 +184,5 @@ void context_harden(SSL_CTX *ctx, enum tls_version minimum)
 	SSL_CTX_set_mode(ctx, SSL_MODE_RELEASE_BUFFERS);
 	SSL_CTX_set_max_early_data(ctx, 0);
 	SSL_CTX_set_read_ahead(ctx, 0);
+	SSL_CTX_set_verify_depth(ctx, 8);
 }

@@ -272,6 +272,32 @@ static void test_junk(void **state)
 	offer(&client, TLS_1_3);
 }
 
+/* A hello that never ends takes so much memory, and no more. */
+static void test_endless_hello(void **state)
+{
+	struct pair p;
+	uint8_t bytes[1029];
+	uint32_t n;
+
+	pair_new(&p, &client, &server);
+	pair_open(&p, 7);
+	tls_free_session(client.tls, p.client.s);
+	p.client.s = NULL;
+	for (n = 0; !p.server.closed; n++) {
+		assert_true(n < 70);
+		record(bytes, 22, 1024, 1024);
+		if (!n)
+			memcpy(bytes + 5, "\x01\x01\xff\xff", 4); /* ClientHello, 128 KiB */
+		memcpy(p.client.out, bytes, sizeof(bytes));
+		p.client.out_n = sizeof(bytes);
+		end_move(&p.client, 0);
+	}
+	assert_true(n > 60);
+	assert_int_equal(p.server.why, TLS_END_PROTOCOL);
+	assert_string_equal(p.server.text, "the handshake is too long");
+	pair_free(&p);
+}
+
 /* ---- what handlers may do */
 
 static void free_it(struct end *e, struct span bytes)
@@ -353,6 +379,7 @@ int main(void)
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_endings),
 		cmocka_unit_test(test_junk),
+		cmocka_unit_test(test_endless_hello),
 		cmocka_unit_test(test_handlers),
 	};
 
