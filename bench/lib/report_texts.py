@@ -78,6 +78,9 @@ FIGURES = {
         "CRLF) and its answer, behind which the session tickets have come. P-256 and TLS 1.3; the parts say what others cost, and how many a second were seen.",
         "32 at once from one client core, which OpenSSL keeps as busy as the proxy's."),
     "tls_resumptions": ("TLS resumptions", "As `tls_handshakes`, with a session of before.", ""),
+    "tls_memory": (
+        "Memory of an idle TLS session", "What resident memory grows by per session of TLS 1.3 that stands and has nothing to do, OpenSSL's own included. Strowger's TCP "
+        "connection is not in it (`tcp_memory`): that memory is taken at the start.", ""),
     "delay": (
         "Added delay at half load over memif",
         "From a message's leaving the generator to its coming back, at half of the highest rate: p99 and p99.9. Beside it testpmd in the same run, and the "

@@ -247,8 +247,8 @@ class Strowger:
     """driver: af_xdp or af_packet; idle: spin or sleep; rate: the most INVITEs per second that its tables must hold, while they linger.
     transport: on both sides."""
 
-    def __init__(self, bed, driver="af_xdp", idle="spin", rate=120000, message_mb=4096, transport="udp"):
-        self.bed, self.name, self.driver, self.transport = bed, "strowgerd", driver, transport
+    def __init__(self, bed, driver="af_xdp", idle="spin", rate=120000, message_mb=4096, transport="udp", connections=16384):
+        self.bed, self.name, self.driver, self.transport, self.connections = bed, "strowgerd", driver, transport, connections
         self.socket = os.path.join(bed.folder, "control.sock")
         path = os.path.join(bed.folder, "strowgerd.yaml")
         with open(path, "w", encoding="utf-8") as file:
@@ -265,7 +265,8 @@ class Strowger:
             "ports": [{"name": "sip0", "driver": self.driver, "interface": "port0", "addresses": [f"{self.bed.us}/{self.bed.prefix}"]}],
             **({"tls": {"certificates": self.bed.certificates["home"], "minimum_version": "1.2"}} if self.transport == "tls" else {}),
             "listeners": [{"address": self.bed.us, "port": PORT, "transport": self.transport}],
-            "limits": {"transactions": held, "calls": held, "call_age_s": LINGER_S, "message_mb": message_mb, "mbufs": 16384, "trace_mb": 0},
+            "limits": {"transactions": held, "calls": held, "call_age_s": LINGER_S, "message_mb": message_mb, "mbufs": 16384, "trace_mb": 0,
+                       "connections": self.connections},
             "probe": {"enabled": False},
             "control": {"socket": self.socket},
             "drain_timeout_s": 0,

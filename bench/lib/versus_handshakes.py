@@ -7,7 +7,7 @@ import sys
 
 from programs import program
 from result import median, spread
-from versus_bed import CALLER, NAME, PORT, US, Bed, Kamailio, Strowger, before_others
+from versus_bed import CALLER, NAME, PORT, US, Bed, Kamailio, Strowger, before_others, resident_mib
 from versus_load import LoadError, moment, spent
 
 AT_ONCE = 32
@@ -70,6 +70,31 @@ def part(words, found):
             "resumed": median([run["resumed"] for run in found["strowger"]]), "kamailio_resumed": median([run["resumed"] for run in found["kamailio"]])}
 
 
+def idle_bytes(bed, start, count):
+    """Resident bytes that a proxy grows by per TLS session that stands and has nothing to do."""
+    with start() as proxy:
+        before = {}
+        for stay in (count // 10, count):
+            argv = bed.inside(bed.gen, [program("strowger-handshakes"), "--proxy", US, "--caller", CALLER, "--port", str(PORT), "--name", NAME, "--stay", str(stay),
+                                        "--at-once", str(AT_ONCE)])
+            with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
+                said = json.loads(child.stdout.readline() or "{}")
+                before[stay] = resident_mib(proxy.pid)
+                child.stdin.close()
+            if said.get("done") != stay:
+                raise LoadError(f"of {stay} TLS sessions {said.get('done', 0)} stand: {said.get('why', '')}")
+    return (before[count] - before[count // 10]) * (1 << 20) / (count - count // 10)
+
+
+def memory(results, bed, plan):
+    """One after the other: what the first few leave behind is used again by the many, and in nobody's figure."""
+    count = 1000 if plan.quick else 10000
+    room = {"rate": 1000, "message_mb": 64, "connections": count + 1024}
+    strowger = idle_bytes(bed, lambda: Strowger(bed, transport="tls", **room), count)
+    kamailio = idle_bytes(bed, lambda: Kamailio(bed, "fm", 1, transport="tls"), count)
+    results.add("tls_memory", strowger, "bytes", beside={"kamailio": kamailio}, detail={"sessions": count})
+
+
 def compare(results, plan):
     cases = CASES[:QUICK] if plan.quick else CASES
     found = {}
@@ -78,6 +103,8 @@ def compare(results, plan):
             wanted = [(version, resume) for _, _, of_kind, version, resume in cases if of_kind == kind]
             if wanted:
                 found[kind] = runs(bed, plan, kind, wanted)
+        bed.certify("ec")
+        memory(results, bed, plan)
     for key in ("tls_handshakes", "tls_resumptions"):
         parts = [part(words, found[kind][version, resume]) for of_key, words, kind, version, resume in cases if of_key == key]
         results.add(key, parts[0]["value"], "handshakes/s", spread=parts[0]["spread"],

@@ -12,6 +12,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
@@ -27,11 +28,11 @@ struct options {
 	const char *us, *me, *name;
 	uint16_t port;
 	double seconds, warmup;
-	unsigned at_once, version;
+	unsigned at_once, stay, version;
 	bool resume;
 };
 
-enum step { CONNECTING, SHAKING, ASKING, LEAVING };
+enum step { CONNECTING, SHAKING, ASKING, STANDING, LEAVING };
 
 struct client {
 	int fd;
@@ -45,7 +46,7 @@ struct clients {
 	SSL_CTX *ctx;
 	SSL_SESSION *session; /* that was had last */
 	int epoll;
-	struct client client[AT_ONCE_MAX];
+	struct client *client;
 	uint64_t done, resumed, failed, late;
 	const char *why;
 };
@@ -128,6 +129,10 @@ static void client_done(struct clients *k, struct client *c)
 		SSL_SESSION_free(k->session);
 		k->session = SSL_get1_session(c->ssl);
 	}
+	if (k->o.stay) {
+		c->step = STANDING;
+		return;
+	}
 	/* In order: what comes for a socket that is closed already would be answered with a reset. */
 	c->step = LEAVING;
 	SSL_shutdown(c->ssl);
@@ -139,6 +144,8 @@ static void client_turn(struct clients *k, struct client *c)
 	char answer[4096];
 	int n;
 
+	if (c->step == STANDING || c->fd < 0)
+		return;
 	while (c->step == LEAVING && (n = (int)recv(c->fd, answer, sizeof(answer), 0)) != 0) {
 		if (n < 0 && errno == EAGAIN)
 			return;
@@ -203,6 +210,37 @@ static int turn_all(struct clients *k, bool more)
 	return err;
 }
 
+/* So many that stand and have nothing to do, until the standard input ends. */
+static int stay(struct clients *k)
+{
+	char none[64];
+	int err = 0;
+
+	for (unsigned at = 0; !err && at < k->o.stay; at += k->o.at_once) {
+		unsigned n = k->o.stay - at < k->o.at_once ? k->o.stay - at : k->o.at_once;
+
+		for (unsigned i = at; !err && i < at + n; i++)
+			err = client_begin(k, &k->client[i]);
+		while (!err && k->done + k->failed < at + n) {
+			struct epoll_event events[AT_ONCE_MAX];
+			int came = epoll_wait(k->epoll, events, AT_ONCE_MAX, PATIENCE_S * 1000);
+
+			for (int i = 0; i < came; i++)
+				client_turn(k, events[i].data.ptr);
+			if (came == 0)
+				err = -ETIMEDOUT;
+		}
+	}
+	if (err)
+		return err;
+	say(k, "stand", 0);
+	while (read(STDIN_FILENO, none, sizeof(none)) > 0)
+		;
+	for (unsigned i = 0; i < k->o.stay; i++)
+		client_end(&k->client[i]);
+	return 0;
+}
+
 static int run(struct clients *k)
 {
 	uint64_t begin = clock_ns(), warm = begin + (uint64_t)(k->o.warmup * 1e9), end = warm + (uint64_t)(k->o.seconds * 1e9), now = begin;
@@ -231,16 +269,18 @@ static int run(struct clients *k)
 
 static const struct option names[] = {
 	{ "proxy", 1, NULL, 'p' },  { "caller", 1, NULL, 'c' }, { "port", 1, NULL, 'P' }, { "name", 1, NULL, 'n' },    { "seconds", 1, NULL, 's' },
+	{ "stay", 1, NULL, 'S' },
 	{ "warmup", 1, NULL, 'w' }, { "at-once", 1, NULL, 'a' }, { "resume", 0, NULL, 'r' }, { "tls", 1, NULL, 't' }, { 0 },
 };
 
-static const char usage[] = "strowger-handshakes --proxy A --caller A --seconds S\n"
+static const char usage[] = "strowger-handshakes --proxy A --caller A --seconds S | --stay N\n"
 			    "  --port N       (5060)\n"
 			    "  --name NAME    that is asked for (SNI)\n"
 			    "  --warmup S     before measuring begins (0)\n"
 			    "  --at-once N    connections: 1..256 (16)\n"
 			    "  --resume       with the session of one before\n"
 			    "  --tls 1.2|1.3  the version (1.3)\n"
+			    "  --stay N       open so many instead, say when they stand, and keep them until the input ends\n"
 			    "Exit status: 0 it was run, whatever came of it; 1 it could not be; 2 wrong usage.\n";
 
 static bool read_options(int argc, char **argv, struct options *o)
@@ -257,23 +297,33 @@ static bool read_options(int argc, char **argv, struct options *o)
 		case 's': o->seconds = atof(optarg); break;
 		case 'w': o->warmup = atof(optarg); break;
 		case 'a': o->at_once = (unsigned)atoi(optarg); break;
+		case 'S': o->stay = (unsigned)atoi(optarg); break;
 		case 'r': o->resume = true; break;
 		case 't': o->version = !strcmp(optarg, "1.2") ? TLS1_2_VERSION : TLS1_3_VERSION; break;
 		default: return false;
 		}
-	return o->us && o->me && o->seconds > 0 && o->at_once >= 1 && o->at_once <= AT_ONCE_MAX;
+	return o->us && o->me && (o->seconds > 0 || o->stay) && o->at_once >= 1 && o->at_once <= AT_ONCE_MAX;
 }
 
 int main(int argc, char **argv)
 {
 	struct clients *k = calloc(1, sizeof(*k));
+	struct rlimit files;
+	unsigned count;
 	int err;
 
 	if (!k || !read_options(argc, argv, &k->o)) {
 		fputs(usage, stderr);
 		return 2;
 	}
-	for (unsigned i = 0; i < AT_ONCE_MAX; i++)
+	count = k->o.stay ? k->o.stay : k->o.at_once;
+	files = (struct rlimit){ count + 64, count + 64 };
+	k->client = calloc(count, sizeof(*k->client));
+	if (!k->client || (count > 512 && setrlimit(RLIMIT_NOFILE, &files) < 0)) {
+		fprintf(stderr, "strowger-handshakes: %u connections: %s\n", count, strerror(errno));
+		return 1;
+	}
+	for (unsigned i = 0; i < count; i++)
 		k->client[i].fd = -1;
 	k->epoll = epoll_create1(EPOLL_CLOEXEC);
 	k->ctx = SSL_CTX_new(TLS_client_method());
@@ -282,10 +332,11 @@ int main(int argc, char **argv)
 		fputs("strowger-handshakes: OpenSSL does not start\n", stderr);
 		return 1;
 	}
-	err = run(k);
+	err = k->o.stay ? stay(k) : run(k);
 	SSL_SESSION_free(k->session);
 	SSL_CTX_free(k->ctx);
 	close(k->epoll);
+	free(k->client);
 	free(k);
 	if (err)
 		fprintf(stderr, "strowger-handshakes: %s\n", strerror(-err));

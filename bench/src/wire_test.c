@@ -338,6 +338,34 @@ static void test_view_refuses(void **state)
 	}
 }
 
+/* Who speaks TCP says so where it counts: in Via, and in the URIs that the other side will send to. */
+static void test_transports(void **state)
+{
+	static const struct {
+		bool tcp;
+		const char *via, *uri, *never;
+	} cases[] = { { false, "SIP/2.0/UDP ", ":5060>", "transport=" }, { true, "SIP/2.0/TCP ", ":5060;transport=tcp>", "SIP/2.0/UDP" } };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct messages *m = messages_new("10.78.1", "10.78.2", "10.78.0.1", MAKES, cases[i].tcp);
+		struct identity who;
+		char out[MESSAGE_MAX + 1];
+
+		assert_non_null(m);
+		for (uint64_t serial = 0; serial < 4 * MAKES; serial++)
+			for (enum side side = CALLER; side <= TARGET; side++) {
+				enum kind kind = side == CALLER ? KIND_INVITE : KIND_UPDATE;
+
+				identity_make(m, 1, serial, &who);
+				out[message_request(m, &who, kind, side, (unsigned)(serial % MAKES), message_first_cseq(side, who.caller), "", 0, (uint8_t *)out)] = 0;
+				assert_non_null(strstr(out, cases[i].via));
+				assert_non_null(strstr(strstr(out, "Contact: "), cases[i].uri));
+				assert_null(strstr(out, cases[i].never));
+			}
+		messages_free(m);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -347,6 +375,7 @@ int main(void)
 		cmocka_unit_test(test_identities),     cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_check_request),  cmocka_unit_test(test_branch_behind_received),
 		cmocka_unit_test(test_check_response), cmocka_unit_test(test_view_refuses),
+		cmocka_unit_test(test_transports),
 	};
 
 	return cmocka_run_group_tests(tests, make_messages, drop_messages);
