@@ -98,6 +98,13 @@ FIGURES = {
         "other.", ""),
     "tcp_connections": (
         "Connections a second", "TCP connections that come, stand and end (SYN to the last ACK) without a message: what one core does when it does nothing else.", ""),
+    "tls_in_dialog": ("In-dialog messages by TLS, mbuf to mbuf", "As `tcp_in_dialog`, each connection secured by TLS 1.3; the callers alone ask.", ""),
+    "tls_stateful": (
+        "INVITE and its 200 by TLS, mbuf to mbuf", "As `tcp_stateful`, each connection secured by TLS 1.3, AES-256-GCM: every message is decrypted once and encrypted once.",
+        ""),
+    "tls_connections": (
+        "TLS connections a second", "As `tcp_connections`, with a full handshake of TLS 1.3 in between, P-256, two session tickets made and sent: what OpenSSL does is all of it.",
+        ""),
     "tcp_memory": (
         "Memory of an idle connection", "Resident bytes of a TCP connection that stands and has nothing to do, all tables included, of 100,000 of them.", ""),
     "numbers_load": (

@@ -15,6 +15,7 @@ have their RFC values, so that a measured call pays for those that linger.
   tcp_in_dialog  in_dialog by TCP: from and to 100 connections of callers and one to each target; detail: 1 and 10,000, and UDP on one side
   tcp_stateful   stateful, likewise
   tcp_connections  connections a second that one core opens and closes, SYN to the last ACK, when it does nothing else
+  tls_in_dialog, tls_stateful, tls_connections  the same by TLS 1.3, P-256 certificates, AES-256-GCM; connections are full handshakes
   tcp_memory     resident bytes per connection that stands and has nothing to do"""
 
 import json
@@ -136,6 +137,7 @@ def tcp_name(who, connections):
 
 def tcp(results, quick, small):
     """small: what the same is by UDP, where that was measured."""
+    tcp_found = {}
     for mode in ("in_dialog", "stateful"):
         cases = {} if mode in small else {"UDP to UDP": lambda mode=mode: measure(mode, quick, **SMALL)}
         for who, connections in BY_TCP[:{"in_dialog": 1, "stateful": 3}[mode] if quick else None]:
@@ -147,6 +149,8 @@ def tcp(results, quick, small):
         first = tcp_name(*BY_TCP[0])
         results.add(f"tcp_{mode}", found[first]["ns"], "ns", spread=found[first]["spread"],
                     beside={name: run["ns"] for name, run in found.items() if name != first}, detail=found)
+        tcp_found[mode] = {first: found[first]["ns"], "UDP to UDP": found["UDP to UDP"]["ns"]}
+    tls(results, quick, tcp_found)
     runs = [measure("connections", quick, tcp="callers", batch=256) for _ in range(1 if quick else 3)]
     rates = [1e9 / run["ns"] for run in runs]
     results.add("tcp_connections", median(rates), "connections/s", spread=spread([1e9 / part for run in runs for part in run["windows"]]),
@@ -154,6 +158,18 @@ def tcp(results, quick, small):
     memory_run = measure("memory_connection", tcp="callers", connections=100000)
     results.add("tcp_memory", memory_run["bytes"], "bytes", target=f"<= {IDLE_BYTES}",
                 detail={"connections": 100000, "argv": memory_run["argv"], "hugepages": memory_run["hugepages"]})
+
+
+def tls(results, quick, tcp_found):
+    """tcp_found: {mode: ns by TCP, UDP}, the same otherwise."""
+    for mode in ("stateful",) if quick else ("in_dialog", "stateful"):
+        runs = [measure(mode, quick, **SMALL, tcp="all", tls=True, connections=BY_TCP[0][1]) for _ in range(1 if quick else 3)]
+        found = together(runs)
+        results.add(f"tls_{mode}", found["ns"], "ns", spread=found["spread"], beside=tcp_found[mode], detail=found)
+    runs = [measure("connections", quick, tcp="callers", tls=True, batch=64, messages=1000 if quick else 10000) for _ in range(1 if quick else 3)]
+    rates = [1e9 / run["ns"] for run in runs]
+    results.add("tls_connections", median(rates), "connections/s", spread=spread([1e9 / part for run in runs for part in run["windows"]]),
+                beside={"us": median([run["ns"] for run in runs]) / 1000}, detail={"argv": runs[0]["argv"]})
 
 
 def series(results, quick):

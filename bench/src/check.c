@@ -191,6 +191,14 @@ static void response_out(struct traffic *t, struct call *c, uint32_t slot, const
 		wrong(fault, text, len);
 }
 
+/* What the side speaks that it goes to. */
+static bool left_by(const uint8_t *text, uint32_t len, bool to_caller)
+{
+	struct line via;
+
+	return line_find(text, len, OWN_VIA, &via) && !memcmp(via.p + sizeof(OWN_VIA) - 1, peer_transport(to_caller), 3);
+}
+
 static void invite_out(struct traffic *t, struct call *c, uint32_t slot, const uint8_t *text, uint32_t len, uint32_t to)
 {
 	struct call_name name = call_name_of(t, slot);
@@ -199,6 +207,8 @@ static void invite_out(struct traffic *t, struct call *c, uint32_t slot, const u
 	const char *fault = check_request(came, came_len, text, len, true);
 
 	expected(t, c, EXPECT_INVITE, text, len);
+	if (!fault && !left_by(text, len, false))
+		fault = "our Via names another transport";
 	if (fault || !world_is_endpoint(t->world, to) || to == c->refused_ip)
 		wrong(fault ? fault : "not an endpoint", text, len);
 	c->target_ip = to;
@@ -222,6 +232,8 @@ static void request_out(struct traffic *t, struct call *c, uint32_t slot, const 
 	}
 	expected(t, c, EXPECT_REQUEST, text, len);
 	fault = check_request(came->text, came->len, text, len, false);
+	if (!fault && !left_by(text, len, !c->from_caller))
+		fault = "our Via names another transport";
 	if (fault || to != (c->from_caller ? c->target_ip : name.caller_ip))
 		wrong(fault ? fault : "a request to the wrong side", text, len);
 	if (c->method != M_ACK)

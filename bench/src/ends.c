@@ -6,12 +6,14 @@
 
 #include "base/counters.h"
 #include "base/err.h"
+#include "ends_tls.h"
 #include "tcp/tcp.h"
 #include "transport/framing.h"
 
 #define ENDS	   256 /* addresses; a power of two, at most half of them used */
 #define LINE_ROOM  4096 /* first size of an incomplete message's buffer */
 #define SEND_BYTES (4u << 20)
+#define SECURED_MORE 512 /* bytes that a message of TLS takes beyond its own */
 
 struct end;
 
@@ -23,6 +25,8 @@ struct line {
 		struct line *next; /* that is free */
 	};
 	uint32_t at; /* in the end's list; UINT32_MAX: not there (yet) */
+	bool ours;   /* it was opened from here */
+	struct ends_session *session; /* NULL: it is not secured */
 	struct framing framing;
 	uint8_t *buffer;
 	uint32_t filled, room;
@@ -113,10 +117,31 @@ static void line_free(struct ends *e, struct line *line)
 		end->lines[line->at] = end->lines[--end->count];
 		end->lines[line->at]->at = line->at;
 	}
+	ends_session_free(line->session);
+	line->session = NULL;
 	free(line->buffer);
 	line->buffer = NULL;
 	line->next = e->free_lines;
 	e->free_lines = line;
+}
+
+/* Messages can be sent by it. */
+static void line_stands(struct ends *e, struct line *line)
+{
+	e->counts.opened += line->ours;
+	e->counts.accepted += !line->ours;
+	if (line->ours || !line->end->opens)
+		line_list(line->end, line);
+}
+
+/* What its session has to say, as far as there is room; a message has had its room before. */
+static void session_out(struct ends *e, struct line *line)
+{
+	uint8_t bytes[16384];
+	uint32_t n, room;
+
+	while ((room = tcp_send_room(e->tcp, line->c)) && (n = ends_session_output(line->session, bytes, room < sizeof(bytes) ? room : sizeof(bytes))))
+		tcp_send(e->tcp, line->c, span_of(bytes, n));
 }
 
 static void opened(void *ctx, struct tcp_connection *c)
@@ -124,20 +149,20 @@ static void opened(void *ctx, struct tcp_connection *c)
 	struct ends *e = ctx;
 	struct line *line = tcp_user(c);
 
-	if (line) {
-		e->counts.opened++;
-		line_list(line->end, line);
-		return;
-	}
-	line = line_new(e, end_of(e, ip_of(tcp_local(c))), c);
 	if (!line) {
-		tcp_abort(e->tcp, c);
+		line = line_new(e, end_of(e, ip_of(tcp_local(c))), c);
+		tcp_set_user(c, line);
+	}
+	if (line && e->config.tls)
+		line->session = ends_session_new(e->config.tls, line->ours);
+	if (!line || (e->config.tls && !line->session)) {
+		tcp_close(e->tcp, c); /* it is seen that it does not stand */
 		return;
 	}
-	e->counts.accepted++;
-	tcp_set_user(c, line);
-	if (!line->end->opens)
-		line_list(line->end, line);
+	if (line->session)
+		session_out(e, line);
+	else
+		line_stands(e, line);
 }
 
 static void closed(void *ctx, struct tcp_connection *c, enum tcp_end why)
@@ -203,10 +228,9 @@ static uint32_t take(struct ends *e, struct line *line, const uint8_t *data, uin
 	return at;
 }
 
-static uint32_t data(void *ctx, struct tcp_connection *c, struct span bytes)
+/* false: this is not SIP, or there is no memory for it. */
+static bool plain_in(struct ends *e, struct line *line, struct span bytes)
 {
-	struct ends *e = ctx;
-	struct line *line = tcp_user(c);
 	uint32_t taken;
 
 	if (!line->filled) {
@@ -220,7 +244,42 @@ static uint32_t data(void *ctx, struct tcp_connection *c, struct span bytes)
 			memmove(line->buffer, line->buffer + taken, line->filled);
 		}
 	}
-	if (taken == UINT32_MAX) {
+	return taken != UINT32_MAX;
+}
+
+struct reader {
+	struct ends *e;
+	struct line *line;
+	bool good;
+};
+
+static void decrypted(void *ctx, const uint8_t *bytes, uint32_t len)
+{
+	struct reader *r = ctx;
+
+	r->good = r->good && plain_in(r->e, r->line, span_of(bytes, len));
+}
+
+static uint32_t data(void *ctx, struct tcp_connection *c, struct span bytes)
+{
+	struct ends *e = ctx;
+	struct line *line = tcp_user(c);
+	struct reader r = { e, line, true };
+
+	if (!line)
+		return bytes.n;
+	if (line->session) {
+		bool stood = ends_session_stands(line->session);
+
+		if (!ends_session_input(line->session, bytes.p, bytes.n, decrypted, &r))
+			tcp_close(e->tcp, c);
+		if (!stood && ends_session_stands(line->session))
+			line_stands(e, line);
+		session_out(e, line);
+	} else {
+		r.good = plain_in(e, line, bytes);
+	}
+	if (!r.good) {
 		e->counts.noise++;
 		tcp_close(e->tcp, c);
 		line->filled = 0;
@@ -318,6 +377,7 @@ int ends_open(struct ends *e, uint32_t ip)
 	if (!line)
 		return -ERR_NOMEM;
 	end->opens = true;
+	line->ours = true;
 	err = tcp_connect(e->tcp, &local, &remote, line, &line->c);
 	if (err)
 		line_free(e, line);
@@ -333,6 +393,10 @@ void ends_close(struct ends *e, uint32_t ip)
 
 		end->count--; /* nothing is sent by it any more */
 		line->at = UINT32_MAX;
+		if (line->session) {
+			ends_session_close(line->session);
+			session_out(e, line);
+		}
 		tcp_close(e->tcp, line->c);
 	}
 }
@@ -340,13 +404,17 @@ void ends_close(struct ends *e, uint32_t ip)
 bool ends_send(struct ends *e, uint32_t ip, uint64_t choice, const uint8_t *message, uint32_t len)
 {
 	const struct end *end = end_of(e, ip);
-	struct tcp_connection *c;
+	struct line *line;
 
 	if (!end || !end->count)
 		return false;
-	c = end->lines[choice % end->count]->c;
-	if (tcp_send_room(e->tcp, c) < len || tcp_send(e->tcp, c, span_of(message, len)) != len)
+	line = end->lines[choice % end->count];
+	if (tcp_send_room(e->tcp, line->c) < len + SECURED_MORE)
 		return false;
+	if (line->session ? !ends_session_send(line->session, message, len) : tcp_send(e->tcp, line->c, span_of(message, len)) != len)
+		return false;
+	if (line->session)
+		session_out(e, line);
 	e->counts.bytes_out += len;
 	return true;
 }

@@ -6,6 +6,7 @@
 
 #include "base/span.h"
 
+struct ends_tls;
 struct tcp_packet;
 
 /* Callers' and targets' ends of TCP connections, by the endpoint that strowgerd has too: bytes of whole messages in and out. No port and no clock: segments leave
@@ -20,6 +21,7 @@ struct ends_config {
 	uint32_t proxy_ip;
 	uint16_t port; /* of the proxy, and of ends that listen */
 	uint64_t seed; /* of sequence numbers and ports */
+	struct ends_tls *tls; /* all connections are secured by it; the caller's. NULL: none is */
 	/* As in struct tcp_handlers. */
 	uint8_t *(*reserve)(void *ctx, uint32_t bytes);
 	int (*commit)(void *ctx, uint32_t bytes, uint32_t from_ip, uint32_t to_ip);

@@ -2,17 +2,23 @@
 /* Header fields and bodies as callers and targets write them. */
 #include "peer_fields.h"
 
-static bool long_call_ids, tcp[2]; /* [it is the caller] */
+static bool long_call_ids, streams[2], secured; /* streams: [it is the caller] */
 
 void peers_long_call_ids(bool on)
 {
 	long_call_ids = on;
 }
 
-void peers_by_tcp(bool callers, bool targets)
+void peers_by_stream(bool callers, bool targets, bool tls)
 {
-	tcp[true] = callers;
-	tcp[false] = targets;
+	streams[true] = callers;
+	streams[false] = targets;
+	secured = tls;
+}
+
+const char *peer_transport(bool caller)
+{
+	return !streams[caller] ? "UDP" : secured ? "TLS" : "TCP";
 }
 
 static uint64_t caller_number(const struct call_name *n)
@@ -91,19 +97,21 @@ void peer_contact_uri(struct text *t, const struct call_name *n, bool caller, ui
 	PUT(t, "@");
 	put_ip(t, caller ? n->caller_ip : target_ip);
 	PUT(t, ":5060");
-	if (tcp[caller])
-		PUT(t, ";transport=tcp");
+	if (streams[caller])
+		put_str(t, secured ? ";transport=tls" : ";transport=tcp");
 	else if (!caller)
 		put_str(t, peer_target_make(target_ip)->uri_params);
 }
 
-static void put_via(struct text *t, uint32_t ip, uint64_t branch, bool by_tcp)
+static void put_via(struct text *t, uint32_t ip, uint64_t branch, bool caller)
 {
-	put_str(t, by_tcp ? "Via: SIP/2.0/TCP " : "Via: SIP/2.0/UDP ");
+	PUT(t, "Via: SIP/2.0/");
+	put_str(t, peer_transport(caller));
+	PUT(t, " ");
 	put_ip(t, ip);
 	PUT(t, ":5060;branch=z9hG4bK");
 	put_hex(t, scramble(branch), 12);
-	if (ip & 1 && !by_tcp) /* where a stream came from is nobody's business */
+	if (ip & 1 && !streams[caller]) /* where a stream came from is nobody's business */
 		PUT(t, ";rport");
 	PUT(t, "\r\n");
 }
@@ -323,7 +331,7 @@ void peer_field(struct text *t, enum field field, const struct message *m)
 		if (m->response)
 			put(t, m->answered->vias, m->answered->via_bytes);
 		else
-			put_via(t, m->own_ip, m->branch, tcp[m->caller_writes]);
+			put_via(t, m->own_ip, m->branch, m->caller_writes);
 		break;
 	case MAX_FORWARDS:
 		if (!m->response)

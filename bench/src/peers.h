@@ -50,7 +50,9 @@ uint32_t peer_response(uint8_t *out, enum mix mix, unsigned status, const struct
 /* The serial number in a Call-ID; UINT64_MAX: none of ours. */
 uint64_t peer_serial(const uint8_t *call_id, uint32_t bytes);
 
-/* Who speaks TCP; nobody, unless this is called. */
-void peers_by_tcp(bool callers, bool targets);
+/* Who speaks TCP, or TLS; nobody, unless this is called. */
+void peers_by_stream(bool callers, bool targets, bool tls);
+/* "UDP", "TCP", "TLS": what the caller speaks, or the targets. */
+const char *peer_transport(bool caller);
 /* A 60-byte Call-ID for all calls (memory is counted with it), or each make's own. */
 void peers_long_call_ids(bool on);

@@ -14,6 +14,7 @@ static const char help[] =
 	"  in_dialog | stateful | call | floor | hop | connections: nanoseconds; memory_call | memory_invite | memory_connection: bytes;\n"
 	"  load: of the numbers\n"
 	"  --tcp WHO       speaks TCP: callers, targets, or all (nobody)\n"
+	"  --tls           TLS over that TCP\n"
 	"  --connections N of the callers, where they speak TCP (100)\n"
 	"  --calls N       live all the time (2000)\n"
 	"  --numbers N     loaded (10000)\n"
@@ -60,7 +61,7 @@ static void read_options(int argc, char **argv, struct options *o)
 		{ "calls", 1, NULL, 'c' },   { "numbers", 1, NULL, 'n' }, { "endpoints", 1, NULL, 'e' }, { "rate", 1, NULL, 'r' },
 		{ "messages", 1, NULL, 'm' }, { "batch", 1, NULL, 'b' },   { "mix", 1, NULL, 'x' },	   { "workers", 1, NULL, 'w' },
 		{ "offload", 0, NULL, 'o' }, { "trace", 1, NULL, 't' },	  { "sequential", 0, NULL, 's' }, { "help", 0, NULL, 'h' },
-		{ "tcp", 1, NULL, 'T' },	 { "connections", 1, NULL, 'C' }, { 0 },
+		{ "tcp", 1, NULL, 'T' }, { "tls", 0, NULL, 'S' },	 { "connections", 1, NULL, 'C' }, { 0 },
 	};
 	struct mode_options *m = &o->mode_options;
 	int c;
@@ -83,6 +84,7 @@ static void read_options(int argc, char **argv, struct options *o)
 		case 't': o->world.trace_mb = (unsigned)number; break;
 		case 's': m->sequential = true; break;
 		case 'T': tcp_of(&o->world, optarg); break;
+		case 'S': o->world.tls = true; break;
 		case 'C': m->connections = (uint32_t)number; break;
 		default: fputs(help, stderr); exit(2);
 		}

@@ -204,7 +204,8 @@ static uint32_t write_request(struct traffic *t, struct call *c, struct dialog_v
 	if (step == STEP_ACK)
 		c->from_caller = true;
 	else if (step != STEP_REACK) {
-		c->from_caller = traffic_random(t) & 1;
+		/* By TLS the caller alone asks: the proxy opens no connection to whom it cannot verify. */
+		c->from_caller = t->world->config.tls || traffic_random(t) & 1;
 		c->cseq++;
 	}
 	c->method = (uint8_t)steps[step].method;

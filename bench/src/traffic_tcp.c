@@ -52,12 +52,12 @@ bool traffic_tcp_start(struct traffic *t)
 {
 	const struct world_config *w = &t->world->config;
 	const struct ends_config config = { .connections = w->connections, .buffer_bytes = IN_FLIGHT, .mtu = 1500, .proxy_ip = PROXY_IP, .port = 5060,
-					    .seed = 11, .reserve = reserve, .commit = commit, .message = message, .ctx = t };
+					    .seed = 11, .tls = t->world->tls, .reserve = reserve, .commit = commit, .message = message, .ctx = t };
 	int err = 0;
 
 	if (!w->connections)
 		return true;
-	peers_by_tcp(w->tcp_callers, w->tcp_targets);
+	peers_by_stream(w->tcp_callers, w->tcp_targets, w->tls);
 	t->ends = ends_new(&config, now_us());
 	if (!t->ends)
 		return false;

@@ -17,6 +17,7 @@
 
 #include "dataplane.h"
 #include "eal.h"
+#include "ends_tls.h"
 #include "net/port_setup.h"
 #include "port.h"
 #include "records.h"
@@ -31,12 +32,14 @@
 #include "tables/tables.h"
 #include "tables/trunks.h"
 #include "tcp/tcp.h"
+#include "tls/tls.h"
 #include "turn.h"
 #include "worker_state.h"
 
 #define CARRIERS	    16 /* trunks that call in */
 #define ENDPOINTS_A_TRUNK   8
 #define TRUNKS_A_PROFILE    8
+#define TARGETS_PEER	    2 /* as whom TLS targets are known; 1 is the default */
 #define START_NS	    1000000000000ull
 #define HEADERS		    (14 + 20 + 8)
 
@@ -102,12 +105,18 @@ static struct shape shape_of(const struct world_config *c)
 	return s;
 }
 
+static uint8_t stream_transport(const struct world_config *c)
+{
+	return c->tls ? TRANSPORT_TLS : TRANSPORT_TCP;
+}
+
 static int add_trunk(struct world *w, uint32_t t, const struct shape *s, struct profile_target_source *target)
 {
 	static const uint16_t priorities[ENDPOINTS_A_TRUNK], weights[ENDPOINTS_A_TRUNK] = { 10, 10, 10, 10, 10, 10, 10, 10 };
 	struct tables *tables = w->shared->tables;
 	struct trunk *trunk = calloc(1, sizeof(*trunk));
-	struct endpoint_config e = { .weight = 10, .transport = w->config.tcp_targets ? TRANSPORT_TCP : TRANSPORT_UDP };
+	struct endpoint_config e = { .weight = 10, .transport = w->config.tcp_targets ? stream_transport(&w->config) : TRANSPORT_UDP,
+				     .tls_peer = w->config.tls ? TARGETS_PEER : 0 };
 	uint32_t slot, *slots = calloc(s->per_trunk, sizeof(*slots));
 	int rc;
 
@@ -263,7 +272,7 @@ static void proxy_settings(const struct world_config *c, const struct ip_port *u
 
 	dataplane_config_default(defaults);
 	*ret = (struct proxy_config){
-		.listeners = { { *us, TRANSPORT_UDP }, { *us, TRANSPORT_TCP } },
+		.listeners = { { *us, TRANSPORT_UDP }, { *us, stream_transport(c) } },
 		.listener_count = c->connections ? 2 : 1,
 		.token_keys = { .key = { { 5, 6 } }, .present = { true } },
 		.node = defaults->node,
@@ -281,6 +290,28 @@ static void proxy_settings(const struct world_config *c, const struct ip_port *u
 	free(defaults);
 }
 
+/* What the proxy presents is what the ends do. */
+static int start_tls(struct world *w, char *error)
+{
+	struct tls_identity *identity = NULL;
+	struct tls_server_source server = { .name = "bench", .identities = &identity, .identity_count = 1 };
+	struct tls_peer_source peer = { .verify = false };
+	int rc = -1;
+
+	w->tls = ends_tls_new();
+	w->shared->tls_store = tls_store_new(w->shared->tables->epoch);
+	if (w->tls && w->shared->tls_store)
+		rc = tls_identity_load(ends_tls_certificate(w->tls), ends_tls_key(w->tls), &identity, error);
+	if (w->tls)
+		ends_tls_unlink(w->tls);
+	if (rc == 0)
+		rc = tls_store_set_server(w->shared->tls_store, 0, &server, error);
+	if (rc == 0)
+		rc = tls_store_set_peer(w->shared->tls_store, TARGETS_PEER, &peer, error);
+	tls_identity_unref(identity);
+	return rc;
+}
+
 static int start_workers(struct world *w, char *error)
 {
 	struct worker_shared *s = w->shared;
@@ -289,13 +320,15 @@ static int start_workers(struct world *w, char *error)
 				    .core = -1,
 				    .fragments = 64,
 				    .trace_mb = w->config.trace_mb,
-				    .streams = { w->config.connections, w->config.connections / 8 + 64, 900000, 4000, 120000 } };
+				    .streams = { w->config.connections, w->config.connections / 8 + 64, 900000, 4000, 120000,
+						 .tls = { .handshakes = 1024, .tickets = 4096, .handshake_budget_us = 1000, .handshake_timeout_ms = 10000 } } };
 
 	s->workers = w->config.workers;
 	s->listeners = (struct listener_set){ .count = 1, .addr = { us } };
 	if (w->config.connections) {
 		s->listeners.tcp_count = 1;
 		s->listeners.tcp[0] = us;
+		s->listeners.stream[0].transport = stream_transport(&w->config);
 		s->listeners.tcp_low = 20000;
 		s->listeners.tcp_high = 31999;
 	}
@@ -305,7 +338,7 @@ static int start_workers(struct world *w, char *error)
 	s->exception_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	s->exceptions = rte_ring_create("exceptions", 4096, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	s->records = records_open(NULL, s->workers, error);
-	if (!s->exceptions || !s->records)
+	if (!s->exceptions || !s->records || (w->config.tls && start_tls(w, error) < 0))
 		return -1;
 	proxy_settings(&w->config, &us, &wc.proxy);
 	s->call_key = token_dialog_key(&wc.proxy.token_keys, 0);

@@ -19,6 +19,7 @@ struct world_config {
 	unsigned trace_mb;    /* strowgerd's default is 8 */
 	bool offload;	      /* the port fills in and verifies checksums */
 	bool tcp_callers, tcp_targets; /* they speak TCP; both UDP otherwise */
+	bool tls;		       /* and TLS over it: 1.3, P-256, nobody verifies anybody */
 	uint32_t connections;	       /* that there is room for, where anybody speaks TCP */
 	uint32_t callers;	       /* their addresses: at most WORLD_CALLERS, or WORLD_CALLERS_TCP; 0: as many */
 	bool failover;	      /* every profile, so that a refusal has a next target; else strategies are mixed */
@@ -27,6 +28,7 @@ struct world_config {
 struct rte_mbuf;
 struct rte_ring;
 struct tcp_packet;
+struct ends_tls;
 struct worker;
 
 struct world {
@@ -39,6 +41,7 @@ struct world {
 	double numbers_load_s;
 	uint64_t tables_bytes; /* resident memory that the tables took, numbers and all */
 	uint64_t records;	/* call records taken so far */
+	struct ends_tls *tls;	/* of the far ends; NULL: nobody speaks TLS */
 };
 
 /* Once per process. 0, or -1 with a line on stderr. */
