@@ -41,6 +41,14 @@ def test_a_killed_target_costs_no_call_over_tcp():
     assert result["retransmissions"] == 0
 
 
+def test_a_killed_target_costs_no_call_over_tls():
+    done, result = demo("--calls", "400", "--rate", "200", "--transport", "tls", "--workers", "2")
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert result["failed"] == 0
+    assert result["answered"] + result["cut"] == result["calls"] == 400
+    assert result["rescued"] > 0, "some calls were at the killed target"
+
+
 def test_nothing_killed():
     done, result = demo("--calls", "200", "--rate", "200", "--kill", "none")
     assert done.returncode == 0, done.stdout + done.stderr

@@ -15,9 +15,13 @@ The exit status is 0 only if no call failed and every call is accounted for."""
 
 import argparse
 import json
+import shutil
 import sys
+import tempfile
 import time
+from contextlib import nullcontext
 
+import tls
 from building import begin_in_lab
 from capture import Capture
 from control import Control
@@ -39,7 +43,7 @@ def arguments():
     parser.add_argument("--hold", type=int, default=0, metavar="MS", help="how long the caller stays on an answered call")
     parser.add_argument("--driver", choices=("af_packet", "af_xdp"), default="af_packet")
     parser.add_argument("--workers", type=int, default=1, metavar="N")
-    parser.add_argument("--transport", choices=("udp", "tcp"), default="udp", help="on both sides")
+    parser.add_argument("--transport", choices=("udp", "tcp", "tls"), default="udp", help="on both sides; tls: through stunnel, which SIPp needs for it")
     parser.add_argument("--keep", action="store_true", help="leave the lab up afterwards, to look around in it")
     parser.add_argument("--no-build", action="store_true", help="the programs are there already")
     return parser.parse_args()
@@ -58,9 +62,11 @@ def busiest(rows):
     return max(rows, key=lambda name: (rows[name]["ringing"] + rows[name]["live"], rows[name]["attempts"]))
 
 
-def make_calls(lab, options):
+def make_calls(lab, options, authority):
     """Runs the calls; returns the caller's SIPp and the name of the killed target."""
-    servers = {target: Sipp(lab, target, "uas_ring", transport=options.transport, options=["-d", RING_MS]) for target in TARGETS}
+    serve = (lambda *how, **more: tls.Target(lab, authority, *how, **more)) if authority else (
+        lambda *how, **more: Sipp(lab, *how, transport=options.transport, **more))
+    servers = {target: serve(target, "uas_ring", options=["-d", RING_MS]) for target in TARGETS}
     picture, killed = Picture(options.calls), None
     with Control(lab.socket_path) as control:
         # A BYE to a dead process is not answered: three repetitions are enough where nothing else is lost.
@@ -117,16 +123,23 @@ def main():
     begin_in_lab("demo", options.no_build, say)
     lab = Lab()
     lab.down()
+    folder, authority = tempfile.mkdtemp(prefix="strowger-demo-"), None
     say(f"lab {lab.name!r}: {options.driver}, {options.workers} worker(s), {options.strategy}; files in {lab.directory}")
     try:
         config = configuration(lab, options.driver, options.workers, options.strategy, **KNOBS)
-        lab.up(options.driver, options.workers, over_tcp(config) if options.transport == "tcp" else config)
-        with Capture(lab) as capture:
-            caller, killed = make_calls(lab, options)
+        if options.transport == "tcp":
+            over_tcp(config)
+        elif options.transport == "tls":
+            authority = tls.prepare(config, folder)
+            tls.over_tls(config)
+        lab.up(options.driver, options.workers, config)
+        with tls.PlainCapture(lab) if authority else Capture(lab) as capture, tls.caller_tunnel(lab, authority) if authority else nullcontext():
+            caller, killed = make_calls(lab, options, authority)
         result, odd = account(lab, capture.messages(), caller, killed, lab.counters(), options.calls)
     finally:
         if not options.keep:
             lab.down()
+            shutil.rmtree(folder)
     for words in odd:
         say(f"does not add up: {words}")
     print(json.dumps(result))

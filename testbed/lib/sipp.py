@@ -19,7 +19,8 @@ class Sipp:
 
     def __init__(self, lab, node, scenario, name=None, family=4, port=5060, remote=None, calls=None, rate=None,
                  seconds=None, keys=None, fill=None, options=(), transport="udp"):
-        """remote None: it answers. transport: udp, tcp (one connection) or tcp-each (one for every call). seconds bounds its life; keys replace [word] in the scenario, fill replaces @word@."""
+        """remote None: it answers. transport: udp, tcp (one connection), tcp-each (one for every call), tls and tls-each
+        (the same through stunnel: tls.py). seconds bounds its life; keys replace [word] in the scenario, fill replaces @word@."""
         self.lab, self.node = lab, node
         self.name = name or f"sipp-{node}-{scenario}"
         self.stem = os.path.join(lab.directory, self.name)
@@ -27,8 +28,11 @@ class Sipp:
         self.log = self.stem + ".log"
         argv = [shutil.which("sipp") or "sipp"]
         if remote:
-            argv.append(f"[{remote}]:5060" if ":" in remote else f"{remote}:5060")
-        argv += ["-sf", self._scenario(scenario, fill or {}, transport != "udp"), "-i", self.address, "-p", str(port),
+            if transport.startswith("tls"):  # stunnel is where we are, and takes it from there
+                argv.append(f"{self.address}:5070")
+            else:
+                argv.append(f"[{remote}]:5060" if ":" in remote else f"{remote}:5060")
+        argv += ["-sf", self._scenario(scenario, fill or {}, transport.split("-")[0]), "-i", self.address, "-p", str(port),
                  "-nostdin", "-default_behaviors", "all,-bye", "-trace_stat", "-stf", self.stem + ".csv", "-fd", "1",
                  "-trace_err", "-error_file", self.stem + ".errors", "-error_overwrite", "true",
                  "-cid_str", f"%u-{secrets.token_hex(6)}@{node}"]
@@ -39,7 +43,7 @@ class Sipp:
         if seconds:
             argv += ["-timeout", f"{seconds}s"]
         if transport != "udp":
-            argv += ["-t", "tn" if transport == "tcp-each" else "t1", "-max_socket", "10000"]
+            argv += ["-t", "tn" if transport.endswith("-each") else "t1", "-max_socket", "10000"]
         for key, value in (keys or {}).items():
             argv += ["-key", key, str(value)]
         argv += [str(option) for option in options]
@@ -52,16 +56,17 @@ class Sipp:
         if not remote and not wait_for(lambda: self._bound(port), 10):
             raise RuntimeError(f"{self.name} does not listen: see {self.log}")
 
-    def _scenario(self, scenario, fill, stream):
+    def _scenario(self, scenario, fill, transport):
         path = os.path.join(SCENARIOS, scenario + ".xml")
-        if not fill and not stream:
+        if not fill and transport == "udp":
             return path
         with open(path, encoding="utf-8") as file:
             text = file.read()
         for word, value in fill.items():
             text = text.replace(f"@{word}@", str(value))
-        if stream:
-            text = text.replace("SIP/2.0/UDP", "SIP/2.0/TCP").replace(":[local_port]>", ":[local_port];transport=tcp>")
+        if transport != "udp":
+            port = "5061" if transport == "tls" else "[local_port]"
+            text = text.replace("SIP/2.0/UDP", f"SIP/2.0/{transport.upper()}").replace(":[local_port]>", f":{port};transport={transport}>")
         with open(self.stem + ".xml", "w", encoding="utf-8") as file:
             file.write(text)
         return self.stem + ".xml"

@@ -1,0 +1,85 @@
+# SPDX-License-Identifier: Apache-2.0
+#
+#   caller ---- UDP, TCP, or TLS (one connection, or one for each call) ---- strowgerd, two workers ----+---- UDP ---- target1
+#                                                                                                      +---- TCP ---- target2
+#                                                                                                      `---- TLS ---- target3
+#
+# Whole calls from every transport to every other: re-INVITE, BYE from both sides, CANCEL. Certificates are verified on both sides of Strowger.
+
+import pytest
+
+import tls
+from conftest import laboratory
+from lab import STROWGER, TARGETS, add_profile
+from sipp import Sipp
+
+CALLS = 30
+TRANSPORTS = ("udp", "tcp", "tls")
+NODE = dict(zip(TRANSPORTS, TARGETS))
+NUMBERS = {transport: f"+44203555090{at}" for at, transport in enumerate(TRANSPORTS)}
+# Those where TLS takes part; the others are test_transports.py's.
+ALL = pytest.mark.parametrize("caller, target", [("udp", "tls"), ("tcp", "tls"), ("tls", "udp"), ("tls", "tcp"), ("tls", "tls"), ("tls-each", "tls")])
+SOME = pytest.mark.parametrize("caller, target", [("udp", "tls"), ("tls", "tls"), ("tls-each", "tcp")])
+
+
+@pytest.fixture(scope="module")
+def lab(tmp_path_factory):
+    folder = str(tmp_path_factory.mktemp("tls"))
+
+    def change(config):
+        config["listeners"] += [{**listener, "transport": "tcp"} for listener in config["listeners"]]
+        lab_authority.append(tls.prepare(config, folder))
+        tls.over_tls(config, [NODE["tls"]])
+        for trunk in config["trunks"]:
+            if trunk["name"] == NODE["tcp"]:
+                trunk["endpoints"][0]["transport"] = "tcp"
+        for transport in TRANSPORTS:
+            add_profile(config, transport, NUMBERS[transport], targets=[NODE[transport]])
+
+    lab_authority = []
+    with laboratory("af_packet", 2, change) as lab:
+        lab.authority = lab_authority[0]
+        with tls.caller_tunnel(lab, lab.authority):
+            yield lab
+
+
+def play(lab, caller, target, scenario="uac", answers="uas", calls=CALLS, rate=100):
+    """All calls as their scenarios say, on both sides; what was counted meanwhile."""
+    before = lab.counters()
+    if target == "tls":
+        server = tls.Target(lab, lab.authority, NODE[target], answers)
+    else:
+        server = Sipp(lab, NODE[target], answers, transport=target)
+    try:
+        client = Sipp(lab, "caller", scenario, remote=STROWGER[4], calls=calls, rate=rate, seconds=60, transport=caller, options=["-s", NUMBERS[target]])
+        status = client.wait(65)
+        assert client.failed == 0 and status == 0, f"{client.failed} calls failed (exit {status}):\n{client.errors()[:2000]}"
+        assert server.failed == 0, server.errors()[:2000]
+    finally:
+        server.stop()
+    after = lab.counters()
+    return {name: after[name] - before[name] for name in after}
+
+
+@ALL
+def test_call(lab, caller, target):
+    counted = play(lab, caller, target, rate=200)
+    assert counted["calls_answered"] == counted["calls_ended"] == counted["attempts"] == CALLS
+    assert counted["tls_failed"] == counted["requests_undelivered"] == 0
+
+
+@SOME
+def test_reinvite(lab, caller, target):
+    assert play(lab, caller, target, "uac_reinvite", "uas_reinvite")["calls_ended"] == CALLS
+
+
+@SOME
+def test_the_callee_ends_it(lab, caller, target):
+    counted = play(lab, caller, target, "uac_callee_bye", "uas_bye")
+    assert counted["calls_ended"] == CALLS
+    assert counted["requests_undelivered"] == 0
+
+
+@SOME
+def test_cancel(lab, caller, target):
+    assert play(lab, caller, target, "uac_cancel", "uas_ringing")["calls_cancelled"] == CALLS
