@@ -11,6 +11,13 @@
 #include "base/pool.h"
 #include "tls/certificate.h"
 
+/* What is left in the queue would be taken for the next call's. To look is a tenth of what it costs to clear it. */
+static void clean_errors(void)
+{
+	if (ERR_peek_error())
+		ERR_clear_error();
+}
+
 /* ---- life */
 
 static int new_session(struct tls *t, SSL_CTX *ctx, const struct ip_port *remote, void *user, struct tls_session **ret_session)
@@ -182,7 +189,7 @@ static void fail(struct tls_session *s, int error)
 
 static void prepare(struct tls *t)
 {
-	ERR_clear_error();
+	clean_errors();
 	t->why = TLS_ENDS;
 }
 
@@ -453,7 +460,7 @@ uint32_t tls_send(struct tls *t, struct tls_session *s, struct span bytes)
 		uint32_t n = bytes.n - at < PLAIN_MAX ? bytes.n - at : PLAIN_MAX;
 		size_t written = 0;
 
-		ERR_clear_error();
+		clean_errors();
 		if (SSL_write_ex(s->ssl, bytes.p + at, n, &written) != 1) {
 			s->held_up = SSL_get_error(s->ssl, 0) == SSL_ERROR_WANT_READ;
 			if (!s->held_up)
