@@ -54,10 +54,11 @@ class Link:
 class Server:
     """Answers numbered messages (strowger-streams serve)."""
 
-    def __init__(self, lab, node, messages, seed, ports="5060"):
+    def __init__(self, lab, node, messages, seed, ports="5060", at=None):
+        """at: one of the node's addresses; None: the first."""
         self.lab, self.name = lab, f"streams-{node}"
         self.child = start(lab, node, self.name, "strowger-streams",
-                           ["serve", "--at", lab.address(node), "--ports", ports, "--messages", messages, "--seed", seed])
+                           ["serve", "--at", at or lab.address(node), "--ports", ports, "--messages", messages, "--seed", seed])
         wait_ready(lab, self.name, self.child)
 
     def stop(self):
