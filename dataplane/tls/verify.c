@@ -94,8 +94,9 @@ static void note_chain(struct tls *t, X509_STORE_CTX *ctx, X509 *leaf)
 
 static bool usage_serves(X509 *x, bool of_client)
 {
-	EXTENDED_KEY_USAGE *usage = X509_get_ext_d2i(x, NID_ext_key_usage, NULL, NULL);
-	bool serves = !usage;
+	int found;
+	EXTENDED_KEY_USAGE *usage = X509_get_ext_d2i(x, NID_ext_key_usage, &found, NULL);
+	bool serves = !usage && found == -1; /* there is none; anything else is one that cannot be read */
 	char oid[64];
 
 	for (int i = 0; i < sk_ASN1_OBJECT_num(usage) && !serves; i++) {

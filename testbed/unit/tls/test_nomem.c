@@ -1,10 +1,43 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every allocation of ours fails once: what was asked for is refused with a word, and nothing is lost. */
+/* Every allocation of ours fails once: what was asked for is refused with a word, and nothing is lost. And those of OpenSSL's, in the midst of a session: it stands,
+ * or both sides hear that it does not. */
 #include "bed.h"
 
 #include "../base/nomem.h"
 
 static struct made ca, cert;
+
+/* ---- OpenSSL's */
+
+static long left = -1; /* allocations until one fails; negative: none does */
+static bool hit;
+
+static bool fails(void)
+{
+	if (left < 0 || left-- > 0)
+		return false;
+	hit = true;
+	return true;
+}
+
+static void *failing_malloc(size_t n, const char *file, int line)
+{
+	return n && !fails() ? __real_malloc(n) : NULL;
+}
+
+static void *failing_realloc(void *p, size_t n, const char *file, int line)
+{
+	if (!n) {
+		free(p);
+		return NULL;
+	}
+	return fails() ? NULL : realloc(p, n);
+}
+
+static void plain_free(void *p, const char *file, int line)
+{
+	free(p);
+}
 
 static int set_up(void **state)
 {
@@ -83,9 +116,74 @@ static void test_nomem(void **state)
 	assert_true(n > 15);
 }
 
+/* A session of which OpenSSL's n-th allocation fails. false: it has not so many. */
+static bool one_session(struct side *client, struct side *server, long n)
+{
+	const struct ip_port a = { { IP_V4, { 192, 0, 2, 1 } }, 40000 }, b = { { IP_V4, { 192, 0, 2, 2 } }, 5061 };
+	struct tls_seen seen;
+	struct pair p;
+
+	pair_new(&p, client, server);
+	hit = false;
+	left = n;
+	if (!tls_accept(server->tls, 0, &a, &p.server, &p.server.s) && !tls_connect(client->tls, 1, &b, &p.client, &p.client.s)) {
+		pair_run(&p);
+		if (p.client.opened && p.server.opened && !p.client.closed && !p.server.closed) {
+			tls_send(client->tls, p.client.s, SPAN_LIT("hello"));
+			tls_send(server->tls, p.server.s, SPAN_LIT("hello"));
+			pair_run(&p);
+			assert_true(p.client.closed || p.server.closed || (end_got(&p.client, "hello", 5) && end_got(&p.server, "hello", 5)));
+		} else {
+			assert_true(p.client.closed || p.server.closed);
+		}
+	}
+	left = -1;
+	pair_free(&p);
+	while (tls_seen_take(client->tls, &seen) || tls_seen_take(server->tls, &seen))
+		;
+	return hit;
+}
+
+static void whole_handshakes(struct tls_config *c)
+{
+	c->tickets = 0;
+}
+
+static void test_openssl_nomem(void **state)
+{
+	static const enum tls_version versions[] = { TLS_1_2, TLS_1_3 };
+	struct tls_identity *identity = made_identity(&cert);
+	struct side client, server;
+	struct tls_usage usage;
+
+	side_new(&client, NULL, whole_handshakes);
+	side_new(&server, NULL, NULL);
+	fill(client.store, identity);
+	fill(server.store, identity);
+	set_peer(&client, 1, &ca, "b.example");
+	set_server(&server, identity);
+	for (unsigned v = 0; v < 2; v++) {
+		long n = 0;
+
+		offer(&client, versions[v]);
+		while (one_session(&client, &server, n))
+			n += 13; /* thousands of them; all were tried once */
+		print_message("TLS 1.%u: about %ld allocations\n", v + 2, n);
+		assert_true(n > 500);
+	}
+	tls_usage(server.tls, &usage);
+	assert_int_equal(usage.sessions, 0);
+	assert_int_equal(usage.bytes, 0);
+	side_free(&client);
+	side_free(&server);
+	tls_identity_unref(identity);
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nomem) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_nomem), cmocka_unit_test(test_openssl_nomem) };
 
+	if (!CRYPTO_set_mem_functions(failing_malloc, failing_realloc, plain_free))
+		return 1;
 	return cmocka_run_group_tests_name("tls/nomem", tests, set_up, tear_down);
 }

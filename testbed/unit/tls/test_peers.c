@@ -129,6 +129,39 @@ static void test_verification(void **state)
 	offer(&client, TLS_1_3);
 }
 
+/* A usage that cannot be read is not one that is not there. */
+static void test_damaged_usage(void **state)
+{
+	ASN1_OCTET_STRING *rubbish = ASN1_OCTET_STRING_new();
+	X509_EXTENSION *extension;
+	struct made whole, made;
+	struct tls_seen seen;
+	struct pair p;
+	struct tls_identity *identity;
+
+	made_new(&whole, "leaf", &(struct wish){ .cn = "leaf", .san = "DNS:a.example" }, &ca);
+	ASN1_OCTET_STRING_set(rubbish, (const uint8_t *)"\x02\x01\x05", 3);
+	extension = X509_EXTENSION_create_by_NID(NULL, NID_ext_key_usage, 0, rubbish);
+	assert_true(X509_add_ext(whole.x, extension, -1));
+	X509_EXTENSION_free(extension);
+	ASN1_OCTET_STRING_free(rubbish);
+	made_sign(&made, whole.x, whole.key, "damaged", &ca);
+	identity = made_identity(&made);
+	set_server(&server, identity);
+	set_peer(&client, 1, &ca, "a.example");
+	pair_new(&p, &client, &server);
+	pair_open(&p, 1);
+	pair_run(&p);
+	assert_int_equal(p.client.opened, 0);
+	print_message("%s\n", p.client.text);
+	assert_int_equal(p.client.closed, 1);
+	pair_free(&p);
+	while (tls_seen_take(client.tls, &seen))
+		;
+	tls_identity_unref(identity);
+	made_free(&made);
+}
+
 static void test_server_name(void **state)
 {
 	static const struct {
@@ -241,6 +274,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_verification),
+		cmocka_unit_test(test_damaged_usage),
 		cmocka_unit_test(test_server_name),
 		cmocka_unit_test(test_minimum),
 		cmocka_unit_test(test_seen_bound),
