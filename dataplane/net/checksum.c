@@ -48,30 +48,39 @@ static inline TARGET_AVX2 __m256i add_256(__m256i a, __m256i words)
 	return _mm256_add_epi32(a, _mm256_madd_epi16(_mm256_xor_si256(words, top), one));
 }
 
+/* Not _mm256_loadu_si256, of which the compiler makes two halves for CPUs that have no AVX2. */
 static inline TARGET_AVX2 __m256i load_256(const uint8_t *p)
 {
-	return _mm256_loadu_si256((const __m256i *)p);
+	return _mm256_lddqu_si256((const __m256i *)p);
 }
 
 static TARGET_AVX2 uint64_t sum_avx2(const uint8_t *p, uint32_t bytes)
 {
 	static const uint8_t keep[64] = { [32 ... 63] = 255 };
+	const uint8_t *end = p + bytes;
 	uint32_t vectors = (bytes + 31) / 32, rest = bytes % 32;
 	__m256i a = _mm256_setzero_si256(), b = a;
 	uint64_t odd = 0;
 
-	for (; bytes >= 128; bytes -= 128, p += 128) {
+	for (; p + 128 <= end; p += 128) {
 		a = add_256(a, load_256(p));
 		b = add_256(b, load_256(p + 32));
 		a = add_256(a, load_256(p + 64));
 		b = add_256(b, load_256(p + 96));
 	}
-	for (; bytes >= 32; bytes -= 32, p += 32)
+	if (p + 64 <= end) {
+		a = add_256(a, load_256(p));
+		b = add_256(b, load_256(p + 32));
+		p += 64;
+	}
+	if (p + 32 <= end)
 		a = add_256(a, load_256(p));
 	if (rest) { /* with those before it, which are masked out: an odd last byte apart, so that words stay words */
-		if (rest & 1)
-			odd = p[--rest];
-		b = add_256(b, _mm256_and_si256(load_256(p + rest - 32), load_256(keep + rest)));
+		if (rest & 1) {
+			odd = *--end;
+			rest--;
+		}
+		b = add_256(b, _mm256_and_si256(load_256(end - 32), load_256(keep + rest)));
 	}
 	return lanes_sum(_mm256_add_epi32(a, b)) + vectors * 16 * BIAS + odd;
 }

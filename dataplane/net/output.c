@@ -41,6 +41,7 @@ struct path {
 	struct ip_port source, destination;
 	uint32_t version; /* of the routes, by which it was found */
 	struct route_result hop;
+	uint32_t most;		  /* bytes of a payload that the port's MTU lets leave in one piece */
 	uint64_t ip_sum;	  /* of the IPv4 header as it stands below */
 	uint64_t pseudo, udp_sum; /* of the addresses and the protocol; of the ports too */
 	uint8_t head[HEAD_BYTES]; /* Ethernet, IP, UDP; lengths, identification and checksums are zero */
@@ -327,6 +328,11 @@ static struct path *place_of(struct output *o, const struct ip_port *source, con
 			 0x9e3779b97f4a7c15ULL >> 54];
 }
 
+static uint32_t mtu_to(const struct output *o, uint16_t port, uint8_t family)
+{
+	return RTE_MAX((uint32_t)o->queues[port].mtu, family == IP_V4 ? (uint32_t)MTU_MIN_V4 : (uint32_t)MTU_MIN_V6);
+}
+
 static void fill(struct output *o, struct path *path, const struct ip_port *source, const struct ip_port *destination, uint32_t version,
 		 const struct route_result *hop)
 {
@@ -346,8 +352,14 @@ static void fill(struct output *o, struct path *path, const struct ip_port *sour
 	}
 	put16(udp, source->port);
 	put16(udp + 2, destination->port);
+	path->most = mtu_to(o, hop->port, destination->ip.family) - header_bytes(destination->ip.family) - UDP_BYTES;
 	path->pseudo = checksum_pseudo(source->ip.bytes, destination->ip.bytes, v4 ? 4 : 16, PROTO_UDP, 0);
 	path->udp_sum = checksum_words(path->pseudo, udp, 1);
+}
+
+static inline bool way_is(const struct path *path, const struct ip_port *source, const struct ip_port *destination)
+{
+	return ip_port_eq(&path->destination, destination) && ip_port_eq(&path->source, source);
 }
 
 /* ROUTE_OK: *ret_path is the way. Otherwise *ret_hop says as much as routes_lookup does. */
@@ -359,7 +371,7 @@ static enum route_verdict look_up(struct output *o, const struct ip_port *source
 	enum route_verdict verdict;
 
 	*ret_path = path;
-	if (likely(path->version == version && ip_port_eq(&path->destination, destination) && ip_port_eq(&path->source, source)))
+	if (likely(path->version == version && way_is(path, source, destination)))
 		return ROUTE_OK;
 	verdict = routes_lookup(o->config.routes, &destination->ip, ret_hop);
 	if (verdict == ROUTE_OK && ret_hop->port < o->config.port_count)
@@ -367,11 +379,6 @@ static enum route_verdict look_up(struct output *o, const struct ip_port *source
 	else if (verdict == ROUTE_OK)
 		verdict = ROUTE_NONE;
 	return verdict;
-}
-
-static uint32_t mtu_to(const struct output *o, uint16_t port, uint8_t family)
-{
-	return RTE_MAX((uint32_t)o->queues[port].mtu, family == IP_V4 ? (uint32_t)MTU_MIN_V4 : (uint32_t)MTU_MIN_V6);
 }
 
 /* Bijections: among 2^16 (IPv4) or 2^32 (IPv6) datagrams no identification comes twice, and the next is not the last plus one. */
@@ -396,7 +403,8 @@ static int unroutable(struct output *o)
 	return -ERR_UNREACHABLE;
 }
 
-int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination)
+/* What goes by no known way, or in pieces. */
+static __attribute__((noinline)) int commit_unusual(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination)
 {
 	struct datagram d = { .source = source, .destination = destination, .bytes = len, .family = destination->ip.family };
 	enum route_verdict verdict;
@@ -404,7 +412,6 @@ int output_commit(struct output *o, uint32_t len, const struct ip_port *source, 
 	uint32_t mtu;
 	bool whole;
 
-	assert(len <= o->reserved);
 	if (unlikely(source->ip.family != d.family || d.family == IP_NONE))
 		return unroutable(o);
 	verdict = look_up(o, source, destination, &path, &d.hop);
@@ -426,6 +433,18 @@ int output_commit(struct output *o, uint32_t len, const struct ip_port *source, 
 	else
 		send_fragments(o, &d, mtu);
 	return 0;
+}
+
+int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination)
+{
+	const struct path *way = place_of(o, source, destination);
+
+	assert(len <= o->reserved);
+	if (likely(way->version == routes_version(o->config.routes) && !o->in_scratch && len <= way->most && way_is(way, source, destination))) {
+		send_known(o, way, len, identification(o, destination->ip.family));
+		return 0;
+	}
+	return commit_unusual(o, len, source, destination);
 }
 
 /* The checksum of a segment, where m holds nothing else yet: or what the driver needs to know to make it (the IP header's is made here all the same). */

@@ -91,25 +91,33 @@ TARGET_AVX2 static __m128i last_piece(const uint8_t *end, uint32_t bytes)
 	return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(end - 16)), _mm_loadu_si128((const __m128i *)(shift + 16 - bytes)));
 }
 
-/* kept >= 16; flow: as in *e, which begins as it does. Everything goes from registers: a vector loaded from bytes just stored waits, and a store into the cache in between would wait for
+/* kept >= 16; lengths: what an entry has from `kept` to `direction`, before which it is as a flow. Everything goes from registers: a vector loaded from bytes just stored waits, and a store into the cache in between would wait for
  * its line and hold up all that follow. */
-TARGET_AVX2 static void write_avx2(uint8_t *to, const struct trace_entry *e, const struct flow *from, const uint8_t *message, uint32_t kept)
+TARGET_AVX2 static inline void write_avx2(uint8_t *to, const struct flow *from, uint64_t lengths, uint64_t time_ms, uint64_t call,
+					  const uint8_t *message, uint32_t kept)
 {
 	const uint8_t *flow = (const uint8_t *)from;
-	uint32_t rest = kept % LINE, done = 0;
+	const uint8_t *end = message + kept;
+	uint32_t rest = kept % LINE;
 	uint64_t word;
-	uint16_t half;
 
 	memcpy(&word, flow + 32, 8);
-	memcpy(&half, flow + 40, 2);
 	_mm_stream_si128((__m128i *)to, _mm_loadu_si128((const __m128i *)flow));
 	_mm_stream_si128((__m128i *)(to + 16), _mm_loadu_si128((const __m128i *)(flow + 16)));
-	_mm_stream_si128((__m128i *)(to + 32), _mm_set_epi64x((long long)(half | (uint64_t)e->kept << 16 | (uint64_t)e->len << 32 |
-									   (uint64_t)e->direction << 48), (long long)word));
-	_mm_stream_si128((__m128i *)(to + 48), _mm_set_epi64x((long long)e->call, (long long)e->time_ms));
-	for (to += LINE; done + LINE <= kept; done += LINE, to += LINE) {
-		_mm256_stream_si256((__m256i *)to, _mm256_loadu_si256((const __m256i *)(message + done)));
-		_mm256_stream_si256((__m256i *)(to + 32), _mm256_loadu_si256((const __m256i *)(message + done + 32)));
+	_mm_stream_si128((__m128i *)(to + 32), _mm_set_epi64x((long long)(from->transport | lengths << 16), (long long)word));
+	_mm_stream_si128((__m128i *)(to + 48), _mm_set_epi64x((long long)call, (long long)time_ms));
+	/* lddqu: of an unaligned load the compiler makes two halves for CPUs that have no AVX2 */
+	for (to += LINE; message + 2 * LINE <= end; message += 2 * LINE, to += 2 * LINE) {
+		_mm256_stream_si256((__m256i *)to, _mm256_lddqu_si256((const __m256i *)message));
+		_mm256_stream_si256((__m256i *)(to + 32), _mm256_lddqu_si256((const __m256i *)(message + 32)));
+		_mm256_stream_si256((__m256i *)(to + 64), _mm256_lddqu_si256((const __m256i *)(message + 64)));
+		_mm256_stream_si256((__m256i *)(to + 96), _mm256_lddqu_si256((const __m256i *)(message + 96)));
+	}
+	if (message + LINE <= end) {
+		_mm256_stream_si256((__m256i *)to, _mm256_lddqu_si256((const __m256i *)message));
+		_mm256_stream_si256((__m256i *)(to + 32), _mm256_lddqu_si256((const __m256i *)(message + 32)));
+		message += LINE;
+		to += LINE;
 	}
 	if (!rest)
 		return;
@@ -117,9 +125,9 @@ TARGET_AVX2 static void write_avx2(uint8_t *to, const struct trace_entry *e, con
 		__m128i v = _mm_setzero_si128();
 
 		if (i + 16 <= rest)
-			v = _mm_loadu_si128((const __m128i *)(message + done + i));
+			v = _mm_loadu_si128((const __m128i *)(message + i));
 		else if (i < rest)
-			v = last_piece(message + kept, rest - i);
+			v = last_piece(end, rest - i);
 		_mm_stream_si128((__m128i *)(to + i), v);
 	}
 }
@@ -142,14 +150,8 @@ static void write_plain(uint8_t *to, const void *from, uint32_t bytes)
 #endif
 }
 
-static inline void write_entry(uint8_t *to, const struct trace_entry *e, const struct flow *flow, const uint8_t *message, uint32_t kept)
+static void write_entry(uint8_t *to, const struct trace_entry *e, const uint8_t *message, uint32_t kept)
 {
-#if STREAMS
-	if (cpu_level >= CPU_AVX2 && kept >= 16) {
-		write_avx2(to, e, flow, message, kept);
-		return;
-	}
-#endif
 	write_plain(to, e, sizeof(*e));
 	write_plain(to + LINE, message, kept);
 }
@@ -196,14 +198,20 @@ void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms
 {
 	uint32_t kept = len < TRACE_MESSAGE_MAX ? len : TRACE_MESSAGE_MAX, bytes = entry_bytes(kept);
 	uint32_t to_end = (uint32_t)(t->size - (t->next & (t->size - 1)));
-	struct trace_entry e = { flow->remote, flow->local, flow->transport, (uint16_t)kept, (uint16_t)len, (uint8_t)direction, time_ms, call };
 
 	if (to_end < bytes) { /* an entry lies in one piece: the rest of the ring becomes an empty one */
 		struct trace_entry pad = { .kept = (uint16_t)(to_end - LINE), .direction = TRACE_PAD };
 
 		write_plain(begin(t, to_end), &pad, sizeof(pad));
 	}
-	write_entry(begin(t, bytes), &e, flow, message, kept);
+#if STREAMS
+	if (cpu_level >= CPU_AVX2 && kept >= 16) {
+		write_avx2(begin(t, bytes), flow, kept | (uint32_t)(uint16_t)len << 16 | (uint64_t)direction << 32, time_ms, call, message, kept);
+		return;
+	}
+#endif
+	write_entry(begin(t, bytes), &(struct trace_entry){ flow->remote, flow->local, flow->transport, (uint16_t)kept, (uint16_t)len,
+							    (uint8_t)direction, time_ms, call }, message, kept);
 }
 
 void trace_flush(struct trace *t)

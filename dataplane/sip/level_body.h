@@ -85,6 +85,8 @@ careful:
 #define MESSAGE_ELEMENT name_addr_read_quick
 #define MESSAGE_INDEX  index_quick
 #define MESSAGE_PARTY  party_look
+#define MESSAGE_CSEQ   cseq_look
+#define MESSAGE_SMALL  small_look
 #include "sip/message_body.h"
 
 const struct sip_level LEVEL = {

@@ -65,6 +65,8 @@ static enum scan_end scan_lines_scalar(const uint8_t *data, uint32_t len, struct
 #define MESSAGE_ELEMENT	 name_addr_read_careful
 #define MESSAGE_INDEX(m) false
 #define MESSAGE_PARTY(value, tag) false
+#define MESSAGE_CSEQ(value, method) -1
+#define MESSAGE_SMALL(end, n) -1
 #include "sip/message_body.h"
 
 const struct sip_level sip_level_scalar = {

@@ -32,7 +32,7 @@ enum lex_set {
 	LEX_SETS
 };
 
-extern const uint8_t lex_sets[LEX_SETS][16];
+extern const uint8_t lex_sets[LEX_SETS][16] __attribute__((aligned(16)));
 
 static inline bool lex_is(uint8_t c, unsigned classes)
 {

@@ -2,8 +2,9 @@
 #pragma once
 
 /* How a message is read: included once for each level behind message_head.h; it says by what (MESSAGE_BEGINS, MESSAGE_VIA, MESSAGE_ELEMENT, and
- * MESSAGE_INDEX and MESSAGE_PARTY, which may say false for whatever is unusual). */
+ * MESSAGE_INDEX, MESSAGE_PARTY, MESSAGE_CSEQ and MESSAGE_SMALL, which may say false or -1 for whatever is unusual). */
 
+#include "base/partial.h"
 #include "sip/lex.h"
 
 #define CSEQ_MAX 0x7fffffffu /* RFC 3261 §8.1.1.5 */
@@ -44,7 +45,7 @@ static __attribute__((noinline)) bool read_party(struct span value, struct span 
 	return MESSAGE_ELEMENT(&rest, &party, tag) == 1 && party.whole.n == value.n;
 }
 
-static void read_cseq(struct sip_message *m)
+static __attribute__((noinline)) void read_cseq_closely(struct sip_message *m)
 {
 	struct span value = sip_first(m, SIP_H_CSEQ), method;
 	const uint8_t *p = value.p, *end = span_end(value);
@@ -75,19 +76,54 @@ static void read_cseq(struct sip_message *m)
 	}
 }
 
+static inline void read_cseq(struct sip_message *m)
+{
+	struct span value = sip_first(m, SIP_H_CSEQ), method;
+	enum sip_method known;
+	int64_t number;
+
+	if (!value.p || m->len - (uint32_t)(value.p - m->data) < value.n + 16)
+		goto closely;
+	number = MESSAGE_CSEQ(value, &method);
+	if (number < 0)
+		goto closely;
+	if (m->is_request) {
+		if (method.n != m->method_name.n || method.n > 8 || (load_64(method.p) ^ load_64(m->method_name.p)) << (64 - 8 * method.n))
+			goto closely;
+		m->cseq = (uint32_t)number;
+		return;
+	}
+	known = sip_method_lookup(method);
+	if (known == SIP_UNKNOWN_METHOD)
+		goto closely;
+	m->cseq = (uint32_t)number;
+	m->method_name = method;
+	m->method = (uint8_t)known;
+	return;
+closely:
+	read_cseq_closely(m);
+}
+
 static void read_numbers(struct sip_message *m)
 {
 	struct span hops = sip_first(m, SIP_H_MAX_FORWARDS), length = sip_first(m, SIP_H_CONTENT_LENGTH);
 	uint64_t v;
+	int small;
 
 	if (hops.p) {
-		if (span_to_u64(hops, 255, &v))
+		small = MESSAGE_SMALL(span_end(hops), hops.n);
+		if ((unsigned)small <= 255)
+			m->max_forwards = (uint32_t)small;
+		else if (span_to_u64(hops, 255, &v))
 			m->max_forwards = (uint32_t)v;
 		else
 			blame(m, SIP_FAULT_MAX_FORWARDS);
 	}
 	if (length.p) {
-		if (span_to_u64(length, UINT32_MAX, &v) && v <= m->len - m->body)
+		small = MESSAGE_SMALL(span_end(length), length.n);
+		if (small >= 0 && (uint32_t)small <= m->len - m->body)
+			m->len = m->body + (uint32_t)small;
+		else if (span_to_u64(length, UINT32_MAX, &v) && v <= m->len - m->body)
 			m->len = m->body + (uint32_t)v;
 		else
 			blame(m, SIP_FAULT_CONTENT_LENGTH);

@@ -4,6 +4,7 @@
 /* Via, name-addr and URI as they usually look, by masks of 64 bytes: included by level_*.c, which say what a chunk is:
  *   chunk_load(p, n)     up to 64 bytes
  *   chunk_is(c, byte)    a bit for each byte of that value, which is not NUL
+ *   chunk_upto(c, byte)  a bit for each byte that is not greater, of those that were loaded
  *   chunk_in(c, set)     a bit for each byte of the set
  *   load_16(p, n)        up to 16 bytes, zeros behind them
  * What looks otherwise goes to the careful readers. */
@@ -357,6 +358,29 @@ static inline uint32_t display_look(const struct chunk *c, uint64_t opens)
 	return odd & below(open) & ~below(from) ? 64 : open;
 }
 
+/* n <= 32 bytes that end at `end`, of which 32 are readable: all of them are of a token. */
+static inline bool token_tail(const uint8_t *end, uint32_t n)
+{
+	const __m128i rows = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0), half = _mm_set1_epi8(15);
+	__m128i set = _mm_load_si128((const __m128i *)lex_sets[LEX_SET_TOKEN]), v = _mm_loadu_si128((const __m128i *)(end - 16)), odd;
+	uint32_t bad;
+
+	odd = _mm_and_si128(_mm_shuffle_epi8(set, v), _mm_shuffle_epi8(rows, _mm_and_si128(_mm_srli_epi16(v, 4), half)));
+	bad = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(odd, _mm_setzero_si128())) << 16;
+	if (n > 16) {
+		v = _mm_loadu_si128((const __m128i *)(end - 32));
+		odd = _mm_and_si128(_mm_shuffle_epi8(set, v), _mm_shuffle_epi8(rows, _mm_and_si128(_mm_srli_epi16(v, 4), half)));
+		bad |= (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(odd, _mm_setzero_si128()));
+	}
+	return !(bad >> (32 - n));
+}
+
+/* A bit for each byte that no URI has, but '<' and '>'. */
+static inline uint64_t chunk_not_uri(const struct chunk *c)
+{
+	return chunk_upto(c, ' ') | chunk_is(c, 0x7f) | chunk_is(c, '"');
+}
+
 /* The one element of a From or To as it mostly looks: "<uri>", with or without a display name, and nothing behind it but a tag. false: look
  * closer. */
 static inline bool party_look(struct span value, struct span *ret_tag)
@@ -374,20 +398,49 @@ static inline bool party_look(struct span value, struct span *ret_tag)
 	if (open == 64)
 		return false;
 	close = first_bit(chunk_is(&c, '>') & ~below(open));
-	if (close == 64 || close - open < 3 || chunk_in(&c, LEX_SET_NOT_URI) & below(close) & ~below(open + 1))
+	if (close == 64 || close - open < 3 || (chunk_not_uri(&c) | opens) & below(close) & ~below(open + 1))
 		return false;
 	tag = p + close + 1;
 	if (tag == end)
 		return true;
-	if (end - tag < 6 || end - tag > 64 + 5 || (load_32(tag) | 0x20202000) != WORD_4(';', 't', 'a', 'g') || tag[4] != '=')
+	n = (uint32_t)(end - tag) - 5;
+	if (n - 1 >= 32 || value.n < 32 || (load_32(tag) | 0x20202000) != WORD_4(';', 't', 'a', 'g') || tag[4] != '=' || !token_tail(end, n))
 		return false;
-	tag += 5;
-	n = (uint32_t)(end - tag);
-	c = chunk_load(tag, n);
-	if (chunk_in(&c, LEX_SET_TOKEN) != below(n))
-		return false;
-	*ret_tag = span_of(tag, n);
+	*ret_tag = span_of(tag + 5, n);
 	return true;
+}
+
+/* Up to four digits before `end`, as many as there are in n bytes, of which four before the end are readable; -1: others. */
+static inline int small_look(const uint8_t *end, uint32_t n)
+{
+	uint32_t digits;
+
+	if (n - 1 >= 4)
+		return -1;
+	digits = load_32(end - 4) ^ 0x30303030;
+	digits = digits >> (32 - 8 * n) << (32 - 8 * n); /* those before them count as zeros */
+	if ((digits | (digits + 0x06060606)) & 0xf0f0f0f0)
+		return -1;
+	digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff;
+	return (int)((digits * 100 + (digits >> 16)) & 0xffff);
+}
+
+/* A CSeq of up to seven digits, a space and a method that we know of up to seven letters; its number, -1: look closer. Behind the value 16 bytes are
+ * readable. */
+static inline int64_t cseq_look(struct span value, struct span *ret_method)
+{
+	uint64_t digits = load_64(value.p) ^ 0x3030303030303030ULL, ends;
+	uint32_t n;
+
+	ends = (digits | (digits + 0x0606060606060606ULL)) & 0xf0f0f0f0f0f0f0f0ULL;
+	n = first_bit(ends) / 8;
+	if (n - 1 >= 7 || value.n < n + 2 || value.p[n] != ' ' || lex_is(value.p[n + 1], LEX_SPACE))
+		return -1;
+	*ret_method = span_of(value.p + n + 1, value.n - n - 1);
+	digits <<= 64 - 8 * n;
+	digits = (digits * 10 + (digits >> 8)) & 0x00ff00ff00ff00ffULL;
+	digits = (digits * 100 + (digits >> 16)) & 0x0000ffff0000ffffULL;
+	return (int64_t)((digits * 10000 + (digits >> 32)) & 0xffffffff);
 }
 
 /* Where '@' and the first ':' stand in n <= 128 bytes, n or more without them. */
