@@ -36,6 +36,14 @@ static void answer_unacceptable(struct tcp *t, struct tcp_connection *c, const s
 	tcp_output_ack(t, c);
 }
 
+/* A bare acknowledgement that a later segment has overtaken: it tells nothing, and an answer would tell nothing either. A keepalive looks alike but for its number,
+ * and has to be answered; so has somebody whose clock has gone back by more. */
+static bool overtaken(const struct tcp_connection *c, const struct segment *s)
+{
+	return s->flags == FLAG_ACK && !s->data.n && seq_le(s->seq, c->rcv_nxt) && s->seq != c->rcv_nxt - 1 && seq_le(s->ack, c->snd_una) &&
+	       c->ts_recent - s->ts_value <= c->rto_ms;
+}
+
 /* First: PAWS (RFC 7323 §5) and the window. */
 static bool check_sequence(struct tcp *t, struct tcp_connection *c, const struct segment *s)
 {
@@ -45,6 +53,10 @@ static bool check_sequence(struct tcp *t, struct tcp_connection *c, const struct
 			return false;
 		}
 		if (seq_lt(s->ts_value, c->ts_recent) && t->now_ms - c->ts_recent_ms < PAWS_IDLE_MS) {
+			if (overtaken(c, s)) {
+				tcp_count(t, COUNTER_tcp_out_of_order);
+				return false;
+			}
 			tcp_count(t, COUNTER_tcp_paws);
 			answer_unacceptable(t, c, s);
 			return false;
