@@ -33,7 +33,9 @@ LIMITS = {"in-dialog": {"transactions": 1 << 21, "calls": 1 << 21, "message_mb":
           "stateful": {"transactions": (1 << 23) - 1, "calls": (1 << 23) - 1, "call_age_s": 4, "message_mb": 2048}}
 # Quick runs are too short for more to linger, and strowgerd touches all of its memory before it starts.
 LIMITS_QUICK = {"in-dialog": {"transactions": 1 << 17, "calls": 1 << 17, "message_mb": 256},
-                "stateful": {"transactions": 1 << 21, "calls": 1 << 21, "call_age_s": 4, "message_mb": 512}}
+                "stateful": {"transactions": 1 << 20, "calls": 1 << 20, "call_age_s": 4, "message_mb": 512}}
+# Where the kernel is in between, or TCP, a quick run does a fraction of that.
+LIMITS_QUICK_SLOW = {"transactions": 1 << 18, "calls": 1 << 18, "message_mb": 256}
 FIRST = {"memif": 400e3, "af_xdp": 150e3, "af_packet": 60e3}
 HELD = {"memif": 1 << RINGS, "af_xdp": 2048, "af_packet": 2048}
 PAUSES_US, ADDED_US = 50, 10
@@ -88,7 +90,9 @@ class Pair:
     def __init__(self, bed, device, mode, plan, connections=0):
         """connections: by TCP, so many of callers; 0: UDP."""
         Pair.serial += 1
-        limits = {**plan.limits[mode], **({"transport": "tcp", "room": {"connections": connections + 1024}} if connections else {})}
+        limits = LIMITS_QUICK_SLOW if plan.quick and (connections or bed.way != "memif") else plan.limits[mode]
+        if connections:
+            limits = {**limits, "transport": "tcp", "room": {"connections": connections + 1024}}
         self.device = Strowger(bed, **limits) if device == "strowger" else Testpmd(bed)
         try:
             self.generator = Generator(bed, mode, *(["--tcp", str(connections)] if connections else []), echo=device != "strowger",

@@ -16,6 +16,7 @@ CASES = (("tls_handshakes", "TLS 1.3, P-256", "ec", "1.3", False), ("tls_resumpt
          ("tls_handshakes", "TLS 1.2, P-256", "ec", "1.2", False), ("tls_handshakes", "TLS 1.3, RSA-2048", "rsa", "1.3", False),
          ("tls_resumptions", "TLS 1.2", "ec", "1.2", True))
 QUICK = 2  # the first so many
+SESSIONS, SESSIONS_QUICK = 10000, 1000
 
 
 def say(words):
@@ -45,11 +46,11 @@ def shake(bed, proxy, version, resume, seconds):
     return {"rate": count / moments["sent"][0]["seconds"], "us": cpu["busy_us"] if "busy_us" in cpu else cpu["us"], "resumed": resumed / max(1, count), "cpu": cpu}
 
 
-def runs(bed, plan, kind, cases):
-    """{(version, resumed): {proxy: [run]}}, A B A B."""
+def runs(bed, plan, kind, cases, idle):
+    """{(version, resumed): {proxy: [run]}}, A B A B. idle: {proxy: [bytes of a session]}, to be added to; None: that is not asked."""
     bed.certify(kind)
     found = {case: {"kamailio": [], "strowger": []} for case in cases}
-    starters = {"kamailio": lambda: Kamailio(bed, "fm", 1, transport="tls"), "strowger": lambda: Strowger(bed, transport="tls", rate=1000, message_mb=64)}
+    starters = {"kamailio": lambda: Kamailio(bed, "fm", 1, transport="tls"), "strowger": lambda: Strowger(bed, transport="tls", rate=1000, message_mb=64, connections=SESSIONS + 1024)}
     for _ in range(plan.rounds):
         for name, start in starters.items():
             with start() as proxy:
@@ -58,6 +59,8 @@ def runs(bed, plan, kind, cases):
                     found[version, resume][name].append(run)
                     say(f"versus: {name}, {kind}, TLS {version}{', resumed' if resume else ''}: {run['rate']:.0f} handshakes/s, "
                         f"{run['us']:.0f} us each; {run['resumed']:.0%} resumed")
+                if idle is not None:
+                    idle.setdefault(name, []).append(idle_bytes(bed, proxy, SESSIONS_QUICK if plan.quick else SESSIONS))
     return found
 
 
@@ -70,42 +73,33 @@ def part(words, found):
             "resumed": median([run["resumed"] for run in found["strowger"]]), "kamailio_resumed": median([run["resumed"] for run in found["kamailio"]])}
 
 
-def idle_bytes(bed, start, count):
-    """Resident bytes that a proxy grows by per TLS session that stands and has nothing to do."""
-    with start() as proxy:
-        before = {}
-        for stay in (count // 10, count):
-            argv = bed.inside(bed.gen, [program("strowger-handshakes"), "--proxy", US, "--caller", CALLER, "--port", str(PORT), "--name", NAME, "--stay", str(stay),
-                                        "--at-once", str(AT_ONCE)])
-            with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
-                said = json.loads(child.stdout.readline() or "{}")
-                before[stay] = resident_mib(proxy.pid)
-                child.stdin.close()
-            if said.get("done") != stay:
-                raise LoadError(f"of {stay} TLS sessions {said.get('done', 0)} stand: {said.get('why', '')}")
-    return (before[count] - before[count // 10]) * (1 << 20) / (count - count // 10)
-
-
-def memory(results, bed, plan):
-    """One after the other: what the first few leave behind is used again by the many, and in nobody's figure."""
-    count = 1000 if plan.quick else 10000
-    room = {"rate": 1000, "message_mb": 64, "connections": count + 1024}
-    strowger = idle_bytes(bed, lambda: Strowger(bed, transport="tls", **room), count)
-    kamailio = idle_bytes(bed, lambda: Kamailio(bed, "fm", 1, transport="tls"), count)
-    results.add("tls_memory", strowger, "bytes", beside={"kamailio": kamailio}, detail={"sessions": count})
+def idle_bytes(bed, proxy, count):
+    """Resident bytes that a proxy grows by per TLS session that stands and has nothing to do: from a tenth of them to all. What earlier ones left behind is
+    used again by that tenth, and in nobody's figure."""
+    resident = {}
+    for stay in (count // 10, count):
+        argv = bed.inside(bed.gen, [program("strowger-handshakes"), "--proxy", US, "--caller", CALLER, "--port", str(PORT), "--name", NAME, "--stay", str(stay),
+                                    "--at-once", str(AT_ONCE)])
+        with subprocess.Popen(argv, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, start_new_session=True) as child:
+            said = json.loads(child.stdout.readline() or "{}")
+            resident[stay] = resident_mib(proxy.pid)
+            child.stdin.close()
+        if said.get("done") != stay:
+            raise LoadError(f"of {stay} TLS sessions {said.get('done', 0)} stand: {said.get('why', '')}")
+    return (resident[count] - resident[count // 10]) * (1 << 20) / (count - count // 10)
 
 
 def compare(results, plan):
     cases = CASES[:QUICK] if plan.quick else CASES
-    found = {}
+    found, idle = {}, {}
     with Bed() as bed:
         for kind in ("ec", "rsa"):
             wanted = [(version, resume) for _, _, of_kind, version, resume in cases if of_kind == kind]
             if wanted:
-                found[kind] = runs(bed, plan, kind, wanted)
-        bed.certify("ec")
-        memory(results, bed, plan)
+                found[kind] = runs(bed, plan, kind, wanted, idle if kind == "ec" else None)
     for key in ("tls_handshakes", "tls_resumptions"):
         parts = [part(words, found[kind][version, resume]) for of_key, words, kind, version, resume in cases if of_key == key]
         results.add(key, parts[0]["value"], "handshakes/s", spread=parts[0]["spread"],
                     beside={"kamailio": parts[0]["kamailio"], **{each["part"]: each["value"] for each in parts[1:]}}, detail={"parts": parts, "at_once": AT_ONCE})
+    results.add("tls_memory", median(idle["strowger"]), "bytes", spread=spread(idle["strowger"]), beside={"kamailio": median(idle["kamailio"])},
+                detail={"sessions": SESSIONS_QUICK if plan.quick else SESSIONS})

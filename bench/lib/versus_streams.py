@@ -10,7 +10,7 @@ from versus_search import Search, against_load, cost_us
 
 CONNECTIONS = 32
 LOW_RATE = 2000
-FIRST_GUESS = {"kamailio": 6000, "strowger": 12000}
+FIRST_GUESS = {"kamailio": 8000, "strowger": 24000}
 
 
 def say(words):
