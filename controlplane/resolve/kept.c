@@ -146,7 +146,7 @@ static unsigned read_places(const json_t *list, struct sip_place *places)
 			break;
 		memset(p, 0, sizeof(*p));
 		if (!read_addr(from, &p->addr) || !in_range(from, "priority", &p->priority) || !in_range(from, "weight", &p->weight) ||
-		    !in_range(from, "transport", &transport) || transport > TRANSPORT_TCP || !target || strlen(target) >= sizeof(p->target))
+		    !in_range(from, "transport", &transport) || transport > TRANSPORT_TLS || !target || strlen(target) >= sizeof(p->target))
 			continue;
 		p->transport = (uint8_t)transport;
 		strcpy(p->target, target);

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "publish_fixture.h"
 
+#include "sip/via.h"
+
 #include "model/compile.h"
 
 static void publishes_everything(void **state)
@@ -145,6 +147,41 @@ static void failure_leaves_all_as_it_was(void **state)
 	}
 }
 
+#define TLS_TRUNK(tls) "trunks: [{name: a, endpoints: [{address: 10.0.0.1, transport: tls}, {address: 10.0.0.2}]" tls "}]\n" \
+		       "profiles: [{name: in, targets: [{trunk: a}]}]\n"
+
+/* Other tls settings give an endpoint another peer, where it is: its slot, and what is known of it, stay. Taken back with the rest. */
+static void tls_settings(void **state)
+{
+	static const char *const steps[] = { TLS_TRUNK(""), TLS_TRUNK(", tls: {name: b.example}"), TLS_TRUNK(", tls: {name: b.example, minimum_version: '1.3'}"),
+					     TLS_TRUNK(", tls: {name: carrier.example}"), TLS_TRUNK("") };
+	static const uint32_t peers[] = { 100, 109, 109, 115, 100 };
+	struct ip_port by_tls = { ip_of("10.0.0.1"), 5061 }, by_udp = { ip_of("10.0.0.2"), 5060 };
+	uint32_t a = trunk_id(SPAN_LIT("a")), slot = UINT32_MAX, other;
+	char error[ERROR_TEXT_MAX] = "", too_much[4096];
+	struct stage s;
+
+	set_up(&s);
+	for (unsigned i = 0; i < ARRAY_SIZE(steps); i++) {
+		assert_int_equal(put(&s, steps[i], error), 0);
+		other = publish_endpoint_slot(s.publisher, a, endpoint_id(a, &by_tls, TRANSPORT_TLS));
+		assert_true(!i || other == slot);
+		slot = other;
+		assert_int_equal(endpoints_get(s.tables->endpoints, slot)->tls_peer, peers[i]);
+		other = publish_endpoint_slot(s.publisher, a, endpoint_id(a, &by_udp, TRANSPORT_UDP));
+		assert_int_equal(endpoints_get(s.tables->endpoints, other)->tls_peer, 0);
+		if (!i)
+			atomic_store(&endpoints_live(s.tables->endpoints, slot)->health, ENDPOINT_UP);
+		assert_int_equal(atomic_load(&endpoints_live(s.tables->endpoints, slot)->health), ENDPOINT_UP);
+	}
+	snprintf(too_much, sizeof(too_much), "%s", TLS_TRUNK(", tls: {name: carrier.example}") "numbers:\n");
+	for (unsigned i = 0; i < 70; i++)
+		sprintf(too_much + strlen(too_much), " - {number: '1%u', profile: in}\n", i);
+	assert_int_equal(put(&s, too_much, error), -ERR_FULL);
+	assert_int_equal(endpoints_get(s.tables->endpoints, slot)->tls_peer, 100);
+	tear_down(&s);
+}
+
 static void target_slots_run_out(void **state)
 {
 	const struct publish_hooks hooks = { always_idle, count_reset, NULL, 2 };
@@ -257,7 +294,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(publishes_everything), cmocka_unit_test(removes_everything),
 		cmocka_unit_test(keeps_slots),		cmocka_unit_test(single_numbers),
-		cmocka_unit_test(failure_leaves_all_as_it_was), cmocka_unit_test(target_slots_run_out),
+		cmocka_unit_test(failure_leaves_all_as_it_was), cmocka_unit_test(tls_settings), cmocka_unit_test(target_slots_run_out),
 		cmocka_unit_test(compiles_without_tables), cmocka_unit_test(readers_meet_no_dangling_name),
 	};
 

@@ -156,6 +156,8 @@ static void on_changed(void *ctx)
 	changes++;
 }
 
+static unsigned listeners = LISTENS(TRANSPORT_UDP, IP_V4);
+
 static struct resolver *start(const char *kept_path)
 {
 	static struct resolver_config config;
@@ -169,7 +171,7 @@ static struct resolver *start(const char *kept_path)
 	config.query.server_count = 1;
 	snprintf(config.query.servers[0], sizeof(config.query.servers[0]), "127.0.0.1:%u", dns.port);
 
-	const struct resolver_setup setup = { .base = base, .config = &config, .listeners = LISTENS(TRANSPORT_UDP, IP_V4), .call_age_s = 3600, .kept_path = kept_path,
+	const struct resolver_setup setup = { .base = base, .config = &config, .listeners = listeners, .call_age_s = 3600, .kept_path = kept_path,
 					      .alarms = alarms, .changed = on_changed };
 	r = resolver_new(&setup, error);
 	if (!r)
@@ -472,6 +474,31 @@ static void shared_by_trunks(void **state)
 	model_free(m);
 }
 
+static void tls_kept_over_a_restart(void **state)
+{
+	char directory[64], path[96];
+	struct resolver *r;
+
+	listeners |= LISTENS(TRANSPORT_TLS, IP_V4);
+	make_directory(directory);
+	snprintf(path, sizeof(path), "%s/names", directory);
+	r = start(path);
+	dns.zone = "_sips._tcp.x SRV 1 1 1 5061 a\na A 1 10.0.0.1\n";
+	name(r, "{host: x, transport: tls}");
+	UNTIL(places_are(r, "10.0.0.1:5061 "));
+	resolver_free(r);
+	dns.silent = "*";
+	r = start(path);
+	name(r, "{host: x, transport: tls}");
+	assert_true(resolver_settled(r));
+	assert_true(places_are(r, "10.0.0.1:5061 "));
+	assert_int_equal(only(r)->now.places[0].transport, TRANSPORT_TLS);
+	dns.silent = NULL;
+	resolver_free(r);
+	remove_directory(directory);
+	listeners = LISTENS(TRANSPORT_UDP, IP_V4);
+}
+
 static void kept_over_a_restart(void **state)
 {
 	char directory[64], path[96];
@@ -526,6 +553,7 @@ int main(void)
 		TEST(ttls), TEST(bounds), TEST(fails_and_recovers), TEST(fails_in_part), TEST(fails_on_naptr), TEST(late_answers),
 		TEST(nothing_there), TEST(dropped), TEST(rests), TEST(unknown_until_the_first_answer), TEST(shared_by_trunks),
 		TEST(kept_over_a_restart),
+		TEST(tls_kept_over_a_restart),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
