@@ -19,7 +19,7 @@ class Stunnel:
         os.makedirs(directory, exist_ok=True)
         path = os.path.join(directory, "stunnel.conf")
         self.log_path = os.path.join(directory, "stunnel.log")
-        lines = ["foreground = quiet", "pid =", "debug = info", f"output = {self.log_path}", "socket = l:TCP_NODELAY=1", "socket = r:TCP_NODELAY=1", "[sip]",
+        lines = ["foreground = quiet", "pid =", "debug = notice", f"output = {self.log_path}", "socket = l:TCP_NODELAY=1", "socket = r:TCP_NODELAY=1", "[sip]",
                  f"client = {'yes' if client else 'no'}", f"accept = {accept}", f"connect = {connect}"]
         if cert:
             lines += [f"cert = {cert[0]}", f"key = {cert[1]}"]
@@ -27,8 +27,16 @@ class Stunnel:
             file.write("\n".join([*lines, *options]) + "\n")
         open(self.log_path, "w", encoding="utf-8").close()
         self.process = lab.processes.start(self.name, lab.network.argv(node, ["stunnel4", path]))
-        if not wait_for(lambda: "Configuration successful" in self.log(), 10):
-            raise RuntimeError(f"{self.name} did not start:\n{self.log()}")
+        if not wait_for(lambda: self._listens(int(accept.rpartition(":")[2])), 10):
+            self.stop()
+            raise RuntimeError(f"{self.name} does not listen:\n{self.log()}")
+
+    def _listens(self, port):
+        try:
+            with open(f"/proc/{self.process.pid}/net/tcp", encoding="ascii") as table:
+                return any(f":{port:04X} 00000000:0000 0A" in line for line in table)
+        except (FileNotFoundError, ProcessLookupError):
+            return False
 
     def log(self):
         with open(self.log_path, encoding="utf-8", errors="replace") as file:

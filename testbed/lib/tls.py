@@ -1,22 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""TLS inside a lab: certificates made as a test runs, and stunnel in front of what does not speak TLS itself (Debian's SIPp).
+"""TLS in a lab: Strowger with a certificate of a CA that the test makes, and SIPp, which speaks no TLS of its own, behind stunnel.
 
     caller: SIPp --TCP--> stunnel (10.77.0.10:5070) ==TLS==> Strowger :5061 ==TLS==> stunnel (10.77.0.21:5061) --TCP--> SIPp (:5060)
 """
 
-import datetime
-import ipaddress
 import os
-
-from cryptography import x509
-from cryptography.hazmat.primitives import hashes, serialization
-from cryptography.hazmat.primitives.asymmetric import ec, rsa
-from cryptography.x509.oid import NameOID
+import signal
+from contextlib import contextmanager
 
 from capture import Capture
+from certificates import Authority
 from lab import STROWGER, TARGETS
-from processes import wait_for
 from sipp import Sipp
+from stunnel import Stunnel
 
 NAME = "sip.lab.example"  # of Strowger's certificate
 PORT = 5061
@@ -27,57 +23,10 @@ def target_name(node):
     return f"{node}.lab.example"
 
 
-class Authority:
-    """A CA of a lab's own, and what it issues: PEM files in one folder."""
-
-    def __init__(self, folder, name="Lab CA"):
-        os.makedirs(folder, exist_ok=True)
-        self.folder = folder
-        self.key = ec.generate_private_key(ec.SECP256R1())
-        self.name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)])
-        self.path = os.path.join(folder, "ca.pem")
-        builder = self._builder(self.name, self.key.public_key(), -1, 3650)
-        builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
-        self._write(self.path, builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-
-    def _builder(self, subject, public_key, from_days, days):
-        now = datetime.datetime.utcnow()
-        return (x509.CertificateBuilder().subject_name(subject).issuer_name(self.name).public_key(public_key)
-                .serial_number(x509.random_serial_number()).not_valid_before(now + datetime.timedelta(days=from_days, minutes=-5))
-                .not_valid_after(now + datetime.timedelta(days=days)))
-
-    @staticmethod
-    def _write(path, data):
-        """Whole or not at all: somebody may be watching."""
-        with open(path + ".new", "wb") as file:
-            file.write(data)
-        os.chmod(path + ".new", 0o600)
-        os.replace(path + ".new", path)
-
-    def issue(self, name, names=None, days=30, from_days=0, folder=None, kind="ec"):
-        """NAME.crt and NAME.key for DNS names and addresses; returns both paths."""
-        key = rsa.generate_private_key(65537, 2048) if kind == "rsa" else ec.generate_private_key(ec.SECP256R1())
-        builder = self._builder(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]), key.public_key(), from_days, days)
-        builder = builder.add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
-        builder = builder.add_extension(x509.SubjectAlternativeName([self._general(text) for text in names or [name]]), critical=False)
-        stem = os.path.join(folder or self.folder, name)
-        os.makedirs(os.path.dirname(stem), exist_ok=True)
-        self._write(stem + ".key", key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()))
-        self._write(stem + ".crt", builder.sign(self.key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM))
-        return stem + ".crt", stem + ".key"
-
-    @staticmethod
-    def _general(text):
-        try:
-            return x509.IPAddress(ipaddress.ip_address(text))
-        except ValueError:
-            return x509.UniformResourceIdentifier(text) if text.startswith("sip:") else x509.DNSName(text)
-
-
 def prepare(config, folder):
     """A TLS listener beside each UDP one, with a certificate of a CA of the lab's own; targets' certificates are to be for TARGET.lab.example. Returns the CA."""
     authority = Authority(os.path.join(folder, "ca"))
-    authority.issue(NAME, folder=os.path.join(folder, "certificates"))
+    authority.issue(NAME, directory=os.path.join(folder, "certificates"))
     config["listeners"] += [{**listener, "port": PORT, "transport": "tls"} for listener in config["listeners"] if listener["transport"] == "udp"]
     config["tls"] = {"certificates": os.path.join(folder, "certificates"), "default": NAME, "ca": authority.path}
     for node in TARGETS:
@@ -96,51 +45,22 @@ def over_tls(config, names=TARGETS):
     return config
 
 
-class Stunnel:
-    """One stunnel in a node, until it is stopped."""
-
-    def __init__(self, lab, node, lines, listens, name=None):
-        self.lab, self.name = lab, name or f"stunnel-{node}"
-        stem = os.path.join(lab.directory, self.name)
-        with open(stem + ".conf", "w", encoding="utf-8") as file:
-            file.write(f"foreground = yes\npid =\ndebug = 5\nsocket = l:TCP_NODELAY=1\nsocket = r:TCP_NODELAY=1\n[sip]\n{lines}")
-        with open(stem + ".log", "w", encoding="utf-8") as log:
-            self.child = lab.processes.start(self.name, lab.network.argv(node, ["stunnel4", stem + ".conf"]), stdout=log, stderr=log, cwd=lab.directory)
-        self.log = stem + ".log"
-        if not wait_for(lambda: self._bound(listens), 10):
-            raise RuntimeError(f"{self.name} does not listen: see {self.log}")
-
-    def _bound(self, port):
-        try:
-            with open(f"/proc/{self.child.pid}/net/tcp", encoding="ascii") as file:
-                return any(f":{port:04X} 00000000:0000 0A" in line for line in file)
-        except (FileNotFoundError, ProcessLookupError):
-            return False
-
-    def stop(self):
-        self.lab.processes.stop(self.name)
-
-    kill = stop
-
-    def __enter__(self):
-        return self
-
-    def __exit__(self, *_):
-        self.stop()
-
-
-def caller_tunnel(lab, authority, node="caller", more=""):
+@contextmanager
+def caller_tunnel(lab, authority, node="caller", options=()):
     """What a node sends to its own port 5070 in plain leaves for Strowger by TLS; Strowger's certificate must be right."""
-    address = lab.address(node)
-    return Stunnel(lab, node, f"client = yes\naccept = {address}:{TUNNEL}\nconnect = {STROWGER[4]}:{PORT}\nsni = {NAME}\n"
-                              f"verifyChain = yes\ncheckHost = {NAME}\nCAfile = {authority.path}\n{more}", TUNNEL)
+    stunnel = Stunnel(lab, node, f"{lab.address(node)}:{TUNNEL}", f"{STROWGER[4]}:{PORT}", client=True,
+                      options=[f"sni = {NAME}", "verifyChain = yes", f"checkHost = {NAME}", f"CAfile = {authority.path}", *options])
+    try:
+        yield stunnel
+    finally:
+        stunnel.stop()
 
 
-def target_tunnel(lab, authority, node, certificate=None, more=""):
+def target_tunnel(lab, authority, node, certificate=None, options=()):
     """TLS to a node's port 5061 goes on to its port 5060 in plain. certificate: NAME of one that the CA has issued."""
-    stem = os.path.join(authority.folder, certificate or target_name(node))
+    stem = os.path.join(authority.directory, certificate or target_name(node))
     address = lab.address(node)
-    return Stunnel(lab, node, f"accept = {address}:{PORT}\nconnect = {address}:5060\ncert = {stem}.crt\nkey = {stem}.key\n{more}", PORT)
+    return Stunnel(lab, node, f"{address}:{PORT}", f"{address}:5060", cert=(stem + ".crt", stem + ".key"), options=options)
 
 
 class Target:
@@ -159,7 +79,7 @@ class Target:
 
     def kill(self):
         """As a crash would end both."""
-        self.tunnel.kill()
+        self.lab.processes.stop(self.tunnel.name, signal.SIGKILL)
         self.sipp.kill()
 
     def stop(self):
