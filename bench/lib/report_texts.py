@@ -38,6 +38,8 @@ FIGURES = {
         "As `memif_in_dialog` and `memif_stateful`, the callers by 100 TCP connections, one to each target; the generator's ends are the same TCP endpoint as a "
         "library. The slower of the two; the parts say what other numbers of connections do. A rate counts when every message came, however often TCP sent it.",
         "The other core writes, checks and acknowledges segments too: it may be what is slow."),
+    "tls_memif": ("Over memif by TLS", "INVITE and 200 as in `tcp_memif`, each connection secured by TLS 1.3; the generator's ends are OpenSSL's.",
+                  "The other core encrypts and decrypts as much: it may be what is slow."),
     "veth_afxdp": (
         "Over a veth pair, AF_XDP",
         "The highest rate that loses nothing, in-dialog and stateful, as a share of what testpmd macswap does with the same frames on the same port.",

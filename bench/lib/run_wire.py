@@ -10,6 +10,7 @@ second at zero loss: found by short trials, confirmed by a run that outlasts the
   veth_afpacket     the same, both ends AF_PACKET
   tcp_memif         both over memif by TCP, 100 connections of callers and one to each target: the slower of the two; detail: 8 and 10,000 connections,
                     and whole calls
+  tls_memif         INVITE and 200 likewise by TLS 1.3
   delay             what in-dialog messages are delayed at half that load over memif, above testpmd's at the same rate: us, the worse of p99
                     and p99.9"""
 
@@ -57,8 +58,9 @@ class Plan:
         self.voids = 0 if quick else 5
         self.resolution = 0.25 if quick else 0.03
         self.calls = {"in-dialog": 1 << 13 if quick else 1 << 20, "stateful": 1 << 17, "calls": 1 << 18}
-        self.tcp = [("in-dialog", 100), ("stateful", 100)] if quick else [
-            *((mode, connections) for connections in CONNECTIONS for mode in MODES), ("calls", 100)]
+        self.tcp = [("in-dialog", "tcp", 100), ("stateful", "tcp", 100), ("stateful", "tls", 100)] if quick else [
+            *((mode, "tcp", connections) for connections in CONNECTIONS for mode in MODES), ("calls", "tcp", 100),
+            *(("stateful", "tls", connections) for connections in CONNECTIONS)]
         self.delay_s = 0.2 if quick else 5
         self.loads = (0.25, 0.5, 0.9) if quick else LOADS
 
@@ -87,15 +89,15 @@ class Pair:
 
     serial = 0
 
-    def __init__(self, bed, device, mode, plan, connections=0):
-        """connections: by TCP, so many of callers; 0: UDP."""
+    def __init__(self, bed, device, mode, plan, transport="udp", connections=0):
+        """connections: of callers, by TCP or TLS."""
         Pair.serial += 1
         limits = LIMITS_QUICK_SLOW if plan.quick and (connections or bed.way != "memif") else plan.limits[mode]
         if connections:
-            limits = {**limits, "transport": "tcp", "room": {"connections": connections + 1024}}
+            limits = {**limits, "transport": transport, "room": {"connections": connections + 1024}}
         self.device = Strowger(bed, **limits) if device == "strowger" else Testpmd(bed)
         try:
-            self.generator = Generator(bed, mode, *(["--tcp", str(connections)] if connections else []), echo=device != "strowger",
+            self.generator = Generator(bed, mode, *(["--tcp", str(connections)] if connections else []), *(["--tls"] if transport == "tls" else []), echo=device != "strowger",
                                        calls=plan.calls[mode], salt=Pair.serial)
             if mode == "in-dialog":
                 self.generator.set_up()
@@ -138,10 +140,10 @@ def short(trial):
     return {name: trial[name] for name in kept if name in trial}
 
 
-def zero_loss(bed, device, mode, plan, first, then=None, connections=0):
+def zero_loss(bed, device, mode, plan, first, then=None, transport="udp", connections=0):
     """{"rate": ..., "long": the confirming run, "trials": all, "limit": what ended the rise}.
     then(pair, rate): what else is to be done with the two."""
-    with Pair(bed, device, mode, plan, connections) as pair:
+    with Pair(bed, device, mode, plan, transport, connections) as pair:
         search = Search(pair.run, HELD[bed.way], plan.voids)
         best = search.bracket(first, plan.trial_s, plan.resolution)
         limit = search.limit
@@ -154,7 +156,7 @@ def zero_loss(bed, device, mode, plan, first, then=None, connections=0):
             then(pair, found["rate"])
         if device == "strowger":
             found["counters"] = {name: count for name, count in pair.device.counters().items() if count}
-    tell(f"  {bed.way} {mode} {device}{f', {connections} connections' if connections else ''}: {found['rate'] / 1e6:.3f} Mmsg/s at zero loss; above that {limit}")
+    tell(f"  {bed.way} {mode} {device}{f', {transport}, {connections} connections' if connections else ''}: {found['rate'] / 1e6:.3f} Mmsg/s at zero loss; above that {limit}")
     return found
 
 
@@ -218,16 +220,18 @@ def veth_key(results, way, key, plan):
                 detail={"parts": parts, **{mode: detail_of(found[mode]) for mode in MODES}})
 
 
-def tcp_key(results, plan):
-    parts = []
+def stream_keys(results, plan):
+    """tcp_memif and tls_memif: the slower of the parts with the first number of connections; beside it the others."""
+    parts = {"tcp": [], "tls": []}
     with Bed("memif") as bed:
-        for mode, connections in plan.tcp:
-            runs = [zero_loss(bed, "strowger", mode, plan, FIRST["memif"] / 2, connections=connections) for _ in range(plan.rounds)]
-            parts.append({"part": f"{mode}, {connections:,} connections", "value": median(rates(runs)), "spread": spread(rates(runs)),
-                          "limit": runs[-1]["limit"], "trials": runs[-1]["trials"], "counters": runs[-1]["counters"]})
-    worst = min(parts[:2], key=lambda part: part["value"])
-    results.add("tcp_memif", worst["value"], "msg/s", spread=worst["spread"], beside={part["part"]: part["value"] for part in parts if part is not worst},
-                detail={"parts": parts})
+        for mode, transport, connections in plan.tcp:
+            runs = [zero_loss(bed, "strowger", mode, plan, FIRST["memif"] / 2, transport=transport, connections=connections) for _ in range(plan.rounds)]
+            parts[transport].append({"part": f"{mode}, {connections:,} connections", "value": median(rates(runs)), "spread": spread(rates(runs)),
+                                     "connections": connections, "limit": runs[-1]["limit"], "trials": runs[-1]["trials"], "counters": runs[-1]["counters"]})
+    for transport, of_one in parts.items():
+        worst = min((part for part in of_one if part["connections"] == CONNECTIONS[0] and not part["part"].startswith("calls")), key=lambda part: part["value"])
+        results.add(f"{transport}_memif", worst["value"], "msg/s", spread=worst["spread"],
+                    beside={part["part"]: part["value"] for part in of_one if part is not worst}, detail={"parts": of_one})
 
 
 class Delays:
@@ -271,7 +275,7 @@ class Delays:
 
 
 def add_options(parser):
-    parser.add_argument("--only", action="append", choices=PARTS, help="a part of it: memif (and delay), tcp, or one of the others; may be given again")
+    parser.add_argument("--only", action="append", choices=PARTS, help="a part of it: memif (and delay), tcp (and tls), or one of the others; may be given again")
 
 
 def main():
@@ -292,7 +296,7 @@ def main():
             if key in only:
                 veth_key(results, way, key, plan)
         if "tcp" in only:
-            tcp_key(results, plan)
+            stream_keys(results, plan)
     results.finish(options.json)
 
 

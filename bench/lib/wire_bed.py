@@ -239,7 +239,8 @@ def routing(transport="udp"):
     trunks = [{"name": "callers", "sources": ["10.78.1.0/24"]}]
     for i, name in enumerate(targets):
         address = f"10.78.2.{101 + i}"
-        trunks.append({"name": name, "endpoints": [{"address": address, "port": 5060, "transport": transport}], "sources": [f"{address}/32"]})
+        trunks.append({"name": name, "endpoints": [{"address": address, "port": 5060, "transport": transport}],
+                       **({"tls": {"verify": False}} if transport == "tls" else {}), "sources": [f"{address}/32"]})
     return {
         "trunks": trunks,
         "profiles": [{"name": "all", "strategy": "round_robin", "targets": [{"trunk": name, "position": i} for i, name in enumerate(targets)]}],
@@ -272,6 +273,7 @@ class Strowger:
             "control": {"socket": self.socket_path},
             "drain_timeout_s": 0,
             **routing(transport),
+            **({"tls": {"certificates": self._certify()}} if transport == "tls" else {}),
             **(more or {}),
         }
         path = os.path.join(bed.directory, "strowgerd.yaml")
@@ -281,6 +283,14 @@ class Strowger:
                                stdin=subprocess.DEVNULL, env={**os.environ, "NOTIFY_SOCKET": self._listen()})
         self._wait_ready(60)
         self._neighbours()
+
+    def _certify(self):
+        """A certificate that nobody asks after: P-256."""
+        folder = os.path.join(self.bed.directory, "certificates")
+        os.makedirs(folder, exist_ok=True)
+        run("openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:prime256v1", "-nodes", "-days", "30", "-subj", "/CN=bench.example",
+            "-addext", "subjectAltName=DNS:bench.example", "-keyout", f"{folder}/bench.key", "-out", f"{folder}/bench.crt")
+        return folder
 
     def _listen(self):
         path = os.path.join(self.bed.directory, "notify.sock")

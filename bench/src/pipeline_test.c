@@ -7,11 +7,13 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include <cmocka.h>
 
 #include "call.h"
 #include "ends.h"
+#include "ends_tls.h"
 #include "meter.h"
 #include "tcp/tcp.h"
 
@@ -208,13 +210,14 @@ static void arrive(uint64_t *now_us)
 }
 
 /* Messages longer and shorter than a segment, by several connections: each comes out whole, once, at the other end, and its answer likewise. */
-static void ends_move_whole_messages(void **state)
+static void move_whole_messages(struct ends_tls *tls)
 {
 	struct ends_config config = { .connections = 16, .buffer_bytes = 16 << 20, .mtu = 576, .proxy_ip = THERE, .port = 5060,
-				      .reserve = reserve, .commit = commit, .message = message };
+				      .tls = tls, .reserve = reserve, .commit = commit, .message = message };
 	uint64_t now_us = 1000, bytes = 0;
 	uint8_t text[4000];
 
+	way = (struct way){ 0 };
 	way.segments = calloc(SEGMENTS, sizeof(*way.segments));
 	for (unsigned i = 0; i < 2; i++) {
 		config.seed = i + 1;
@@ -254,6 +257,24 @@ static void ends_move_whole_messages(void **state)
 	free(way.segments);
 }
 
+static void ends_move_whole_messages(void **state)
+{
+	move_whole_messages(NULL);
+}
+
+static void ends_move_them_by_tls(void **state)
+{
+	struct ends_tls *tls = ends_tls_new();
+	char certificate[128];
+
+	assert_non_null(tls);
+	snprintf(certificate, sizeof(certificate), "%s", ends_tls_certificate(tls));
+	assert_int_equal(access(certificate, R_OK), 0);
+	move_whole_messages(tls);
+	ends_tls_free(tls);
+	assert_int_equal(access(certificate, R_OK), -1);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -262,6 +283,7 @@ int main(void)
 		cmocka_unit_test(serials),
 		cmocka_unit_test(interruptions),
 		cmocka_unit_test(ends_move_whole_messages),
+		cmocka_unit_test(ends_move_them_by_tls),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

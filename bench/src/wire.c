@@ -39,6 +39,7 @@ static void usage(FILE *file)
 	      "  --makes N         callers, and targets: 1..8 (8)\n"
 	      "  --salt N          other Call-IDs than another run\n"
 	      "  --tcp N           by TCP, the callers by N connections in all, at least one each\n"
+	      "  --tls             and TLS over that\n"
 	      "commands: setup | run MESSAGES_PER_SECOND SECONDS | gaps SECONDS | quit\n",
 	      file);
 }
@@ -59,6 +60,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 		{ "help", 0, 0, '?' },
 		{ "no-responses", 0, 0, 'r' },
 		{ "tcp", 1, 0, 't' },
+		{ "tls", 0, 0, 'T' },
 		{ 0 },
 	};
 	struct in_addr us = { 0 };
@@ -78,6 +80,7 @@ static bool read_options(int argc, char **argv, struct options *o)
 		case 'k': o->load.check_every = (uint32_t)strtoul(optarg, NULL, 10); break;
 		case 'M': o->load.makes = (unsigned)atoi(optarg); break;
 		case 't': o->port.connections = (uint32_t)strtoul(optarg, NULL, 10); break;
+		case 'T': o->port.tls = true; break;
 		case 's': o->load.salt = strtoull(optarg, NULL, 10) & 0xffffff; break;
 		case 'm':
 			o->load.mode = LOAD_STATEFUL;
@@ -206,7 +209,7 @@ int main(int argc, char **argv)
 	inet_ntop(AF_INET, &address, us, sizeof(us));
 	for (unsigned i = 0; i < 2; i++)
 		snprintf(net[i], sizeof(net[i]), "%u.%u.%u", o.load.us >> 24, o.load.us >> 16 & 255, i + 1);
-	messages = messages_new(net[0], net[1], us, o.load.makes, o.port.connections);
+	messages = messages_new(net[0], net[1], us, o.load.makes, !o.port.connections ? "udp" : o.port.tls ? "tls" : "tcp");
 	port = messages ? wire_port_open(&o.port, WAIT_S, error) : NULL;
 	l = port ? load_new(&o.load, messages, port) : NULL;
 	if (!l) {

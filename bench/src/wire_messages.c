@@ -2,6 +2,7 @@
 #include "wire_messages.h"
 
 #include <stdarg.h>
+#include <ctype.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -14,7 +15,7 @@ const char *const kind_methods[KIND_COUNT] = { "INVITE", "ACK", "INFO", "UPDATE"
 
 struct messages {
 	unsigned makes;
-	bool tcp;
+	char transport[8], param[16]; /* "UDP"; ";transport=tcp" */
 	char caller_net[16], target_net[16], us[16];
 	/* [who speaks][make] */
 	struct template request[2][MAKES][KIND_COUNT];
@@ -58,7 +59,7 @@ static void add_contact(struct text *t, const struct messages *m, enum side side
 {
 	add(t, "Contact: <sip:%s@", side == CALLER ? "+447700{caller}" : "+44203555{callee}");
 	add_own_address(t, m, side);
-	add(t, ":5060%s>\r\n", m->tcp ? ";transport=tcp" : "");
+	add(t, ":5060%s>\r\n", m->param);
 }
 
 /* From and To: the caller's and the called one's identity, each with its tag. */
@@ -108,7 +109,7 @@ static void add_header(struct text *t, const struct messages *m, const struct ma
 
 	switch (which) {
 	case 'V':
-		add(t, "Via: SIP/2.0/%s ", m->tcp ? "TCP" : "UDP");
+		add(t, "Via: SIP/2.0/%s ", m->transport);
 		add_own_address(t, m, side);
 		add(t, ":5060;branch=z9hG4bK{branch}%s\r\n", make->via);
 		break;
@@ -149,15 +150,14 @@ static void add_header(struct text *t, const struct messages *m, const struct ma
 static bool make_request(struct messages *m, enum side side, unsigned index, enum kind kind)
 {
 	const struct make *make = make_of(side, index);
-	const char *by = m->tcp ? ";transport=tcp" : "";
 	struct text t = { .n = 0 };
 
 	if (kind == KIND_INVITE)
 		add(&t, "INVITE sip:+44203555{callee}@sip.example.net SIP/2.0\r\n");
 	else if (side == CALLER)
-		add(&t, "%s sip:+44203555{callee}@%s.{at}:5060%s SIP/2.0\r\n", kind_methods[kind], m->target_net, by);
+		add(&t, "%s sip:+44203555{callee}@%s.{at}:5060%s SIP/2.0\r\n", kind_methods[kind], m->target_net, m->param);
 	else
-		add(&t, "%s sip:+447700{caller}@%s.{from}:5060%s SIP/2.0\r\n", kind_methods[kind], m->caller_net, by);
+		add(&t, "%s sip:+447700{caller}@%s.{from}:5060%s SIP/2.0\r\n", kind_methods[kind], m->caller_net, m->param);
 	for (const char *which = make->order; *which; which++)
 		add_header(&t, m, make, kind, side, *which);
 	add(&t, "\r\n");
@@ -195,14 +195,17 @@ static bool make_response(struct messages *m, enum side side, unsigned index, en
 	return template_init(&m->response[side][index][kind][answer], t.bytes, make->cseq_digits);
 }
 
-struct messages *messages_new(const char *caller_net, const char *target_net, const char *us, unsigned makes, bool tcp)
+struct messages *messages_new(const char *caller_net, const char *target_net, const char *us, unsigned makes, const char *transport)
 {
 	struct messages *m = calloc(1, sizeof(*m));
 	bool ok = m != NULL;
 
 	if (!m)
 		return NULL;
-	m->tcp = tcp;
+	for (unsigned i = 0; transport[i] && i + 1 < sizeof(m->transport); i++)
+		m->transport[i] = (char)toupper(transport[i]);
+	if (strcmp(transport, "udp"))
+		snprintf(m->param, sizeof(m->param), ";transport=%.3s", transport);
 	m->makes = makes < 1 ? 1 : makes > MAKES ? MAKES : makes;
 	snprintf(m->caller_net, sizeof(m->caller_net), "%s", caller_net);
 	snprintf(m->target_net, sizeof(m->target_net), "%s", target_net);

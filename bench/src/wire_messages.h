@@ -24,9 +24,9 @@ extern const char *const kind_methods[KIND_COUNT];
 
 struct messages;
 
-/* Addresses are NET1.101 .. for callers, NET2.101 .. for targets ("10.78.1", "10.78.2"); us: what they send to; tcp: by TCP. NULL: no memory.
+/* Addresses are NET1.101 .. for callers, NET2.101 .. for targets ("10.78.1", "10.78.2"); us: what they send to; transport: "udp", "tcp", "tls". NULL: no memory.
  */
-struct messages *messages_new(const char *caller_net, const char *target_net, const char *us, unsigned makes, bool tcp);
+struct messages *messages_new(const char *caller_net, const char *target_net, const char *us, unsigned makes, const char *transport);
 void messages_free(struct messages *m);
 
 /* The call with this serial number (salt: another run has other Call-IDs). */

@@ -31,6 +31,7 @@ struct wire_port_config {
 	/* TCP: so many connections of the callers; 0: UDP. Addresses of callers and targets are NET.101 and on, `makes` each. */
 	uint32_t connections, callers, targets;
 	unsigned makes;
+	bool tls; /* and TLS over it */
 	bool echo;     /* frames come back with their MACs swapped: nobody to ask for an address */
 };
 

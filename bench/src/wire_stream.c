@@ -12,6 +12,7 @@
 #include <rte_mbuf.h>
 
 #include "ends.h"
+#include "ends_tls.h"
 #include "tcp/tcp.h"
 
 #define SIP_PORT      5060
@@ -27,6 +28,7 @@ struct wire_stream {
 	struct wire_port_config config;
 	struct wire_port *port;
 	struct ends *ends;
+	struct ends_tls *tls;
 	uint64_t turn; /* the next message's connection */
 	uint64_t ticks_per_us;
 	uint8_t scratch[MESSAGE_BYTES];
@@ -87,7 +89,10 @@ struct wire_stream *wire_stream_new(const struct wire_port_config *config, struc
 	s->config = *config;
 	s->port = port;
 	s->ticks_per_us = rte_get_tsc_hz() / 1000000;
-	s->ends = ends_new(&ec, now_us(s));
+	if (config->tls && !(ec.tls = s->tls = ends_tls_new()))
+		err = -1;
+	if (!err)
+		s->ends = ends_new(&ec, now_us(s));
 	for (unsigned i = 0; s->ends && !err && i < config->makes; i++) {
 		err = ends_listen(s->ends, config->callers + FIRST + i);
 		if (!err)
@@ -103,8 +108,10 @@ struct wire_stream *wire_stream_new(const struct wire_port_config *config, struc
 
 void wire_stream_free(struct wire_stream *s)
 {
-	if (s)
+	if (s) {
 		ends_free(s->ends);
+		ends_tls_free(s->tls);
+	}
 	free(s);
 }
 

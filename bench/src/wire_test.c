@@ -155,7 +155,7 @@ static struct messages *messages;
 
 static int make_messages(void **state)
 {
-	messages = messages_new("10.78.1", "10.78.2", "10.78.0.1", MAKES, false);
+	messages = messages_new("10.78.1", "10.78.2", "10.78.0.1", MAKES, "udp");
 	return messages ? 0 : -1;
 }
 
@@ -338,16 +338,17 @@ static void test_view_refuses(void **state)
 	}
 }
 
-/* Who speaks TCP says so where it counts: in Via, and in the URIs that the other side will send to. */
+/* Who speaks TCP or TLS says so where it counts: in Via, and in the URIs that the other side will send to. */
 static void test_transports(void **state)
 {
 	static const struct {
-		bool tcp;
-		const char *via, *uri, *never;
-	} cases[] = { { false, "SIP/2.0/UDP ", ":5060>", "transport=" }, { true, "SIP/2.0/TCP ", ":5060;transport=tcp>", "SIP/2.0/UDP" } };
+		const char *transport, *via, *uri, *never;
+	} cases[] = { { "udp", "SIP/2.0/UDP ", ":5060>", "transport=" },
+		      { "tcp", "SIP/2.0/TCP ", ":5060;transport=tcp>", "SIP/2.0/UDP" },
+		      { "tls", "SIP/2.0/TLS ", ":5060;transport=tls>", "SIP/2.0/UDP" } };
 
-	for (unsigned i = 0; i < 2; i++) {
-		struct messages *m = messages_new("10.78.1", "10.78.2", "10.78.0.1", MAKES, cases[i].tcp);
+	for (unsigned i = 0; i < 3; i++) {
+		struct messages *m = messages_new("10.78.1", "10.78.2", "10.78.0.1", MAKES, cases[i].transport);
 		struct identity who;
 		char out[MESSAGE_MAX + 1];
 
