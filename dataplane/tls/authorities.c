@@ -117,11 +117,11 @@ static bool read_file(void *ctx, const char *path, const struct stat *st)
 	else
 		snprintf(r->error, TLS_ERROR_BYTES, "%s: %s", path, errno ? strerror(errno) : "cannot be opened");
 	if (file && !found)
-		snprintf(r->error, TLS_ERROR_BYTES, "%s: %s", path, openssl_error("is not in PEM"));
+		snprintf(r->error, TLS_ERROR_BYTES, "%s: %s", path, certificate_error("is not in PEM"));
 	for (int i = 0; good && i < sk_X509_INFO_num(found); i++)
 		good = take(r, sk_X509_INFO_value(found, i));
 	if (!good)
-		snprintf(r->error, TLS_ERROR_BYTES, "%s: %s", path, openssl_error("out of memory"));
+		snprintf(r->error, TLS_ERROR_BYTES, "%s: %s", path, certificate_error("out of memory"));
 	else if (found && before == r->certificates + r->lists)
 		snprintf(r->error, TLS_ERROR_BYTES, "%s: no certificate in PEM", path);
 	good = good && found && before != r->certificates + r->lists;

@@ -8,7 +8,7 @@
 
 /* ---- bytes that wait */
 
-struct kept *kept_add(struct tls *t, struct kept **at, const uint8_t *bytes, uint32_t n)
+struct kept *bio_keep(struct tls *t, struct kept **at, const uint8_t *bytes, uint32_t n)
 {
 	struct kept *k = *at;
 	uint32_t end = k ? k->end : 0, room = k ? k->room : 0;
@@ -28,7 +28,7 @@ struct kept *kept_add(struct tls *t, struct kept **at, const uint8_t *bytes, uin
 	return k;
 }
 
-void kept_drop(struct tls *t, struct kept **at)
+void bio_drop(struct tls *t, struct kept **at)
 {
 	if (!*at)
 		return;
@@ -49,7 +49,7 @@ void bio_drain(struct tls_session *s)
 			return;
 		k->at += n;
 	}
-	kept_drop(t, &s->pending);
+	bio_drop(t, &s->pending);
 }
 
 /* ---- the method */
@@ -82,7 +82,7 @@ static int write_bytes(BIO *bio, const char *data, size_t n, size_t *ret_n)
 		return 0;
 	if (!waiting)
 		taken = t->config.handlers->send(t->config.ctx, s->user, span_of(data, (uint32_t)n));
-	if (taken < n && !kept_add(t, &s->pending, (const uint8_t *)data + taken, (uint32_t)n - taken))
+	if (taken < n && !bio_keep(t, &s->pending, (const uint8_t *)data + taken, (uint32_t)n - taken))
 		return 0;
 	*ret_n = n;
 	return 1;
@@ -111,7 +111,7 @@ BIO_METHOD *bio_method_new(void)
 	return m;
 }
 
-struct tls_session *session_of(const SSL *ssl)
+struct tls_session *bio_session(const SSL *ssl)
 {
 	return BIO_get_data(SSL_get_rbio(ssl));
 }

@@ -74,7 +74,7 @@ void certificate_describe(const X509 *x, struct tls_certificate *ret_certificate
 	(void)X509_digest(x, EVP_sha256(), c->fingerprint, &bytes);
 }
 
-const char *openssl_error(const char *otherwise)
+const char *certificate_error(const char *otherwise)
 {
 	unsigned long code = ERR_peek_last_error();
 	const char *text = !code ? NULL : ERR_SYSTEM_ERROR(code) ? strerror(ERR_GET_REASON(code)) : ERR_reason_error_string(code);

@@ -13,4 +13,4 @@ int64_t certificate_time(const ASN1_TIME *t);
 void certificate_date(const ASN1_TIME *t, char *out);
 
 /* The newest error of OpenSSL's queue as text, or `otherwise`; empties the queue. any */
-const char *openssl_error(const char *otherwise);
+const char *certificate_error(const char *otherwise);

@@ -18,7 +18,7 @@ static struct session_link *link_of(struct tls_session *s, size_t link)
 	return (struct session_link *)((uint8_t *)s + link);
 }
 
-void list_add(struct session_list *list, struct tls_session *s, size_t link)
+void engine_list_add(struct session_list *list, struct tls_session *s, size_t link)
 {
 	struct session_link *l = link_of(s, link);
 
@@ -29,7 +29,7 @@ void list_add(struct session_list *list, struct tls_session *s, size_t link)
 	list->count++;
 }
 
-void list_remove(struct session_list *list, struct tls_session *s, size_t link)
+void engine_list_remove(struct session_list *list, struct tls_session *s, size_t link)
 {
 	struct session_link *l = link_of(s, link);
 
@@ -109,7 +109,7 @@ static unsigned tell_ended(struct tls *t)
 	while (t->ended.first) {
 		struct tls_session *s = t->ended.first;
 
-		list_remove(&t->ended, s, LINK(ended));
+		engine_list_remove(&t->ended, s, LINK(ended));
 		s->is_ended = false;
 		session_end(s, (enum tls_end)s->end, s->end == TLS_END_NO_MEMORY ? "out of memory" : "what it sends is not read");
 		n++;
@@ -117,7 +117,7 @@ static unsigned tell_ended(struct tls *t)
 	return n;
 }
 
-struct tls_session *next_waiting(const struct tls *t)
+struct tls_session *engine_next_waiting(const struct tls *t)
 {
 	return t->ours.first ? t->ours.first : t->theirs.first;
 }
@@ -135,14 +135,14 @@ unsigned tls_advance(struct tls *t, uint64_t now_us)
 	t->spent_us = 0;
 	t->steps = 0;
 	n = end_late(t) + tell_ended(t);
-	while ((s = next_waiting(t)) && (!t->steps || t->spent_us < t->config.handshake_budget_us)) {
-		list_remove(s->peer ? &t->ours : &t->theirs, s, LINK(waiting));
+	while ((s = engine_next_waiting(t)) && (!t->steps || t->spent_us < t->config.handshake_budget_us)) {
+		engine_list_remove(s->peer ? &t->ours : &t->theirs, s, LINK(waiting));
 		s->is_waiting = false;
 		t->granted = s;
 		n++;
 		started = s->state == SESSION_UNSTARTED;
 		if (started)
-			session_start(s);
+			handshake_start(s);
 		/* Which may have been the end of it: then it has no turn any more. */
 		if (t->granted && (!started || s->early))
 			t->config.handlers->resume(t->config.ctx, s->user);

@@ -60,7 +60,7 @@ static int read_chain(struct tls_identity *identity, const char *path, char erro
 		bool none = end_of_pem();
 
 		good = false;
-		snprintf(error, TLS_ERROR_BYTES, "%s: %s", path, none ? "no certificate in PEM" : openssl_error("not a certificate"));
+		snprintf(error, TLS_ERROR_BYTES, "%s: %s", path, none ? "no certificate in PEM" : certificate_error("not a certificate"));
 	}
 	ERR_clear_error();
 	BIO_free(file);
@@ -100,7 +100,7 @@ static int try_out(const struct tls_identity *identity, const char *chain_file, 
 	}
 	good = identity_use_ctx(identity, ctx);
 	if (!good)
-		snprintf(error, TLS_ERROR_BYTES, "%s: %s", chain_file, openssl_error("cannot be used"));
+		snprintf(error, TLS_ERROR_BYTES, "%s: %s", chain_file, certificate_error("cannot be used"));
 	SSL_CTX_free(ctx);
 	return good ? 0 : -ERR_INVALID;
 }

@@ -8,13 +8,13 @@
 
 #define CIPHERS "ECDHE+AESGCM:ECDHE+CHACHA20:DEFAULT:!aNULL:!eNULL:!PSK:!SRP" /* the best first; some carriers have but the last */
 
-SSL_CTX *peer_context_new(void)
+SSL_CTX *tls_peer_context_new(void)
 {
 	SSL_CTX *ctx = SSL_CTX_new(TLS_client_method());
 
 	if (!ctx)
 		return NULL;
-	context_harden(ctx, TLS_1_2);
+	store_harden(ctx, TLS_1_2);
 	if (!SSL_CTX_set_cipher_list(ctx, CIPHERS)) {
 		SSL_CTX_free(ctx);
 		return NULL;
@@ -49,7 +49,7 @@ static int read_names(struct peer *peer, const struct tls_peer_source *source, c
 	return 0;
 }
 
-int peer_new(struct tls_store *store, uint32_t id, const struct tls_peer_source *source, struct peer **ret_peer, char error[TLS_ERROR_BYTES])
+int tls_peer_new(struct tls_store *store, uint32_t id, const struct tls_peer_source *source, struct peer **ret_peer, char error[TLS_ERROR_BYTES])
 {
 	struct peer *peer;
 	int err;
@@ -72,7 +72,7 @@ int peer_new(struct tls_store *store, uint32_t id, const struct tls_peer_source 
 	if (!err && source->ca)
 		err = authorities_get(&store->shelf, source->ca, &peer->authorities, error);
 	if (err) {
-		peer_put(peer);
+		tls_peer_put(peer);
 		return err;
 	}
 	if (source->identity)
@@ -81,7 +81,7 @@ int peer_new(struct tls_store *store, uint32_t id, const struct tls_peer_source 
 	return 0;
 }
 
-void peer_put(struct peer *peer)
+void tls_peer_put(struct peer *peer)
 {
 	if (!peer || atomic_fetch_sub_explicit(&peer->refs, 1, memory_order_acq_rel) != 1)
 		return;
@@ -90,7 +90,7 @@ void peer_put(struct peer *peer)
 	free(peer);
 }
 
-int peer_use(const struct peer *peer, SSL *ssl)
+int tls_peer_use(const struct peer *peer, SSL *ssl)
 {
 	if (peer->minimum != TLS_1_2 && !SSL_set_min_proto_version(ssl, (int)peer->minimum))
 		return 0;

@@ -90,7 +90,7 @@ uint32_t resume_count(const struct resume *r)
 
 int resume_keep(SSL *ssl, SSL_SESSION *session)
 {
-	struct tls_session *s = session_of(ssl);
+	struct tls_session *s = bio_session(ssl);
 	struct resume *r = s->t->resume;
 	struct ticket *k;
 

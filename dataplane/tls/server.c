@@ -106,7 +106,7 @@ static unsigned gather(const struct server *s, uint32_t at, struct tls_identity 
 	return n;
 }
 
-unsigned server_identities(const struct server *s, const char *server_name, struct tls_identity *ret_identities[4])
+unsigned tls_server_identities(const struct server *s, const char *server_name, struct tls_identity *ret_identities[4])
 {
 	char wanted[NAME_MAX_BYTES + 1], wildcard[NAME_MAX_BYTES + 1];
 	const char *dot;
@@ -134,16 +134,16 @@ unsigned server_identities(const struct server *s, const char *server_name, stru
 static int on_server_name(SSL *ssl, int *alert, void *arg)
 {
 	struct tls_identity *identities[SAME_NAME_MAX];
-	const struct server *s = session_of(ssl)->server;
+	const struct server *s = bio_session(ssl)->server;
 
-	return server_identities(s, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), identities) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
+	return tls_server_identities(s, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), identities) ? SSL_TLSEXT_ERR_OK : SSL_TLSEXT_ERR_NOACK;
 }
 
 static int choose_certificate(SSL *ssl, void *arg)
 {
 	struct tls_identity *identities[SAME_NAME_MAX];
-	const struct server *s = session_of(ssl)->server;
-	unsigned n = server_identities(s, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), identities);
+	const struct server *s = bio_session(ssl)->server;
+	unsigned n = tls_server_identities(s, SSL_get_servername(ssl, TLSEXT_NAMETYPE_host_name), identities);
 
 	if (!n || (n == 1 && identities[0] == s->fallback))
 		return 1; /* the context has it */
@@ -200,13 +200,13 @@ static int make_context(struct server *s, const struct tls_server_source *source
 	s->ctx = SSL_CTX_new(TLS_server_method());
 	if (!s->ctx)
 		goto fail;
-	context_harden(s->ctx, source->minimum);
+	store_harden(s->ctx, source->minimum);
 	if (!SSL_CTX_set_cipher_list(s->ctx, source->ciphers ? source->ciphers : CIPHERS)) {
-		snprintf(error, TLS_ERROR_BYTES, "ciphers: %.200s: %s", source->ciphers, openssl_error("none of these is known"));
+		snprintf(error, TLS_ERROR_BYTES, "ciphers: %.200s: %s", source->ciphers, certificate_error("none of these is known"));
 		return -ERR_INVALID;
 	}
 	if (source->ciphersuites && !SSL_CTX_set_ciphersuites(s->ctx, source->ciphersuites)) {
-		snprintf(error, TLS_ERROR_BYTES, "ciphersuites: %.200s: %s", source->ciphersuites, openssl_error("none of these is known"));
+		snprintf(error, TLS_ERROR_BYTES, "ciphersuites: %.200s: %s", source->ciphersuites, certificate_error("none of these is known"));
 		return -ERR_INVALID;
 	}
 	SSL_CTX_set_session_cache_mode(s->ctx, SSL_SESS_CACHE_OFF);
@@ -227,7 +227,7 @@ static int make_context(struct server *s, const struct tls_server_source *source
 	return 0;
 
 fail:
-	snprintf(error, TLS_ERROR_BYTES, "server %.60s: %s", s->name, openssl_error("out of memory"));
+	snprintf(error, TLS_ERROR_BYTES, "server %.60s: %s", s->name, certificate_error("out of memory"));
 	return -ERR_NOMEM;
 }
 
@@ -276,14 +276,14 @@ int tls_server_new(struct tls_store *store, const struct tls_server_source *sour
 	if (!err)
 		err = make_context(s, source, error);
 	if (err) {
-		server_put(s);
+		tls_server_put(s);
 		return err;
 	}
 	*ret_server = s;
 	return 0;
 }
 
-void server_put(struct server *s)
+void tls_server_put(struct server *s)
 {
 	if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
 		return;

@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* One session: from its first byte to its end. */
+/* One session: its life, the bytes that come and go, its end. */
 #include "tls/session.h"
 
 #include <stdio.h>
@@ -20,7 +20,7 @@ static void clean_errors(void)
 
 /* ---- life */
 
-static int new_session(struct tls *t, SSL_CTX *ctx, const struct ip_port *remote, void *user, struct tls_session **ret_session)
+int session_new(struct tls *t, SSL_CTX *ctx, const struct ip_port *remote, void *user, struct tls_session **ret_session)
 {
 	struct tls_session *s = pool_get(t->pool);
 	BIO *bio;
@@ -41,8 +41,8 @@ static int new_session(struct tls *t, SSL_CTX *ctx, const struct ip_port *remote
 	}
 	BIO_set_data(bio, s);
 	SSL_set_bio(s->ssl, bio, bio); /* owns it */
-	list_add(&t->all, s, LINK(all));
-	list_add(&t->young, s, LINK(young));
+	engine_list_add(&t->all, s, LINK(all));
+	engine_list_add(&t->young, s, LINK(young));
 	s->is_young = true;
 	s->deadline_us = t->now_us + t->config.handshake_timeout_ms * 1000ULL;
 	*ret_session = s;
@@ -54,13 +54,13 @@ void session_leave_lists(struct tls_session *s)
 	struct tls *t = s->t;
 
 	if (s->is_young) {
-		list_remove(&t->young, s, LINK(young));
+		engine_list_remove(&t->young, s, LINK(young));
 		t->accepting -= s->server != NULL;
 	}
 	if (s->is_waiting)
-		list_remove(s->peer ? &t->ours : &t->theirs, s, LINK(waiting));
+		engine_list_remove(s->peer ? &t->ours : &t->theirs, s, LINK(waiting));
 	if (s->is_ended)
-		list_remove(&t->ended, s, LINK(ended));
+		engine_list_remove(&t->ended, s, LINK(ended));
 	if (t->granted == s)
 		t->granted = NULL;
 	s->is_young = s->is_waiting = s->is_ended = false;
@@ -74,10 +74,10 @@ static void release(struct tls_session *s)
 	SSL_set_shutdown(s->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(s->ssl);
 	ERR_clear_error();
-	kept_drop(t, &s->pending);
-	kept_drop(t, &s->left);
-	server_put(s->server);
-	peer_put(s->peer);
+	bio_drop(t, &s->pending);
+	bio_drop(t, &s->left);
+	tls_server_put(s->server);
+	tls_peer_put(s->peer);
 	pool_put(t->pool, s);
 }
 
@@ -86,28 +86,26 @@ void tls_free_session(struct tls *t, struct tls_session *s)
 	if (s->freed)
 		return;
 	session_leave_lists(s);
-	list_remove(&t->all, s, LINK(all));
+	engine_list_remove(&t->all, s, LINK(all));
 	s->state = SESSION_ENDED;
 	s->freed = true;
 	if (!s->depth)
 		release(s);
 }
 
-/* Around whatever may call handlers, which may free it. */
-static void enter(struct tls_session *s)
+void session_enter(struct tls_session *s)
 {
 	s->depth++;
 }
 
-/* It may be gone after this. */
-static void leave(struct tls_session *s)
+void session_leave(struct tls_session *s)
 {
 	if (--s->depth)
 		return;
 	if (s->freed)
 		release(s);
 	else if (s->closing)
-		kept_drop(s->t, &s->left); /* nobody reads it any more; a handler may have been in the midst of it */
+		bio_drop(s->t, &s->left); /* nobody reads it any more; a handler may have been in the midst of it */
 }
 
 /* ---- its end */
@@ -139,7 +137,7 @@ void session_end(struct tls_session *s, enum tls_end why, const char *text)
 		resume_forget(s);
 	session_leave_lists(s);
 	s->state = SESSION_ENDED;
-	kept_drop(t, &s->left);
+	bio_drop(t, &s->left);
 	count_end(t, why);
 	t->config.handlers->closed(t->config.ctx, s->user, why, text);
 }
@@ -151,11 +149,10 @@ static void end_later(struct tls_session *s, enum tls_end why)
 		return;
 	s->end = (uint8_t)why;
 	s->is_ended = true;
-	list_add(&s->t->ended, s, LINK(ended));
+	engine_list_add(&s->t->ended, s, LINK(ended));
 }
 
-/* What OpenSSL says about a call that went wrong. */
-static void fail(struct tls_session *s, int error)
+void session_fail(struct tls_session *s, int error)
 {
 	struct tls *t = s->t;
 	unsigned long code = ERR_peek_error();
@@ -187,163 +184,10 @@ static void fail(struct tls_session *s, int error)
 	}
 }
 
-static void prepare(struct tls *t)
+void session_prepare(struct tls *t)
 {
 	clean_errors();
 	t->why = TLS_ENDS;
-}
-
-/* ---- the handshake */
-
-/* What the certificates of the other side take beyond the leaf is not needed any more; OpenSSL would keep them with the session. */
-static void drop_chain(SSL *ssl)
-{
-	STACK_OF(X509) *chain = SSL_get_peer_cert_chain(ssl);
-
-	while (sk_X509_num(chain) > 0)
-		X509_free(sk_X509_pop(chain));
-}
-
-/* A server of TLS 1.2 may have given out another ticket as it resumed; OpenSSL does not tell. */
-static void keep_renewed(struct tls_session *s)
-{
-	SSL_SESSION *session = SSL_get1_session(s->ssl);
-
-	if (!resume_keep(s->ssl, session))
-		SSL_SESSION_free(session);
-}
-
-static void opened(struct tls_session *s)
-{
-	struct tls *t = s->t;
-	char names[TLS_NAMES_BYTES] = "", server_name[NAME_MAX_BYTES + 1] = "";
-	const char *sni = SSL_get_servername(s->ssl, TLSEXT_NAMETYPE_host_name);
-	X509 *leaf = SSL_get0_peer_certificate(s->ssl);
-	struct tls_opened o = { .version = (enum tls_version)SSL_version(s->ssl), .cipher = SSL_get_cipher_name(s->ssl),
-				.resumed = SSL_session_reused(s->ssl) };
-
-	if (o.resumed && !verify_resumed(s)) {
-		SSL_shutdown(s->ssl);
-		session_end(s, t->why, t->text);
-		return;
-	}
-	for (uint32_t i = 0; sni && sni[i] && i < NAME_MAX_BYTES; i++)
-		server_name[i] = (char)ascii_lower((uint8_t)sni[i]);
-	if (leaf && (s->server ? s->server->client_certificates != TLS_CLIENT_IGNORED : s->peer->verify))
-		names_write(leaf, names, sizeof(names));
-	o.server_name = server_name[0] ? server_name : NULL;
-	o.names = names[0] ? names : NULL;
-	drop_chain(s->ssl);
-	if (s->peer && o.resumed && o.version == TLS_1_2)
-		keep_renewed(s);
-	session_leave_lists(s);
-	s->state = SESSION_OPEN;
-	tls_count(t, s->server ? COUNTER_tls_accepted : COUNTER_tls_connected);
-	if (o.resumed)
-		tls_count(t, COUNTER_tls_resumed);
-	t->config.handlers->opened(t->config.ctx, s->user, &o);
-}
-
-/* Whatever the bytes at hand allow. */
-static void step(struct tls_session *s)
-{
-	struct tls *t = s->t;
-	uint64_t from_us = t->config.clock_us();
-	int result, error;
-
-	prepare(t);
-	t->steps++;
-	result = SSL_do_handshake(s->ssl);
-	error = SSL_get_error(s->ssl, result);
-	if (result == 1)
-		opened(s);
-	else if (error != SSL_ERROR_WANT_READ)
-		fail(s, error);
-	t->spent_us += t->config.clock_us() - from_us;
-}
-
-/* Whether a step may be taken now: in the order of arrival, and while this turn's budget lasts. */
-static bool may_step(const struct tls_session *s)
-{
-	const struct tls *t = s->t;
-
-	if (t->granted == s)
-		return true;
-	if (s->is_waiting || (s->peer ? t->ours.first : next_waiting(t)))
-		return false;
-	return !t->steps || t->spent_us < t->config.handshake_budget_us;
-}
-
-static void await_turn(struct tls_session *s)
-{
-	struct tls *t = s->t;
-
-	if (s->is_waiting)
-		return;
-	s->is_waiting = true;
-	list_add(s->peer ? &t->ours : &t->theirs, s, LINK(waiting));
-	tls_count(t, COUNTER_tls_steps_waited);
-}
-
-void session_start(struct tls_session *s)
-{
-	s->state = SESSION_HANDSHAKE;
-	enter(s);
-	step(s);
-	leave(s);
-}
-
-int tls_accept(struct tls *t, unsigned server, const struct ip_port *remote, void *user, struct tls_session **ret_session)
-{
-	struct server *sv = store_server(t->config.store, server);
-	struct tls_session *s;
-	int err = -ERR_FULL;
-
-	if (!sv)
-		return -ERR_NOT_FOUND;
-	if (t->accepting >= t->config.handshakes)
-		tls_count(t, COUNTER_tls_refused_full);
-	else
-		err = new_session(t, sv->ctx, remote, user, &s);
-	if (err) {
-		server_put(sv);
-		return err;
-	}
-	s->server = sv;
-	s->server_index = (uint8_t)server;
-	t->accepting++;
-	SSL_set_accept_state(s->ssl);
-	*ret_session = s;
-	return 0;
-}
-
-int tls_connect(struct tls *t, uint32_t peer, const struct ip_port *remote, void *user, struct tls_session **ret_session)
-{
-	struct peer *p = store_peer(t->config.store, peer);
-	struct tls_session *s;
-	int err;
-
-	if (!p)
-		return -ERR_NOT_FOUND;
-	err = new_session(t, t->config.store->client, remote, user, &s);
-	if (err) {
-		peer_put(p);
-		return err;
-	}
-	s->peer = p;
-	SSL_set_connect_state(s->ssl);
-	if (!peer_use(p, s->ssl)) {
-		ERR_clear_error();
-		tls_count(t, COUNTER_tls_no_memory);
-		tls_free_session(t, s);
-		return -ERR_NOMEM;
-	}
-	resume_offer(s);
-	s->state = SESSION_UNSTARTED;
-	*ret_session = s;
-	/* Always from tls_advance, so that no handler is called before the caller has its session. */
-	await_turn(s);
-	return 0;
 }
 
 /* ---- bytes in */
@@ -357,7 +201,7 @@ static void deliver(struct tls_session *s, struct span bytes)
 	if (s->closing)
 		return;
 	taken = t->config.handlers->data(t->config.ctx, s->user, bytes);
-	if (taken < bytes.n && s->state == SESSION_OPEN && !s->closing && !kept_add(t, &s->left, bytes.p + taken, bytes.n - taken))
+	if (taken < bytes.n && s->state == SESSION_OPEN && !s->closing && !bio_keep(t, &s->left, bytes.p + taken, bytes.n - taken))
 		session_end(s, TLS_END_NO_MEMORY, "out of memory");
 }
 
@@ -369,7 +213,7 @@ static void read_records(struct tls_session *s)
 		size_t n = 0;
 		int result, error;
 
-		prepare(t);
+		session_prepare(t);
 		result = SSL_read_ex(s->ssl, t->plain, sizeof(t->plain), &n);
 		if (result == 1) {
 			deliver(s, span_of(t->plain, (uint32_t)n));
@@ -377,7 +221,7 @@ static void read_records(struct tls_session *s)
 		}
 		error = SSL_get_error(s->ssl, result);
 		if (error != SSL_ERROR_WANT_READ)
-			fail(s, error);
+			session_fail(s, error);
 	}
 }
 
@@ -400,14 +244,14 @@ uint32_t tls_input(struct tls *t, struct tls_session *s, struct span bytes)
 		s->early = true;
 	if (s->left || s->state == SESSION_UNSTARTED)
 		return 0;
-	if (s->state == SESSION_HANDSHAKE && !may_step(s)) {
-		await_turn(s);
+	if (s->state == SESSION_HANDSHAKE && !handshake_may_step(s)) {
+		handshake_await_turn(s);
 		return 0;
 	}
-	enter(s);
+	session_enter(s);
 	s->in = bytes;
 	if (s->state == SESSION_HANDSHAKE) {
-		step(s);
+		handshake_step(s);
 		s->young_bytes += bytes.n - s->in.n;
 		/* OpenSSL would put together a hello of 128 KiB, and as much of certificates. */
 		if (s->state == SESSION_HANDSHAKE && s->young_bytes > YOUNG_BYTES_MAX)
@@ -418,7 +262,7 @@ uint32_t tls_input(struct tls *t, struct tls_session *s, struct span bytes)
 		taken -= s->in.n;
 	s->in = span_of(NULL, 0);
 	go_on_writing(s);
-	leave(s);
+	session_leave(s);
 	return taken;
 }
 
@@ -429,23 +273,23 @@ bool tls_read(struct tls *t, struct tls_session *s)
 
 	if (!k)
 		return true;
-	enter(s);
+	session_enter(s);
 	taken = t->config.handlers->data(t->config.ctx, s->user, span_of(k->bytes + k->at, k->end - k->at));
 	if (s->left == k) {
 		k->at += taken;
 		if (k->at == k->end)
-			kept_drop(t, &s->left);
+			bio_drop(t, &s->left);
 	}
 	k = s->closing ? NULL : s->left;
-	leave(s);
+	session_leave(s);
 	return !k;
 }
 
 void tls_cut(struct tls *t, struct tls_session *s)
 {
-	enter(s);
+	session_enter(s);
 	session_end(s, TLS_END_CUT, "the connection ended without close_notify");
-	leave(s);
+	session_leave(s);
 }
 
 /* ---- bytes out */
@@ -480,9 +324,9 @@ void tls_writable(struct tls *t, struct tls_session *s)
 	if (s->pending || !s->wants_to_write || s->state != SESSION_OPEN)
 		return;
 	s->wants_to_write = false;
-	enter(s);
+	session_enter(s);
 	t->config.handlers->writable(t->config.ctx, s->user);
-	leave(s);
+	session_leave(s);
 }
 
 uint32_t tls_pending(const struct tls_session *s)
@@ -495,7 +339,7 @@ void tls_close(struct tls *t, struct tls_session *s)
 	if (s->state == SESSION_OPEN && !s->closing) {
 		s->closing = true;
 		if (!s->depth)
-			kept_drop(t, &s->left);
+			bio_drop(t, &s->left);
 		ERR_clear_error();
 		SSL_shutdown(s->ssl);
 		ERR_clear_error();

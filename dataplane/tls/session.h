@@ -7,7 +7,7 @@
 #include "tls/store.h"
 #include "tls/tls.h"
 
-/* Internal to engine.c, session.c and what OpenSSL calls back. */
+/* Internal to engine.c, session.c, handshake.c and what OpenSSL calls back. */
 
 #define PLAIN_MAX     16384	/* of one record (RFC 8446 §5.1) */
 #define PENDING_MAX   (64 << 10) /* encrypted bytes that wait: a record, a handshake's flight, alerts; beyond it the session ends */
@@ -84,12 +84,12 @@ struct tls {
 /* NULL: no memory. control-only */
 BIO_METHOD *bio_method_new(void);
 /* The session that an SSL is of. any */
-struct tls_session *session_of(const SSL *ssl);
+struct tls_session *bio_session(const SSL *ssl);
 /* Sends what waits. worker-only */
 void bio_drain(struct tls_session *s);
 /* For `more` bytes behind what there is. NULL: no memory, and *at as it was. worker-only */
-struct kept *kept_add(struct tls *t, struct kept **at, const uint8_t *bytes, uint32_t n);
-void kept_drop(struct tls *t, struct kept **at);
+struct kept *bio_keep(struct tls *t, struct kept **at, const uint8_t *bytes, uint32_t n);
+void bio_drop(struct tls *t, struct kept **at);
 
 /* ---- seen.c; worker-only */
 void seen_post(struct tls_session *s, const X509 *leaf, bool verified, bool refused, enum tls_end why, const char *text);
@@ -108,17 +108,33 @@ void resume_offer(struct tls_session *s);
 void resume_forget(struct tls_session *s);
 
 /* ---- session.c; worker-only */
-/* The turn of one that we opened has come: its first flight. */
-void session_start(struct tls_session *s);
+int session_new(struct tls *t, SSL_CTX *ctx, const struct ip_port *remote, void *user, struct tls_session **ret_session);
+/* Around whatever may call handlers, which may free it. */
+void session_enter(struct tls_session *s);
+/* It may be gone after this. */
+void session_leave(struct tls_session *s);
+/* Before a call of OpenSSL's that may fail. */
+void session_prepare(struct tls *t);
+/* What OpenSSL says about a call that went wrong ends it; error: of SSL_get_error. */
+void session_fail(struct tls_session *s, int error);
 /* Ends it and tells its owner. */
 void session_end(struct tls_session *s, enum tls_end why, const char *text);
 void session_leave_lists(struct tls_session *s);
 
+/* ---- handshake.c; worker-only */
+/* The turn of one that we opened has come: its first flight. */
+void handshake_start(struct tls_session *s);
+/* Whatever the bytes at hand allow. */
+void handshake_step(struct tls_session *s);
+/* Whether a step may be taken now: in the order of arrival, and while this turn's budget lasts. */
+bool handshake_may_step(const struct tls_session *s);
+void handshake_await_turn(struct tls_session *s);
+
 /* ---- engine.c */
 /* Whose turn it would be; NULL: nobody waits. */
-struct tls_session *next_waiting(const struct tls *t);
-void list_add(struct session_list *list, struct tls_session *s, size_t link);
-void list_remove(struct session_list *list, struct tls_session *s, size_t link);
+struct tls_session *engine_next_waiting(const struct tls *t);
+void engine_list_add(struct session_list *list, struct tls_session *s, size_t link);
+void engine_list_remove(struct session_list *list, struct tls_session *s, size_t link);
 #define LINK(member) offsetof(struct tls_session, member)
 
 static inline void tls_count(struct tls *t, enum counter which)

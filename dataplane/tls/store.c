@@ -16,12 +16,12 @@
 
 static void release_server(void *object)
 {
-	server_put(object);
+	tls_server_put(object);
 }
 
 static void release_peer(void *object)
 {
-	peer_put(object);
+	tls_peer_put(object);
 }
 
 static void release_keys(void *object)
@@ -40,7 +40,7 @@ struct tls_store *tls_store_new(struct epoch *epoch)
 	if (!store)
 		return NULL;
 	store->epoch = epoch;
-	store->client = peer_context_new();
+	store->client = tls_peer_context_new();
 	store->ticket_cipher = EVP_CIPHER_fetch(NULL, "AES-256-CBC", NULL);
 	random_secret(key, sizeof(key));
 	if (!store->client || !store->ticket_cipher || tls_store_set_ticket_keys(store, (const uint8_t (*)[TLS_TICKET_KEY_BYTES])key, 1)) {
@@ -56,11 +56,11 @@ void tls_store_free(struct tls_store *store)
 	if (!store)
 		return;
 	for (unsigned i = 0; i < TLS_SERVERS; i++)
-		server_put(atomic_load(&store->servers[i]));
+		tls_server_put(atomic_load(&store->servers[i]));
 	for (unsigned i = 0; i < PEER_BUCKETS; i++)
 		for (struct peer *p = atomic_load(&store->peers[i]), *next; p; p = next) {
 			next = atomic_load(&p->next);
-			peer_put(p);
+			tls_peer_put(p);
 		}
 	if (atomic_load(&store->keys))
 		release_keys(atomic_load(&store->keys));
@@ -121,7 +121,7 @@ int tls_store_set_peer(struct tls_store *store, uint32_t id, const struct tls_pe
 {
 	_Atomic(struct peer *) *at = peer_link(store, id);
 	struct peer *old = atomic_load(at), *fresh;
-	int err = peer_new(store, id, source, &fresh, error);
+	int err = tls_peer_new(store, id, source, &fresh, error);
 
 	if (err)
 		return err;
@@ -175,7 +175,7 @@ int tls_store_set_ticket_keys(struct tls_store *store, const uint8_t (*keys)[TLS
 	return 0;
 }
 
-void context_harden(SSL_CTX *ctx, enum tls_version minimum)
+void store_harden(SSL_CTX *ctx, enum tls_version minimum)
 {
 	SSL_CTX_set_min_proto_version(ctx, minimum ? minimum : TLS1_2_VERSION);
 	SSL_CTX_set_max_proto_version(ctx, TLS1_3_VERSION);

@@ -75,19 +75,19 @@ struct peer *store_peer(struct tls_store *store, uint32_t id);
 /* control-only */
 int tls_server_new(struct tls_store *store, const struct tls_server_source *source, struct server **ret_server, char error[TLS_ERROR_BYTES]);
 /* NULL is ignored. any */
-void server_put(struct server *server);
+void tls_server_put(struct server *server);
 /* The identity for whom a client asked for; both kinds of key where there are. any */
-unsigned server_identities(const struct server *server, const char *server_name, struct tls_identity *ret_identities[4]);
+unsigned tls_server_identities(const struct server *server, const char *server_name, struct tls_identity *ret_identities[4]);
 
 /* ---- peer.c */
 /* control-only */
-int peer_new(struct tls_store *store, uint32_t id, const struct tls_peer_source *source, struct peer **ret_peer, char error[TLS_ERROR_BYTES]);
+int tls_peer_new(struct tls_store *store, uint32_t id, const struct tls_peer_source *source, struct peer **ret_peer, char error[TLS_ERROR_BYTES]);
 /* NULL is ignored. any */
-void peer_put(struct peer *peer);
+void tls_peer_put(struct peer *peer);
 /* The context of all sessions with peers. NULL: no memory. control-only */
-SSL_CTX *peer_context_new(void);
+SSL_CTX *tls_peer_context_new(void);
 /* 1, or 0: OpenSSL's error queue says why not. worker-only */
-int peer_use(const struct peer *peer, SSL *ssl);
+int tls_peer_use(const struct peer *peer, SSL *ssl);
 
 /* ---- tickets.c: SSL_CTX_set_tlsext_ticket_key_evp_cb's. worker-only */
 int tickets_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt);
@@ -98,4 +98,4 @@ int verify_chain(X509_STORE_CTX *ctx, void *arg);
 int resume_keep(SSL *ssl, SSL_SESSION *session);
 
 /* The options that all contexts have. */
-void context_harden(SSL_CTX *ctx, enum tls_version minimum);
+void store_harden(SSL_CTX *ctx, enum tls_version minimum);

@@ -30,7 +30,7 @@ static const struct ticket_key *find(const struct ticket_keys *keys, const unsig
 
 int tickets_key(SSL *ssl, unsigned char *name, unsigned char *iv, EVP_CIPHER_CTX *cipher, EVP_MAC_CTX *mac, int encrypt)
 {
-	const struct tls_store *store = session_of(ssl)->t->config.store;
+	const struct tls_store *store = bio_session(ssl)->t->config.store;
 	const struct ticket_keys *keys = atomic_load_explicit(&store->keys, memory_order_acquire);
 	const struct ticket_key *key = encrypt ? &keys->key[0] : find(keys, name);
 

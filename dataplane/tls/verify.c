@@ -168,7 +168,7 @@ static void judge(struct tls_session *s, X509_STORE_CTX *ctx, X509 *leaf)
 int verify_chain(X509_STORE_CTX *ctx, void *arg)
 {
 	SSL *ssl = X509_STORE_CTX_get_ex_data(ctx, SSL_get_ex_data_X509_STORE_CTX_idx());
-	struct tls_session *s = session_of(ssl);
+	struct tls_session *s = bio_session(ssl);
 	struct tls *t = s->t;
 	X509 *leaf = X509_STORE_CTX_get0_cert(ctx);
 	bool verified, must = s->server || s->peer->verify;
@@ -192,7 +192,7 @@ bool verify_resumed(struct tls_session *s)
 	struct tls *t = s->t;
 	char date[16];
 
-	if (!s->server || !leaf || X509_cmp_current_time(X509_get0_notAfter(leaf)) > 0)
+	if (!s->server || !leaf || certificate_time(X509_get0_notAfter(leaf)) > (int64_t)time(NULL))
 		return true;
 	certificate_date(X509_get0_notAfter(leaf), date);
 	note(t, TLS_END_EXPIRED, "certificate expired %s", date);

@@ -90,6 +90,28 @@ static void test_bytes(void **state)
 	offer(&client, TLS_1_3);
 }
 
+/* A byte in each record; nothing is lost, and nothing piles up. */
+static void test_small_records(void **state)
+{
+	struct tls_usage usage;
+	struct pair p;
+
+	for (unsigned v = 0; v < ARRAY_SIZE(versions); v++) {
+		offer(&client, versions[v]);
+		pair_new(&p, &client, &server);
+		pair_open(&p, 7);
+		pair_run(&p);
+		for (unsigned i = 0; i < 5000; i++)
+			assert_int_equal(tls_send(client.tls, p.client.s, span_of(pattern + i, 1)), 1);
+		pair_run(&p);
+		assert_true(end_got(&p.server, pattern, 5000));
+		tls_usage(server.tls, &usage);
+		assert_int_equal(usage.bytes, 0);
+		pair_free(&p);
+	}
+	offer(&client, TLS_1_3);
+}
+
 /* Who does not take everything is not given more until it asks for it; nothing is lost. */
 static void test_slow_reader(void **state)
 {
@@ -376,6 +398,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_bytes),
+		cmocka_unit_test(test_small_records),
 		cmocka_unit_test(test_slow_reader),
 		cmocka_unit_test(test_endings),
 		cmocka_unit_test(test_junk),

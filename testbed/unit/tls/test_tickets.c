@@ -1,5 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* Sessions resumed: by servers from tickets, whose keys rotate and are shared by a fleet; by clients under the very policy they were verified by. */
+#include <time.h>
+
 #include "bed.h"
 
 static struct made ca, other_ca, cert, client_cert;
@@ -8,6 +10,19 @@ static struct side client, server, twin;
 static const enum tls_version versions[] = { TLS_1_2, TLS_1_3 };
 
 static const uint8_t key_a[TLS_TICKET_KEY_BYTES] = { 'a' }, key_b[TLS_TICKET_KEY_BYTES] = { 'b' }, key_c[TLS_TICKET_KEY_BYTES] = { 'c' };
+
+/* Our own calls of it come here; OpenSSL's do not. */
+static time_t later_s;
+time_t __real_time(time_t *ret);
+time_t __wrap_time(time_t *ret);
+time_t __wrap_time(time_t *ret)
+{
+	time_t now = __real_time(NULL) + later_s;
+
+	if (ret)
+		*ret = now;
+	return now;
+}
 
 static int set_up(void **state)
 {
@@ -266,6 +281,82 @@ static void test_bound(void **state)
 	assert_false(meet(&server, 1));
 }
 
+/* What a session was verified by does not last for ever: a day, and no longer than the chain. */
+static void test_client_expiry(void **state)
+{
+	static const struct {
+		const char *what;
+		int days; /* of the server's certificate */
+		time_t later_s;
+		bool resumed;
+	} cases[] = {
+		{ "within a day", 30, 23 * 3600, true },
+		{ "after a day", 30, 25 * 3600, false },
+		{ "within a day, but the certificate has expired", 1, 24 * 3600 - 1, true },
+		{ "within a day, but the certificate has expired", 1, 24 * 3600 + 1, false },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
+		struct tls_identity *short_lived;
+		struct made made;
+
+		if (i % 2 == 0)
+			print_message("%s\n", cases[i / 2].what);
+		offer(&client, versions[i % 2]);
+		made_new(&made, "short", &(struct wish){ .cn = "server", .san = "DNS:a.example", .days = cases[i / 2].days }, &ca);
+		short_lived = made_identity(&made);
+		set_server(&server, short_lived);
+		set_peer(&client, 1, &ca, "a.example");
+		assert_false(meet(&server, 1));
+		/* A session that was resumed in between does not put it off. */
+		later_s = cases[i / 2].later_s / 2;
+		assert_true(meet(&server, 1));
+		later_s = cases[i / 2].later_s;
+		assert_int_equal(meet(&server, 1), cases[i / 2].resumed);
+		later_s = 0;
+		tls_identity_unref(short_lived);
+		made_free(&made);
+	}
+}
+
+/* A client whose certificate has expired since is not let in by its ticket. */
+static void test_server_expiry(void **state)
+{
+	struct tls_server_source source = { .name = "default", .identities = &identity, .identity_count = 1, .client_certificates = TLS_CLIENT_REQUIRED,
+					    .client_ca = ca.chain_file };
+	struct tls_peer_source peer = { .name = "a.example", .verify = true, .ca = ca.chain_file };
+	char error[TLS_ERROR_BYTES] = "";
+	struct tls_seen seen;
+	struct made made;
+	struct pair p;
+
+	made_new(&made, "brief", &(struct wish){ .cn = "client", .san = "DNS:c.example", .days = 1 }, &ca);
+	for (unsigned v = 0; v < 2; v++) {
+		offer(&client, versions[v]);
+		assert_int_equal(tls_store_set_server(server.store, 0, &source, error), 0);
+		peer.identity = made_identity(&made);
+		assert_int_equal(tls_store_set_peer(client.store, 1, &peer, error), 0);
+		tls_identity_unref(peer.identity);
+		assert_false(meet(&server, 1));
+		assert_true(meet(&server, 1));
+		while (tls_seen_take(server.tls, &seen))
+			;
+		pair_new(&p, &client, &server);
+		pair_open(&p, 1); /* offered while the client still believes in it */
+		later_s = 86401;
+		pair_run(&p);
+		later_s = 0;
+		assert_int_equal(p.server.opened, 0);
+		assert_int_equal(p.server.why, TLS_END_EXPIRED);
+		assert_memory_equal(p.server.text, "certificate expired 20", 22);
+		assert_true(tls_seen_take(server.tls, &seen));
+		assert_true(seen.refused && seen.why == TLS_END_EXPIRED);
+		assert_int_equal(p.client.closed, 1);
+		pair_free(&p);
+	}
+	made_free(&made);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -275,6 +366,8 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_keys, sides_up, sides_down),
 		cmocka_unit_test_setup_teardown(test_server_policy, sides_up, sides_down),
 		cmocka_unit_test_setup_teardown(test_bound, sides_up, sides_down),
+		cmocka_unit_test_setup_teardown(test_client_expiry, sides_up, sides_down),
+		cmocka_unit_test_setup_teardown(test_server_expiry, sides_up, sides_down),
 	};
 
 	return cmocka_run_group_tests_name("tls/tickets", tests, set_up, tear_down);
