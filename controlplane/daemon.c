@@ -47,7 +47,7 @@
 
 #define RECLAIM_MS 5
 #define ALARMS_MAX 4096
-#define SEEN_MAX	 4096 /* certificates of others that are taken in one turn */
+#define SEEN_MAX	 512 /* certificates of others that are taken in one turn */
 #define EVENTS_MAX 2048 /* the history of alarms */
 
 struct daemon {

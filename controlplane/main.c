@@ -32,6 +32,12 @@ static void help(FILE *f)
 		DEFAULT_CONFIG, DEFAULT_CONFIG);
 }
 
+/* What a start would go on without. */
+static void warn(const char *text)
+{
+	fprintf(stderr, "warning: %s\n", text);
+}
+
 static int run(const char *path, bool check)
 {
 	char error[ERROR_TEXT_MAX] = "";
@@ -45,7 +51,7 @@ static int run(const char *path, bool check)
 			log_line(LOG_LEVEL_ERROR, "%s", error);
 		return EXIT_CONFIG;
 	}
-	if (check && (config_load_numbers(config, error) || certificates_check(&config->tls, error))) {
+	if (check && (config_load_numbers(config, error) || certificates_check(&config->tls, config->routing, warn, error))) {
 		fprintf(stderr, "%s\n", error);
 		status = EXIT_CONFIG;
 	} else if (check) {

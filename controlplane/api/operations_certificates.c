@@ -134,14 +134,23 @@ static json_t *broken_json(const struct control *c)
 	return list;
 }
 
+static int none(char *error)
+{
+	return error_set(error, -ERR_UNSUPPORTED, "no certificates are kept here");
+}
+
 int operation_certificates(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
-	json_t *ours = json_array(), *theirs = json_array();
-	const struct pairs *pairs = certificates_ours(c->certificates);
+	const struct pairs *pairs = c->certificates ? certificates_ours(c->certificates) : NULL;
+	json_t *ours, *theirs;
 	const char *directory = c->config->tls.certificates;
 	int64_t now_s = (int64_t)time(NULL);
 	const struct their *x;
 
+	if (!pairs)
+		return none(error);
+	ours = json_array();
+	theirs = json_array();
 	for (unsigned i = 0; i < pairs->count; i++)
 		json_array_append_new(ours, our_json(c, &pairs->list[i], now_s));
 	for (unsigned i = 0; (x = theirs_at(certificates_theirs(c->certificates), i)) != NULL; i++)
@@ -155,8 +164,11 @@ int operation_certificates(struct control *c, const json_t *params, json_t **ret
 int operation_certificates_reload(struct control *c, const json_t *params, json_t **ret_result, char *error)
 {
 	json_t *news;
-	unsigned failed = certificates_reload(c->certificates, &news);
+	unsigned failed;
 
+	if (!c->certificates)
+		return none(error);
+	failed = certificates_reload(c->certificates, &news);
 	*ret_result = json_pack("{s:i, s:o}", "broken", (int)failed, "news", news);
 	return *ret_result ? 0 : error_set(error, -ERR_NOMEM, "out of memory");
 }

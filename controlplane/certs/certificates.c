@@ -15,6 +15,7 @@
 #include "config_tls.h"
 #include "error.h"
 #include "log.h"
+#include "tables/epoch.h"
 
 #define LOOK_S 10 /* alarms of days, peers that nobody uses any more, and what inotify does not tell of: network file systems, CA files */
 
@@ -360,22 +361,45 @@ void certificates_free(struct certificates *c)
 	free(c);
 }
 
-int certificates_check(const struct config_tls *config, char *error)
+/* What a start would do without, each in a line of its own. */
+static void warn_of(struct certificates *c, const struct model *routing, void (*warn)(const char *text))
 {
-	struct certificates *c = calloc(1, sizeof(*c));
-	int err;
+	char line[PAIR_BROKEN_MAX + 80], error[ERROR_TEXT_MAX];
 
-	if (!c || !(c->theirs = theirs_new())) {
-		free(c);
-		return error_set(error, -ERR_NOMEM, "out of memory");
+	for (unsigned i = 0; i < c->pairs.count; i++) {
+		if (!c->pairs.list[i].broken[0])
+			continue;
+		snprintf(line, sizeof(line), "certificate %s: %s", c->pairs.list[i].name, c->pairs.list[i].broken);
+		warn(line);
 	}
-	c->setup.config = config;
-	read_pairs(c);
-	err = begin(c, error);
-	for (unsigned i = 0; !err && i < c->pairs.count; i++)
-		if (c->pairs.list[i].broken[0])
-			err = error_set(error, -ERR_INVALID, "certificate %s: %s", c->pairs.list[i].name, c->pairs.list[i].broken);
+	if (c->peers && peers_check(c->peers, NULL, routing, error))
+		warn(error);
+}
+
+int certificates_check(const struct config_tls *config, const struct model *routing, void (*warn)(const char *text), char *error)
+{
+	struct epoch *epoch = epoch_new(1);
+	struct tls_store *store = epoch ? tls_store_new(epoch) : NULL;
+	struct certificates *c = store ? calloc(1, sizeof(*c)) : NULL;
+	int err = -ERR_NOMEM;
+
+	if (c && (c->theirs = theirs_new())) {
+		c->setup.config = config;
+		c->setup.store = config->listens ? store : NULL;
+		read_pairs(c);
+		err = begin(c, error);
+		if (!err && config->listens) {
+			const struct peers_setup peers = { .store = store, .config = config, .identity = find_identity, .ctx = c };
+
+			c->peers = peers_new(&peers, error);
+		}
+		warn_of(c, routing, warn);
+	} else {
+		error_set(error, err, "out of memory");
+	}
 	certificates_free(c);
+	tls_store_free(store);
+	epoch_free(epoch);
 	return err;
 }
 

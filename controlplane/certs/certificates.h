@@ -32,8 +32,9 @@ struct certificates *certificates_new(const struct certificates_setup *setup, ch
 /* NULL is ignored. */
 void certificates_free(struct certificates *c);
 
-/* The same checks, in force nowhere (strowgerd --check). 0 or a negative enum err with an error. */
-int certificates_check(const struct config_tls *config, char *error);
+/* The same checks, in force nowhere (strowgerd --check), of the files that trunks name too. What a start would go on without is handed to warn, line by line. 0, or a
+ * negative enum err with an error where it would be refused. */
+int certificates_check(const struct config_tls *config, const struct model *routing, void (*warn)(const char *text), char *error);
 
 struct peers *certificates_peers(struct certificates *c);
 
