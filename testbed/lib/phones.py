@@ -25,7 +25,7 @@ audio_source aubridge,nil
 audio_alert aubridge,nil
 ctrl_tcp_listen 127.0.0.1:{control}
 sip_listen {address}:{port}
-call_max_calls {max_calls}
+{more}call_max_calls {max_calls}
 rtp_ports 20000-20100
 net_interface eth0
 """
@@ -46,8 +46,9 @@ def write(folder, name, text):
 class Baresip:
     """One baresip in a node. Its events are kept until somebody waits for them."""
 
-    def __init__(self, lab, node, user=None, max_calls=4):
-        """user: the user part that it takes calls for; None: the node's name."""
+    def __init__(self, lab, node, user=None, max_calls=4, pair=None, ca=None):
+        """user: the user part that it takes calls for; None: the node's name. pair, ca: paths of a certificate chain and its key, and of who vouches for
+        others; then it speaks TLS alone."""
         self.lab, self.node = lab, node
         self.name = f"baresip-{node}"
         self.address = lab.address(node)
@@ -56,15 +57,19 @@ class Baresip:
         self.bytes = b""
         self.socket = None
         folder = fresh_folder(lab, self.name)
-        write(folder, "config", BARESIP_CONFIG.format(control=CONTROL_PORT, address=self.address, port=PORT,
-                                                      max_calls=max_calls))
-        write(folder, "accounts", f"<sip:{user or node}@{self.address}>;regint=0;answermode=manual\n")
+        more = ""
+        if pair:
+            write(folder, "pair.pem", "".join(open(path, encoding="ascii").read() for path in pair))
+            more = f"sip_certificate {folder}/pair.pem\nsip_cafile {ca}\nsip_verify_server yes\nsip_transports tls\n"
+        write(folder, "config", BARESIP_CONFIG.format(control=CONTROL_PORT, address=self.address, port=PORT, max_calls=max_calls, more=more))
+        write(folder, "accounts", f"<sip:{user or node}@{self.address}{';transport=tls' if pair else ''}>;regint=0;answermode=manual\n")
         write(folder, "contacts", "")
         with open(os.path.join(folder, "log"), "w", encoding="utf-8") as log:
             self.child = lab.processes.start(self.name, lab.network.argv(node, ["baresip", "-f", folder]), stdout=log, stderr=log,
                                              cwd=folder, env={**os.environ, "HOME": folder, "LANG": "C"})
         self.log = os.path.join(folder, "log")
-        if not wait_for(lambda: udp_bound(self.child.pid, PORT) and self._connect(), 10):
+        bound = (lambda: tcp_bound(self.child.pid, PORT + 1)) if pair else (lambda: udp_bound(self.child.pid, PORT))
+        if not wait_for(lambda: bound() and self._connect(), 10):
             self.stop()
             raise RuntimeError(f"{self.name} does not listen: see {self.log}")
 
@@ -216,9 +221,7 @@ class Linphone:
 KAMAILIO_CONFIG = """\
 #!KAMAILIO
 children=1
-disable_tcp=yes
-auto_aliases=no
-listen=udp:{address}:{port}
+{listen}auto_aliases=no
 loadmodule "kex.so"
 loadmodule "tm.so"
 loadmodule "tmx.so"
@@ -254,21 +257,43 @@ request_route {{
 	if (!t_newtran())
 		exit;
 	record_route();
-	$du = "sip:{onward}:{port}";
+	$du = "{onward}";
 	t_relay();
 }}
+"""
+
+
+KAMAILIO_TLS = """\
+[server:default]
+method = TLSv1.2+
+certificate = {chain}
+private_key = {key}
+ca_list = {ca}
+[client:default]
+method = TLSv1.2+
+verify_certificate = yes
+require_certificate = yes
+ca_list = {ca}
+server_name = {name}
 """
 
 
 class Kamailio:
     """A stateful proxy in a node, that stays in the route set and sends each new request on to another node."""
 
-    def __init__(self, lab, node, onward):
+    def __init__(self, lab, node, onward, tls=None):
+        """tls: (chain, key, CA, name that is asked of the one that it goes on to) where it speaks TLS to Strowger, and UDP to the other side."""
         self.lab = lab
         self.name = f"kamailio-{node}"
         folder = fresh_folder(lab, self.name)
-        write(folder, "kamailio.cfg",
-                       KAMAILIO_CONFIG.format(address=lab.address(node), port=PORT, onward=lab.address(onward)))
+        listen, uri = f"disable_tcp=yes\nlisten=udp:{lab.address(node)}:{PORT}\n", f"sip:{lab.address(onward)}:{PORT}"
+        if tls:
+            write(folder, "tls.cfg", KAMAILIO_TLS.format(chain=tls[0], key=tls[1], ca=tls[2], name=tls[3]))
+            listen = (f"enable_tls=yes\nlisten=udp:{lab.address(node)}:{PORT}\nlisten=tls:{lab.address(node)}:{PORT + 1}\n"
+                      f"loadmodule \"tls.so\"\nmodparam(\"tls\", \"config\", \"{folder}/tls.cfg\")\n")
+            if onward == "strowger":
+                uri = f"sip:{lab.address(onward)}:{PORT + 1};transport=tls"
+        write(folder, "kamailio.cfg", KAMAILIO_CONFIG.format(listen=listen, onward=uri))
         self.log = os.path.join(folder, "log")
         with open(self.log, "w", encoding="utf-8") as log:
             child = lab.processes.start(self.name, lab.network.argv(node, [
@@ -288,10 +313,19 @@ class Kamailio:
         self.stop()
 
 
-def udp_bound(pid, port):
+def tcp_bound(pid, port):
     """Whether anybody in a process's own namespace listens there."""
+    return _bound(pid, port, ("tcp", "tcp6"))
+
+
+def udp_bound(pid, port):
+    """The same, by UDP."""
+    return _bound(pid, port, ("udp", "udp6"))
+
+
+def _bound(pid, port, tables):
     lines = []
-    for table in ("udp", "udp6"):
+    for table in tables:
         try:
             with open(f"/proc/{pid}/net/{table}", encoding="ascii") as file:
                 lines += file.readlines()[1:]
