@@ -97,7 +97,8 @@ static enum framing_verdict body_bytes(const uint8_t *data, uint32_t head, uint6
 		struct span value;
 		uint64_t n;
 
-		if (line.p[0] == ' ' || line.p[0] == '\t')
+		/* Neither its name nor its compact form; what is folded begins with a blank. */
+		if (ascii_lower(line.p[0]) != 'c' && ascii_lower(line.p[0]) != 'l')
 			continue;
 		value = length_value(line, end);
 		if (!value.p)
