@@ -176,9 +176,9 @@ static TARGET_AES uint64_t folded_hard(const struct hash_key *key, const uint8_t
 	return (uint64_t)_mm_cvtsi128_si64(hard(key, NULL, 0, p, bytes, _mm_set1_epi8(0x20)));
 }
 
-static TARGET_AES uint64_t with_hard(const struct hash_key *key, const uint64_t *words, const uint8_t *p, uint32_t bytes)
+static TARGET_AES uint64_t with_hard(const struct hash_key *key, const uint64_t *words, unsigned n, const uint8_t *p, uint32_t bytes)
 {
-	return (uint64_t)_mm_cvtsi128_si64(hard(key, words, 48, p, bytes, _mm_setzero_si128()));
+	return (uint64_t)_mm_cvtsi128_si64(hard(key, words, 8 * n, p, bytes, _mm_setzero_si128()));
 }
 
 static TARGET_AES void hash_128_hard(const struct hash_key *key, const uint8_t *p, uint32_t bytes, uint64_t *ret_low, uint64_t *ret_high)
@@ -218,10 +218,10 @@ uint64_t keyed_hash_folded(const struct hash_key *key, const void *data, uint32_
 	return soft(key, NULL, 0, data, bytes, FOLD).low;
 }
 
-uint64_t keyed_hash_with(const struct hash_key *key, const uint64_t words[6], const void *data, uint32_t bytes)
+uint64_t keyed_hash_with(const struct hash_key *key, const uint64_t *words, unsigned n, const void *data, uint32_t bytes)
 {
-	BY_HARDWARE(with_hard(key, words, data, bytes));
-	return soft(key, words, 48, data, bytes, 0).low;
+	BY_HARDWARE(with_hard(key, words, n, data, bytes));
+	return soft(key, words, 8 * n, data, bytes, 0).low;
 }
 
 void keyed_hash_128(const struct hash_key *key, const void *data, uint32_t bytes, uint64_t *ret_low, uint64_t *ret_high)

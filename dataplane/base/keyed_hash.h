@@ -23,8 +23,8 @@ uint64_t keyed_hash_folded(const struct hash_key *key, const void *data, uint32_
 /* With 128 bits of result, for keys whose equality is to mean that what was hashed is equal. */
 void keyed_hash_128(const struct hash_key *key, const void *data, uint32_t bytes, uint64_t *ret_low, uint64_t *ret_high);
 
-/* Of six words and, behind them, a text. */
-uint64_t keyed_hash_with(const struct hash_key *key, const uint64_t words[6], const void *data, uint32_t bytes);
+/* Of an even number of words (at most 6) and, behind them, a text. What has other words is to have another number of them, or another key. */
+uint64_t keyed_hash_with(const struct hash_key *key, const uint64_t *words, unsigned n, const void *data, uint32_t bytes);
 
 /* Without the CPU's instructions (tests), or with them again; false: it has none. control-only, before the workers start */
 bool keyed_hash_select(bool hardware);

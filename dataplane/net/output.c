@@ -34,7 +34,7 @@ struct queue {
 };
 
 /* A way lately sent by: peers are few, and messages many. */
-#define PATHS	   1024 /* a power of two */
+#define PATHS	   2048 /* a power of two; each place has a neighbour for what would push it out */
 #define HEAD_BYTES (ETHER_BYTES + IPV6_BYTES + UDP_BYTES)
 
 struct path {
@@ -318,14 +318,14 @@ static void send_fragments(struct output *o, const struct datagram *d, uint32_t 
 	count(o, COUNTER_fragmented_out, 1);
 }
 
-static_assert(PATHS == 1 << 10, "place_of takes ten bits");
+static_assert(PATHS == 1 << 11, "place_of takes eleven bits");
 
 static struct path *place_of(struct output *o, const struct ip_port *source, const struct ip_port *destination)
 {
 	const uint8_t *ip = destination->ip.bytes;
 
 	return &o->paths[(load_64(ip) ^ load_64(ip + 8) ^ (uint64_t)destination->port << 32 ^ (uint64_t)source->port << 48) *
-			 0x9e3779b97f4a7c15ULL >> 54];
+			 0x9e3779b97f4a7c15ULL >> 53];
 }
 
 static uint32_t mtu_to(const struct output *o, uint16_t port, uint8_t family)
@@ -357,9 +357,25 @@ static void fill(struct output *o, struct path *path, const struct ip_port *sour
 	path->udp_sum = checksum_words(path->pseudo, udp, 1);
 }
 
-static inline bool way_is(const struct path *path, const struct ip_port *source, const struct ip_port *destination)
+static inline bool way_is(const struct path *path, uint32_t version, const struct ip_port *source, const struct ip_port *destination)
 {
-	return ip_port_eq(&path->destination, destination) && ip_port_eq(&path->source, source);
+	return path->version == version && ip_port_eq(&path->destination, destination) && ip_port_eq(&path->source, source);
+}
+
+static inline struct path *neighbour_of(struct output *o, const struct path *path)
+{
+	return &o->paths[(path - o->paths) ^ 1];
+}
+
+/* The known way, or NULL. version: of the routes, read before. */
+static inline struct path *find(struct output *o, uint32_t version, const struct ip_port *source, const struct ip_port *destination)
+{
+	struct path *path = place_of(o, source, destination);
+
+	if (likely(way_is(path, version, source, destination)))
+		return path;
+	path = neighbour_of(o, path);
+	return way_is(path, version, source, destination) ? path : NULL;
 }
 
 /* ROUTE_OK: *ret_path is the way. Otherwise *ret_hop says as much as routes_lookup does. */
@@ -367,17 +383,22 @@ static enum route_verdict look_up(struct output *o, const struct ip_port *source
 				  struct path **ret_path, struct route_result *ret_hop)
 {
 	uint32_t version = routes_version(o->config.routes); /* before the look-up: a change during it shows */
-	struct path *path = place_of(o, source, destination);
+	struct path *path = find(o, version, source, destination);
 	enum route_verdict verdict;
 
 	*ret_path = path;
-	if (likely(path->version == version && way_is(path, source, destination)))
+	if (likely(path))
 		return ROUTE_OK;
 	verdict = routes_lookup(o->config.routes, &destination->ip, ret_hop);
-	if (verdict == ROUTE_OK && ret_hop->port < o->config.port_count)
+	if (verdict == ROUTE_OK && ret_hop->port < o->config.port_count) {
+		path = place_of(o, source, destination);
+		if (path->version == version)
+			*neighbour_of(o, path) = *path;
 		fill(o, path, source, destination, version, ret_hop);
-	else if (verdict == ROUTE_OK)
+		*ret_path = path;
+	} else if (verdict == ROUTE_OK) {
 		verdict = ROUTE_NONE;
+	}
 	return verdict;
 }
 
@@ -437,10 +458,10 @@ static __attribute__((noinline)) int commit_unusual(struct output *o, uint32_t l
 
 int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination)
 {
-	const struct path *way = place_of(o, source, destination);
+	const struct path *way = find(o, routes_version(o->config.routes), source, destination);
 
 	assert(len <= o->reserved);
-	if (likely(way->version == routes_version(o->config.routes) && !o->in_scratch && len <= way->most && way_is(way, source, destination))) {
+	if (likely(way && !o->in_scratch && len <= way->most)) {
 		send_known(o, way, len, identification(o, destination->ip.family));
 		return 0;
 	}

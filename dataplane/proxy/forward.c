@@ -10,12 +10,12 @@
 
 uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t call_hash, uint64_t from_hash)
 {
-	uint64_t words[6] = { call_hash, from_hash, m->cseq };
+	uint64_t words[4] = { call_hash, from_hash, m->cseq };
 	struct span route = sip_first(m, SIP_H_ROUTE);
 
 	if (route.n)
 		words[3] = keyed_hash(&p->config.branch_key, route.p, route.n);
-	return (uint32_t)keyed_hash_with(&p->config.branch_key, words, m->request_uri.p, m->request_uri.n);
+	return (uint32_t)keyed_hash_with(&p->config.branch_key, words, 4, m->request_uri.p, m->request_uri.n);
 }
 
 uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch *b, char *out)
@@ -152,15 +152,22 @@ static struct span text_end(struct edit_list *l, const struct writer *w)
 
 void edit_max_forwards(struct edit_list *l, const struct sip_message *m)
 {
+	struct span value;
 	struct writer w;
 
 	if (m->max_forwards == UINT32_MAX) { /* §16.6(3) */
 		edit_replace(l, m->start_line_end, 0, SPAN_LIT("Max-Forwards: 70\r\n"));
 		return;
 	}
+	value = sip_first(m, SIP_H_MAX_FORWARDS);
 	w = text_begin(l, 10);
-	put_u32(&w, m->max_forwards - 1);
-	edit_replace_span(l, m, sip_first(m, SIP_H_MAX_FORWARDS), text_end(l, &w));
+	if (w.cap && m->max_forwards > 10 && m->max_forwards < 100) { /* as most are */
+		w.out[w.n++] = (uint8_t)('0' + (m->max_forwards - 1) / 10);
+		w.out[w.n++] = (uint8_t)('0' + (m->max_forwards - 1) % 10);
+	} else {
+		put_u32(&w, m->max_forwards - 1);
+	}
+	edit_replace_span(l, m, value, text_end(l, &w));
 }
 
 void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from)

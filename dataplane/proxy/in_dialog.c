@@ -183,10 +183,13 @@ static bool next_hop(const struct proxy *p, struct way *w, struct flow *ret_to)
 static uint64_t stateless_digest(struct proxy *p, const struct ip_port *reply_to, struct span branch)
 {
 	const uint8_t *ip = reply_to->ip.bytes;
-	uint64_t words[6] = { p->call_hash, from_tag_hash(p), load_64(ip), load_64(ip + 8),
-			      p->in->cseq | (uint64_t)reply_to->port << 32 | (uint64_t)reply_to->ip.family << 48 };
+	bool v4 = reply_to->ip.family == IP_V4;
+	uint64_t words[6] = { p->call_hash, from_tag_hash(p), p->in->cseq | (uint64_t)reply_to->port << 32 | (uint64_t)reply_to->ip.family << 48,
+			      v4 ? load_32(ip) : load_64(ip) };
 
-	return keyed_hash_with(&p->config.branch_key, words, branch.p, branch.n) & 0xffffffffffULL;
+	if (!v4)
+		words[4] = load_64(ip + 8);
+	return keyed_hash_with(&p->config.branch_key, words, v4 ? 4 : 6, branch.p, branch.n) & 0xffffffffffULL;
 }
 
 /* The record of just this dialog: where two legs answered, the token of both names it, but only one is counted. */

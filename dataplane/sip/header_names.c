@@ -81,6 +81,7 @@ static void look_fill(const struct header_slot *slot)
 	memcpy(look->text + slot->n, ": ", 2);
 	memset(look->fold + slot->n, 0, 2);
 	memcpy(&look->end, &line.name_len, sizeof(look->end));
+	look->id = slot->id;
 }
 
 static __attribute__((constructor)) void looks_fill(void)

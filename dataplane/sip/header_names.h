@@ -47,6 +47,7 @@ struct header_look {
 	uint8_t text[16]; /* "call-id: " in lower case, ones behind it; zeros, which nothing folded is: an empty one */
 	uint8_t fold[16]; /* bit 5 where text has a letter; ones behind it, and in an empty one */
 	uint64_t end;	  /* of a line's struct sip_header: from name_len on */
+	uint8_t id;
 } __attribute__((aligned(64)));
 
 _Static_assert(sizeof(struct sip_header) == offsetof(struct sip_header, name_len) + sizeof(uint64_t), "its end is a word");

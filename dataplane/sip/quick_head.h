@@ -18,32 +18,25 @@ static inline bool end_usual(const uint8_t *end)
 	return end[-2] == '\r' && end[-3] > ' ';
 }
 
-/* The first n <= 15 bytes are of a token. */
-static inline bool token_look(__m128i v, uint32_t n)
-{
-	const __m128i rows = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0);
-	__m128i column = _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)lex_sets[LEX_SET_TOKEN]), v);
-	__m128i row = _mm_shuffle_epi8(rows, _mm_and_si128(_mm_srli_epi16(v, 4), _mm_set1_epi8(15)));
-	__m128i odd = _mm_cmpeq_epi8(_mm_and_si128(column, row), _mm_setzero_si128());
-
-	return !_bzhi_u32((uint32_t)_mm_movemask_epi8(odd), n);
-}
-
 /* A line that is none of the usual ones: of another name, or of a longer one, or oddly written. Its id, or -1. */
-static __attribute__((noinline)) int other_line(const uint8_t *data, uint32_t len, uint32_t start, uint32_t end, struct sip_header *h)
+static __attribute__((noinline)) int other_line(const uint8_t *data, uint32_t start, uint32_t end, struct sip_header *h)
 {
-	const uint8_t *name = data + start, *colon = memchr(name, ':', end - start);
-	struct scan_line line = { start, colon ? (uint32_t)(colon - data) : UINT32_MAX, end };
-	uint32_t n;
+	uint32_t some = end - start < SCAN_BLOCK ? end - start : SCAN_BLOCK, n, value;
+	const uint8_t *name = data + start;
+	struct chunk c = chunk_load(name, some);
+	enum sip_header_id id;
+	const uint8_t *colon;
 
-	if (!colon || end - line.colon < 5 || colon[1] != ' ' || colon[2] <= ' ' || !end_usual(data + end))
-		return header_line_read(data, line, h);
-	n = line.colon - start;
-	/* A short name of ours would have been found, if the line does not stand at the very end. */
-	if (n - 1 >= HEADER_LOOK_NAME_MAX || start + NAME_BYTES + 2 > len || !token_look(_mm_loadu_si128((const __m128i *)name), n))
-		return header_line_read(data, line, h);
-	*h = (struct sip_header){ start, end, line.colon + 2, end - line.colon - 4, (uint16_t)n, SIP_H_OTHER, -1 };
-	return SIP_H_OTHER;
+	n = first_bit(chunk_is(&c, ':'));
+	if (n - 1 < 24 && n + 5 <= end - start && name[n + 1] == ' ' && name[n + 2] > ' ' && end_usual(data + end) &&
+	    !(~chunk_in(&c, LEX_SET_TOKEN) & below(n))) {
+		value = start + n + 2;
+		id = sip_header_lookup(span_of(name, n));
+		*h = (struct sip_header){ start, end, value, end - 2 - value, (uint16_t)n, (uint8_t)id, -1 };
+		return id;
+	}
+	colon = memchr(name, ':', end - start);
+	return header_line_read(data, (struct scan_line){ start, colon ? (uint32_t)(colon - data) : UINT32_MAX, end }, h);
 }
 
 /* Line feeds of the block at data, of which `left` bytes are there. */
@@ -101,22 +94,23 @@ static __attribute__((noinline)) bool read_head(struct sip_message *m)
 			h->value = (uint32_t)(start + n + 2);
 			h->value_len = (uint32_t)(end - start - n - 4);
 			memcpy(&h->name_len, &look->end, sizeof(look->end));
-			id = h->id;
+			id = look->id;
 		link:
-			if (__builtin_expect(present >> id & 1, 0)) {
-				m->present = present;
-				line_link(m, (unsigned)id, (uint32_t)count);
+			if (__builtin_expect(present >> id & 1, 0)) { /* as line_link */
+				m->repeated |= 1ull << id;
+				m->headers[m->last[id]].next = (int16_t)count;
 			} else {
-				present |= 1ull << id;
-				m->first[id] = m->last[id] = (int16_t)count;
+				m->first[id] = (int16_t)count;
 			}
+			m->last[id] = (int16_t)count;
+			present |= 1ull << id;
 		next:
 			h++, count++;
 			continue;
 		other:
 			if (data[start] <= ' ')
 				goto blank;
-			id = other_line(data, (uint32_t)len, (uint32_t)start, (uint32_t)end, h);
+			id = other_line(data, (uint32_t)start, (uint32_t)end, h);
 			if (id > SIP_H_OTHER)
 				goto link;
 			if (id == SIP_H_OTHER)
