@@ -19,8 +19,6 @@
 
 static uint8_t scratch[65536];
 static const struct listener_set *listeners = &frame_listeners;
-static const struct listener_set *listeners = &frame_listeners;
-static const struct listener_set *listeners = &frame_listeners;
 
 /* Parses a copy of exactly that many bytes, so that ASan sees a step beyond, and copies the payload out of it. */
 static enum counter parse(const uint8_t *bytes, uint32_t length, uint64_t flags, struct packet *ret_packet, uint8_t *ret_payload)
