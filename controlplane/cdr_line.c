@@ -33,6 +33,7 @@ static const char *const results[] = {
 	[ATTEMPT_RECORD_TIMEOUT] = "timeout",
 	[ATTEMPT_RECORD_TRANSPORT] = "transport",
 	[ATTEMPT_RECORD_CANCELLED] = "cancelled",
+	[ATTEMPT_RECORD_TLS] = "tls",
 };
 
 /* A record comes out of a mapped file: what is out of range there must not be followed. */

@@ -378,7 +378,7 @@ static void count_failure(struct proxy *p, struct attempt *a, enum failure why)
 	};
 	bool timeout = why != FAIL_TRANSPORT && why != FAIL_CODE;
 
-	record_result(p, a, results[why], why == FAIL_CODE ? p->in->status : 0);
+	record_result(p, a, why == FAIL_TRANSPORT && p->unsecured ? ATTEMPT_RECORD_TLS : results[why], why == FAIL_CODE ? p->in->status : 0);
 	count(p, counters[why]);
 	target_add(p->config.targets, a->target_slot, timeout ? TARGET_TIMEOUTS : TARGET_FAILED, 1);
 }

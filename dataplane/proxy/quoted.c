@@ -87,10 +87,12 @@ void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, co
 	/* What has a reason of its own, such as a certificate, will have it again. */
 	if (!why && may_resend(p, txn) && resend(p, txn) == 0)
 		return;
+	p->unsecured = why;
 	if (why && txn->user == CLIENT_TXN_PROBE)
 		probe_undelivered(p, (struct probe *)txn, why);
 	else
 		client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
+	p->unsecured = false;
 }
 
 unsigned proxy_owner_quoted(const struct hash_key *branch_key, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len)

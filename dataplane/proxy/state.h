@@ -201,6 +201,7 @@ struct proxy {
 	char server_line[80]; /* "Server: ...\r\n", for our own answers; empty: none */
 	uint32_t server_line_len;
 	bool draining;
+	bool unsecured; /* the transport that fails just now has TLS to blame */
 	uint8_t admission; /* enum admission */
 	uint64_t now_ms; /* of the current call into the proxy */
 	uint64_t call_hash; /* keyed hash of the Call-ID that the current work is about; 0: none */

@@ -41,6 +41,7 @@ enum record_attempt_result {
 	ATTEMPT_RECORD_TIMEOUT,	  /* the transaction's own timer */
 	ATTEMPT_RECORD_TRANSPORT, /* refused, unreachable */
 	ATTEMPT_RECORD_CANCELLED, /* another answered first, or the caller hung up */
+	ATTEMPT_RECORD_TLS,	  /* no TLS session: a certificate that did not pass, nothing in common ... */
 };
 
 struct attempt_record {

@@ -298,6 +298,32 @@ static void test_list(void **state)
 	harness_end(&h);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_answered), cmocka_unit_test(test_failed), cmocka_unit_test(test_cancelled),
+/* An attempt that TLS kept from its target says so; the next one that fails of something else does not. */
+static void test_no_tls(void **state)
+{
+	static const struct harness_options tls = { .tls_targets = true };
+	const struct sent *s;
+	struct harness h;
+
+	harness_start(&h, &tls);
+	request_send(&h, &(struct request){ 0 });
+	expect_response(&h, 100, CALLER);
+	s = expect_request(&h, "INVITE", "tls:" A);
+	proxy_undelivered(h.proxy, s->data, s->len, &s->to.remote, "certificate expired 2026-11-20", h.now_ms);
+	s = expect_request(&h, "INVITE", "tls:" B);
+	wait_ms(&h, 600);
+	proxy_undelivered(h.proxy, s->data, s->len, &s->to.remote, NULL, h.now_ms);
+	s = expect_request(&h, "INVITE", "tls:" C);
+	answer(&h, s, 486, "t", NULL);
+	expect_request(&h, "ACK", "tls:" C);
+	expect_response(&h, 486, CALLER);
+	assert_int_equal(record_at(&h, 0)->attempt_count, 3);
+	assert_int_equal(record_at(&h, 0)->attempts[0].result, ATTEMPT_RECORD_TLS);
+	assert_int_equal(record_at(&h, 0)->attempts[1].result, ATTEMPT_RECORD_TRANSPORT);
+	assert_int_equal(record_at(&h, 0)->attempts[2].result, ATTEMPT_RECORD_REJECTED);
+	harness_end(&h);
+}
+
+HARNESS_MAIN(cmocka_unit_test(test_no_tls), cmocka_unit_test(test_answered), cmocka_unit_test(test_failed), cmocka_unit_test(test_cancelled),
 	     cmocka_unit_test(test_no_room), cmocka_unit_test(test_session), cmocka_unit_test(test_foreign_end),
 	     cmocka_unit_test(test_list))
