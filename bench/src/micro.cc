@@ -27,7 +27,7 @@ static void run(benchmark::State &state, const micro_step *step)
 
 int main(int argc, char **argv)
 {
-	static const micro_step *const lists[] = { bound_steps, sip_steps, packet_steps, table_steps, state_steps, osip_steps, sofia_steps };
+	static const micro_step *const lists[] = { bound_steps, sip_steps, packet_steps, table_steps, state_steps, tls_steps, osip_steps, sofia_steps };
 
 	benchmark::Initialize(&argc, argv);
 	if (benchmark::ReportUnrecognizedArguments(argc, argv))

@@ -22,7 +22,7 @@ struct micro_step {
 };
 
 /* The lists end with a name of NULL. */
-extern const struct micro_step bound_steps[], sip_steps[], table_steps[], state_steps[], packet_steps[];
+extern const struct micro_step bound_steps[], sip_steps[], table_steps[], state_steps[], packet_steps[], tls_steps[];
 extern const struct micro_step osip_steps[], sofia_steps[];
 
 /* 64 INVITEs of about 750 bytes from five makes of boxes, no two alike; valid for the process's life. */
