@@ -41,6 +41,7 @@ enum handed_kind {
 	HANDED_IN,	    /* it came by a connection of theirs, for a call of ours */
 	HANDED_OUT,	    /* it is to go by a connection of ours */
 	HANDED_UNDELIVERED, /* ours, that could not */
+	HANDED_NOT_TAKEN,   /* ours, for which the connection has no room */
 	HANDED_OUT_PAST,    /* it was to go by a connection that is gone: the alias that led there is to be forgotten, and it goes without */
 	HANDED_ALIAS,	    /* no message: what goes to the address may go by that connection of theirs */
 };

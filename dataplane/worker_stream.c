@@ -142,6 +142,19 @@ static void undelivered(void *ctx, const uint8_t *message, uint32_t len, const s
 		counter_add(w->counters, COUNTER_handoff_dropped_full, 1); /* its transaction runs into its timer */
 }
 
+/* Another worker's message, for which there is no room here. */
+static void not_taken(struct worker *w, const uint8_t *message, uint32_t len, const struct ip_port *to)
+{
+	struct worker_shared *s = w->shared;
+	struct flow flow = { .remote = *to };
+	unsigned owner = proxy_owner_quoted(&s->branch_key, s->workers, w->index, message, len);
+
+	if (owner == w->index)
+		proxy_not_taken(w->proxy, message, len, to, w->now_ms);
+	else if (!pass(w, owner, HANDED_NOT_TAKEN, message, len, &flow, NULL))
+		counter_add(w->counters, COUNTER_handoff_dropped_full, 1); /* its transaction runs into its timer */
+}
+
 /* ---- down: messages that go */
 
 int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, const struct flow *to)
@@ -188,6 +201,7 @@ void worker_handed_in(struct worker *w, struct rte_mbuf *m)
 {
 	struct handed *head = rte_pktmbuf_mtod(m, struct handed *);
 	const uint8_t *message = rte_pktmbuf_read(m, head->reasoned ? sizeof(*head) : HANDED_PLAIN, head->len, w->scratch);
+	int err;
 
 	switch (m->hash.usr >> HANDED_SHIFT) {
 	case HANDED_IN:
@@ -203,8 +217,14 @@ void worker_handed_in(struct worker *w, struct rte_mbuf *m)
 		head->flow.connection = 0;
 		/* fall through */
 	case HANDED_OUT:
-		if (worker_stream_send(w, message, head->len, &head->flow))
+		err = worker_stream_send(w, message, head->len, &head->flow);
+		if (err == -ERR_FULL)
+			not_taken(w, message, head->len, &head->flow.remote);
+		else if (err)
 			undelivered(w, message, head->len, &head->flow.remote, NULL);
+		break;
+	case HANDED_NOT_TAKEN:
+		proxy_not_taken(w->proxy, message, head->len, &head->flow.remote, w->now_ms);
 		break;
 	case HANDED_UNDELIVERED:
 		proxy_undelivered(w->proxy, message, head->len, &head->flow.remote, head->reasoned ? head->why : NULL, w->now_ms);

@@ -87,6 +87,9 @@ void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, cons
  * worker-only */
 void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, const char *why, uint64_t now_ms);
 
+/* As proxy_undelivered; but it was never sent, since too much waits for that connection: whoever is there is slow, and nothing worse. worker-only */
+void proxy_not_taken(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, uint64_t now_ms);
+
 /* Lets timers fire; returns how many did. worker-only */
 uint32_t proxy_advance(struct proxy *p, uint64_t now_ms);
 /* When proxy_advance is next needed (UINT64_MAX: not before something comes in). worker-only */

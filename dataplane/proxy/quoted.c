@@ -95,6 +95,25 @@ void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, co
 	p->unsecured = false;
 }
 
+void proxy_not_taken(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, uint64_t now_ms)
+{
+	struct client_txn *txn;
+
+	p->now_ms = now_ms;
+	if (len >= 4 && memcmp(message, "SIP/", 4) == 0) {
+		count(p, COUNTER_responses_undelivered);
+		return;
+	}
+	txn = client_of_request(p, message, len, to);
+	if (!txn || txn->to.transport == TRANSPORT_UDP || txn->state != TXN_TRYING)
+		return;
+	count(p, COUNTER_requests_undelivered);
+	/* It is as if noted already: neither is the endpoint taken out nor are the others that wait for it sent elsewhere, where they would come a second time. */
+	if (txn->user == CLIENT_TXN_ATTEMPT)
+		((struct attempt *)txn)->refused = true;
+	client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
+}
+
 unsigned proxy_owner_quoted(const struct hash_key *branch_key, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len)
 {
 	struct branch b;

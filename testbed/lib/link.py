@@ -5,6 +5,7 @@ import json
 import os
 import select
 import subprocess
+import time
 
 
 def program(lab, name):
@@ -76,7 +77,15 @@ class Caller:
                            ["call", "--at", lab.address("caller"), "--to", f"{lab.address('strowger')}:5060", "--number", number, "--messages", messages,
                             "--seed", seed, "--connections", connections, *words])
 
-    def wait(self, seconds):
-        """What it says when all is answered, or nothing more comes."""
-        self.child.wait(seconds)
+    def wait(self, seconds, progress=None):
+        """What it says when all is answered, or nothing more comes. progress: called every 10 s with how far it is, in words."""
+        end = time.monotonic() + seconds
+        while progress and time.monotonic() < end - 10:
+            try:
+                self.child.wait(10)
+                break
+            except subprocess.TimeoutExpired:
+                with open(os.path.join(self.lab.directory, f"{self.name}.log"), encoding="utf-8") as log:
+                    progress((log.read().splitlines() or ["0"])[-1])
+        self.child.wait(max(0.1, end - time.monotonic()))
         return result(self.lab, self.name, self.child)

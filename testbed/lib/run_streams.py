@@ -54,11 +54,11 @@ def change(config):
     config["numbers"].append({"number": NUMBER, "profile": "streams"})
 
 
-def exchange(lab, messages, lose, connections, seed, **options):
-    """One run over a bad link; lose: of 10,000. What the caller, all targets together, and the link said."""
+def exchange(lab, messages, lose, connections, seed, progress=None, **options):
+    """One run over a bad link; lose: of 10,000; progress: as of Caller.wait. What the caller, all targets together, and the link said."""
     with Link(lab, seed=seed, lose=lose, **RULES) as link:
         servers = [Server(lab, target, messages, f"s{seed}", f"5060-{5060 + PORTS - 1}") for target in TARGETS]
-        caller = Caller(lab, NUMBER, messages, f"s{seed}", connections, patience=PATIENCE_S, **options).wait(3600)
+        caller = Caller(lab, NUMBER, messages, f"s{seed}", connections, patience=PATIENCE_S, **options).wait(3600, progress)
         told = [server.stop() for server in servers]
     return {"caller": caller, "link": link.counts,
             "targets": {key: sum(answer[key] for answer in told) for key in ("done", "twice", "damaged", "strange", "connections")}}
@@ -83,7 +83,8 @@ def in_lab(lab, options, loss):
         change(config)
         lab.up("af_packet", options.workers, config)
         extra = {"calls": True} if options.calls else {}
-        run = exchange(lab, options.messages, round(loss * 100), options.connections, options.seed, **extra)
+        run = exchange(lab, options.messages, round(loss * 100), options.connections, options.seed,
+                       lambda words: say(f"{loss:g} % lost: {words}"), **extra)
         counters = lab.counters()
         run["strowger"] = {name: counters[name] for name in ("tcp_segments_in", "tcp_segments_out", "tcp_retransmitted", "tcp_timeouts", "tcp_recoveries",
                                                              "tcp_duplicates", "tcp_out_of_order", "tcp_bad_checksum")}

@@ -7,7 +7,7 @@
 /* A kernel's TCP connection with numbered messages on it. */
 
 #define LINE_IN	 (64 * 1024)
-#define LINE_OUT (256 * 1024)
+#define LINE_OUT (4 * 1024 * 1024) /* the answers to all that can be under way */
 
 struct line {
 	int fd;

@@ -143,6 +143,45 @@ static void test_released(void **state)
 	}
 }
 
+/* For one request a connection has no room: that one goes elsewhere, those that wait for the same endpoint stay, and it is not taken out. */
+static void test_not_taken(void **state)
+{
+	static const char *const methods[] = { "INVITE", "MESSAGE" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(methods); i++) {
+		bool invite = i == 0;
+		const struct sent *waits, *last, *moved;
+		struct harness h;
+
+		harness_start(&h, &(struct harness_options){ .tcp_targets = true });
+		request_send(&h, &(struct request){ .method = methods[i], .call_id = "waits", .via = VIA "2" });
+		if (invite)
+			expect_response(&h, 100, CALLER);
+		waits = expect_request(&h, methods[i], "tcp:" A);
+		request_send(&h, &(struct request){ .method = methods[i], .call_id = "last", .via = VIA "3" });
+		if (invite)
+			expect_response(&h, 100, CALLER);
+		last = expect_request(&h, methods[i], "tcp:" A);
+		proxy_not_taken(h.proxy, last->data, last->len, &last->to.remote, h.now_ms);
+		moved = expect_request(&h, methods[i], "tcp:" B);
+		wait_ms(&h, 1);
+		expect_nothing(&h);
+		assert_int_equal(counter_of(&h, COUNTER_attempt_transport_error), 1);
+		assert_int_equal(counter_of(&h, COUNTER_attempt_released), 0);
+		assert_int_equal(counter_of(&h, COUNTER_requests_undelivered), 1);
+		assert_true(endpoint_usable(h.tables->endpoints, h.trunk[TRUNK_A].endpoints[0], h.now_ms));
+		answer(&h, waits, 486, "t", NULL);
+		answer(&h, moved, 486, "t", NULL);
+		/* What is over, or not ours, changes nothing. */
+		h.sent_read = h.sent_count;
+		proxy_not_taken(h.proxy, last->data, last->len, &last->to.remote, h.now_ms);
+		proxy_not_taken(h.proxy, (const uint8_t *)"SIP/2.0 200 OK", 14, &last->to.remote, h.now_ms);
+		expect_nothing(&h);
+		assert_int_equal(counter_of(&h, COUNTER_responses_undelivered), 1);
+		harness_end(&h);
+	}
+}
+
 /* RFC 5393 §5: shared by the branches of a fork, refused when none is left, all of it for each serial attempt. */
 static void test_max_breadth(void **state)
 {
@@ -236,4 +275,4 @@ static void test_ring(void **state)
 }
 
 HARNESS_MAIN(cmocka_unit_test(test_challenges), cmocka_unit_test(test_challenger), cmocka_unit_test(test_redirects),
-	     cmocka_unit_test(test_released), cmocka_unit_test(test_max_breadth), cmocka_unit_test(test_ring))
+	     cmocka_unit_test(test_released), cmocka_unit_test(test_not_taken), cmocka_unit_test(test_max_breadth), cmocka_unit_test(test_ring))
