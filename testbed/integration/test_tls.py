@@ -32,7 +32,7 @@ def lab(tmp_path_factory):
         made.append(tls.prepare(config, folder))
         made[0].issue(OTHER, directory=os.path.join(folder, "certificates"), rsa_bits=2048)
         tls.over_tls(config, ["target1"])
-        config["tls"]["handshake_timeout_ms"] = 1000
+        config["tls"]["handshake_timeout_ms"] = 3000
         config["profiles"][0]["response_timeout_ms"] = 1000
         add_profile(config, "udp", UDP_NUMBER, targets=["target2"])
 
@@ -94,14 +94,15 @@ def test_renegotiation_is_refused(lab):
 def test_who_says_nothing_is_hung_up_on(lab):
     """Half of a handshake, and what is no TLS at all."""
     before = lab.counters()
-    for sent in (b"", b"\x16\x03\x01\x02\x00\x01", b"OPTIONS sip:a SIP/2.0\r\n\r\n"):
-        with lab.network.socket("caller", socket.AF_INET, socket.SOCK_STREAM) as client:
-            client.settimeout(10)
-            client.connect((STROWGER[4], tls.PORT))
-            client.sendall(sent)
-            received = b"-"
-            while received:
-                received = client.recv(4096)  # an alert perhaps, then its end
+    clients = [lab.network.socket("caller", socket.AF_INET, socket.SOCK_STREAM) for _ in range(3)]
+    for client, sent in zip(clients, (b"", b"\x16\x03\x01\x02\x00\x01", b"OPTIONS sip:a SIP/2.0\r\n\r\n")):
+        client.settimeout(10)
+        client.connect((STROWGER[4], tls.PORT))
+        client.sendall(sent)
+    for client in clients:
+        with client:
+            while client.recv(4096):  # an alert perhaps, then its end
+                pass
     after = lab.counters()
     assert after["tls_timed_out"] - before["tls_timed_out"] == 2
     assert after["tls_failed_protocol"] - before["tls_failed_protocol"] == 1
@@ -110,7 +111,8 @@ def test_who_says_nothing_is_hung_up_on(lab):
 # --- calls when TLS fails them
 
 def rescued(lab, trouble=None, calls=100):
-    """Calls that target1 does not take go to target2, all of them; what was counted."""
+    """Calls that target1 does not take go to target2, all of them; what was counted. Where trouble comes among them, a few that target1 has answered already
+    may find nobody left to end them with."""
     assert lab.wait_usable()
     before = lab.counters()
     second = Sipp(lab, "target2", "uas_at_once")
@@ -123,8 +125,9 @@ def rescued(lab, trouble=None, calls=100):
         status = client.wait(65)
     finally:
         second.stop()
-    assert client.failed == 0 and status == 0, client.errors()[:2000]
     after = lab.counters()
+    assert client.successful + client.failed == calls == after["calls_answered"] - before["calls_answered"], client.errors()[:2000]
+    assert client.failed <= 3 if trouble else status == 0, client.errors()[:2000]
     return {name: after[name] - before[name] for name in after}
 
 
