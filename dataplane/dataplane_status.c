@@ -140,6 +140,40 @@ int dataplane_calls(struct dataplane *d, unsigned max, unsigned wait_ms,
 	return (int)n;
 }
 
+int dataplane_connections(struct dataplane *d, unsigned wait_ms, bool (*fn)(void *ctx, unsigned worker, const struct stream_view *view), void *ctx)
+{
+	for (unsigned i = 0; i < d->shared.workers; i++) {
+		const struct connection_page *page;
+		uint32_t cursor = 0;
+
+		do {
+			page = worker_ask_connections(d->shared.worker[i], &cursor, wait_ms);
+			if (!page)
+				return -ERR_IO;
+			for (unsigned k = 0; k < page->count; k++)
+				if (!fn(ctx, i, &page->view[k]))
+					return 0;
+		} while (page->more);
+	}
+	return 0;
+}
+
+int dataplane_connection_close(struct dataplane *d, uint64_t connection, unsigned wait_ms, struct stream_view *ret)
+{
+	unsigned worker = connection ? streams_worker_of(connection) : d->shared.workers;
+	const struct connection_page *page;
+
+	if (worker >= d->shared.workers)
+		return -ERR_NOT_FOUND;
+	page = worker_ask_close(d->shared.worker[worker], connection, wait_ms);
+	if (!page)
+		return -ERR_IO;
+	if (!page->count)
+		return -ERR_NOT_FOUND;
+	*ret = page->view[0];
+	return 0;
+}
+
 /* Passes one worker's entries on. */
 struct trace_reader {
 	void (*fn)(void *ctx, unsigned worker, uint64_t time_ms, bool outgoing, const struct flow *flow, const uint8_t *message,

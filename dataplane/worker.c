@@ -245,12 +245,20 @@ static void page_add(void *ctx, const struct call_record *record, bool answered)
 	page->record[page->count++] = *record;
 }
 
-static void answer_calls(struct worker *w, uint32_t cursor)
+/* A page for the control thread. */
+static void answer(struct worker *w, const struct command *c)
 {
+	uint32_t cursor = c->value;
 	uint64_t one = 1;
 
-	w->page.count = 0;
-	w->page.more = proxy_calls(w->proxy, &cursor, CALLS_PER_PAGE, page_add, &w->page) == CALLS_PER_PAGE;
+	if (c->type == COMMAND_CONNECTIONS) {
+		cursor = worker_stream_list(w, cursor);
+	} else if (c->type == COMMAND_CLOSE) {
+		worker_stream_end(w, c->connection);
+	} else {
+		w->page.count = 0;
+		w->page.more = proxy_calls(w->proxy, &cursor, CALLS_PER_PAGE, page_add, &w->page) == CALLS_PER_PAGE;
+	}
 	w->page_cursor = cursor;
 	atomic_store(&w->page_asked, false);
 	if (write(w->page_fd, &one, sizeof(one)) < 0)
@@ -275,7 +283,7 @@ static unsigned take_commands(struct worker *w)
 		else if (c.type == COMMAND_RECOUNT)
 			proxy_recount(w->proxy);
 		else
-			answer_calls(w, c.value);
+			answer(w, &c);
 	}
 	return n;
 }

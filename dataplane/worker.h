@@ -9,6 +9,7 @@
 #include "net/packet.h"
 #include "proxy/proxy.h"
 #include "tables/call_record.h"
+#include "transport/stream.h"
 
 struct rte_mbuf;
 struct rte_mempool;
@@ -77,6 +78,14 @@ struct call_page {
 	struct call_record record[CALLS_PER_PAGE];
 };
 
+/* A few of its connections, as it answers worker_ask_connections. */
+#define CONNECTIONS_PER_PAGE 64
+struct connection_page {
+	unsigned count;
+	bool more;
+	struct stream_view view[CONNECTIONS_PER_PAGE];
+};
+
 /* NULL: no memory, with error_text. control-only */
 struct worker *worker_new(const struct worker_config *config, char *error_text);
 /* Starts its thread. 0, -ERR_IO. control-only */
@@ -108,6 +117,11 @@ struct retry_count worker_retries(const struct worker *w, uint32_t profile_slot,
 /* Asks for the calls from slot *cursor on and waits for them, at most wait_ms; *cursor moves. NULL: no answer in time (a later call takes
  * up the late one). The page is the worker's until the next call. control-only */
 const struct call_page *worker_ask_calls(struct worker *w, uint32_t *cursor, unsigned wait_ms);
+
+/* The same for its connections. control-only */
+const struct connection_page *worker_ask_connections(struct worker *w, uint32_t *cursor, unsigned wait_ms);
+/* Has one of them closed; the page holds what it was, or nothing. NULL: no answer in time. control-only */
+const struct connection_page *worker_ask_close(struct worker *w, uint64_t connection, unsigned wait_ms);
 
 /* false: its mailbox is full. control-only */
 bool worker_probe(struct worker *w, const struct probe_request *request);

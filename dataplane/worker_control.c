@@ -34,7 +34,7 @@ void worker_wake(struct worker *w)
 
 void worker_drain(struct worker *w, bool drain)
 {
-	struct command c = { COMMAND_DRAIN, drain, 0 };
+	struct command c = { COMMAND_DRAIN, drain, 0, 0 };
 
 	mailbox_post(w->commands, &c);
 	worker_wake(w);
@@ -42,7 +42,7 @@ void worker_drain(struct worker *w, bool drain)
 
 void worker_admit(struct worker *w, enum admission what)
 {
-	struct command c = { COMMAND_ADMIT, true, what };
+	struct command c = { COMMAND_ADMIT, true, what, 0 };
 
 	mailbox_post(w->commands, &c);
 	worker_wake(w);
@@ -50,7 +50,7 @@ void worker_admit(struct worker *w, enum admission what)
 
 void worker_hang_up(struct worker *w)
 {
-	struct command c = { COMMAND_HANG_UP, true, 0 };
+	struct command c = { COMMAND_HANG_UP, true, 0, 0 };
 
 	mailbox_post(w->commands, &c);
 	worker_wake(w);
@@ -58,7 +58,7 @@ void worker_hang_up(struct worker *w)
 
 bool worker_release_endpoint(struct worker *w, uint32_t endpoint)
 {
-	struct command c = { COMMAND_RELEASE_ENDPOINT, true, endpoint };
+	struct command c = { COMMAND_RELEASE_ENDPOINT, true, endpoint, 0 };
 
 	if (!mailbox_post(w->commands, &c))
 		return false;
@@ -68,7 +68,7 @@ bool worker_release_endpoint(struct worker *w, uint32_t endpoint)
 
 bool worker_recount(struct worker *w)
 {
-	struct command c = { COMMAND_RECOUNT, true, 0 };
+	struct command c = { COMMAND_RECOUNT, true, 0, 0 };
 
 	if (!mailbox_post(w->commands, &c))
 		return false;
@@ -101,25 +101,51 @@ bool worker_probe_result(struct worker *w, struct probe_result *ret)
 	return mailbox_take(w->probe_results, ret);
 }
 
-const struct call_page *worker_ask_calls(struct worker *w, uint32_t *cursor, unsigned wait_ms)
+/* Has a page filled, and waits for it. false: not in time. */
+static bool ask_page(struct worker *w, const struct command *c, unsigned wait_ms)
 {
-	struct command c = { COMMAND_CALLS, true, *cursor };
 	struct pollfd fd = { .fd = w->page_fd, .events = POLLIN };
 	uint64_t told;
 
 	if (read(w->page_fd, &told, sizeof(told)) < 0 && atomic_load(&w->page_asked))
-		return NULL; /* it has not come back from the last time */
+		return false; /* it has not come back from the last time */
 	atomic_store(&w->page_asked, true);
-	if (!mailbox_post(w->commands, &c)) {
+	if (!mailbox_post(w->commands, c)) {
 		atomic_store(&w->page_asked, false);
-		return NULL;
+		return false;
 	}
 	worker_wake(w);
 	while (atomic_load(&w->page_asked))
 		if (poll(&fd, 1, (int)wait_ms) <= 0)
-			return NULL;
+			return false;
+	return true;
+}
+
+const struct call_page *worker_ask_calls(struct worker *w, uint32_t *cursor, unsigned wait_ms)
+{
+	struct command c = { .type = COMMAND_CALLS, .value = *cursor };
+
+	if (!ask_page(w, &c, wait_ms))
+		return NULL;
 	*cursor = w->page_cursor;
 	return &w->page;
+}
+
+const struct connection_page *worker_ask_connections(struct worker *w, uint32_t *cursor, unsigned wait_ms)
+{
+	struct command c = { .type = COMMAND_CONNECTIONS, .value = *cursor };
+
+	if (!ask_page(w, &c, wait_ms))
+		return NULL;
+	*cursor = w->page_cursor;
+	return &w->connections;
+}
+
+const struct connection_page *worker_ask_close(struct worker *w, uint64_t connection, unsigned wait_ms)
+{
+	struct command c = { .type = COMMAND_CLOSE, .connection = connection };
+
+	return ask_page(w, &c, wait_ms) ? &w->connections : NULL;
 }
 
 bool worker_inject(struct worker *w, struct rte_mbuf *frame)

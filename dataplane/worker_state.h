@@ -25,12 +25,13 @@ struct waiting {
 	struct datagram datagrams[WORKER_BURST];
 };
 
-enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS, COMMAND_RECOUNT, COMMAND_ADMIT, COMMAND_HANG_UP };
+enum command_type { COMMAND_DRAIN, COMMAND_RELEASE_ENDPOINT, COMMAND_CALLS, COMMAND_RECOUNT, COMMAND_ADMIT, COMMAND_HANG_UP, COMMAND_CONNECTIONS, COMMAND_CLOSE };
 
 struct command {
 	uint8_t type;
 	bool on;
 	uint32_t value; /* endpoint slot; cursor */
+	uint64_t connection;
 };
 
 /* What a buffer from another worker holds (rte_mbuf.hash.usr): a frame, with its port, or a message. */
@@ -83,7 +84,8 @@ struct worker {
 	struct mailbox *probes, *probe_results; /* from and to the control thread */
 	struct probe_request probe;		/* scratch */
 	struct trace *trace;
-	struct call_page page;	 /* the control thread's to read while !page_asked */
+	struct call_page page;	 /* the control thread's to read while !page_asked, as is the next */
+	struct connection_page connections;
 	_Atomic(bool) page_asked;
 	uint32_t page_cursor;
 	int page_fd;
@@ -116,6 +118,9 @@ void worker_stream_admit(struct worker *w, enum admission what);
 /* Once a turn while w->held. */
 void worker_stream_let_go(struct worker *w);
 void worker_stream_hang_up(struct worker *w);
+/* Fill w->connections; return the next cursor. */
+uint32_t worker_stream_list(struct worker *w, uint32_t cursor);
+void worker_stream_end(struct worker *w, uint64_t connection);
 /* A message from another worker; frees it. */
 void worker_handed_in(struct worker *w, struct rte_mbuf *m);
 /* Of a PACKET_TCP or PACKET_ICMP_TCP. */

@@ -266,6 +266,23 @@ void worker_stream_hang_up(struct worker *w)
 		streams_shut(w->streams);
 }
 
+/* ---- for people */
+
+uint32_t worker_stream_list(struct worker *w, uint32_t cursor)
+{
+	struct connection_page *page = &w->connections;
+
+	page->count = w->streams ? streams_list(w->streams, &cursor, CONNECTIONS_PER_PAGE, page->view) : 0;
+	page->more = page->count == CONNECTIONS_PER_PAGE;
+	return cursor;
+}
+
+void worker_stream_end(struct worker *w, uint64_t connection)
+{
+	w->connections.more = false;
+	w->connections.count = w->streams && streams_end(w->streams, connection, &w->connections.view[0]) == 0;
+}
+
 /* ---- segments */
 
 unsigned worker_segment_owner(const struct worker *w, const struct packet *packet)

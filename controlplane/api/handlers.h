@@ -23,6 +23,8 @@ int operation_alarms(struct control *c, const json_t *params, json_t **ret_resul
 int operation_alarms_history(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_alarms_follow(struct control *c, const json_t *params, json_t **ret_result, char *error);
 
+int operation_connections(struct control *c, const json_t *params, json_t **ret_result, char *error);
+int operation_connection_close(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_calls(struct control *c, const json_t *params, json_t **ret_result, char *error);
 int operation_trace(struct control *c, const json_t *params, json_t **ret_result, char *error);
 

@@ -100,6 +100,16 @@ static const struct operation_param route[] = {
 
 static const struct operation_param calls[] = { { "limit", PARAM_INTEGER, false, "at most so many, 1..10000 (100)" }, { 0 } };
 
+static const struct operation_param connections[] = {
+	{ "limit", PARAM_INTEGER, false, "at most so many, 1..10000 (100)" },
+	{ "remote", PARAM_TEXT, false, "only those of this address, or address and port" },
+	{ "transport", PARAM_TEXT, false, "only tcp or tls" },
+	{ "opened_by", PARAM_TEXT, false, "only those that us or them opened" },
+	{ 0 },
+};
+
+static const struct operation_param connection_close[] = { { "id", PARAM_TEXT, true, "as connections shows it" }, { 0 } };
+
 static const struct operation_param history[] = { { "limit", PARAM_INTEGER, false, "at most so many of the last, 1..10000 (100)" }, { 0 } };
 
 static const struct operation_param trace[] = {
@@ -174,6 +184,8 @@ static const struct operation table[] = {
 	{ "alarms.follow", "what is wrong now, then a notification \"alarm\" for each event on this connection", OPERATION_LOOKS, none,
 	  operation_alarms_follow },
 	{ "calls", "calls that ring or are up", OPERATION_LOOKS, calls, operation_calls },
+	{ "connections", "connections of TCP and TLS", OPERATION_LOOKS, connections, operation_connections },
+	{ "connection.close", "close one, once what waits for it has left", OPERATION_ACTS, connection_close, operation_connection_close },
 	{ "trace", "the messages of a call that are still kept", OPERATION_LOOKS, trace, operation_trace },
 	{ "targets", "targets with their state and statistics", OPERATION_LOOKS, none, operation_targets },
 	{ "target.set", "enable, disable, weigh, limit or place a target", OPERATION_CHANGES, target_set, operation_target_set },

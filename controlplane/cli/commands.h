@@ -78,6 +78,8 @@ int command_node_drain(const struct invocation *i, struct client *c);
 int command_node_undrain(const struct invocation *i, struct client *c);
 int command_ready(const struct invocation *i, struct client *c);
 int command_alarms(const struct invocation *i, struct client *c);
+int command_connections(const struct invocation *i, struct client *c);
+int command_connection_close(const struct invocation *i, struct client *c);
 int command_calls(const struct invocation *i, struct client *c);
 int command_trace(const struct invocation *i, struct client *c);
 int command_targets(const struct invocation *i, struct client *c);

@@ -119,7 +119,8 @@ struct stream *stream_new(struct streams *st, struct tcp_connection *c, const st
 		return NULL;
 	index = pool_index(st->pool, s);
 	st->generations[index] += 1;
-	*s = (struct stream){ .c = c, .local = flow->local, .remote = flow->remote, .transport = flow->transport, .tls_peer = flow->tls_peer };
+	*s = (struct stream){ .c = c, .local = flow->local, .remote = flow->remote, .transport = flow->transport, .tls_peer = flow->tls_peer,
+			      .opened_ms = st->now_ms };
 	s->name = (uint64_t)(st->config.tcp.worker + 1) << 56 | (uint64_t)st->generations[index] << INDEX_BITS | index;
 	s->queue_end = &s->queue;
 	link_newest(st, s);

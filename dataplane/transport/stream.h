@@ -7,6 +7,7 @@
 #include "tcp/tcp.h"
 #include "tls/tls.h"
 #include "transport/flow.h"
+#include "transport/stream_view.h"
 
 /* SIP over the TCP connections of one worker: bytes into messages, messages onto connections. Connections that others opened are found by the name in a flow;
  * those that we open are shared by all workers, by remote address, transport and TLS peer: they belong to the worker that streams_owner_of names. One thread,
@@ -74,6 +75,11 @@ void streams_unalias(struct streams *st, const struct ip_port *address, uint64_t
 
 /* The name of the connection that to->remote opened to to->local, on this worker (tcp_owner); 0: none that messages can still go by. */
 uint64_t streams_theirs(const struct streams *st, const struct flow *to);
+
+/* Those from the place *cursor on, at most max of them; *cursor moves. Fewer than max: those were all. */
+unsigned streams_list(const struct streams *st, uint32_t *cursor, unsigned max, struct stream_view *ret);
+/* Closes one once what waits for it has left, and tells what it was. 0, -ERR_NOT_FOUND. */
+int streams_end(struct streams *st, uint64_t name, struct stream_view *ret);
 
 /* The connection is one of ours that messages can still go by. */
 bool streams_stands(const struct streams *st, uint64_t connection);

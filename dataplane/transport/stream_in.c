@@ -23,6 +23,8 @@ static bool hand_on(struct streams *st, struct stream *s, const uint8_t *message
 	if (!st->config.message(st->config.ctx, message, len, &from))
 		return false;
 	stream_count(st, COUNTER_stream_messages_in);
+	s->messages_in++;
+	s->bytes_in += len;
 	return true;
 }
 

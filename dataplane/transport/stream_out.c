@@ -42,6 +42,13 @@ static int enqueue(struct streams *st, struct stream *s, const uint8_t *message,
 	return 0;
 }
 
+static void note_out(struct streams *st, struct stream *s, uint32_t len)
+{
+	stream_count(st, COUNTER_stream_messages_out);
+	s->messages_out++;
+	s->bytes_out += len;
+}
+
 void stream_drain(struct streams *st, struct stream *s)
 {
 	struct queued *q;
@@ -52,7 +59,7 @@ void stream_drain(struct streams *st, struct stream *s)
 		q->sent += stream_put(st, s, span_of(q->bytes + q->sent, q->len - q->sent));
 		if (q->sent < q->len)
 			return;
-		stream_count(st, COUNTER_stream_messages_out);
+		note_out(st, s, q->len);
 		s->queue = q->next;
 		s->queue_bytes -= q->len;
 		slab_put(st->slab, q);
@@ -87,7 +94,7 @@ static int send_on(struct streams *st, struct stream *s, const uint8_t *message,
 		return err;
 	}
 	stream_sent_note(st, s, message, len, to);
-	stream_count(st, COUNTER_stream_messages_out);
+	note_out(st, s, len);
 	return 0;
 }
 

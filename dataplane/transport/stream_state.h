@@ -33,6 +33,9 @@ struct stream {
 	struct tcp_connection *c; /* NULL: gone */
 	uint64_t name;
 	uint64_t active_ms;
+	uint64_t opened_ms;
+	uint64_t bytes_in, bytes_out; /* of whole messages */
+	uint32_t messages_in, messages_out;
 	struct ip_port local, remote;
 	uint8_t transport; /* enum sip_transport */
 	uint32_t tls_peer; /* as whom its other end was or will be verified */

@@ -242,6 +242,26 @@ def test_connections_are_shown(lab):
     assert f"tcp:{STROWGER[4]}:5060" in lab.ctl("status")["listeners"]
 
 
+def test_connections_are_listed_and_closed(lab):
+    with Peer(lab) as peer, Peer(lab, "stranger") as other:
+        for number in range(2):
+            peer.send(request(branch=f"z9hG4bK-listed-{number}", call_id=f"listed-{number}"))
+            assert peer.read(b"\r\n\r\n").startswith(b"SIP/2.0 200 ")
+        remote = f"{lab.address('caller')}:{peer.socket.getsockname()[1]}"
+        shown = lab.ctl("connections", remote, "tcp", "them")["connections"]
+        assert [c["remote"] for c in shown] == [remote]
+        assert (shown[0]["local"], shown[0]["state"], shown[0]["messages_in"], shown[0]["messages_out"]) == (f"{STROWGER[4]}:5060", "ESTABLISHED", 2, 2)
+        assert shown[0]["bytes_in"] == 2 * len(request(branch="z9hG4bK-listed-1", call_id="listed-1"))
+        assert {f"{lab.address(node)}:{end.socket.getsockname()[1]}" for node, end in (("caller", peer), ("stranger", other))} <= {
+            c["remote"] for c in lab.ctl("connections")["connections"]}
+        assert not lab.ctl("connections", remote, "us")["connections"]
+        assert remote in lab.ctl("connections", lab.address("caller"), text=True).stdout
+        assert "is being closed" in lab.ctl("connection", "close", shown[0]["id"], text=True).stdout
+        assert peer.ended()
+        refused = lab.ctl("connection", "close", "1" * 16, check=False)
+        assert refused.returncode == 1 and "there is no connection" in refused.stderr
+
+
 def large_message(lab, sender, number):
     text = (f"MESSAGE sip:{UDP_NUMBER}@{STROWGER[4]} SIP/2.0\r\nVia: SIP/2.0/UDP {lab.address('caller')}:5077;branch=z9hG4bK-large-{number}\r\n"
             f"From: <sip:a@caller>;tag=1\r\nTo: <sip:b@{STROWGER[4]}>\r\nCall-ID: large-by-udp-{number}\r\nCSeq: 1 MESSAGE\r\n"

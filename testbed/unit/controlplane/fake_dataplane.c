@@ -179,6 +179,29 @@ int dataplane_calls(struct dataplane *d, unsigned max, unsigned wait_ms,
 	return (int)n;
 }
 
+int dataplane_connections(struct dataplane *d, unsigned wait_ms, bool (*fn)(void *ctx, unsigned worker, const struct stream_view *view), void *ctx)
+{
+	if (d->fake.workers_stuck)
+		return -ERR_IO;
+	for (unsigned i = 0; i < d->fake.connection_count; i++)
+		if (!fn(ctx, 0, &d->fake.connections[i]))
+			break;
+	return 0;
+}
+
+int dataplane_connection_close(struct dataplane *d, uint64_t connection, unsigned wait_ms, struct stream_view *ret)
+{
+	if (d->fake.workers_stuck)
+		return -ERR_IO;
+	for (unsigned i = 0; i < d->fake.connection_count; i++)
+		if (d->fake.connections[i].name == connection) {
+			*ret = d->fake.connections[i];
+			d->fake.connections[i].state = "FIN-WAIT-1";
+			return 0;
+		}
+	return -ERR_NOT_FOUND;
+}
+
 unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
 			 void (*fn)(void *ctx, unsigned worker, uint64_t time_ms, bool outgoing, const struct flow *flow,
 				    const uint8_t *message, uint32_t kept, uint32_t len),

@@ -31,6 +31,8 @@ struct fake_dataplane {
 	const struct call_record *calls;
 	unsigned call_count;
 	bool workers_stuck;
+	struct stream_view *connections;
+	unsigned connection_count;
 	const struct fake_message *trace;
 	unsigned trace_count;
 	struct probe_request *probes; /* room for probe_room; those beyond are refused as too many */

@@ -57,6 +57,48 @@ static void calls(void **state)
 	expect_refusal(b, "calls", "{}", "a worker did not answer within 200 ms; try again");
 }
 
+/* ---- connections */
+
+static void connections(void **state)
+{
+	struct bench *b = *state;
+	struct fake_dataplane *fake = fake_dataplane(b->dataplane);
+	struct stream_view views[3] = {
+		{ .name = 0x100000001000005, .local = end_of("10.77.0.1:5060"), .remote = end_of("10.0.9.1:41000"), .transport = 1, .state = "ESTABLISHED",
+		  .age_ms = 9000, .idle_ms = 10, .bytes_in = 800, .bytes_out = 400, .messages_in = 2, .messages_out = 1, .queued = 7, .retransmitted = 3,
+		  .srtt_us = 1500 },
+		{ .name = 0x100000001000006, .local = end_of("10.77.0.1:20000"), .remote = end_of("10.0.0.1:5060"), .transport = 1, .ours = true, .state = "SYN-SENT" },
+		{ .name = 0x100000001000007, .local = end_of("10.77.0.1:20001"), .remote = end_of("10.0.0.1:5061"), .transport = 2, .ours = true, .state = "ESTABLISHED" },
+	};
+
+	expect(b, "connections", "{}", "{'connections':[],'more':false}");
+	fake->connections = views;
+	fake->connection_count = 3;
+	expect(b, "connections", "{}",
+	       "{'more':false,'connections':["
+	       "{'id':'100000001000005','worker':0,'remote':'10.0.9.1:41000','local':'10.77.0.1:5060','transport':'tcp','state':'ESTABLISHED','opened_by':'them',"
+	       "'age_ms':9000,'idle_ms':10,'messages_in':2,'messages_out':1,'bytes_in':800,'bytes_out':400,'queued':7,'retransmitted':3,'srtt_ms':1.5},"
+	       "{'remote':'10.0.0.1:5060','opened_by':'us','state':'SYN-SENT','srtt_ms':null},{'transport':'tls'}]}");
+	expect(b, "connections", "{'limit':2}", "{'more':true,'connections':[{'id':'100000001000005'},{'id':'100000001000006'}]}");
+	expect(b, "connections", "{'limit':3}", "{'more':false}");
+	expect(b, "connections", "{'remote':'10.0.0.1'}", "{'connections':[{'id':'100000001000006'},{'id':'100000001000007'}]}");
+	expect(b, "connections", "{'remote':'10.0.0.1:5061'}", "{'connections':[{'id':'100000001000007'}]}");
+	expect(b, "connections", "{'transport':'tcp','opened_by':'us','limit':1}", "{'more':false,'connections':[{'id':'100000001000006'}]}");
+	expect(b, "connections", "{'opened_by':'them'}", "{'connections':[{'id':'100000001000005'}]}");
+	expect_refusal(b, "connections", "{'remote':'carrier'}", "remote: 'carrier' is no address, with or without a port");
+	expect_refusal(b, "connections", "{'transport':'udp'}", "transport: 'udp' is none of tcp, tls");
+	expect_refusal(b, "connections", "{'opened_by':'me'}", "opened_by: 'me' is none of us, them");
+	expect_refusal(b, "connections", "{'limit':0}", "limit: 0 is not in 1..10000");
+	expect(b, "connection.close", "{'id':'100000001000007'}", "{'closed':{'remote':'10.0.0.1:5061','worker':0}}");
+	assert_string_equal(views[2].state, "FIN-WAIT-1");
+	expect_refusal(b, "connection.close", "{'id':'100000001000009'}", "id: there is no connection 100000001000009");
+	expect_refusal(b, "connection.close", "{'id':'-1'}", "id: '-1' is not as connections shows it");
+	expect_refusal(b, "connection.close", "{'id':''}", "id: '' is not as connections shows it");
+	fake->workers_stuck = true;
+	expect_refusal(b, "connections", "{}", "a worker did not answer within 200 ms; try again");
+	expect_refusal(b, "connection.close", "{'id':'100000001000007'}", "a worker did not answer within 200 ms; try again");
+}
+
 /* ---- traces */
 
 #define INVITE "INVITE sip:1@x SIP/2.0\r\nCall-ID: c1\r\n\r\n"
@@ -306,7 +348,7 @@ int main(void)
 {
 #define WITH_BENCH(f) cmocka_unit_test_setup_teardown(f, set_up, tear_down)
 	const struct CMUnitTest tests[] = {
-		WITH_BENCH(calls),	   WITH_BENCH(trace),	      cmocka_unit_test(ladders), cmocka_unit_test(wide_ladder), cmocka_unit_test(pcaps),
+		WITH_BENCH(calls),	   WITH_BENCH(connections),   WITH_BENCH(trace),	      cmocka_unit_test(ladders), cmocka_unit_test(wide_ladder), cmocka_unit_test(pcaps),
 		cmocka_unit_test(no_pcap), cmocka_unit_test(base64), cmocka_unit_test(utf8),	 cmocka_unit_test(printable),
 	};
 

@@ -352,6 +352,51 @@ static void shut(void **state)
 	end();
 }
 
+/* Seen on both sides, page by page; one that is closed takes with it what waits, and is gone. */
+static void viewed(void **state)
+{
+	struct flow to = to_listener();
+	struct stream_view v[8];
+	uint32_t cursor = 0;
+	unsigned n = 0;
+
+	start(true, 0);
+	assert_int_equal(streams_list(sides[0].st, &cursor, 8, v), 0);
+	put(&sides[0], REQUEST, &to);
+	turns(5);
+	put(&sides[0], REQUEST, &to);
+	turns(100);
+	cursor = 0;
+	assert_int_equal(streams_list(sides[0].st, &cursor, 8, v), 1);
+	assert_true(v[0].ours && ip_port_eq(&v[0].remote, &listener) && ip_eq(&v[0].local.ip, &client.ip) && v[0].local.port != 0);
+	assert_string_equal(v[0].state, "ESTABLISHED");
+	assert_int_equal(v[0].messages_out, 2);
+	assert_int_equal(v[0].bytes_out, 2 * (sizeof(REQUEST) - 1));
+	assert_int_equal(v[0].messages_in, 0);
+	assert_true(v[0].age_ms >= 100 && v[0].age_ms <= 106 && v[0].idle_ms >= 99 && v[0].idle_ms < v[0].age_ms);
+	assert_int_equal(v[0].queued, 0);
+	cursor = 0;
+	assert_int_equal(streams_list(sides[1].st, &cursor, 8, v), 1);
+	assert_true(!v[0].ours && v[0].messages_in == 2 && v[0].bytes_in == 2 * (sizeof(REQUEST) - 1) && v[0].name == sides[1].from.connection);
+	assert_int_equal(streams_end(sides[1].st, v[0].name + (1 << 25), v), -ERR_NOT_FOUND);
+	assert_int_equal(streams_end(sides[1].st, sides[1].from.connection, v), 0);
+	assert_int_equal(v[0].messages_in, 2);
+	turns(10);
+	assert_int_equal(streams_connections(sides[1].st), 0);
+	assert_int_equal(streams_end(sides[1].st, sides[1].from.connection, v), -ERR_NOT_FOUND);
+	for (unsigned i = 0; i < 5; i++) { /* nobody is there */
+		to.remote.port = (uint16_t)(6000 + i);
+		put(&sides[0], REQUEST, &to);
+	}
+	cursor = 0;
+	while ((n = streams_list(sides[0].st, &cursor, 4, v)) == 4)
+		assert_true(v[0].name != v[3].name);
+	assert_int_equal(n, 1);
+	assert_string_equal(v[0].state, "SYN-SENT");
+	assert_int_equal(v[0].queued, sizeof(REQUEST) - 1);
+	end();
+}
+
 static void aliases(void **state)
 {
 	struct ip_port address = { { IP_V4, { 192, 0, 2, 7 } }, 5060 };
@@ -385,7 +430,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(shared), cmocka_unit_test(stalled), cmocka_unit_test(bounded_queue), cmocka_unit_test(refused),
 					    cmocka_unit_test(reset), cmocka_unit_test(idle), cmocka_unit_test(no_room),
-					    cmocka_unit_test(held), cmocka_unit_test(shut), cmocka_unit_test(aliases) };
+					    cmocka_unit_test(held), cmocka_unit_test(shut), cmocka_unit_test(aliases), cmocka_unit_test(viewed) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
