@@ -11,6 +11,7 @@ import pytest
 import tls
 from conftest import laboratory
 from lab import STROWGER, TARGETS, add_profile
+from processes import wait_for
 from sipp import Sipp
 
 CALLS = 30
@@ -83,3 +84,30 @@ def test_the_callee_ends_it(lab, caller, target):
 @SOME
 def test_cancel(lab, caller, target):
     assert play(lab, caller, target, "uac_cancel", "uas_ringing")["calls_cancelled"] == CALLS
+
+
+def test_a_change_of_tls_settings_costs_no_call(lab):
+    """Calls begin, are up, and end while what their target must show is changed every fifth of a second: connections that are up stay, others are opened anew."""
+    def settings(at):
+        trunks = lab.ctl("export")["trunks"]
+        next(trunk for trunk in trunks if trunk["name"] == NODE["tls"])["tls"] = {
+            "name": tls.target_name(NODE["tls"]), "minimum_version": ("1.2", "1.3")[at % 2], "allow_wildcard": at % 3 == 0}
+        lab.apply({"trunks": trunks})
+
+    before = lab.counters()
+    server = tls.Target(lab, lab.authority, NODE["tls"], "uas")
+    try:
+        client = Sipp(lab, "caller", "uac", remote=STROWGER[4], calls=150, rate=50, seconds=60, options=["-s", NUMBERS["tls"], "-d", 500])
+        changes = 0
+        while client.child.poll() is None:
+            settings(changes)
+            changes += 1
+            wait_for(lambda: client.child.poll() is not None, 0.2)
+        assert client.wait(5) == 0 and client.failed == 0, client.errors()[:2000]
+        assert server.failed == 0, server.errors()[:2000]
+    finally:
+        server.stop()
+    after = lab.counters()
+    assert changes > 5
+    assert after["calls_ended"] - before["calls_ended"] == 150
+    assert after["requests_undelivered"] == before["requests_undelivered"]
