@@ -239,6 +239,30 @@ int peers_check(struct peers *p, const struct model *from, const struct model *t
 	return err;
 }
 
+static void mark_endpoint(struct peers *p, const struct model_trunk *t, const struct model_endpoint *e)
+{
+	struct peer_key key;
+	struct peer *x;
+
+	if (e->transport != TRANSPORT_TLS)
+		return;
+	key_of_endpoint(t, e, &key);
+	x = find(p, &key);
+	if (x)
+		x->marked = true;
+}
+
+static void mark(struct peers *p, const struct model_trunk *t)
+{
+	for (unsigned i = 0; i < t->endpoint_count; i++)
+		mark_endpoint(p, t, &t->endpoints[i]);
+	for (unsigned i = 0; model_speaks_tls(t) && i < t->former_count; i++) {
+		const struct model_endpoint e = model_former_by_tls(t, i);
+
+		mark_endpoint(p, t, &e);
+	}
+}
+
 void peers_sweep(struct peers *p, const struct model *expanded, uint64_t now_ms)
 {
 	if (!p || !p->setup.store)
@@ -246,18 +270,7 @@ void peers_sweep(struct peers *p, const struct model *expanded, uint64_t now_ms)
 	for (unsigned i = 0; i < p->count; i++)
 		p->list[i].marked = false;
 	for (uint32_t i = 0; i < expanded->trunk_count; i++)
-		for (unsigned j = 0; j < expanded->trunks[i].endpoint_count; j++) {
-			const struct model_endpoint *e = &expanded->trunks[i].endpoints[j];
-			struct peer_key key;
-			struct peer *x;
-
-			if (e->transport != TRANSPORT_TLS)
-				continue;
-			key_of_endpoint(&expanded->trunks[i], e, &key);
-			x = find(p, &key);
-			if (x)
-				x->marked = true;
-		}
+		mark(p, &expanded->trunks[i]);
 	for (unsigned i = p->count; i-- > 0;) { /* who takes a place has been looked at */
 		struct peer *x = &p->list[i];
 		char trunk[TRUNK_NAME_MAX];

@@ -65,6 +65,17 @@ static void take_out_gone(struct formers *f, uint32_t at)
 	memmove(&f->gone[at], &f->gone[at + 1], (f->gone_count - at) * sizeof(f->gone[0]));
 }
 
+/* As whom they must be verified still, where they were reached by TLS: its hosts' names go with it. */
+static void put_tls(struct model_trunk *gone, const struct model_trunk *was)
+{
+	if (!model_speaks_tls(was))
+		return;
+	gone->tls = was->tls;
+	gone->tls.given |= TRUNK_TLS_NAME;
+	if (!gone->tls.name[0] && was->host_count)
+		memcpy(gone->tls.name, was->hosts[0].name, sizeof(gone->tls.name));
+}
+
 /* Its endpoints are former ones by now. Where there is no memory it is as if it had been forgotten. */
 static void put_gone(struct formers *f, const struct model_trunk *was, uint64_t now_s)
 {
@@ -79,6 +90,7 @@ static void put_gone(struct formers *f, const struct model_trunk *was, uint64_t 
 		take_out_gone(f, 0);
 	g->trunk.id = was->id;
 	memcpy(g->trunk.name, was->name, sizeof(was->name));
+	put_tls(&g->trunk, was);
 	g->trunk.gone = true;
 	g->trunk.source_count = was->source_count;
 	memcpy(g->trunk.sources, was->sources, sizeof(was->sources));

@@ -10,6 +10,7 @@
 #include "model/number_map.h"
 #include "model/u64map.h"
 #include "tables/ranges.h"
+#include "sip/via.h"
 
 struct model *model_new(void)
 {
@@ -167,4 +168,17 @@ bool model_name_valid(const char *name)
 	if (n < 1 || n > 63 || !isalnum((unsigned char)name[0]))
 		return false;
 	return strspn(name, "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789._-") == n;
+}
+
+bool model_speaks_tls(const struct model_trunk *t)
+{
+	for (unsigned i = 0; i < t->endpoint_count; i++)
+		if (t->endpoints[i].transport == TRANSPORT_TLS)
+			return true;
+	return t->tls.given != 0;
+}
+
+struct model_endpoint model_former_by_tls(const struct model_trunk *t, unsigned i)
+{
+	return (struct model_endpoint){ .addr = t->former[i].addr, .transport = TRANSPORT_TLS, .by_host = t->host_count ? 1 : 0 };
 }

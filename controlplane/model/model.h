@@ -160,6 +160,11 @@ struct model_profile *model_profile_by_id(const struct model *m, uint32_t id);
 /* A profile's target by its trunk's name; NULL: none. */
 struct model_target *model_target(struct model_profile *p, const char *trunk);
 
+/* Is anything of it reached by TLS, or was it? */
+bool model_speaks_tls(const struct model_trunk *t);
+/* former[i] as the endpoint that it was, had it been reached by TLS. */
+struct model_endpoint model_former_by_tls(const struct model_trunk *t, unsigned i);
+
 /* The name of a profile id, or "?" */
 const char *model_profile_name(const struct model *m, uint32_t id);
 

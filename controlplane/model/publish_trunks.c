@@ -172,11 +172,22 @@ int publish_trunks_add(struct change *c)
 	return 0;
 }
 
+/* Dialogs that live where an endpoint was go there as to one that is there. */
+static void set_former_peers(const struct publisher *p, const struct model_trunk *t, struct trunk *compiled)
+{
+	for (unsigned i = 0; model_speaks_tls(t) && i < t->former_count; i++) {
+		const struct model_endpoint e = model_former_by_tls(t, i);
+
+		compiled->former[i].tls_peer = tls_peer(p, t, &e);
+	}
+}
+
 static int write_trunk(struct change *c, const struct model *m, const struct model_trunk *t)
 {
 	struct trunk compiled;
 
 	compile_trunk(m, t, &c->p->default_plan, &c->slots, &compiled);
+	set_former_peers(c->p, t, &compiled);
 	return trunks_update(c->p->tables->trunks, publish_trunk_slot(c->p, t->id), &compiled);
 }
 

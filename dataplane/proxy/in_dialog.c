@@ -130,11 +130,14 @@ static uint8_t side_transport(const struct proxy *p, struct way *w)
 	return transport;
 }
 
-/* As whom the other end of a TLS connection to that side is verified: as the endpoint at that address, or as another of its trunk. */
+/* As whom the other end of a TLS connection to that side is verified: as the endpoint that is or was at that address, or as another of its trunk. */
 static uint32_t tls_peer_of(const struct proxy *p, const struct trunk *t, const struct sip_uri *hop)
 {
 	uint32_t peer = TLS_PEER_ANYBODY;
 
+	for (unsigned i = 0; i < t->former_count; i++)
+		if (hop->host_kind != HOST_NAME && ip_eq(&t->former[i].addr.ip, &hop->ip))
+			peer = t->former[i].tls_peer;
 	for (unsigned i = 0; i < t->endpoint_count; i++) {
 		const struct endpoint_config *e = endpoints_get(p->tables->endpoints, t->endpoints[i]);
 

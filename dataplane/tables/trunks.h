@@ -37,6 +37,7 @@ const char *trunk_large_name(enum trunk_large large);
 /* Was an endpoint until DNS or the operator took it away: no new call goes there, but dialogs still live there. */
 struct trunk_former {
 	uint32_t id; /* endpoint_id() */
+	uint32_t tls_peer; /* by TLS: as whom it must be verified; 0: its trunk was not reached by TLS */
 	struct ip_port addr;
 };
 

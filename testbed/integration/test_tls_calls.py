@@ -97,7 +97,7 @@ def test_a_change_of_tls_settings_costs_no_call(lab):
     before = lab.counters()
     server = tls.Target(lab, lab.authority, NODE["tls"], "uas")
     try:
-        client = Sipp(lab, "caller", "uac", remote=STROWGER[4], calls=150, rate=50, seconds=60, options=["-s", NUMBERS["tls"], "-d", 500])
+        client = Sipp(lab, "caller", "uac_hold", remote=STROWGER[4], calls=150, rate=50, seconds=60, options=["-s", NUMBERS["tls"], "-d", 500])
         changes = 0
         while client.child.poll() is None:
             settings(changes)
@@ -111,3 +111,32 @@ def test_a_change_of_tls_settings_costs_no_call(lab):
     assert changes > 5
     assert after["calls_ended"] - before["calls_ended"] == 150
     assert after["requests_undelivered"] == before["requests_undelivered"]
+
+
+def test_calls_outlive_the_address_that_their_peer_was_verified_by(lab):
+    """The trunk is led to another address while calls are up: their BYE still goes to where they are, to nobody but who was there."""
+    def lead_to(address, settings):
+        trunks = lab.ctl("export")["trunks"]
+        trunk = next(trunk for trunk in trunks if trunk["name"] == NODE["tls"])
+        before = dict(trunk)
+        trunk["endpoints"] = [{"address": address, "transport": "tls"}]
+        trunk.pop("tls", None)
+        trunk.update(settings)
+        lab.apply({"trunks": trunks})
+        return before
+
+    here = lab.address(NODE["tls"])
+    lab.authority.issue(here)
+    before = lead_to(here, {})
+    ended = lab.counters()["calls_ended"]
+    server = tls.Target(lab, lab.authority, NODE["tls"], "uas", certificate=here)
+    try:
+        client = Sipp(lab, "caller", "uac_hold", remote=STROWGER[4], calls=20, rate=100, seconds=60, options=["-s", NUMBERS["tls"], "-d", 1500])
+        assert wait_for(lambda: lab.ctl("status")["calls"]["live"] == 20, 10)
+        lead_to("10.77.0.99", {})
+        assert client.wait(60) == 0 and client.failed == 0, client.errors()[:2000]
+        assert server.failed == 0, server.errors()[:2000]
+    finally:
+        server.stop()
+        lead_to(here, {"tls": before["tls"]})
+    assert lab.counters()["calls_ended"] - ended == 20

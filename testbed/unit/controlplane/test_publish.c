@@ -4,6 +4,7 @@
 #include "sip/via.h"
 
 #include "model/compile.h"
+#include "model/expand.h"
 
 static void publishes_everything(void **state)
 {
@@ -182,6 +183,30 @@ static void tls_settings(void **state)
 	tear_down(&s);
 }
 
+/* Dialogs that live where an endpoint was are verified as it was; a trunk that is not reached by TLS asks for nobody. */
+static void former_places_by_tls(void **state)
+{
+	static const char *const texts[] = { "trunks: [{name: a, endpoints: [{address: 10.0.0.1, transport: tls}], tls: {name: b.example}}]", "trunks: [{name: a, endpoints: [{address: 10.0.0.1}]}]" };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(texts); i++) {
+		struct model *m = model_of(texts[i]);
+		struct ip_port addr = { ip_of("10.0.0.9"), 5061 };
+		const struct trunk *t;
+		char error[ERROR_TEXT_MAX] = "";
+		struct stage s;
+
+		set_up(&s);
+		expand_former(&m->trunks[0], &addr);
+		assert_int_equal(publish_model(s.publisher, s.model, m, error), 0);
+		t = trunks_get(s.tables->trunks, publish_trunk_slot(s.publisher, trunk_id(SPAN_LIT("a"))));
+		assert_int_equal(t->former_count, 1);
+		assert_int_equal(t->former[0].tls_peer, i ? 0 : 109);
+		model_free(s.model);
+		s.model = m;
+		tear_down(&s);
+	}
+}
+
 static void target_slots_run_out(void **state)
 {
 	const struct publish_hooks hooks = { always_idle, count_reset, NULL, 2 };
@@ -294,7 +319,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(publishes_everything), cmocka_unit_test(removes_everything),
 		cmocka_unit_test(keeps_slots),		cmocka_unit_test(single_numbers),
-		cmocka_unit_test(failure_leaves_all_as_it_was), cmocka_unit_test(tls_settings), cmocka_unit_test(target_slots_run_out),
+		cmocka_unit_test(failure_leaves_all_as_it_was), cmocka_unit_test(tls_settings), cmocka_unit_test(former_places_by_tls), cmocka_unit_test(target_slots_run_out),
 		cmocka_unit_test(compiles_without_tables), cmocka_unit_test(readers_meet_no_dangling_name),
 	};
 
