@@ -46,6 +46,15 @@ def shake(bed, proxy, version, resume, seconds):
     return {"rate": count / moments["sent"][0]["seconds"], "us": cpu["busy_us"] if "busy_us" in cpu else cpu["us"], "resumed": resumed / max(1, count), "cpu": cpu}
 
 
+def again(measure):
+    """A machine that stops for seconds lets handshakes run out of time: that is tried once more, not more often."""
+    try:
+        return measure()
+    except LoadError as error:
+        say(f"versus: {error}; once more")
+        return measure()
+
+
 def runs(bed, plan, kind, cases, idle):
     """{(version, resumed): {proxy: [run]}}, A B A B. idle: {proxy: [bytes of a session]}, to be added to; None: that is not asked."""
     bed.certify(kind)
@@ -55,12 +64,12 @@ def runs(bed, plan, kind, cases, idle):
         for name, start in starters.items():
             with start() as proxy:
                 for version, resume in cases:
-                    run = shake(bed, proxy, version, resume, plan.shake_s)
+                    run = again(lambda: shake(bed, proxy, version, resume, plan.shake_s))
                     found[version, resume][name].append(run)
                     say(f"versus: {name}, {kind}, TLS {version}{', resumed' if resume else ''}: {run['rate']:.0f} handshakes/s, "
                         f"{run['us']:.0f} us each; {run['resumed']:.0%} resumed")
                 if idle is not None:
-                    idle.setdefault(name, []).append(idle_bytes(bed, proxy, SESSIONS_QUICK if plan.quick else SESSIONS))
+                    idle.setdefault(name, []).append(again(lambda: idle_bytes(bed, proxy, SESSIONS_QUICK if plan.quick else SESSIONS)))
     return found
 
 

@@ -91,6 +91,8 @@ struct wire_stream *wire_stream_new(const struct wire_port_config *config, struc
 	s->ticks_per_us = rte_get_tsc_hz() / 1000000;
 	if (config->tls && !(ec.tls = s->tls = ends_tls_new()))
 		err = -1;
+	if (s->tls)
+		ends_tls_unlink(s->tls);
 	if (!err)
 		s->ends = ends_new(&ec, now_us(s));
 	for (unsigned i = 0; s->ends && !err && i < config->makes; i++) {
