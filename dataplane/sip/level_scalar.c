@@ -67,6 +67,7 @@ static enum scan_end scan_lines_scalar(const uint8_t *data, uint32_t len, struct
 #define MESSAGE_PARTY(value, tag) false
 #define MESSAGE_CSEQ(value, method) -1
 #define MESSAGE_SMALL(end, n) -1
+#define MESSAGE_METHOD(name) SIP_UNKNOWN_METHOD
 #include "sip/message_body.h"
 
 const struct sip_level sip_level_scalar = {

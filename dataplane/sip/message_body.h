@@ -2,7 +2,7 @@
 #pragma once
 
 /* How a message is read: included once for each level behind message_head.h; it says by what (MESSAGE_BEGINS, MESSAGE_VIA, MESSAGE_ELEMENT, and
- * MESSAGE_INDEX, MESSAGE_PARTY, MESSAGE_CSEQ and MESSAGE_SMALL, which may say false or -1 for whatever is unusual). */
+ * MESSAGE_INDEX, MESSAGE_PARTY, MESSAGE_CSEQ, MESSAGE_SMALL and MESSAGE_METHOD, which may say false, -1 or unknown for whatever is unusual). */
 
 #include "base/partial.h"
 #include "sip/lex.h"
@@ -93,7 +93,7 @@ static inline void read_cseq(struct sip_message *m)
 		m->cseq = (uint32_t)number;
 		return;
 	}
-	known = sip_method_lookup(method);
+	known = MESSAGE_METHOD(method);
 	if (known == SIP_UNKNOWN_METHOD)
 		goto closely;
 	m->cseq = (uint32_t)number;
