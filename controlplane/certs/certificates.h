@@ -26,8 +26,8 @@ struct certificates_setup {
 	struct alarms *alarms;
 };
 
-/* Reads the directory, gives the servers what they present, and starts to watch. NULL with an error: a server has no certificate to present, its CA file cannot be read, or the
- * ticket keys cannot. A pair that cannot be used, beside those, is an alarm. */
+/* Reads the directory, gives the servers what they present, and starts to watch. NULL with an error: a server has no certificate to present, its CA file cannot be
+ * read, or the ticket keys cannot. A pair that cannot be used, beside those, is an alarm. */
 struct certificates *certificates_new(const struct certificates_setup *setup, char *error);
 /* NULL is ignored. */
 void certificates_free(struct certificates *c);
