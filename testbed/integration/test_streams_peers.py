@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 #
-#   caller (SIPp, TCP) ---- Strowger ----+---- target1    Kamailio over TCP: OPTIONS get 200, INVITE 480
+#   caller (SIPp, Kamailio,
+#   baresip, by TCP) ------ Strowger ----+---- target1    Kamailio over TCP: OPTIONS get 200, INVITE 480; another with SIPp behind it at target3; baresip
 #                                        +---- target2    SIPp over TCP
 #
 # Probes go by the connections that calls take, and another implementation's TCP and framing are met; a target that ends is noticed, and one that comes back is used.
 
+import phones
 from kamailio import Kamailio
 from lab import NUMBER, STROWGER, TARGETS, over_tcp
 from processes import wait_for
@@ -49,3 +51,39 @@ def test_a_target_comes_back(lab):
                           options=["-s", NUMBER])
             assert caller.wait(35) == 0, caller.errors()[:2000]
         assert reaches(lab, "target2", "down"), health(lab, "target2")
+
+
+def test_kamailio_on_both_sides(lab):
+    """It connects to Strowger, and Strowger to it; it stays in the route set on both sides: ACK and the callee's BYE find their way."""
+    before = lab.counters()
+    lab.ctl("target", "probe", "lab/target1", "enabled=false")  # it would ask SIPp, which knows no OPTIONS
+    assert reaches(lab, "target1", "unknown"), health(lab, "target1")
+    with phones.Kamailio(lab, "caller", "strowger", transport="tcp"), phones.Kamailio(lab, "target1", "target3", transport="tcp"):
+        server = Sipp(lab, "target3", "uas_bye")
+        try:
+            client = Sipp(lab, "stranger", "uac_callee_bye", name="behind", remote=lab.address("caller"), calls=40, rate=50, seconds=20, options=["-s", NUMBER])
+            status = client.wait(25)
+            assert client.failed == 0 and status == 0, client.errors()[:2000]
+            assert server.failed == 0, server.errors()[:2000]
+        finally:
+            server.stop()
+            lab.ctl("target", "probe", "lab/target1")
+    assert lab.counters()["calls_ended"] - before["calls_ended"] == 40
+
+
+def test_phones(lab):
+    """baresip calls baresip: either hangs up."""
+    before = lab.counters()["calls_ended"]
+    with phones.Baresip(lab, "caller", transport="tcp") as caller, phones.Baresip(lab, "target1", user=NUMBER, transport="tcp") as callee:
+        assert reaches(lab, "target1", "up"), health(lab, "target1")
+        for hangs_up in (caller, callee):
+            caller.do("dial", f"sip:{NUMBER}@{lab.address('strowger')};transport=tcp")
+            assert callee.wait("CALL_INCOMING"), "the callee's phone rings"
+            assert caller.wait("CALL_RINGING"), "and the caller hears it"
+            callee.do("accept")
+            assert caller.wait("CALL_ESTABLISHED") and callee.wait("CALL_ESTABLISHED")
+            assert {c["opened_by"] for c in lab.ctl("connections", lab.address("caller"))["connections"]} == {"them"}
+            hangs_up.do("hangup")
+            assert (callee if hangs_up is caller else caller).wait("CALL_CLOSED")
+            assert wait_for(lambda: not caller.calls() and not callee.calls(), 5)
+    assert wait_for(lambda: lab.counters()["calls_ended"] == before + 2, 5)

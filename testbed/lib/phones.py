@@ -46,8 +46,8 @@ def write(folder, name, text):
 class Baresip:
     """One baresip in a node. Its events are kept until somebody waits for them."""
 
-    def __init__(self, lab, node, user=None, max_calls=4, pair=None, ca=None):
-        """user: the user part that it takes calls for; None: the node's name. pair, ca: paths of a certificate chain and its key, and of who vouches for
+    def __init__(self, lab, node, user=None, max_calls=4, pair=None, ca=None, transport=None):
+        """transport: "tcp" has its Contact say so; it takes calls by both all the same. user: the user part that it takes calls for; None: the node's name. pair, ca: paths of a certificate chain and its key, and of who vouches for
         others; then it speaks TLS alone."""
         self.lab, self.node = lab, node
         self.name = f"baresip-{node}"
@@ -62,7 +62,7 @@ class Baresip:
             write(folder, "pair.pem", "".join(open(path, encoding="ascii").read() for path in pair))
             more = f"sip_certificate {folder}/pair.pem\nsip_cafile {ca}\nsip_verify_server yes\nsip_transports tls\n"
         write(folder, "config", BARESIP_CONFIG.format(control=CONTROL_PORT, address=self.address, port=PORT, max_calls=max_calls, more=more))
-        write(folder, "accounts", f"<sip:{user or node}@{self.address}{';transport=tls' if pair else ''}>;regint=0;answermode=manual\n")
+        write(folder, "accounts", f"<sip:{user or node}@{self.address}{';transport=tls' if pair else f';transport={transport}' if transport else ''}>;regint=0;answermode=manual\n")
         write(folder, "contacts", "")
         with open(os.path.join(folder, "log"), "w", encoding="utf-8") as log:
             self.child = lab.processes.start(self.name, lab.network.argv(node, ["baresip", "-f", folder]), stdout=log, stderr=log,
@@ -281,12 +281,16 @@ server_name = {name}
 class Kamailio:
     """A stateful proxy in a node, that stays in the route set and sends each new request on to another node."""
 
-    def __init__(self, lab, node, onward, tls=None):
-        """tls: (chain, key, CA, name that is asked of the one that it goes on to) where it speaks TLS to Strowger, and UDP to the other side."""
+    def __init__(self, lab, node, onward, tls=None, transport="udp"):
+        """transport: "tcp": towards Strowger, and UDP to the other side. tls: (chain, key, CA, name that is asked of the one that it goes on to) where it speaks TLS to Strowger, and UDP to the other side."""
         self.lab = lab
         self.name = f"kamailio-{node}"
         folder = fresh_folder(lab, self.name)
         listen, uri = f"disable_tcp=yes\nlisten=udp:{lab.address(node)}:{PORT}\n", f"sip:{lab.address(onward)}:{PORT}"
+        if transport == "tcp":
+            listen = f"listen=udp:{lab.address(node)}:{PORT}\nlisten=tcp:{lab.address(node)}:{PORT}\n"
+            if onward == "strowger":
+                uri += ";transport=tcp"
         if tls:
             write(folder, "tls.cfg", KAMAILIO_TLS.format(chain=tls[0], key=tls[1], ca=tls[2], name=tls[3]))
             listen = (f"enable_tls=yes\nlisten=udp:{lab.address(node)}:{PORT}\nlisten=tls:{lab.address(node)}:{PORT + 1}\n"
