@@ -134,8 +134,8 @@ def test_the_very_number_ends_it(lab, calls, attacker, victim):
 
 
 def test_other_content_for_what_is_still_to_come(lab, calls, attacker, victim):
-    """Pieces of another's making lie behind a hole; the victim's own bytes come over them. Which are right nobody can tell: the victim may get a refusal, or lose its
-    connection, and nobody else notices."""
+    """Pieces of another's making lie behind a hole; the victim's own bytes come over them. Which are right nobody can tell: the victim may get a
+    refusal, or lose its connection, and nobody else notices."""
     text = victim.request() + victim.request()
     middle = len(text) // 2
     strike(lab, attacker, victim, [(victim.segment(seq=n), b"x" * 40) for n in range(middle, len(text) - 40, 17)])

@@ -2,7 +2,8 @@
 #
 #   caller ---- strowgerd ---- stranger (a router: 1,280 bytes and no more, from there on) ---- target3, as 198.18.0.5 and 198.18.1.5
 #
-# Large SIP messages over TCP on a path that takes less than the link: with the router's word for it (RFC 1191), and where that is kept back (a black hole, RFC 4821).
+# Large SIP messages over TCP on a path that takes less than the link: with the router's word for it (RFC 1191), and where that is kept back (a black
+# hole, RFC 4821).
 
 import pytest
 
@@ -31,8 +32,9 @@ def path(lab):
     run("stranger", ["sysctl", "-q", "net.ipv4.ip_forward=1", "net.ipv4.conf.all.send_redirects=0", "net.ipv4.conf.eth0.send_redirects=0",
                      "net.ipv4.icmp_ratelimit=0"])
     # The second target's too-big errors are kept back: what they quote begins behind their own header of 8 bytes, its destination 16 bytes further on.
+    untold = int.from_bytes(bytes(map(int, UNTOLD.split("."))), "big")
     lab.network.nft("stranger", f"table ip hole {{ chain out {{ type filter hook output priority 0;\n"
-                                f"icmp type destination-unreachable icmp code 4 @th,192,32 {int.from_bytes(bytes(map(int, UNTOLD.split('.'))), 'big'):#x} drop;\n}}\n}}\n")
+                                f"icmp type destination-unreachable icmp code 4 @th,192,32 {untold:#x} drop;\n}}\n}}\n")
 
 
 @pytest.mark.parametrize("address, counter, other", [(TOLD, "tcp_path_mtu_lowered", "tcp_black_holes"), (UNTOLD, "tcp_black_holes", "tcp_path_mtu_lowered")])

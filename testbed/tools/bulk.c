@@ -5,7 +5,8 @@
  *                                                        ╚══ the endpoint under test, 10.78.2.1
  *
  * All three at once and for the same time, over relays of the same rules and the same seed; what arrived is compared. The last line is JSON:
- * bytes per second by case, the ratios to Linux, and what the endpoint says of itself. Exit status 1: bytes were wrong, a connection ended, or it was slower than --at-least asks. */
+ * bytes per second by case, the ratios to Linux, and what the endpoint says of itself. Exit status 1: bytes were wrong, a connection ended, or it was
+ * slower than --at-least asks. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
@@ -17,11 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/counters.h"
-#include "base/siphash.h"
+#include "clock.h"
 #include "relay.h"
 #include "tun.h"
 
@@ -60,7 +60,8 @@ static struct {
 	unsigned count;
 	uint64_t now_us, begin_us, base[PLACES];
 	unsigned wrong, ended;
-} b = { .rules = { .seed = 1, .lose = 100, .delay_us = 25000, .bytes_per_s = 12500000, .queue_us = 50000 }, .streams = 8, .congestion = "cubic", .warm_us = 2000000, .measure_us = 8000000 };
+} b = { .rules = { .seed = 1, .lose = 100, .delay_us = 25000, .bytes_per_s = 12500000, .queue_us = 50000 },
+	.streams = 8, .congestion = "cubic", .warm_us = 2000000, .measure_us = 8000000 };
 
 static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *format, ...)
 {
@@ -72,14 +73,6 @@ static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *form
 	fputc('\n', stderr);
 	va_end(words);
 	exit(errno == EPERM ? 77 : 2);
-}
-
-static uint64_t clock_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 /* What stands at a place of a stream; no period of it is a power of two. */

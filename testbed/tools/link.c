@@ -17,10 +17,10 @@
 #include <string.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 #include <arpa/inet.h>
 
+#include "clock.h"
 #include "relay.h"
 
 #define BURST	     64
@@ -42,14 +42,6 @@ static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *form
 	fputc('\n', stderr);
 	va_end(words);
 	exit(2);
-}
-
-static uint64_t clock_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 static int open_end(const char *name)

@@ -17,9 +17,9 @@
 #include <sys/epoll.h>
 #include <sys/signalfd.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "line.h"
 #include "numbered.h"
 
@@ -57,14 +57,6 @@ static void __attribute__((noreturn, format(printf, 1, 2))) die(const char *form
 	fputc('\n', stderr);
 	va_end(words);
 	exit(2);
-}
-
-static uint64_t clock_us(void)
-{
-	struct timespec ts;
-
-	clock_gettime(CLOCK_MONOTONIC, &ts);
-	return (uint64_t)ts.tv_sec * 1000000 + (uint64_t)ts.tv_nsec / 1000;
 }
 
 static struct sockaddr_in address(const char *ip, unsigned port)
