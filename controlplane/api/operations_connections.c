@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "error.h"
 #include "sip/via.h"
+#include "tls/tls.h"
 
 #define LIMIT_MAX      10000
 #define PLAIN	       100
@@ -61,6 +62,13 @@ static bool passes(const struct filter *f, const struct stream_view *v)
 
 /* ---- as JSON */
 
+static json_t *tls_json(const struct stream_view *v)
+{
+	if (!v->cipher)
+		return json_null();
+	return json_pack("{s:s, s:s, s:b}", "version", v->tls_version == TLS_1_3 ? "1.3" : "1.2", "cipher", v->cipher, "resumed", v->tls_resumed);
+}
+
 static json_t *view_json(unsigned worker, const struct stream_view *v)
 {
 	char id[20], local[IP_PORT_TEXT_MAX], remote[IP_PORT_TEXT_MAX];
@@ -68,12 +76,12 @@ static json_t *view_json(unsigned worker, const struct stream_view *v)
 	snprintf(id, sizeof(id), "%" PRIx64, v->name);
 	ip_port_format(&v->local, local);
 	ip_port_format(&v->remote, remote);
-	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o}", "id", id, "worker", (int)worker, "remote", remote,
+	return json_pack("{s:s, s:i, s:s, s:s, s:s, s:s, s:s, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:I, s:o, s:o}", "id", id, "worker", (int)worker, "remote", remote,
 			 "local", local, "transport", transport_name(v->transport), "state", v->state, "opened_by", v->ours ? "us" : "them", "age_ms",
 			 (json_int_t)v->age_ms, "idle_ms", (json_int_t)v->idle_ms, "messages_in", (json_int_t)v->messages_in, "messages_out",
 			 (json_int_t)v->messages_out, "bytes_in", (json_int_t)v->bytes_in, "bytes_out", (json_int_t)v->bytes_out, "queued",
 			 (json_int_t)v->queued, "retransmitted", (json_int_t)v->retransmitted, "srtt_ms",
-			 v->srtt_us ? json_real(v->srtt_us / 1000.0) : json_null());
+			 v->srtt_us ? json_real(v->srtt_us / 1000.0) : json_null(), "tls", tls_json(v));
 }
 
 struct list {

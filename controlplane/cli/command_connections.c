@@ -48,13 +48,23 @@ static void pair(const json_t *connection, const char *messages, const char *byt
 		 (long long)json_integer_value(json_object_get(connection, bytes)));
 }
 
+/* "1.3 TLS_AES_256_GCM_SHA384", "... resumed"; empty: not by TLS, or in its handshake. */
+static void secured_by(const json_t *connection, char out[64])
+{
+	const json_t *tls = json_object_get(connection, "tls");
+
+	snprintf(out, 64, "%s%s%s%s", text_of(tls, "version"), json_is_object(tls) ? " " : "", text_of(tls, "cipher"),
+		 json_is_true(json_object_get(tls, "resumed")) ? " resumed" : "");
+}
+
 static void add_row(struct table *t, const json_t *connection)
 {
 	const json_t *srtt_ms = json_object_get(connection, "srtt_ms");
-	char age[24], idle[24], in[64], out[64], queued[24], again[24], srtt[24] = "";
-	const char *cells[] = { text_of(connection, "remote"), text_of(connection, "local"), text_of(connection, "transport"), text_of(connection, "state"),
+	char secured[64], age[24], idle[24], in[64], out[64], queued[24], again[24], srtt[24] = "";
+	const char *cells[] = { text_of(connection, "remote"), text_of(connection, "local"), text_of(connection, "transport"), secured, text_of(connection, "state"),
 				text_of(connection, "opened_by"), age, idle, in, out, queued, again, srtt, text_of(connection, "id") };
 
+	secured_by(connection, secured);
 	seconds(connection, "age_ms", age);
 	seconds(connection, "idle_ms", idle);
 	pair(connection, "messages_in", "bytes_in", in);
@@ -78,7 +88,7 @@ int command_connections(const struct invocation *i, struct client *c)
 	status = command_ask(i, c, "connections", params, &result);
 	if (status != CTL_OK || !result)
 		return status;
-	t = table_new("remote|local|transport|state|opened by|>age s|>idle s|>in|>out|>queued B|>sent again|>srtt ms|id");
+	t = table_new("remote|local|transport|tls|state|opened by|>age s|>idle s|>in|>out|>queued B|>sent again|>srtt ms|id");
 	json_array_foreach(json_object_get(result, "connections"), k, connection)
 		add_row(t, connection);
 	table_print(t, stdout, "no connections");

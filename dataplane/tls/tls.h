@@ -128,7 +128,7 @@ struct tls_session;
 
 struct tls_opened {
 	enum tls_version version;
-	const char *cipher;
+	const char *cipher; /* static storage */
 	bool resumed;
 	const char *server_name; /* SNI, lower case; NULL: none */
 	const char *names;	 /* who they are by their verified certificate: SIP domains (RFC 5922 §7.1), separated by ", "; NULL: none was asked for or given */

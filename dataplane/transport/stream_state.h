@@ -55,6 +55,9 @@ struct stream {
 	uint32_t queue_bytes;
 	struct sent_ring *sent; /* stream_sent.c; NULL: nothing was asked by it lately */
 	struct tls_session *tls; /* NULL: in plain, or not begun yet */
+	const char *cipher;	 /* of the session, once it stands */
+	uint16_t tls_version;
+	bool tls_resumed;
 	bool peer_done;		 /* TCP has no more for us; the session has */
 	char *why; /* its end, in words, in a slab buffer; NULL: nothing to say */
 };

@@ -121,7 +121,9 @@ static void opened(void *ctx, void *user, const struct tls_opened *how)
 {
 	struct stream *s = user;
 
-	(void)how;
+	s->cipher = how->cipher;
+	s->tls_version = (uint16_t)how->version;
+	s->tls_resumed = how->resumed;
 	s->stands = true;
 	stream_touched(ctx, s);
 	if (s->c)

@@ -13,6 +13,10 @@ struct stream_view {
 	uint8_t transport; /* enum sip_transport */
 	bool ours;	   /* we opened it */
 	const char *state; /* as RFC 9293 calls it; static storage */
+	/* By TLS, once the handshake is done; else cipher is NULL. Its name is static storage. */
+	const char *cipher;
+	uint16_t tls_version; /* enum tls_version */
+	bool tls_resumed;
 	uint64_t age_ms, idle_ms;
 	uint64_t bytes_in, bytes_out; /* of whole messages */
 	uint32_t messages_in, messages_out;

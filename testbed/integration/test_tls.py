@@ -85,6 +85,18 @@ def test_sessions_are_resumed(lab):
     assert lab.counters()["tls_resumed"] == before + 1
 
 
+def test_connections_say_how_they_are_secured(lab):
+    child = subprocess.Popen(lab.network.argv("caller", ["openssl", "s_client", "-connect", f"{STROWGER[4]}:{tls.PORT}", "-tls1_2", "-quiet"]),
+                             stdin=subprocess.PIPE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    try:
+        shown = wait_for(lambda: [one["tls"] for one in lab.ctl("connections", "tls", "them")["connections"] if one["tls"]], 5)
+    finally:
+        child.stdin.close()
+        child.terminate()
+        child.wait()
+    assert shown == [{"version": "1.2", "cipher": "ECDHE-ECDSA-AES256-GCM-SHA384", "resumed": False}]
+
+
 def test_renegotiation_is_refused(lab):
     words = openssl(lab, "-tls1_2", entered="R\nQ\n")
     assert "RENEGOTIATING" in words

@@ -68,7 +68,8 @@ static void connections(void **state)
 		  .age_ms = 9000, .idle_ms = 10, .bytes_in = 800, .bytes_out = 400, .messages_in = 2, .messages_out = 1, .queued = 7, .retransmitted = 3,
 		  .srtt_us = 1500 },
 		{ .name = 0x100000001000006, .local = end_of("10.77.0.1:20000"), .remote = end_of("10.0.0.1:5060"), .transport = 1, .ours = true, .state = "SYN-SENT" },
-		{ .name = 0x100000001000007, .local = end_of("10.77.0.1:20001"), .remote = end_of("10.0.0.1:5061"), .transport = 2, .ours = true, .state = "ESTABLISHED" },
+		{ .name = 0x100000001000007, .local = end_of("10.77.0.1:20001"), .remote = end_of("10.0.0.1:5061"), .transport = 2, .ours = true, .state = "ESTABLISHED",
+		  .cipher = "TLS_AES_128_GCM_SHA256", .tls_version = 0x0304, .tls_resumed = true },
 	};
 
 	expect(b, "connections", "{}", "{'connections':[],'more':false}");
@@ -77,8 +78,9 @@ static void connections(void **state)
 	expect(b, "connections", "{}",
 	       "{'more':false,'connections':["
 	       "{'id':'100000001000005','worker':0,'remote':'10.0.9.1:41000','local':'10.77.0.1:5060','transport':'tcp','state':'ESTABLISHED','opened_by':'them',"
-	       "'age_ms':9000,'idle_ms':10,'messages_in':2,'messages_out':1,'bytes_in':800,'bytes_out':400,'queued':7,'retransmitted':3,'srtt_ms':1.5},"
-	       "{'remote':'10.0.0.1:5060','opened_by':'us','state':'SYN-SENT','srtt_ms':null},{'transport':'tls'}]}");
+	       "'age_ms':9000,'idle_ms':10,'messages_in':2,'messages_out':1,'bytes_in':800,'bytes_out':400,'queued':7,'retransmitted':3,'srtt_ms':1.5,'tls':null},"
+	       "{'remote':'10.0.0.1:5060','opened_by':'us','state':'SYN-SENT','srtt_ms':null},"
+	       "{'transport':'tls','tls':{'version':'1.3','cipher':'TLS_AES_128_GCM_SHA256','resumed':true}}]}");
 	expect(b, "connections", "{'limit':2}", "{'more':true,'connections':[{'id':'100000001000005'},{'id':'100000001000006'}]}");
 	expect(b, "connections", "{'limit':3}", "{'more':false}");
 	expect(b, "connections", "{'remote':'10.0.0.1'}", "{'connections':[{'id':'100000001000006'},{'id':'100000001000007'}]}");

@@ -182,6 +182,8 @@ static uint64_t counted(const struct station *s, enum counter which)
 static void shared(void **state)
 {
 	struct flow to = to_peer(PEER), other = to;
+	struct stream_view view;
+	uint32_t cursor = 0;
 
 	start(false);
 	assert_int_equal(put(caller, REQUEST, &to), 0);
@@ -191,6 +193,11 @@ static void shared(void **state)
 	assert_int_equal(callee->from.transport, TRANSPORT_TLS);
 	assert_true(ip_port_eq(&callee->from.local, &listener));
 	assert_int_equal(streams_connections(caller->st), 1);
+	assert_int_equal(streams_list(callee->st, &cursor, 1, &view), 1);
+	assert_int_equal(view.transport, TRANSPORT_TLS);
+	assert_int_equal(view.tls_version, TLS_1_3);
+	assert_string_equal(view.cipher, "TLS_AES_256_GCM_SHA384");
+	assert_false(view.tls_resumed);
 	assert_int_equal(put(callee, ANSWER, &callee->from), 0);
 	turns(5);
 	assert_int_equal(caller->messages, 1);
