@@ -56,7 +56,7 @@ static int ask(struct mnl_socket *nl, struct nlmsghdr *h)
 
 static int set_link(struct mnl_socket *nl, uint32_t index, const uint8_t *mac, uint32_t mtu, unsigned flags)
 {
-	char buffer[256];
+	char buffer[256] = { 0 }; /* what fills an attribute up goes to the kernel too */
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
 	struct ifinfomsg *link;
 
@@ -84,7 +84,7 @@ static uint8_t family_of(const struct ip_addr *ip)
 
 static int add_address(struct mnl_socket *nl, uint32_t index, const struct config_address *a)
 {
-	char buffer[256];
+	char buffer[256] = { 0 }; /* what fills an attribute up goes to the kernel too */
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
 	struct ifaddrmsg *address;
 
@@ -103,7 +103,7 @@ static int add_address(struct mnl_socket *nl, uint32_t index, const struct confi
 
 static int add_gateway(struct mnl_socket *nl, uint32_t index, const struct ip_addr *gateway, uint32_t metric)
 {
-	char buffer[256];
+	char buffer[256] = { 0 }; /* what fills an attribute up goes to the kernel too */
 	struct nlmsghdr *h = mnl_nlmsg_put_header(buffer);
 	struct rtmsg *route;
 

@@ -184,7 +184,7 @@ void harness_publish(struct harness *h)
 
 void harness_start(struct harness *h, const struct harness_options *options)
 {
-	static const struct tables_limits limits = { 1, 100, 100, 8, HARNESS_TRUNKS, HARNESS_ENDPOINTS };
+	static const struct tables_limits limits = { 4, 100, 100, 8, HARNESS_TRUNKS, HARNESS_ENDPOINTS };
 	static const char *const caller_sources[] = { "10.1.0.0/24", "fd01::/64", NULL };
 	static const struct {
 		const char *name, *endpoints[3][2], *sources[2];

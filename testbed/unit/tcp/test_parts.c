@@ -117,7 +117,7 @@ static bool same_index(const void *ctx, uint32_t index, const void *key)
 static void test_lookup(void **state)
 {
 	struct lookup *l = lookup_new(PLACES);
-	uint64_t hash[PLACES];
+	uint64_t hash[PLACES] = { 0 };
 	bool in[PLACES] = { false };
 
 	assert_non_null(l);
