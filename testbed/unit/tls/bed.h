@@ -28,6 +28,7 @@ struct wish {
 	const char *san; /* as openssl.cnf has it: "URI:sip:a.example,DNS:b.example,IP:192.0.2.1"; NULL: none */
 	const char *usage; /* extendedKeyUsage, likewise; NULL: none */
 	int from_days, days; /* from now; days 0: 30 */
+	int hours;	     /* more */
 	bool rsa, weak, ca;
 };
 

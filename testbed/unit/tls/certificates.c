@@ -107,7 +107,7 @@ void made_new(struct made *m, const char *name, const struct wish *wish, const s
 	X509_set_version(x, X509_VERSION_3);
 	ASN1_INTEGER_set(X509_get_serialNumber(x), serial++);
 	X509_gmtime_adj(X509_getm_notBefore(x), wish->from_days ? wish->from_days * 86400L : -3600);
-	X509_gmtime_adj(X509_getm_notAfter(x), (wish->from_days + (wish->days ? wish->days : 30)) * 86400L);
+	X509_gmtime_adj(X509_getm_notAfter(x), (wish->from_days + (wish->days ? wish->days : 30)) * 86400L + wish->hours * 3600L);
 	X509_NAME_add_entry_by_txt(X509_get_subject_name(x), "CN", MBSTRING_UTF8, (const uint8_t *)wish->cn, -1, -1, 0);
 	X509_set_pubkey(x, key);
 	add_extension(x, issuer ? issuer->x : x, NID_basic_constraints, wish->ca ? "critical,CA:TRUE" : "critical,CA:FALSE");

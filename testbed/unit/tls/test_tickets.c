@@ -247,6 +247,31 @@ static void test_server_policy(void **state)
 	}
 }
 
+/* Who was let in without a certificate is asked for one where one is required from now on. */
+static void test_required_from_now_on(void **state)
+{
+	struct tls_server_source source = { .name = "default", .identities = &identity, .identity_count = 1, .client_ca = ca.chain_file };
+	char error[TLS_ERROR_BYTES] = "";
+	struct pair p;
+
+	for (unsigned v = 0; v < 2; v++) {
+		offer(&client, versions[v]);
+		source.client_certificates = TLS_CLIENT_REQUESTED;
+		assert_int_equal(tls_store_set_server(server.store, 0, &source, error), 0);
+		set_peer(&client, 1, &ca, "a.example");
+		assert_false(meet(&server, 1));
+		assert_true(meet(&server, 1));
+		source.client_certificates = TLS_CLIENT_REQUIRED;
+		assert_int_equal(tls_store_set_server(server.store, 0, &source, error), 0);
+		pair_new(&p, &client, &server);
+		pair_open(&p, 1);
+		pair_run(&p);
+		assert_int_equal(p.server.opened, 0);
+		assert_int_equal(p.server.why, TLS_END_NO_CERTIFICATE);
+		pair_free(&p);
+	}
+}
+
 static void few_tickets(struct tls_config *c)
 {
 	c->tickets = 4;
@@ -286,14 +311,14 @@ static void test_client_expiry(void **state)
 {
 	static const struct {
 		const char *what;
-		int days; /* of the server's certificate */
+		int hours; /* of the server's certificate */
 		time_t later_s;
 		bool resumed;
 	} cases[] = {
-		{ "within a day", 30, 23 * 3600, true },
-		{ "after a day", 30, 25 * 3600, false },
-		{ "within a day, but the certificate has expired", 1, 24 * 3600 - 1, true },
-		{ "within a day, but the certificate has expired", 1, 24 * 3600 + 1, false },
+		{ "within a day", 48, 23 * 3600, true },
+		{ "after a day", 48, 25 * 3600, false },
+		{ "just before the certificate expires", 12, 12 * 3600 - 60, true },
+		{ "within a day, but the certificate has expired", 12, 12 * 3600 + 1, false },
 	};
 
 	for (unsigned i = 0; i < ARRAY_SIZE(cases) * 2; i++) {
@@ -303,7 +328,8 @@ static void test_client_expiry(void **state)
 		if (i % 2 == 0)
 			print_message("%s\n", cases[i / 2].what);
 		offer(&client, versions[i % 2]);
-		made_new(&made, "short", &(struct wish){ .cn = "server", .san = "DNS:a.example", .days = cases[i / 2].days }, &ca);
+		made_new(&made, "short", &(struct wish){ .cn = "server", .san = "DNS:a.example", .from_days = -1, .days = 1,
+							    .hours = cases[i / 2].hours }, &ca);
 		short_lived = made_identity(&made);
 		set_server(&server, short_lived);
 		set_peer(&client, 1, &ca, "a.example");
@@ -365,6 +391,7 @@ int main(void)
 		cmocka_unit_test_setup_teardown(test_present_policy, sides_up, sides_down),
 		cmocka_unit_test_setup_teardown(test_keys, sides_up, sides_down),
 		cmocka_unit_test_setup_teardown(test_server_policy, sides_up, sides_down),
+		cmocka_unit_test_setup_teardown(test_required_from_now_on, sides_up, sides_down),
 		cmocka_unit_test_setup_teardown(test_bound, sides_up, sides_down),
 		cmocka_unit_test_setup_teardown(test_client_expiry, sides_up, sides_down),
 		cmocka_unit_test_setup_teardown(test_server_expiry, sides_up, sides_down),
