@@ -78,15 +78,23 @@ static bool endpoint_by_id(const struct proxy *p, const struct trunk *t, uint32_
 	return false;
 }
 
-static const struct trunk *trunk_of(const struct proxy *p, uint32_t id)
+/* Where it was found last it mostly is: calls of the same few trunks follow each other. */
+static const struct trunk *trunk_of(struct proxy *p, uint32_t id)
 {
-	uint32_t slot = trunks_find(p->tables->trunks, id);
+	uint32_t *last = &p->trunk_slots[id % PROXY_TRUNK_SLOTS], slot;
+	const struct trunk *trunk = trunks_get(p->tables->trunks, *last);
 
-	return slot == TRUNK_NONE ? NULL : trunks_get(p->tables->trunks, slot);
+	if (trunk && trunk->id == id)
+		return trunk;
+	slot = trunks_find(p->tables->trunks, id);
+	if (slot == TRUNK_NONE)
+		return NULL;
+	*last = slot;
+	return trunks_get(p->tables->trunks, slot);
 }
 
 /* Whoever speaks does so from where its side lives: a token that was copied from the wire is worth nothing elsewhere. */
-static bool speaks_from(const struct proxy *p, const struct way *w, const struct ip_addr *source)
+static bool speaks_from(struct proxy *p, const struct way *w, const struct ip_addr *source)
 {
 	const struct trunk *trunk = trunk_of(p, w->side == TOKEN_FROM_CALLER ? w->token.caller_trunk : w->token.target_trunk);
 
@@ -153,7 +161,7 @@ static uint32_t tls_peer_of(const struct proxy *p, const struct trunk *t, const 
 
 /* The next hop: the next Route, else the request URI, but only where the token's other side lives; else that side's own flow, so that
  * nobody relays through us with a token that they made up, copied or kept. false: nowhere. */
-static bool next_hop(const struct proxy *p, struct way *w, struct flow *ret_to)
+static bool next_hop(struct proxy *p, struct way *w, struct flow *ret_to)
 {
 	const struct sip_uri *uri = w->hop;
 	bool to_target = w->side == TOKEN_FROM_CALLER;

@@ -177,6 +177,8 @@ struct look {
 	struct token token;
 };
 
+#define PROXY_TRUNK_SLOTS 64
+
 struct proxy {
 	struct proxy_config config;
 	const struct tables *tables;
@@ -193,6 +195,7 @@ struct proxy {
 	struct waiting_record *unposted, **unposted_end; /* records that wait for room, oldest first */
 	uint32_t unposted_count;
 	uint64_t record_sequence;
+	uint32_t trunk_slots[PROXY_TRUNK_SLOTS]; /* where trunks were found, by id: to be held against the slot's id */
 	struct call_record posting; /* scratch */
 	struct listener listeners[PROXY_LISTENERS_MAX];
 	unsigned listener_count;
