@@ -271,7 +271,7 @@ def test_hundreds_of_reloads(world):
         before = resident()
         reload(250)
         grown = resident() - before
-        assert grown < 3 << 20, grown  # the context of one server each time would be more than six times that
+        assert grown < 3 << 20, grown
         assert client.ping()
     finally:
         client.close()
