@@ -5,7 +5,7 @@
 #include "bed.h"
 #include "tls/session.h"
 
-#define SESSIONS 120
+#define SESSIONS 60
 
 static size_t in_use; /* OpenSSL's, with malloc's own rounding */
 
