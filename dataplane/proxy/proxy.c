@@ -140,37 +140,6 @@ int listener_at(const struct proxy *p, const struct ip_port *addr, uint8_t trans
 	return -1;
 }
 
-static bool address_is_us(const struct proxy *p, const struct ip_port *addr)
-{
-	for (unsigned i = 0; i < p->listener_count; i++)
-		if (ip_port_eq(&p->listeners[i].addr, addr))
-			return true;
-	return false;
-}
-
-/* RFC 3261 §19.1.2. */
-static uint16_t default_port(const struct proxy *p, const struct sip_uri *uri)
-{
-	struct span transport;
-
-	if (!p->tls)
-		return 5060;
-	if (uri->scheme == URI_SIPS || (param_find(uri->params, "transport", &transport) && span_ieq_str(transport, "tls")))
-		return 5061;
-	return 5060;
-}
-
-bool uri_is_us(const struct proxy *p, const struct sip_uri *uri)
-{
-	struct ip_port addr = { .port = uri->port ? uri->port : default_port(p, uri) };
-	struct span host = uri->host;
-
-	for (unsigned i = 0; i < p->config.name_count; i++)
-		if (host_eq(host, span_str(p->config.names[i])))
-			return true;
-	return ip_parse(host, &addr.ip) == 0 && address_is_us(p, &addr);
-}
-
 uint32_t source_trunk(struct proxy *p, const struct flow *from)
 {
 	struct look *l = p->look;

@@ -236,8 +236,6 @@ static inline uint32_t unix_s(const struct proxy *p, uint64_t ms)
 int listener_for(const struct proxy *p, const struct ip_port *to, uint8_t transport, const struct ip_port *preferred);
 /* The index of the listener with that address and transport, or -1. */
 int listener_at(const struct proxy *p, const struct ip_port *addr, uint8_t transport);
-/* Does the URI's host, with its port or the default one, name one of our listeners, or is it one of our names? */
-bool uri_is_us(const struct proxy *p, const struct sip_uri *uri);
 /* Where responses to a request go (RFC 3261 §18.2.2, RFC 3581 §4): on its connection, where it came by one, and once that is gone to its source at
  * the port of sent-by. */
 void reply_flow(const struct via *top, const struct flow *from, struct flow *ret_reply_to);
@@ -300,6 +298,8 @@ struct routing {
 	const struct profile *profile;
 	e164 number; /* what it dials; 0: no number */
 };
+/* Does the URI's host, with its port or the default one, name one of our listeners, or is it one of our names? */
+bool uri_is_us(const struct proxy *p, const struct sip_uri *uri);
 /* Reads what number p->in dials, and asks the memory for where that leads. */
 void number_look(struct proxy *p, const struct flow *from);
 /* p->in. */

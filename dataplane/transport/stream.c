@@ -11,11 +11,6 @@
 
 #define INDEX_BITS 24 /* of a name: index, generation, worker + 1 */
 
-static struct stream *find_user(struct tcp_connection *c)
-{
-	return tcp_user(c);
-}
-
 /* ---- how they are found */
 
 static uint64_t remote_hash(const struct hash_key *key, const struct ip_port *remote)
@@ -195,7 +190,7 @@ static struct flow accepted_flow(const struct streams *st, const struct tcp_conn
 static void opened(void *ctx, struct tcp_connection *c)
 {
 	struct streams *st = ctx;
-	struct stream *s = find_user(c);
+	struct stream *s = tcp_user(c);
 	unsigned server = 0;
 
 	if (!s) {
@@ -223,7 +218,7 @@ static void opened(void *ctx, struct tcp_connection *c)
 static void writable(void *ctx, struct tcp_connection *c)
 {
 	struct streams *st = ctx;
-	struct stream *s = find_user(c);
+	struct stream *s = tcp_user(c);
 
 	if (!s)
 		return;
@@ -235,7 +230,7 @@ static void writable(void *ctx, struct tcp_connection *c)
 static void peer_closed(void *ctx, struct tcp_connection *c)
 {
 	struct streams *st = ctx;
-	struct stream *s = find_user(c);
+	struct stream *s = tcp_user(c);
 
 	if (!s) {
 		tcp_close(st->tcp, c);
@@ -250,7 +245,7 @@ static void peer_closed(void *ctx, struct tcp_connection *c)
 static void closed(void *ctx, struct tcp_connection *c, enum tcp_end why)
 {
 	struct streams *st = ctx;
-	struct stream *s = find_user(c);
+	struct stream *s = tcp_user(c);
 
 	(void)why;
 	if (!s)
@@ -478,7 +473,7 @@ uint64_t streams_next_due(const struct streams *st)
 uint64_t streams_theirs(const struct streams *st, const struct flow *to)
 {
 	struct tcp_connection *c = tcp_between(st->tcp, &to->local, &to->remote);
-	const struct stream *s = c && tcp_state(c) == TCP_STATE_ESTABLISHED ? find_user(c) : NULL; /* later its stream may be gone */
+	const struct stream *s = c && tcp_state(c) == TCP_STATE_ESTABLISHED ? tcp_user(c) : NULL; /* later its stream may be gone */
 
 	return s && !s->closing ? s->name : 0;
 }
