@@ -13,8 +13,8 @@ from lab import ROOT
 
 FOLDER = os.path.join(ROOT, "testbed", "integration")
 # Those that take longest, the longest first: none of them is to be what the others have to be waited for with.
-LONGEST = [f"test_{name}.py" for name in ("change", "names", "streams", "records", "loss", "demo", "faults", "transports", "rules",
-                                          "target_limits", "restart", "drains", "strategies", "access")]
+LONGEST = [f"test_{name}.py" for name in ("change", "names", "records", "loss", "tls_scan", "faults", "streams", "demo", "transports", "rules",
+                                          "restart", "drains", "strategies", "target_limits", "certificates", "access", "tls")]
 # Longer than any file takes on a loaded machine: one that hangs is stopped, and says where it hung.
 SECONDS, SECONDS_TO_CLEAN_UP = 600, 60
 
