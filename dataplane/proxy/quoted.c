@@ -54,6 +54,8 @@ static bool may_resend(const struct proxy *p, struct client_txn *txn)
 	if (txn->resent || p->now_ms - began_ms >= p->config.timers.t1)
 		return false;
 	txn->resent = true;
+	if (txn->user == CLIENT_TXN_RELAY)
+		return !((struct relay *)txn)->want_cancel; /* its sender has given it up */
 	return txn->user != CLIENT_TXN_ATTEMPT || !((struct attempt *)txn)->done;
 }
 
