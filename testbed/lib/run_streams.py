@@ -22,6 +22,7 @@ from link import Caller, Link, Server, program
 NUMBER = "+442035550177"
 PORTS = 8           # of each target: as many connections to it
 PATIENCE_S = 60
+CALLS_WINDOW = 8    # of one connection, at once: what follows their INVITEs goes by one connection to each target, in which only so much may wait
 RULES = {"reorder": 100, "duplicate": 100, "corrupt": 50, "late_us": 2000, "delay_us": 100}
 
 
@@ -56,6 +57,8 @@ def change(config):
 
 def exchange(lab, messages, lose, connections, seed, progress=None, **options):
     """One run over a bad link; lose: of 10,000; progress: as of Caller.wait. What the caller, all targets together, and the link said."""
+    if options.get("calls"):
+        options = {"window": CALLS_WINDOW, **options}
     with Link(lab, seed=seed, lose=lose, **RULES) as link:
         servers = [Server(lab, target, messages, f"s{seed}", f"5060-{5060 + PORTS - 1}") for target in TARGETS]
         caller = Caller(lab, NUMBER, messages, f"s{seed}", connections, patience=PATIENCE_S, **options).wait(3600, progress)
