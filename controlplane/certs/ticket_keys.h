@@ -26,7 +26,7 @@ struct ticket_keys {
 	struct ticket_key list[TLS_TICKET_KEYS];
 	unsigned count;
 	struct stat seen;   /* of the file, as it was read last */
-	char broken[384];   /* why the file cannot be read, or written; empty: it can */
+	char broken[512];   /* why the file cannot be read, or written; empty: it can */
 	bool unread;	    /* what it says now is not in use: it is not written over */
 	int64_t again_s;    /* when writing is tried again */
 };

@@ -30,8 +30,8 @@ static void listener_texts(struct listener *l)
 	l->via_len = (uint32_t)snprintf(l->via, sizeof(l->via), "SIP/2.0/%s %s", names[l->transport], l->host);
 }
 
-/* What is hashed once must serve for the tokens. */
-static bool is_dialog_key(const struct proxy_config *config)
+/* What is hashed once must serve for the tokens. (Unused where assertions are off.) */
+__attribute__((unused)) static bool is_dialog_key(const struct proxy_config *config)
 {
 	struct hash_key key = token_dialog_key(&config->token_keys, config->token_keys.signing);
 

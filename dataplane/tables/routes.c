@@ -81,7 +81,7 @@ static int compare(const void *pa, const void *pb)
 static struct route_list *list_build(const struct route *routes, size_t count)
 {
 	struct route_list *l = calloc(1, sizeof(*l) + count * sizeof(l->hops[0]));
-	struct range_entry *entries = malloc((count + 1) * sizeof(*entries));
+	struct range_entry *entries = calloc(count + 1, sizeof(*entries));
 	struct ordered *sorted = malloc((count + 1) * sizeof(*sorted));
 
 	if (!l || !entries || !sorted)
