@@ -235,6 +235,7 @@ def flood(lab):
                              stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL) for _ in range(3)]
 
 
+@pytest.mark.alone
 def test_handshakes_do_not_hold_up_calls(lab):
     """A worker gives handshakes no more than their share of each turn: no call fails, and no message waits for long."""
     quiet = answer_times(lab)
