@@ -70,26 +70,37 @@ static int resend(struct proxy *p, struct client_txn *txn)
 	}
 }
 
+/* The client transaction whose request comes back from a stream; NULL: a response, or nobody waits for it. Counts it. */
+static struct client_txn *came_back(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to)
+{
+	struct client_txn *txn;
+
+	if (len >= 4 && memcmp(message, "SIP/", 4) == 0) {
+		count(p, COUNTER_responses_undelivered);
+		return NULL;
+	}
+	txn = client_of_request(p, message, len, to);
+	/* Once a provisional has come the peer has the request, and may answer by another connection (RFC 3261 §18.2.2). */
+	if (!txn || txn->to.transport == TRANSPORT_UDP || txn->state != TXN_TRYING)
+		return NULL;
+	count(p, COUNTER_requests_undelivered);
+	return txn;
+}
+
 void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, const char *why, uint64_t now_ms)
 {
 	struct client_txn *txn;
 
 	p->now_ms = now_ms;
-	if (len >= 4 && memcmp(message, "SIP/", 4) == 0) {
-		count(p, COUNTER_responses_undelivered);
+	txn = came_back(p, message, len, to);
+	if (!txn)
 		return;
-	}
-	txn = client_of_request(p, message, len, to);
-	/* Once a provisional has come the peer has the request, and may answer by another connection (RFC 3261 §18.2.2). */
-	if (!txn || txn->to.transport == TRANSPORT_UDP || txn->state != TXN_TRYING)
-		return;
-	count(p, COUNTER_requests_undelivered);
 	if (txn->user == CLIENT_TXN_ATTEMPT && !((struct attempt *)txn)->done && large_to_udp(p, (struct attempt *)txn) && resend(p, txn) == 0)
 		return;
 	/* What has a reason of its own, such as a certificate, will have it again. */
 	if (!why && may_resend(p, txn) && resend(p, txn) == 0)
 		return;
-	p->unsecured = why;
+	p->unsecured = why != NULL;
 	if (why && txn->user == CLIENT_TXN_PROBE)
 		probe_undelivered(p, (struct probe *)txn, why);
 	else
@@ -102,14 +113,9 @@ void proxy_not_taken(struct proxy *p, const uint8_t *message, uint32_t len, cons
 	struct client_txn *txn;
 
 	p->now_ms = now_ms;
-	if (len >= 4 && memcmp(message, "SIP/", 4) == 0) {
-		count(p, COUNTER_responses_undelivered);
+	txn = came_back(p, message, len, to);
+	if (!txn)
 		return;
-	}
-	txn = client_of_request(p, message, len, to);
-	if (!txn || txn->to.transport == TRANSPORT_UDP || txn->state != TXN_TRYING)
-		return;
-	count(p, COUNTER_requests_undelivered);
 	/* It is as if noted already: neither is the endpoint taken out nor are the others that wait for it sent elsewhere, where they would come a second time. */
 	if (txn->user == CLIENT_TXN_ATTEMPT)
 		((struct attempt *)txn)->refused = true;
