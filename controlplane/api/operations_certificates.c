@@ -8,6 +8,7 @@
 #include "base/err.h"
 #include "cdr_line.h"
 #include "certs/certificates.h"
+#include "certs/days.h"
 #include "certs/peers.h"
 #include "config.h"
 #include "error.h"

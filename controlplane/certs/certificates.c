@@ -8,7 +8,9 @@
 
 #include "alarms/alarms.h"
 #include "base/err.h"
+#include "certs/days.h"
 #include "certs/expiry.h"
+#include "certs/file_signature.h"
 #include "certs/peers.h"
 #include "certs/ticket_keys.h"
 #include "certs/watcher.h"

@@ -4,6 +4,7 @@
 #include <stdio.h>
 
 #include "alarms/alarms.h"
+#include "certs/days.h"
 #include "certs/pairs.h"
 #include "certs/theirs.h"
 #include "config_tls.h"

@@ -7,46 +7,18 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
-#include <time.h>
 #include <unistd.h>
 
 #include "base/err.h"
-#include "base/siphash.h"
+#include "certs/days.h"
+#include "certs/file_signature.h"
 #include "model/model.h"
-
-void day_text(int64_t unix_s, char ret[16])
-{
-	time_t t = (time_t)unix_s;
-	struct tm day;
-
-	if (!gmtime_r(&t, &day) || !strftime(ret, 16, "%Y-%m-%d", &day))
-		strcpy(ret, "?");
-}
-
-int64_t days_left(int64_t not_after_s, int64_t now_s)
-{
-	int64_t s = not_after_s - now_s;
-
-	return s >= 0 ? s / 86400 : -((-s + 86399) / 86400);
-}
 
 const char *pair_news_word(enum pair_news news)
 {
 	static const char *const words[] = { "same", "new", "renewed", "reread", "broken", "gone" };
 
 	return words[news];
-}
-
-uint64_t file_signature(uint64_t hash, const char *path)
-{
-	struct stat st;
-
-	if (stat(path, &st))
-		return mix64(hash + 1);
-	hash = mix64(hash ^ (uint64_t)st.st_ino ^ (uint64_t)st.st_dev << 40);
-	hash = mix64(hash ^ (uint64_t)st.st_size ^ (uint64_t)st.st_mode << 32);
-	hash = mix64(hash ^ (uint64_t)st.st_mtim.tv_sec ^ (uint64_t)st.st_mtim.tv_nsec << 34);
-	return mix64(hash ^ (uint64_t)st.st_ctim.tv_sec ^ (uint64_t)st.st_ctim.tv_nsec << 34);
 }
 
 /* ---- what lies there */

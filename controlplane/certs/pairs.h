@@ -50,11 +50,3 @@ int pairs_read(struct pairs *p, const char *directory, int64_t now_s, const stru
 /* NULL: none of that name. */
 const struct key_pair *pairs_find(const struct pairs *p, const char *name);
 void pairs_done(struct pairs *p);
-
-/* Of what stat says of a file, mixed into `hash`: another one where it was written or replaced. any */
-uint64_t file_signature(uint64_t hash, const char *path);
-
-/* "2026-11-20" (UTC) of Unix seconds; ret has 16 bytes. any */
-void day_text(int64_t unix_s, char ret[16]);
-/* Whole days until then, rounded down; negative: over for so long. any */
-int64_t days_left(int64_t not_after_s, int64_t now_s);

@@ -8,7 +8,7 @@
 #include "alarms/alarms.h"
 #include "base/err.h"
 #include "base/siphash.h"
-#include "certs/pairs.h"
+#include "certs/file_signature.h"
 #include "config_tls.h"
 #include "dataplane.h"
 #include "error.h"

@@ -49,7 +49,7 @@ void peers_sweep(struct peers *p, const struct model *expanded, uint64_t now_ms)
  * resumed then). What cannot be used leaves what is, and raises an alarm. How many failed. */
 unsigned peers_reload(struct peers *p, bool all);
 
-/* Of the CA files that they need (pairs.h), mixed into hash. */
+/* Of the CA files that they need (file_signature.h), mixed into hash. */
 uint64_t peers_signature(const struct peers *p, uint64_t hash);
 
 /* Whose id that is; NULL: nobody's. */

@@ -7,6 +7,7 @@
 #include <unistd.h>
 
 #include "alarms/alarms.h"
+#include "certs/days.h"
 #include "certs/expiry.h"
 #include "certs/pairs.h"
 #include "certs/theirs.h"
