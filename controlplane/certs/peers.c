@@ -17,6 +17,8 @@
 #include "sip/via.h"
 
 #define RETIRED_MS 64000 /* longer than a message can be on its way (RFC 3261: 64 * T1, twice) */
+#define NOBODY UINT32_MAX /* an id that is never given to a peer: whoever connects by it is refused */
+#define SUBJECT_MAX (TRUNK_NAME_MAX + 8)
 
 /* What makes one peer another. Compared as memory. */
 struct peer_key {
@@ -83,9 +85,11 @@ static struct peer *add(struct peers *p, const struct peer_key *key, const char 
 {
 	struct peer *x;
 
+	if (p->count >= p->setup.most)
+		return NULL;
 	if (p->count == p->room) {
 		unsigned room = p->room ? 2 * p->room : 16;
-		struct peer *more = p->count < PEERS_MAX ? realloc(p->list, room * sizeof(*more)) : NULL;
+		struct peer *more = realloc(p->list, room * sizeof(*more));
 
 		if (!more)
 			return NULL;
@@ -121,12 +125,18 @@ static void drop(struct peers *p, struct peer *x)
 	u64map_set(p->by_id, x->id, (uint32_t)(x - p->list));
 }
 
+static const char *subject_of(const char *trunk, char out[SUBJECT_MAX])
+{
+	snprintf(out, SUBJECT_MAX, "trunk %s", trunk);
+	return out;
+}
+
 /* An alarm of a trunk stands as long as anything of it is broken. */
 static void tell(struct peers *p, const char *trunk)
 {
-	char subject[TRUNK_NAME_MAX + 8];
+	char subject[SUBJECT_MAX];
 
-	snprintf(subject, sizeof(subject), "trunk %s", trunk);
+	subject_of(trunk, subject);
 	for (unsigned i = 0; i < p->count; i++)
 		if (!p->list[i].retired_ms && p->list[i].broken[0] && strcmp(p->list[i].trunk, trunk) == 0) {
 			alarm_raise(p->setup.alarms, ALARM_CERTIFICATE_FILES, subject, "%s", p->list[i].broken);
@@ -156,6 +166,7 @@ static void key_of_endpoint(const struct model_trunk *t, const struct model_endp
 
 uint32_t peers_id(struct peers *p, const struct model_trunk *t, const struct model_endpoint *e)
 {
+	char subject[SUBJECT_MAX];
 	struct peer_key key;
 	struct peer *x;
 
@@ -169,8 +180,9 @@ uint32_t peers_id(struct peers *p, const struct model_trunk *t, const struct mod
 	}
 	x = add(p, &key, t->name);
 	if (!x) {
-		alarm_raise(p->setup.alarms, ALARM_CERTIFICATE_FILES, t->name, "no room for one more peer of TLS: its endpoints cannot be connected to");
-		return p->last_id + 1; /* nobody's: whoever connects by it is refused */
+		alarm_raise(p->setup.alarms, ALARM_CERTIFICATE_FILES, subject_of(t->name, subject),
+			    "no room for one more peer of TLS: its endpoints cannot be connected to");
+		return NOBODY;
 	}
 	if (publish(p, x, x->broken)) {
 		tell(p, x->trunk);
@@ -351,6 +363,8 @@ struct peers *peers_new(const struct peers_setup *setup, char *error)
 		return NULL;
 	}
 	p->setup = *setup;
+	if (!p->setup.most)
+		p->setup.most = PEERS_MAX;
 	p->last_id = TLS_PEER_DEFAULT;
 	if (setup->store && publish_default(p, why))
 		tell_default(p, why); /* who brings CA files of his own needs none of the node's */

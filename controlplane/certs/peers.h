@@ -27,6 +27,7 @@ struct peers_setup {
 	/* A certificate of ours by its name; NULL: there is none. */
 	struct tls_identity *(*identity)(void *ctx, const char *name);
 	void *ctx;
+	unsigned most; /* peers at a time; 0: PEERS_MAX */
 };
 
 /* With the default peer (TLS_PEER_DEFAULT). NULL with an error. */
@@ -35,7 +36,7 @@ struct peers *peers_new(const struct peers_setup *setup, char *error);
 void peers_free(struct peers *p);
 
 /* The id that an endpoint of a trunk has by its settings now; 0: it is not reached by TLS. One whose files cannot be used has an id all the same: nobody is connected
- * to by it, an alarm stands, and peers_reload tries again. */
+ * to by it, an alarm stands, and peers_reload tries again. Where there is no room for one more the id is one that no peer ever has. */
 uint32_t peers_id(struct peers *p, const struct model_trunk *t, const struct model_endpoint *e);
 
 /* May `to` replace `from` (NULL: nothing)? The files and certificates that a trunk names, where that differs, are tried. 0; -ERR_INVALID, -ERR_NOMEM with an error that

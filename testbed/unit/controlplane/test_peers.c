@@ -206,6 +206,33 @@ static void broken_and_mended(void **state)
 	peers_free(p);
 }
 
+/* Beyond the bound an endpoint has an id that stays nobody's, also once there is room again. */
+static void no_room(void **state)
+{
+	struct peers_setup setup = *peers_setup();
+	struct model *without = model_of("trunks: [{name: a}]");
+	struct peers *p;
+	uint32_t refused;
+
+	setup.most = 1;
+	p = peers_new(&setup, NULL);
+	assert_non_null(peers_trunk(p, id_of(p, T(""), 0)));
+	refused = id_of(p, T(""), 1);
+	assert_int_not_equal(refused, 0);
+	assert_null(peers_trunk(p, refused));
+	assert_int_equal(peers_count(p), 1);
+	assert_non_null(alarm_find(alarms, ALARM_CERTIFICATE_FILES, "trunk a"));
+	peers_sweep(p, without, 1000);
+	peers_sweep(p, without, 100000);
+	assert_int_equal(peers_count(p), 0);
+	assert_int_not_equal(id_of(p, T(""), 1), refused);
+	assert_null(peers_trunk(p, refused));
+	assert_int_equal(peers_reload(p, true), 0);
+	assert_null(alarm_find(alarms, ALARM_CERTIFICATE_FILES, "trunk a"));
+	model_free(without);
+	peers_free(p);
+}
+
 /* ---- theirs */
 
 static struct tls_seen shown(bool accepted, const char *address, unsigned what, bool verified)
@@ -294,6 +321,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(ids), cmocka_unit_test(let_go), cmocka_unit_test(checked_before_it_is_in_force), cmocka_unit_test(broken_and_mended),
+		cmocka_unit_test(no_room),
 		cmocka_unit_test(noted), cmocka_unit_test(bounded),
 	};
 	return cmocka_run_group_tests(tests, setup, teardown);
