@@ -21,7 +21,6 @@
 #include "certs/certificates.h"
 #include "certs/peers.h"
 #include "config.h"
-#include "config_stale.h"
 #include "dataplane.h"
 #include "error.h"
 #include "health/ejections.h"
@@ -35,6 +34,7 @@
 #include "model/state.h"
 #include "naming.h"
 #include "privileges.h"
+#include "reload.h"
 #include "resolve/resolver.h"
 #include "routing.h"
 #include "routing_versions.h"
@@ -47,7 +47,7 @@
 
 #define RECLAIM_MS 5
 #define ALARMS_MAX 4096
-#define SEEN_MAX	 512 /* certificates of others that are taken in one turn */
+#define SEEN_MAX   512 /* certificates of others that are taken in one turn */
 #define EVENTS_MAX 2048 /* the history of alarms */
 
 struct daemon {
@@ -149,41 +149,12 @@ static void on_stop(evutil_socket_t number, short what, void *ctx)
 	shutdown_go(((struct daemon *)ctx)->shutdown);
 }
 
-/* What else the file has is read at the start alone: where that was edited, it is said what is not in force. */
-static void say_stale(const struct daemon *d)
-{
-	char sections[CONFIG_STALE_MAX], error[ERROR_TEXT_MAX];
-
-	if (config_stale(d->config, sections, error))
-		log_line(LOG_LEVEL_ERROR, "SIGHUP: %s", error);
-	else if (sections[0])
-		log_line(LOG_LEVEL_WARNING, "SIGHUP: %s: changed in %s, but read at the start only (systemctl restart strowgerd)", sections,
-			 d->config->path);
-}
-
 static void on_hangup(evutil_socket_t number, short what, void *ctx)
 {
 	struct daemon *d = ctx;
-	char error[ERROR_TEXT_MAX];
-	struct model *m;
 
 	cdr_reopen(d->cdr);
-	if (certificates_reload(d->certificates, NULL))
-		log_line(LOG_LEVEL_ERROR, "SIGHUP: some certificates cannot be used, what was there before is (strowgerctl certificates)");
-	if (d->config->state_file[0]) {
-		say_stale(d);
-		log_line(LOG_LEVEL_NOTICE, "SIGHUP: routing is kept in %s, the file's sections stay unread (strowgerctl apply -f FILE)",
-			 d->config->state_file);
-		return;
-	}
-	d->routing.origin = (struct origin){ .who = "strowgerd", .operation = "SIGHUP" };
-	if (config_load_routing(d->config, &m, error) || routing_commit(&d->routing, m, error)) {
-		log_line(LOG_LEVEL_ERROR, "SIGHUP: nothing changed: %s", error);
-		return;
-	}
-	on_changed(d);
-	say_stale(d);
-	log_line(LOG_LEVEL_NOTICE, "SIGHUP: routing of %s is in force", d->config->path);
+	reload_file(&d->control);
 }
 
 static bool target_idle(void *ctx, uint32_t slot)
