@@ -27,21 +27,27 @@ struct shutdown {
 	bool hanging_up;
 };
 
-/* Calls that are up, and attempts that nobody has answered yet. Lingering transactions only absorb retransmissions, for up to 32 s: they
- * are not waited for. */
-static uint64_t live_calls(const struct control *c)
+/* What is left of all workers. Lingering transactions only absorb retransmissions, for up to 32 s: they are not waited for. */
+struct remains {
+	uint64_t calls; /* that are up */
+	uint32_t connections;
+};
+
+static struct remains remains_of(const struct control *c)
 {
-	uint64_t calls = 0;
+	struct remains r = { 0 };
 
 	for (unsigned w = 0; w < c->config->dataplane.workers; w++) {
 		struct worker_gauges g;
 
 		dataplane_gauges(c->dataplane, w, &g);
-		calls += g.live_calls;
+		r.calls += g.live_calls;
+		r.connections += g.connections;
 	}
-	return calls;
+	return r;
 }
 
+/* Attempts that nobody has answered yet. */
 static uint64_t ringing_attempts(const struct control *c)
 {
 	const struct model *m = c->routing->model;
@@ -60,19 +66,6 @@ static uint64_t ringing_attempts(const struct control *c)
 	return ringing;
 }
 
-static uint32_t connections(const struct control *c)
-{
-	uint32_t n = 0;
-
-	for (unsigned w = 0; w < c->config->dataplane.workers; w++) {
-		struct worker_gauges g;
-
-		dataplane_gauges(c->dataplane, w, &g);
-		n += g.connections;
-	}
-	return n;
-}
-
 static void poll_every(struct shutdown *s, unsigned ms)
 {
 	const struct timeval every = { 0, ms * 1000 };
@@ -83,7 +76,7 @@ static void poll_every(struct shutdown *s, unsigned ms)
 /* Nobody is left with half a connection: the last step. */
 static void hang_up(struct shutdown *s)
 {
-	if (!connections(s->control)) {
+	if (!remains_of(s->control).connections) {
 		event_base_loopbreak(s->base);
 		return;
 	}
@@ -95,7 +88,7 @@ static void hang_up(struct shutdown *s)
 
 static void poll_hang_up(struct shutdown *s)
 {
-	uint32_t left = connections(s->control);
+	uint32_t left = remains_of(s->control).connections;
 
 	if (left && dataplane_now_ms() < s->by_ms)
 		return;
@@ -113,7 +106,7 @@ static void on_poll(evutil_socket_t fd, short what, void *ctx)
 		poll_hang_up(s);
 		return;
 	}
-	calls = live_calls(s->control);
+	calls = remains_of(s->control).calls;
 	ringing = ringing_attempts(s->control);
 	if (calls || ringing)
 		s->quiet_since_ms = now;
@@ -167,7 +160,7 @@ void shutdown_go(struct shutdown *s)
 	c->drain_deadline_s = (uint64_t)time(NULL) + c->config->drain_timeout_s;
 	dataplane_drain(c->dataplane, true);
 	sd_notify(0, "STOPPING=1");
-	log_line(LOG_LEVEL_NOTICE, "draining: %llu live calls may finish for %u s (a second signal stops at once)", (unsigned long long)live_calls(c),
+	log_line(LOG_LEVEL_NOTICE, "draining: %llu live calls may finish for %u s (a second signal stops at once)", (unsigned long long)remains_of(c).calls,
 		 c->config->drain_timeout_s);
 	poll_every(s, POLL_MS);
 }
