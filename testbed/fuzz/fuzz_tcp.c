@@ -2,6 +2,7 @@
 #include "base/err.h"
 #include "check.h"
 #include "net/bytes.h"
+#include "steps.h"
 #include "tcp/connection.h"
 
 /* An established connection and whatever may come to it. The input is a list of steps: segments of any bytes; segments near what the connection
@@ -32,20 +33,6 @@ static struct {
 	bool in_handler;
 	unsigned starve;
 } f;
-
-/* The rest of the input. */
-struct reader {
-	const uint8_t *p, *end;
-};
-
-static uint32_t take(struct reader *r, unsigned bytes)
-{
-	uint32_t v = 0;
-
-	for (; bytes; bytes--)
-		v = v << 8 | (r->p < r->end ? *r->p++ : 0);
-	return v;
-}
 
 static uint8_t *reserve(void *ctx, uint32_t bytes)
 {

@@ -6,6 +6,7 @@
 
 #include "base/counters.h"
 #include "check.h"
+#include "steps.h"
 #include "tables/epoch.h"
 #include "tls/store.h"
 
@@ -39,19 +40,6 @@ static struct {
 	uint64_t clock_us, now_us;
 	uint8_t mode;
 } f;
-
-struct reader {
-	const uint8_t *p, *end;
-};
-
-static uint32_t take(struct reader *r, unsigned bytes)
-{
-	uint32_t v = 0;
-
-	for (; bytes; bytes--)
-		v = v << 8 | (r->p < r->end ? *r->p++ : 0);
-	return v;
-}
 
 static uint64_t clock_us(void)
 {

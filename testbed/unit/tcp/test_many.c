@@ -7,9 +7,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
-#include <unistd.h>
 
 #include <cmocka.h>
+
+#include "resident.h"
 
 #include "base/poison.h"
 #include "tcp/connection.h"
@@ -115,17 +116,6 @@ static void talk(uint32_t i)
 	many.now_us += 100;
 	if (i % 64 == 0)
 		tcp_advance(many.tcp, many.now_us);
-}
-
-static uint64_t resident_bytes(void)
-{
-	unsigned long size, resident;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%lu %lu", &size, &resident), 2);
-	fclose(f);
-	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static uint64_t clock_ns(void)

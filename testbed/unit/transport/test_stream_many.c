@@ -6,9 +6,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <unistd.h>
 
 #include <cmocka.h>
+
+#include "../tcp/resident.h"
 
 #include "base/poison.h"
 #include "tcp/connection.h"
@@ -133,17 +134,6 @@ static void talk(uint32_t i, struct segment *s)
 	many.now_us += 100;
 	if (i % 64 == 0)
 		streams_advance(many.st, many.now_us);
-}
-
-static uint64_t resident_bytes(void)
-{
-	unsigned long size, resident;
-	FILE *f = fopen("/proc/self/statm", "r");
-
-	assert_non_null(f);
-	assert_int_equal(fscanf(f, "%lu %lu", &size, &resident), 2);
-	fclose(f);
-	return (uint64_t)resident * (uint64_t)sysconf(_SC_PAGESIZE);
 }
 
 static void test_idle(void **state)
