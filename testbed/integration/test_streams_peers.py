@@ -59,14 +59,9 @@ def test_kamailio_on_both_sides(lab):
     lab.ctl("target", "probe", "lab/target1", "enabled=false")  # it would ask SIPp, which knows no OPTIONS
     assert reaches(lab, "target1", "unknown"), health(lab, "target1")
     with phones.Kamailio(lab, "caller", "strowger", transport="tcp"), phones.Kamailio(lab, "target1", "target3", transport="tcp"):
-        server = Sipp(lab, "target3", "uas_bye")
         try:
-            client = Sipp(lab, "stranger", "uac_callee_bye", name="behind", remote=lab.address("caller"), calls=40, rate=50, seconds=20, options=["-s", NUMBER])
-            status = client.wait(25)
-            assert client.failed == 0 and status == 0, client.errors()[:2000]
-            assert server.failed == 0, server.errors()[:2000]
+            phones.calls_behind(lab, NUMBER)
         finally:
-            server.stop()
             lab.ctl("target", "probe", "lab/target1")
     assert lab.counters()["calls_ended"] - before["calls_ended"] == 40
 
@@ -77,13 +72,7 @@ def test_phones(lab):
     with phones.Baresip(lab, "caller", transport="tcp") as caller, phones.Baresip(lab, "target1", user=NUMBER, transport="tcp") as callee:
         assert reaches(lab, "target1", "up"), health(lab, "target1")
         for hangs_up in (caller, callee):
-            caller.do("dial", f"sip:{NUMBER}@{lab.address('strowger')};transport=tcp")
-            assert callee.wait("CALL_INCOMING"), "the callee's phone rings"
-            assert caller.wait("CALL_RINGING"), "and the caller hears it"
-            callee.do("accept")
-            assert caller.wait("CALL_ESTABLISHED") and callee.wait("CALL_ESTABLISHED")
+            phones.call(caller, callee, f"sip:{NUMBER}@{lab.address('strowger')};transport=tcp")
             assert {c["opened_by"] for c in lab.ctl("connections", lab.address("caller"))["connections"]} == {"them"}
-            hangs_up.do("hangup")
-            assert (callee if hangs_up is caller else caller).wait("CALL_CLOSED")
-            assert wait_for(lambda: not caller.calls() and not callee.calls(), 5)
+            phones.hang_up(hangs_up, callee if hangs_up is caller else caller)
     assert wait_for(lambda: lab.counters()["calls_ended"] == before + 2, 5)

@@ -13,9 +13,8 @@ import pytest
 import tls
 from conftest import laboratory
 from lab import NUMBER
-from phones import PORT, Baresip, Kamailio
+from phones import PORT, Baresip, Kamailio, call, calls_behind, hang_up
 from processes import wait_for
-from sipp import Sipp
 
 
 @pytest.fixture(scope="module")
@@ -43,14 +42,7 @@ def test_kamailio_on_both_sides(lab):
     before = lab.counters()
     with Kamailio(lab, "caller", "strowger", tls=(*pair(lab, "caller"), lab.authority.path, tls.NAME)), \
             Kamailio(lab, "target1", "target3", tls=(*pair(lab, "target1"), lab.authority.path, tls.NAME)):
-        server = Sipp(lab, "target3", "uas_bye")
-        try:
-            client = Sipp(lab, "stranger", "uac_callee_bye", name="behind", remote=lab.address("caller"), calls=40, rate=50, seconds=20, options=["-s", NUMBER])
-            status = client.wait(25)
-            assert client.failed == 0 and status == 0, client.errors()[:2000]
-            assert server.failed == 0, server.errors()[:2000]
-        finally:
-            server.stop()
+        calls_behind(lab, NUMBER)
     after = lab.counters()
     assert after["calls_ended"] - before["calls_ended"] == 40
     assert after["tls_accepted"] - before["tls_accepted"] >= 1 and after["tls_connected"] - before["tls_connected"] >= 1
@@ -63,12 +55,6 @@ def test_phones(lab):
     with Baresip(lab, "caller", pair=pair(lab, "caller"), ca=lab.authority.path) as caller, \
             Baresip(lab, "target1", user=NUMBER, pair=pair(lab, "target1"), ca=lab.authority.path) as callee:
         for hangs_up in (caller, callee):
-            caller.do("dial", f"sip:{NUMBER}@{lab.address('strowger')}:{PORT + 1};transport=tls")
-            assert callee.wait("CALL_INCOMING"), "the callee's phone rings"
-            assert caller.wait("CALL_RINGING"), "and the caller hears it"
-            callee.do("accept")
-            assert caller.wait("CALL_ESTABLISHED") and callee.wait("CALL_ESTABLISHED")
-            hangs_up.do("hangup")
-            assert (callee if hangs_up is caller else caller).wait("CALL_CLOSED")
-            assert wait_for(lambda: not caller.calls() and not callee.calls(), 5)
+            call(caller, callee, f"sip:{NUMBER}@{lab.address('strowger')}:{PORT + 1};transport=tls")
+            hang_up(hangs_up, callee if hangs_up is caller else caller)
     assert wait_for(lambda: lab.counters()["calls_ended"] - before["calls_ended"] == 2, 5)

@@ -10,6 +10,7 @@ import socket
 import time
 
 from processes import wait_for
+from sipp import Sipp
 
 PORT, CONTROL_PORT = 5060, 4444
 
@@ -47,8 +48,8 @@ class Baresip:
     """One baresip in a node. Its events are kept until somebody waits for them."""
 
     def __init__(self, lab, node, user=None, max_calls=4, pair=None, ca=None, transport=None):
-        """transport: "tcp" has its Contact say so; it takes calls by both all the same. user: the user part that it takes calls for; None: the node's name. pair, ca: paths of a certificate chain and its key, and of who vouches for
-        others; then it speaks TLS alone."""
+        """user: the user part that it takes calls for; None: the node's name. pair, ca: paths of a certificate chain and its key, and of who
+        vouches for others; then it speaks TLS alone. transport: "tcp" has its Contact say so; it takes calls by both all the same."""
         self.lab, self.node = lab, node
         self.name = f"baresip-{node}"
         self.address = lab.address(node)
@@ -315,6 +316,34 @@ class Kamailio:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def call(caller, callee, uri):
+    """One baresip dials another, which rings and takes the call."""
+    caller.do("dial", uri)
+    assert callee.wait("CALL_INCOMING"), "the callee's phone rings"
+    assert caller.wait("CALL_RINGING"), "and the caller hears it"
+    callee.do("accept")
+    assert caller.wait("CALL_ESTABLISHED") and callee.wait("CALL_ESTABLISHED")
+
+
+def hang_up(one, other):
+    """The first ends their call; the other notices."""
+    one.do("hangup")
+    assert other.wait("CALL_CLOSED")
+    assert wait_for(lambda: not one.calls() and not other.calls(), 5)
+
+
+def calls_behind(lab, number, calls=40):
+    """SIPp at the stranger calls SIPp at target3, which hangs up, where a Kamailio stands before each of them: at the caller, and at a target."""
+    server = Sipp(lab, "target3", "uas_bye")
+    try:
+        client = Sipp(lab, "stranger", "uac_callee_bye", name="behind", remote=lab.address("caller"), calls=calls, rate=50, seconds=20, options=["-s", number])
+        status = client.wait(25)
+        assert client.failed == 0 and status == 0, client.errors()[:2000]
+        assert server.failed == 0, server.errors()[:2000]
+    finally:
+        server.stop()
 
 
 def tcp_bound(pid, port):
