@@ -2,10 +2,8 @@
 /* Streams with TLS between TCP and their messages: two workers' against each other, in simulated time, with certificates that are made as the test runs. */
 #include "../tls/bed.h"
 
-#include "sip/via.h"
-#include "transport/stream.h"
+#include "stations.h"
 
-#define SEGMENTS 512
 #define VIA	 "Via: SIP/2.0/TLS h;branch=z9hG4bKaaaaaaaaaaaaaaaaaaaaaaaaa\r\n"
 #define REQUEST	 "OPTIONS sip:a SIP/2.0\r\n" VIA "Content-Length: 0\r\n\r\n"
 #define ANSWER	 "SIP/2.0 200 OK\r\nl: 0\r\n\r\n"
@@ -13,27 +11,12 @@
 #define STRANGER 8 /* the name of somebody else */
 #define SERVER	 3
 
-struct station {
-	struct streams *st;
+static struct station *const caller = &stations[0], *const callee = &stations[1];
+static struct {
 	struct tls_store *store;
 	struct epoch *epoch;
-	struct counters counters;
-	uint8_t room[2048];
-	struct {
-		uint32_t bytes;
-		struct ip_addr source, destination;
-		uint8_t segment[1600];
-	} out[SEGMENTS];
-	unsigned count, messages, lost;
-	uint64_t bytes;
-	unsigned refuse; /* so many messages are not taken */
-	struct flow from;
-	char undelivered[256], why[STREAM_WHY_MAX];
-};
-
-static struct station stations[2], *const caller = &stations[0], *const callee = &stations[1];
+} published[2]; /* for each station */
 static struct made ca, leaf;
-static uint64_t now_us;
 static const struct ip_port listener = { { IP_V4, { 192, 0, 2, 1 } }, 5061 }, client = { { IP_V4, { 192, 0, 2, 9 } }, 5061 };
 
 static uint64_t clock_us(void)
@@ -41,70 +24,25 @@ static uint64_t clock_us(void)
 	return now_us;
 }
 
-static uint8_t *reserve(void *ctx, uint32_t bytes)
+static struct tls_store *store_of(const struct station *s)
 {
-	struct station *s = ctx;
-
-	return bytes <= sizeof(s->room) && s->count < SEGMENTS ? s->room : NULL;
-}
-
-static int commit(void *ctx, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination)
-{
-	struct station *s = ctx;
-
-	assert_true(bytes <= sizeof(s->out[0].segment));
-	memcpy(s->out[s->count].segment, s->room, bytes);
-	s->out[s->count].bytes = bytes;
-	s->out[s->count].source = source->ip;
-	s->out[s->count++].destination = destination->ip;
-	return 0;
-}
-
-static bool message(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from)
-{
-	struct station *s = ctx;
-
-	if (s->refuse) {
-		s->refuse--;
-		return false;
-	}
-	assert_true(len >= 20 && (memcmp(data, "OPTIONS", 7) == 0 || memcmp(data, "SIP/2.0", 7) == 0));
-	s->messages++;
-	s->bytes += len;
-	s->from = *from;
-	return true;
-}
-
-static void undelivered(void *ctx, const uint8_t *m, uint32_t len, const struct ip_port *to, const char *why)
-{
-	struct station *s = ctx;
-
-	s->lost++;
-	snprintf(s->undelivered, sizeof(s->undelivered), "%.*s", (int)len, m);
-	snprintf(s->why, sizeof(s->why), "%s", why ? why : "");
+	return published[s - stations].store;
 }
 
 static void make(struct station *s, bool callbacks)
 {
-	struct streams_config c = { .tcp = tcp_config_default(), .tls = tls_config_default(), .unverified_callbacks = callbacks, .buffer_bytes = 1 << 20,
-				    .queue_bytes = 8192, .message = message, .undelivered = undelivered, .reserve = reserve, .commit = commit, .ctx = s,
-				    .counters = &s->counters };
+	struct streams_config c = station_config(s, 8192);
+	unsigned i = (unsigned)(s - stations);
 
-	memset(s, 0, sizeof(*s));
-	s->epoch = epoch_new(1);
-	s->store = tls_store_new(s->epoch);
-	assert_non_null(s->store);
-	c.tls.store = s->store;
+	published[i].epoch = epoch_new(1);
+	published[i].store = tls_store_new(published[i].epoch);
+	assert_non_null(published[i].store);
+	c.tls = tls_config_default();
+	c.tls.store = published[i].store;
 	c.tls.sessions = c.tls.handshakes = c.tls.tickets = c.tls.seen = 16;
 	c.tls.clock_us = clock_us;
-	c.tcp.connections = 64;
-	c.tcp.half_open = 32;
-	c.tcp.send_bytes = 8192;
-	c.tcp.buffer_bytes = 1 << 20;
-	c.tcp.connect_timeout_ms = 1000;
-	c.tcp.user_timeout_ms = 2000;
-	c.tcp.tuple_key.k0 = c.tcp.secret.k0 = 7;
-	assert_int_equal(streams_new(&c, now_us, &s->st), 0);
+	c.unverified_callbacks = callbacks;
+	station_new(s, &c);
 }
 
 static void set_peer_of(struct station *s, uint32_t id, const char *name)
@@ -112,7 +50,7 @@ static void set_peer_of(struct station *s, uint32_t id, const char *name)
 	struct tls_peer_source source = { .ca = ca.chain_file, .name = name, .verify = true };
 	char error[TLS_ERROR_BYTES];
 
-	assert_int_equal(tls_store_set_peer(s->store, id, &source, error), 0);
+	assert_int_equal(tls_store_set_peer(store_of(s), id, &source, error), 0);
 }
 
 static void start(bool callbacks)
@@ -125,7 +63,7 @@ static void start(bool callbacks)
 	make(caller, callbacks);
 	make(callee, false);
 	assert_int_equal(streams_listen(callee->st, &listener, TRANSPORT_TLS, SERVER), 0);
-	assert_int_equal(tls_store_set_server(callee->store, SERVER, &source, error), 0);
+	assert_int_equal(tls_store_set_server(store_of(callee), SERVER, &source, error), 0);
 	tls_identity_unref(identity);
 	set_peer_of(caller, PEER, "b.example");
 	set_peer_of(caller, STRANGER, "c.example");
@@ -136,46 +74,14 @@ static void end(void)
 {
 	for (unsigned i = 0; i < 2; i++) {
 		streams_free(stations[i].st);
-		tls_store_free(stations[i].store);
-		epoch_free(stations[i].epoch);
+		tls_store_free(published[i].store);
+		epoch_free(published[i].epoch);
 	}
-}
-
-/* A turn of both, and what they sent to the other. */
-static void turns(unsigned n)
-{
-	while (n--) {
-		now_us += 1000;
-		for (unsigned i = 0; i < 2; i++) {
-			struct station *from = &stations[i], *to = &stations[!i];
-
-			streams_advance(from->st, now_us);
-			streams_flush(from->st, now_us);
-			for (unsigned k = 0; k < from->count; k++) {
-				struct tcp_packet p = { .source = from->out[k].source, .destination = from->out[k].destination,
-							.segment = { from->out[k].segment, from->out[k].bytes } };
-
-				p.hash = tcp_packet_hash(&(struct hash_key){ 7, 0 }, &p);
-				streams_input(to->st, &p, now_us);
-			}
-			from->count = 0;
-		}
-	}
-}
-
-static int put(struct station *s, const char *text, const struct flow *to)
-{
-	return streams_send(s->st, (const uint8_t *)text, (uint32_t)strlen(text), to);
 }
 
 static struct flow to_peer(uint32_t peer)
 {
 	return (struct flow){ .remote = listener, .local = client, .transport = TRANSPORT_TLS, .tls_peer = peer };
-}
-
-static uint64_t counted(const struct station *s, enum counter which)
-{
-	return counter_read(&s->counters, which);
 }
 
 /* Requests share a connection, its answers come back by its name; who asks for another peer, or for plain TCP, gets another one. */
@@ -345,7 +251,7 @@ static void nothing_to_present(void **state)
 	struct flow to = to_peer(PEER);
 
 	start(false);
-	tls_store_remove_server(callee->store, SERVER);
+	tls_store_remove_server(store_of(callee), SERVER);
 	put(caller, REQUEST, &to);
 	turns(20);
 	assert_int_equal(caller->lost, 1);
