@@ -218,7 +218,8 @@ int pairs_read(struct pairs *p, const char *directory, int64_t now_s, const stru
 	err = list_directory(p, directory);
 	if (err == -ERR_IO)
 		return 0; /* all stays as it is */
-	qsort(p->list, p->count, sizeof(p->list[0]), compare_pairs);
+	if (p->count)
+		qsort(p->list, p->count, sizeof(p->list[0]), compare_pairs);
 	for (unsigned i = 0; i < p->count;) {
 		struct key_pair *pair = &p->list[i];
 
