@@ -128,6 +128,7 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 		{ "fragments", r->fragments, 1, 65536, &l->fragments },
 		{ "mbufs", r->mbufs, 1024, 1 << 22, &l->mbufs },
 		{ "connections", r->connections, 16, 4000000, &l->connections },
+		{ "connections_per_source", r->connections_per_source, 0, 4000000, &l->connections_per_source },
 		{ "stream_mb", r->stream_mb, 2, 65536, &l->stream_mb },
 		{ "numbers", r->numbers, 1, 100000000, &t->numbers },
 		{ "prefixes", r->prefixes, 1, 1000000, &t->prefixes },
@@ -139,6 +140,8 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 
 	if (err)
 		return err;
+	if (!r->connections_per_source)
+		l->connections_per_source = l->connections / 2;
 	c->limits = (struct model_limits){ t->numbers, t->prefixes, t->profiles, t->trunks, t->endpoints, 0 };
 	for (unsigned i = 0; i < c->dataplane.listener_count; i++)
 		c->limits.listeners |= LISTENS(c->dataplane.listeners[i].transport, c->dataplane.listeners[i].addr.ip.family);
@@ -175,6 +178,7 @@ static int load_tcp(const struct raw_config *raw, struct config *c, char *error)
 	struct dataplane_tcp *t = &c->dataplane.tcp;
 	const struct field_row rows[] = {
 		{ "idle_s", r->idle_s, 0, 86400, &t->idle_s },
+		{ "message_timeout_s", r->message_timeout_s, 0, 3600, &t->message_timeout_s },
 		{ "connect_timeout_ms", r->connect_timeout_ms, 100, 60000, &t->connect_timeout_ms },
 		{ "keepalive_s", r->keepalive_s, 0, 86400, &t->keepalive_s },
 		{ "port_low", r->port_low, 1024, 65535, &t->port_low },

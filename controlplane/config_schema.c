@@ -46,6 +46,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_INT_PTR("fragments", OPTIONAL, struct raw_limits, fragments),
 	CYAML_FIELD_INT_PTR("mbufs", OPTIONAL, struct raw_limits, mbufs),
 	CYAML_FIELD_INT_PTR("connections", OPTIONAL, struct raw_limits, connections),
+	CYAML_FIELD_INT_PTR("connections_per_source", OPTIONAL, struct raw_limits, connections_per_source),
 	CYAML_FIELD_INT_PTR("stream_mb", OPTIONAL, struct raw_limits, stream_mb),
 	CYAML_FIELD_INT_PTR("numbers", OPTIONAL, struct raw_limits, numbers),
 	CYAML_FIELD_INT_PTR("prefixes", OPTIONAL, struct raw_limits, prefixes),
@@ -65,6 +66,7 @@ static const cyaml_schema_field_t timers_fields[] = {
 
 static const cyaml_schema_field_t tcp_fields[] = {
 	CYAML_FIELD_INT_PTR("idle_s", OPTIONAL, struct raw_tcp, idle_s),
+	CYAML_FIELD_INT_PTR("message_timeout_s", OPTIONAL, struct raw_tcp, message_timeout_s),
 	CYAML_FIELD_INT_PTR("connect_timeout_ms", OPTIONAL, struct raw_tcp, connect_timeout_ms),
 	CYAML_FIELD_INT_PTR("keepalive_s", OPTIONAL, struct raw_tcp, keepalive_s),
 	CYAML_FIELD_INT_PTR("port_low", OPTIONAL, struct raw_tcp, port_low),

@@ -29,7 +29,7 @@ struct raw_listener {
 };
 
 struct raw_limits {
-	int64_t *transactions, *calls, *call_age_s, *message_mb, *trace_mb, *fragments, *mbufs, *connections, *stream_mb;
+	int64_t *transactions, *calls, *call_age_s, *message_mb, *trace_mb, *fragments, *mbufs, *connections, *connections_per_source, *stream_mb;
 	int64_t *numbers, *prefixes, *profiles, *trunks, *endpoints;
 };
 
@@ -38,7 +38,7 @@ struct raw_timers {
 };
 
 struct raw_tcp {
-	int64_t *idle_s, *connect_timeout_ms, *keepalive_s, *port_low, *port_high;
+	int64_t *idle_s, *message_timeout_s, *connect_timeout_ms, *keepalive_s, *port_low, *port_high;
 };
 
 struct raw_tls_server {

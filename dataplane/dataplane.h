@@ -40,6 +40,7 @@ struct dataplane_limits {
 	uint32_t fragments;    /* incomplete datagrams per worker */
 	uint32_t mbufs;	       /* per worker */
 	uint32_t connections;  /* of TCP, in whatever state, per worker */
+	uint32_t connections_per_source; /* of those that others open, from one IPv4 address or IPv6 /64, per worker; 0: any number */
 	uint32_t stream_mb;    /* bytes in flight, incomplete or waiting, of all connections of a worker */
 	struct tables_limits tables;
 };
@@ -47,6 +48,7 @@ struct dataplane_limits {
 /* What is said of TCP connections; they are there where a listener's transport is TCP. */
 struct dataplane_tcp {
 	uint32_t idle_s;	     /* silence after which one is closed; 0: never */
+	uint32_t message_timeout_s;  /* a message's first byte ... its last; 0: any time */
 	uint32_t connect_timeout_ms; /* SYN ... established */
 	uint32_t keepalive_s;	     /* silence before the first probe; 0: none */
 	uint32_t port_low, port_high; /* what ours begin at: the kernel must not use these ports of the listeners' addresses */

@@ -55,7 +55,7 @@ struct worker_published {
 
 /* What a worker's streams are given (struct dataplane_tcp, limits). */
 struct worker_streams {
-	uint32_t connections, buffer_mb, idle_ms, connect_timeout_ms, keepalive_ms;
+	uint32_t connections, per_source, buffer_mb, idle_ms, message_ms, connect_timeout_ms, keepalive_ms;
 	struct dataplane_tls tls;
 };
 

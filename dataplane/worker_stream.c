@@ -349,6 +349,7 @@ int worker_streams_new(struct worker *w, const struct worker_streams *want)
 		.buffer_bytes = ((uint64_t)want->buffer_mb << 20) / 2,
 		.queue_bytes = 256 << 10,
 		.idle_ms = want->idle_ms,
+		.message_ms = want->message_ms,
 		.message = message_in,
 		.undelivered = undelivered,
 		.introduced = introduced,
@@ -362,6 +363,7 @@ int worker_streams_new(struct worker *w, const struct worker_streams *want)
 	if (!s->listeners.tcp_count)
 		return 0;
 	sc.tcp.connections = want->connections;
+	sc.tcp.per_source = want->per_source;
 	if (sc.tcp.half_open > sc.tcp.connections / 2)
 		sc.tcp.half_open = sc.tcp.connections / 2;
 	sc.tcp.buffer_bytes = sc.buffer_bytes;

@@ -94,7 +94,7 @@ class Pair:
         Pair.serial += 1
         limits = LIMITS_QUICK_SLOW if plan.quick and (connections or bed.way != "memif") else plan.limits[mode]
         if connections:
-            limits = {**limits, "transport": transport, "room": {"connections": connections + 1024}}
+            limits = {**limits, "transport": transport, "room": {"connections": connections + 1024, "connections_per_source": 0}}
         self.device = Strowger(bed, **limits) if device == "strowger" else Testpmd(bed)
         try:
             self.generator = Generator(bed, mode, *(["--tcp", str(connections)] if connections else []), *(["--tls"] if transport == "tls" else []), echo=device != "strowger",

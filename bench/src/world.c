@@ -320,7 +320,8 @@ static int start_workers(struct world *w, char *error)
 				    .core = -1,
 				    .fragments = 64,
 				    .trace_mb = w->config.trace_mb,
-				    .streams = { w->config.connections, w->config.connections / 8 + 64, 900000, 4000, 120000,
+				    .streams = { .connections = w->config.connections, .buffer_mb = w->config.connections / 8 + 64, .idle_ms = 900000,
+						 .message_ms = 32000, .connect_timeout_ms = 4000, .keepalive_ms = 120000,
 						 .tls = { .handshakes = 1024, .tickets = 4096, .handshake_budget_us = 1000, .handshake_timeout_ms = 10000 } } };
 
 	s->workers = w->config.workers;

@@ -126,6 +126,7 @@ void stream_gone(struct streams *st, struct stream *s)
 {
 	s->c = NULL;
 	s->closing = true;
+	stream_stall_forget(st, s); /* what was not taken from TCP is gone with it */
 	unshare(st, s);
 	if (s->listed_gone)
 		return;
@@ -144,25 +145,10 @@ void stream_close(struct streams *st, struct stream *s)
 		stream_finish(st, s);
 }
 
-static void read_next_turn(struct streams *st, struct stream *s)
-{
-	if (s->listed_stalled)
-		return;
-	s->listed_stalled = true;
-	s->next_stalled = st->stalled;
-	st->stalled = s;
-}
-
-void stream_stall(struct streams *st, struct stream *s)
-{
-	if (!s->listed_stalled)
-		stream_count(st, COUNTER_stream_stalled);
-	read_next_turn(st, s);
-}
-
 static void release(struct streams *st, struct stream *s)
 {
 	unlink_active(st, s);
+	stream_message_ended(st, s);
 	slab_put(st->slab, s->buffer);
 	stream_sent_drop(st, s);
 	slab_put(st->slab, s->why);
@@ -363,7 +349,7 @@ void streams_hold(struct streams *st, bool hold)
 	st->held = hold;
 	for (; s; s = s->newer)
 		if (!s->ours)
-			read_next_turn(st, s);
+			stream_read_next_turn(st, s);
 }
 
 void streams_shut(struct streams *st)
@@ -384,26 +370,6 @@ void streams_icmp(struct streams *st, const struct ip_port *local, const struct 
 {
 	st->now_ms = now_us / 1000;
 	tcp_icmp(st->tcp, local, remote, sequence, kind, mtu, now_us);
-}
-
-static unsigned retry_stalled(struct streams *st)
-{
-	struct stream *s = st->stalled;
-	unsigned n = 0;
-
-	st->stalled = NULL;
-	while (s) {
-		struct stream *next = s->next_stalled;
-
-		s->listed_stalled = false;
-		n++;
-		if (stream_ready(st, s) && (!s->tls || tls_read(st->tls, s->tls)) && s->c)
-			tcp_read(st->tcp, s->c);
-		if (s->peer_done && !s->listed_stalled && s->c)
-			stream_peer_done(st, s);
-		s = next;
-	}
-	return n;
 }
 
 static unsigned release_gone(struct streams *st)
@@ -447,9 +413,10 @@ unsigned streams_advance(struct streams *st, uint64_t now_us)
 	st->now_ms = now_us / 1000;
 	tcp_advance(st->tcp, now_us);
 	n = st->tls ? tls_advance(st->tls, now_us) : 0;
-	n += retry_stalled(st);
+	n += stream_retry_stalled(st);
 	n += release_gone(st);
 	close_idle(st);
+	stream_close_unfinished(st);
 	stream_sent_expire(st);
 	return n;
 }
@@ -467,6 +434,8 @@ uint64_t streams_next_due(const struct streams *st)
 		return 0;
 	due = tcp_next_due(st->tcp);
 	tls_due = st->tls ? tls_next_due(st->tls) : UINT64_MAX;
+	if (st->starved && due > (st->starved_ms + 1) * 1000)
+		due = (st->starved_ms + 1) * 1000;
 	return due < tls_due ? due : tls_due;
 }
 

@@ -24,6 +24,7 @@ struct streams_config {
 	uint64_t buffer_bytes;	  /* for incomplete messages, and those that wait to be sent: 1 MiB or more */
 	uint32_t queue_bytes;	  /* that may wait for one connection, beside its send buffer */
 	uint32_t idle_ms;	  /* silence after which a connection is closed; 0: never */
+	uint32_t message_ms;	  /* from the first byte of a message to its last, else the connection is closed; 0: for ever */
 	/* A whole message, valid for the call; from->connection names its connection. false: it cannot be taken now, and comes again. May call streams_send. */
 	bool (*message)(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from);
 	/* A message (of a request perhaps only its branch, ";branch=...") that was taken for `to` and has most likely not been acted on. Called from streams_advance

@@ -6,7 +6,7 @@
 
 #define BUFFER_LEAST 1024
 
-static void drop_buffer(struct streams *st, struct stream *s)
+void stream_drop_buffer(struct streams *st, struct stream *s)
 {
 	slab_put(st->slab, s->buffer);
 	s->buffer = NULL;
@@ -52,6 +52,8 @@ static bool act(struct streams *st, struct stream *s, enum framing_verdict verdi
 {
 	switch (verdict) {
 	case FRAMING_MESSAGE:
+		if (s->begun_ms)
+			stream_message_ended(st, s);
 		return hand_on(st, s, data, bytes);
 	case FRAMING_PING:
 		stream_count(st, COUNTER_stream_pings);
@@ -77,6 +79,7 @@ static bool make_room(struct streams *st, struct stream *s, uint32_t bytes)
 	bytes = slab_room(st->slab, bytes < BUFFER_LEAST ? BUFFER_LEAST : bytes); /* all of it may be used */
 	larger = slab_get(st->slab, bytes);
 	if (!larger) {
+		st->no_room = true;
 		stream_count(st, COUNTER_stream_no_memory);
 		return false;
 	}
@@ -108,13 +111,13 @@ static uint32_t buffered(struct streams *st, struct stream *s, struct span bytes
 		s->ready = len;
 	}
 	if (s->closing) {
-		drop_buffer(st, s);
+		stream_drop_buffer(st, s);
 		return n;
 	}
 	rest = s->filled - len;
 	s->filled = s->ready;
 	if (!s->ready)
-		drop_buffer(st, s);
+		stream_drop_buffer(st, s);
 	return n - rest;
 }
 
@@ -130,6 +133,7 @@ static uint32_t in_place(struct streams *st, struct stream *s, struct span bytes
 		if (verdict == FRAMING_MORE) {
 			uint32_t n = bytes.n - at;
 
+			stream_message_begun(st, s);
 			*ret_on = make_room(st, s, s->framing.total ? s->framing.total : n);
 			if (!*ret_on)
 				return at;
@@ -150,6 +154,7 @@ uint32_t stream_plain(struct streams *st, struct stream *s, struct span bytes)
 	uint32_t at = 0;
 	bool on = true;
 
+	st->no_room = false;
 	stream_touched(st, s);
 	if (st->held && !s->ours)
 		return 0;
@@ -164,7 +169,7 @@ uint32_t stream_plain(struct streams *st, struct stream *s, struct span bytes)
 	if (s->closing)
 		return bytes.n; /* nobody reads it any more */
 	if (!on)
-		stream_stall(st, s);
+		stream_stall(st, s, st->no_room);
 	return at;
 }
 
@@ -184,9 +189,9 @@ bool stream_ready(struct streams *st, struct stream *s)
 	if (!s->ready)
 		return true;
 	if (!hand_on(st, s, s->buffer, s->ready)) {
-		stream_stall(st, s);
+		stream_stall(st, s, false);
 		return false;
 	}
-	drop_buffer(st, s);
+	stream_drop_buffer(st, s);
 	return true;
 }

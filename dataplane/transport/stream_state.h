@@ -44,9 +44,12 @@ struct stream {
 	bool shared;		 /* ... and it is in the table */
 	bool introduced;	 /* others opened it, and its first message was looked at */
 	bool listed_stalled, listed_gone;
+	bool starved; /* stalled since no memory was found for its message */
 	struct stream *chain;	 /* of the table's bucket */
 	struct stream *older, *newer; /* by activity */
-	struct stream *next_stalled, *next_gone;
+	struct stream *next_stalled, *next_gone, *previous_starved;
+	uint64_t begun_ms; /* when what has come of a message began to come, and 1; 0: there is none */
+	struct stream *begun_before, *begun_after; /* in that order */
 	struct framing framing;
 	uint8_t *buffer; /* an incomplete message, or a whole one that could not be handed on */
 	uint32_t filled, room;
@@ -78,9 +81,14 @@ struct streams {
 	uint32_t buckets;      /* a power of two */
 	struct stream *oldest, *newest;
 	struct stream *stalled, *gone;
+	struct stream *starved, *starved_last; /* next_stalled, previous_starved */
+	struct stream *begun, *begun_last;
+	uint64_t starved_ms; /* when they were last tried */
 	struct sent_ring *sent_oldest, *sent_newest;
 	uint64_t now_ms;
 	bool held, shut;
+	bool retrying; /* those that are listed as stalled */
+	bool no_room;  /* for what was read last */
 	struct alias (*aliases)[ALIAS_WAYS]; /* by the hash of the address */
 	unsigned alias_turn;
 	struct sip_message look;
@@ -99,8 +107,21 @@ void stream_touched(struct streams *st, struct stream *s);
 void stream_gone(struct streams *st, struct stream *s);
 /* Nothing is read from it or given to it any more; what waits still leaves. */
 void stream_close(struct streams *st, struct stream *s);
-/* It stopped reading: it is asked again at the next streams_advance. */
-void stream_stall(struct streams *st, struct stream *s);
+
+/* stream_wait.c */
+/* It stopped reading: it is asked again at the next streams_advance; where there was no memory for its message (starved), when its turn comes. */
+void stream_stall(struct streams *st, struct stream *s, bool starved);
+/* The former, uncounted. */
+void stream_read_next_turn(struct streams *st, struct stream *s);
+/* It is not starved any more. */
+void stream_stall_forget(struct streams *st, struct stream *s);
+/* How many were asked again. */
+unsigned stream_retry_stalled(struct streams *st);
+/* Something of a message is there, or all of it. Both do nothing where that was said already. */
+void stream_message_begun(struct streams *st, struct stream *s);
+void stream_message_ended(struct streams *st, struct stream *s);
+/* Closes those whose message takes too long. */
+void stream_close_unfinished(struct streams *st);
 
 /* stream_tls.c */
 /* 0 (also where none is configured), -ERR_INVALID, -ERR_NOMEM. */
@@ -120,6 +141,7 @@ uint32_t stream_put(struct streams *st, struct stream *s, struct span bytes);
 void stream_finish(struct streams *st, struct stream *s);
 
 /* stream_in.c */
+void stream_drop_buffer(struct streams *st, struct stream *s);
 uint32_t stream_data(void *ctx, struct tcp_connection *c, struct span bytes);
 /* Plain bytes of its messages. Returns how many were taken. */
 uint32_t stream_plain(struct streams *st, struct stream *s, struct span bytes);

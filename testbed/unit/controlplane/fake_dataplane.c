@@ -49,7 +49,7 @@ void dataplane_config_default(struct dataplane_config *config)
 			    .stream_mb = 64,
 			    .tables = { .numbers = 1000000, .prefixes = 10000, .profiles = 1000, .trunks = 1000, .endpoints = 10000 } },
 		.timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .timer_c = 185000 },
-		.tcp = { .idle_s = 900, .connect_timeout_ms = 4000, .keepalive_s = 120, .port_low = 20000, .port_high = 31999 },
+		.tcp = { .idle_s = 900, .message_timeout_s = 32, .connect_timeout_ms = 4000, .keepalive_s = 120, .port_low = 20000, .port_high = 31999 },
 	};
 }
 

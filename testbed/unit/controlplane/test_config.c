@@ -54,6 +54,8 @@ static void defaults(void **state)
 	assert_int_equal(c->routing->trunk_count, 0);
 	assert_int_equal(c->dataplane.limits.call_age_s, 43200);
 	assert_int_equal(c->dataplane.limits.trace_mb, 8);
+	assert_int_equal(c->dataplane.limits.connections_per_source, 8192);
+	assert_int_equal(c->dataplane.tcp.message_timeout_s, 32);
 	assert_int_equal(c->dataplane.name_count, 0);
 	assert_string_equal(c->cdr.path, "");
 	assert_string_equal(c->dataplane.record_file, "");
@@ -98,10 +100,10 @@ static const char *const everything_text =
 	"  - {address: 10.77.0.1, port: 5062, transport: tcp}\n"
 	"  - {address: 10.77.0.1, transport: tls}\n"
 	"  - {address: 10.77.0.1, port: 5071, transport: tls, server: carriers}\n"
-	"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, connections: 99, stream_mb: 3, numbers: 5, prefixes: 6, profiles: 7, "
+	"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, connections: 99, connections_per_source: 9, stream_mb: 3, numbers: 5, prefixes: 6, profiles: 7, "
 	"trunks: 8, endpoints: 9}\n"
 	"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
-	"tcp: {idle_s: 0, connect_timeout_ms: 700, keepalive_s: 8, port_low: 41000, port_high: 41999}\n"
+	"tcp: {idle_s: 0, message_timeout_s: 5, connect_timeout_ms: 700, keepalive_s: 8, port_low: 41000, port_high: 41999}\n"
 	"tls:\n"
 	"  certificates: /etc/strowger/certificates\n"
 	"  default: sip.example.com\n"
@@ -166,8 +168,10 @@ static void check_dataplane(const struct config *c)
 	assert_int_equal(c->dataplane.listeners[2].transport, TRANSPORT_TCP);
 	assert_int_equal(c->dataplane.limits.fragments, 3);
 	assert_int_equal(c->dataplane.limits.connections, 99);
+	assert_int_equal(c->dataplane.limits.connections_per_source, 9);
 	assert_int_equal(c->dataplane.limits.stream_mb, 3);
 	assert_int_equal(c->dataplane.tcp.idle_s, 0);
+	assert_int_equal(c->dataplane.tcp.message_timeout_s, 5);
 	assert_int_equal(c->dataplane.tcp.connect_timeout_ms, 700);
 	assert_int_equal(c->dataplane.tcp.keepalive_s, 8);
 	assert_int_equal(c->dataplane.tcp.port_low, 41000);
@@ -389,6 +393,8 @@ static const struct {
 	  "9: profiles[0].targets[0].probe.timeout_ms: 9 is not in 50..32000" },
 	{ "trunks:\n  - {name: a, probe: {interval_ms: 10}}\n", "6: trunks[0].probe.interval_ms: 10 is not in 100..3600000" },
 	{ "state_file: routing.json\n", "5: state_file: 'routing.json' is not an absolute path" },
+	{ "limits: {connections_per_source: -1}\n", "5: limits.connections_per_source: -1 is not in 0..4000000" },
+	{ "tcp: {message_timeout_s: 3601}\n", "5: tcp.message_timeout_s: 3601 is not in 0..3600" },
 	{ "limits: {call_age_s: 4000001}\n", "5: limits.call_age_s: 4000001 is not in 1..4000000" },
 	{ "limits: {trace_mb: -1}\n", "5: limits.trace_mb: -1 is not in 0..4096" },
 	{ "names: [a.example, 'a b']\n", "5: names[1]: 'a b' is not a host name" },
