@@ -188,7 +188,8 @@ void dataplane_record_drop(struct dataplane *d);
 int dataplane_calls(struct dataplane *d, unsigned max, unsigned wait_ms,
 		    void (*fn)(void *ctx, const struct call_record *record, bool answered), void *ctx);
 
-/* Hands the workers' connections to fn, worker by worker, until it says false; waits for each worker at most wait_ms. 0, -ERR_IO: one did not answer. */
+/* Hands the workers' connections to fn, worker by worker, until it says false; waits for each worker at most wait_ms. 0, -ERR_IO: one did
+ * not answer. */
 int dataplane_connections(struct dataplane *d, unsigned wait_ms, bool (*fn)(void *ctx, unsigned worker, const struct stream_view *view), void *ctx);
 /* Closes one (stream_view.name) once what waits for it has left. 0 with what it was, -ERR_NOT_FOUND, -ERR_IO. */
 int dataplane_connection_close(struct dataplane *d, uint64_t connection, unsigned wait_ms, struct stream_view *ret);

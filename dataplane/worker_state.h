@@ -9,7 +9,8 @@
 #include "transport/stream.h"
 #include "worker.h"
 
-/* Internal to worker.c (the loop, on the worker's thread), worker_stream.c (TCP's part of it) and worker_control.c (its life, and what the control thread asks of it). */
+/* Internal to worker.c (the loop, on the worker's thread), worker_stream.c (TCP's part of it) and worker_control.c (its life, and what the
+ * control thread asks of it). */
 
 #define WORKER_BURST	32
 #define HANDOFF_RING	2048 /* frames between two workers */

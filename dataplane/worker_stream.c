@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams among workers: a connection lives on one of them, the call that a message belongs to perhaps on another. Whole messages cross between them in packet
- * buffers, by the rings that frames take. */
+/* Streams among workers: a connection lives on one of them, the call that a message belongs to perhaps on another. Whole messages cross
+ * between them in packet buffers, by the rings that frames take. */
 #include "worker_state.h"
 
 #include <stddef.h>
@@ -104,8 +104,8 @@ static bool message_in(void *ctx, const uint8_t *data, uint32_t len, const struc
 	return true;
 }
 
-/* RFC 5923: whoever opened it says that it may be used for requests to the address in its Via. By TCP nothing but its source address vouches for that: it
- * must be its own, and that of a trunk which is to be met so. */
+/* RFC 5923: whoever opened it says that it may be used for requests to the address in its Via. By TCP nothing but its source address
+ * vouches for that: it must be its own, and that of a trunk which is to be met so. */
 static void introduced(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from)
 {
 	struct worker *w = ctx;

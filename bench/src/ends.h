@@ -9,8 +9,8 @@
 struct ends_tls;
 struct tcp_packet;
 
-/* Callers' and targets' ends of TCP connections, by the endpoint that strowgerd has too: bytes of whole messages in and out. No port and no clock: segments leave
- * through handlers, and come with the time. IPv4, addresses in host order. One thread. */
+/* Callers' and targets' ends of TCP connections, by the endpoint that strowgerd has too: bytes of whole messages in and out. No port and no
+ * clock: segments leave through handlers, and come with the time. IPv4, addresses in host order. One thread. */
 
 struct ends;
 
@@ -50,8 +50,8 @@ int ends_open(struct ends *e, uint32_t ip);
 /* All connections that the ends have opened are closed, or all of one end's. */
 void ends_close(struct ends *e, uint32_t ip);
 
-/* By one of the connections that `ip` opened, or, where it opened none, that were opened to it: the same choice, the same one while none comes or goes.
- * false: nothing was taken, there is no connection, or no room on it. */
+/* By one of the connections that `ip` opened, or, where it opened none, that were opened to it: the same choice, the same one while none
+ * comes or goes. false: nothing was taken, there is no connection, or no room on it. */
 bool ends_send(struct ends *e, uint32_t ip, uint64_t choice, const uint8_t *message, uint32_t len);
 
 void ends_input(struct ends *e, const struct tcp_packet *packet, uint64_t now_us);

@@ -9,7 +9,8 @@
 struct ends_tls;
 struct ends_session;
 
-/* With a certificate for both sides, and for the other end too: P-256, made for this run, in PEM files that ends_tls_unlink or ends_tls_free removes. NULL: no memory, no folder. */
+/* With a certificate for both sides, and for the other end too: P-256, made for this run, in PEM files that ends_tls_unlink or
+ * ends_tls_free removes. NULL: no memory, no folder. */
 struct ends_tls *ends_tls_new(void);
 void ends_tls_free(struct ends_tls *t);
 /* The files are not needed any more. */

@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* strowger-handshakes: TLS clients, so many at once, that connect, shake hands, ask once whether anybody is there and go. Kernel sockets and OpenSSL, nothing of Strowger's in it. Each line that it
- * prints is a JSON object: when measuring begins, when it ends, and what came of it. */
+/* strowger-handshakes: TLS clients, so many at once, that connect, shake hands, ask once whether anybody is there and go. Kernel sockets
+ * and OpenSSL, nothing of Strowger's in it. Each line that it prints is a JSON object: when measuring begins, when it ends, and what came
+ * of it. */
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>

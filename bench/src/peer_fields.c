@@ -116,8 +116,8 @@ static void put_via(struct text *t, uint32_t ip, uint64_t branch, bool caller)
 	PUT(t, "\r\n");
 }
 
-/* Record-Route lines, as the target saw them, become Route lines: for the target in that order, for the caller in the reverse (RFC 3261 §12.1). There is more than
- * one where the two sides speak by different transports. */
+/* Record-Route lines, as the target saw them, become Route lines: for the target in that order, for the caller in the reverse (RFC 3261
+ * §12.1). There is more than one where the two sides speak by different transports. */
 static void put_routes(struct text *t, const struct dialog_view *d)
 {
 	static const char name[] = "Record-Route: ";

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* strowger-publication: numbers from a file through the model into the tables, then moved one by one. What is timed is what strowgerd's control thread
- * runs, without its socket. One JSON object on one line. */
+/* strowger-publication: numbers from a file through the model into the tables, then moved one by one. What is timed is what strowgerd's
+ * control thread runs, without its socket. One JSON object on one line. */
 #include "publication.h"
 
 #include <getopt.h>

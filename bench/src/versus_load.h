@@ -41,7 +41,8 @@ struct load_result {
 /* Called when measuring begins (after the warm-up) and when the last INVITE has left: counts so far. */
 typedef void load_moment(const char *moment, const struct load_result *r);
 
-/* 0, or a negative errno (ret_step then says what failed). Returns when every INVITE is answered, or none was for three times the delay that is late. */
+/* 0, or a negative errno (ret_step then says what failed). Returns when every INVITE is answered, or none was for three times the delay
+ * that is late. */
 int load_run(const struct load_config *config, load_moment *moment, struct load_result *ret, const char **ret_step);
 
 unsigned delay_bucket(uint32_t us);

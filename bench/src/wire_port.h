@@ -6,8 +6,8 @@
 
 struct rte_mbuf;
 
-/* The generator's end of the wire: one DPDK port, one queue; UDP over IPv4, or TCP (wire_stream.h). The addresses of callers and targets have no kernel
- * behind them: this answers ARP for all of them. */
+/* The generator's end of the wire: one DPDK port, one queue; UDP over IPv4, or TCP (wire_stream.h). The addresses of callers and targets
+ * have no kernel behind them: this answers ARP for all of them. */
 
 struct datagram_way {
 	uint32_t from_ip, to_ip; /* host order */

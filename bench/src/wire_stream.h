@@ -3,8 +3,8 @@
 
 #include "wire_port.h"
 
-/* Messages by TCP behind the face of wire_port.h: callers' and targets' ends (ends.h), segments in the port's frames. Connections of callers stand before
- * anything is measured; the device opens those to targets, and to callers for what is asked of them. */
+/* Messages by TCP behind the face of wire_port.h: callers' and targets' ends (ends.h), segments in the port's frames. Connections of
+ * callers stand before anything is measured; the device opens those to targets, and to callers for what is asked of them. */
 
 struct wire_stream;
 

@@ -59,8 +59,8 @@ struct rte_mbuf *world_frame(const struct world *w, const uint8_t *payload, uint
 /* The other way: the payload of a frame that left, and where it goes. -1: a frame that no proxy should send, with a line on stderr. */
 int world_read(const struct world *w, const struct rte_mbuf *m, const uint8_t **ret_payload, uint32_t *ret_len, uint32_t *ret_to);
 
-/* The same for TCP. Room for a segment of `bytes` in a fresh frame; the frame when it is written, checksum and all; and what left, valid as long as m.
- * false: it is no TCP segment. */
+/* The same for TCP. Room for a segment of `bytes` in a fresh frame; the frame when it is written, checksum and all; and what left, valid as
+ * long as m. false: it is no TCP segment. */
 uint8_t *world_segment_room(const struct world *w, uint32_t bytes, struct rte_mbuf **ret_frame);
 void world_segment_frame(const struct world *w, struct rte_mbuf *frame, uint32_t bytes, uint32_t from);
 bool world_segment(const struct rte_mbuf *m, struct tcp_packet *ret);

@@ -15,7 +15,8 @@ struct model;
 struct peers;
 struct tls_store;
 
-/* The certificates of this node and of those that it talks to: loaded, renewed while connections live, watched for their end. control-only, all of it */
+/* The certificates of this node and of those that it talks to: loaded, renewed while connections live, watched for their end. control-only,
+ * all of it */
 
 struct certificates;
 
@@ -26,25 +27,26 @@ struct certificates_setup {
 	struct alarms *alarms;
 };
 
-/* Reads the directory, gives the servers what they present, and starts to watch. NULL with an error: a server has no certificate to present, its CA file cannot be
- * read, or the ticket keys cannot. A pair that cannot be used, beside those, is an alarm. */
+/* Reads the directory, gives the servers what they present, and starts to watch. NULL with an error: a server has no certificate to
+ * present, its CA file cannot be read, or the ticket keys cannot. A pair that cannot be used, beside those, is an alarm. */
 struct certificates *certificates_new(const struct certificates_setup *setup, char *error);
 /* NULL is ignored. */
 void certificates_free(struct certificates *c);
 
-/* The same checks, in force nowhere (strowgerd --check), of the files that trunks name too. What a start would go on without is handed to warn, line by line. 0, or a
- * negative enum err with an error where it would be refused. */
+/* The same checks, in force nowhere (strowgerd --check), of the files that trunks name too. What a start would go on without is handed to
+ * warn, line by line. 0, or a negative enum err with an error where it would be refused. */
 int certificates_check(const struct config_tls *config, const struct model *routing, void (*warn)(const char *text), char *error);
 
 struct peers *certificates_peers(struct certificates *c);
 
-/* Reads everything anew: certificates, CA files, ticket keys. What cannot be used leaves what is in use. ret_news, if not NULL: [{"name", "news", "error"}] of each pair
- * that is not as it was, server and CA file that cannot be used. How many of those are broken. */
+/* Reads everything anew: certificates, CA files, ticket keys. What cannot be used leaves what is in use. ret_news, if not NULL: [{"name",
+ * "news", "error"}] of each pair that is not as it was, server and CA file that cannot be used. How many of those are broken. */
 unsigned certificates_reload(struct certificates *c, json_t **ret_news);
 
 /* A handshake has shown it. */
 void certificates_seen(struct certificates *c, const struct tls_seen *seen);
-/* Once a second: what expires, what was changed by whom inotify does not tell, keys that are to be rotated. expanded: the routing in force, whose peers are kept. */
+/* Once a second: what expires, what was changed by whom inotify does not tell, keys that are to be rotated. expanded: the routing in force,
+ * whose peers are kept. */
 void certificates_second(struct certificates *c, const struct model *expanded, uint64_t now_ms);
 
 /* For whoever shows or measures them. */

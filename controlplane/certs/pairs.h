@@ -7,8 +7,8 @@
 #include "model/trunk_tls.h"
 #include "tls/tls.h"
 
-/* The directory of our certificates: each a pair of a chain and its key, by name. What is good is kept in memory, so that what becomes of the files later takes
- * nothing away. control-only, all of it */
+/* The directory of our certificates: each a pair of a chain and its key, by name. What is good is kept in memory, so that what becomes of
+ * the files later takes nothing away. control-only, all of it */
 
 #define PAIRS_MAX	256
 #define PAIR_FILE_MAX	512
@@ -44,8 +44,8 @@ struct pairs_reader {
 	bool all; /* else files that look as they did are not read again */
 };
 
-/* Reads the directory. NAME.crt or NAME.pem with NAME.key beside it, or NAME/fullchain.pem and NAME/privkey.pem; other files are nobody's. A pair that cannot be
- * used, or is not valid at now_s while the one in use is, leaves that in use and is broken. 0, -ERR_NOMEM. */
+/* Reads the directory. NAME.crt or NAME.pem with NAME.key beside it, or NAME/fullchain.pem and NAME/privkey.pem; other files are nobody's.
+ * A pair that cannot be used, or is not valid at now_s while the one in use is, leaves that in use and is broken. 0, -ERR_NOMEM. */
 int pairs_read(struct pairs *p, const char *directory, int64_t now_s, const struct pairs_reader *reader);
 /* NULL: none of that name. */
 const struct key_pair *pairs_find(const struct pairs *p, const char *name);

@@ -13,8 +13,9 @@ struct model;
 struct model_endpoint;
 struct model_trunk;
 
-/* As whom the endpoints of trunks must be verified: an id for each trunk, its `tls` settings and the name, given to the endpoints' configuration. Other settings are
- * another id, so that connections are opened anew under them, and those that live stay. control-only, all of it */
+/* As whom the endpoints of trunks must be verified: an id for each trunk, its `tls` settings and the name, given to the endpoints'
+ * configuration. Other settings are another id, so that connections are opened anew under them, and those that live stay. control-only, all
+ * of it */
 
 #define PEERS_MAX 100000
 
@@ -35,19 +36,20 @@ struct peers *peers_new(const struct peers_setup *setup, char *error);
 /* NULL is ignored. */
 void peers_free(struct peers *p);
 
-/* The id that an endpoint of a trunk has by its settings now; 0: it is not reached by TLS. One whose files cannot be used has an id all the same: nobody is connected
- * to by it, an alarm stands, and peers_reload tries again. Where there is no room for one more the id is one that no peer ever has. */
+/* The id that an endpoint of a trunk has by its settings now; 0: it is not reached by TLS. One whose files cannot be used has an id all the
+ * same: nobody is connected to by it, an alarm stands, and peers_reload tries again. Where there is no room for one more the id is one that
+ * no peer ever has. */
 uint32_t peers_id(struct peers *p, const struct model_trunk *t, const struct model_endpoint *e);
 
-/* May `to` replace `from` (NULL: nothing)? The files and certificates that a trunk names, where that differs, are tried. 0; -ERR_INVALID, -ERR_NOMEM with an error that
- * names the trunk. */
+/* May `to` replace `from` (NULL: nothing)? The files and certificates that a trunk names, where that differs, are tried. 0; -ERR_INVALID,
+ * -ERR_NOMEM with an error that names the trunk. */
 int peers_check(struct peers *p, const struct model *from, const struct model *to, char *error);
 
 /* Ids that no endpoint of `expanded`, which is in force, has any more are let go after a while: what is on its way may name them still. */
 void peers_sweep(struct peers *p, const struct model *expanded, uint64_t now_ms);
 
-/* Peers that present a certificate of ours, or could not be used, are published anew; `all`: every one, since CA files may have changed (sessions with them are not
- * resumed then). What cannot be used leaves what is, and raises an alarm. How many failed. */
+/* Peers that present a certificate of ours, or could not be used, are published anew; `all`: every one, since CA files may have changed
+ * (sessions with them are not resumed then). What cannot be used leaves what is, and raises an alarm. How many failed. */
 unsigned peers_reload(struct peers *p, bool all);
 
 /* Of the CA files that they need (file_signature.h), mixed into hash. */

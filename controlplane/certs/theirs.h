@@ -34,8 +34,8 @@ struct theirs *theirs_new(void);
 /* NULL is ignored. */
 void theirs_free(struct theirs *t);
 
-/* trunk: the name of the trunk of seen->peer (NULL: of none); server: of the listener's server. The entry that it is kept as, valid until the next call that changes;
- * NULL: no memory. At a bound the one that was seen least lately goes, and is counted. */
+/* trunk: the name of the trunk of seen->peer (NULL: of none); server: of the listener's server. The entry that it is kept as, valid until
+ * the next call that changes; NULL: no memory. At a bound the one that was seen least lately goes, and is counted. */
 struct their *theirs_note(struct theirs *t, const struct tls_seen *seen, const char *trunk, const char *server, int64_t now_s);
 /* The i-th in no order; NULL: there are no more. */
 const struct their *theirs_at(const struct theirs *t, unsigned i);

@@ -111,7 +111,8 @@ static size_t write_text(const struct ticket_key *list, unsigned count, char *te
 	return n;
 }
 
-/* Written beside it and moved into its place, so that nobody ever reads half of it; `fresh`: only where nothing is there (-ERR_EXISTS: another node was faster). */
+/* Written beside it and moved into its place, so that nobody ever reads half of it; `fresh`: only where nothing is there (-ERR_EXISTS:
+ * another node was faster). */
 static int write_file(const char *path, const struct ticket_key *list, unsigned count, bool fresh, char *error)
 {
 	char temporary[512], text[FILE_BYTES_MAX];

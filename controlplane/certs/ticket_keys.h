@@ -9,8 +9,8 @@
 
 struct alarms;
 
-/* The keys that session tickets are sealed with: from a file that the nodes of a fleet may share, or of our own. The file has a line for each key, the one that seals
- * first: when it was made (Unix time), and its 80 bytes in hexadecimal. control-only, all of it */
+/* The keys that session tickets are sealed with: from a file that the nodes of a fleet may share, or of our own. The file has a line for
+ * each key, the one that seals first: when it was made (Unix time), and its 80 bytes in hexadecimal. control-only, all of it */
 
 struct ticket_key {
 	int64_t made_s;
@@ -31,9 +31,11 @@ struct ticket_keys {
 	int64_t again_s;    /* when writing is tried again */
 };
 
-/* Reads the file, or makes it (mode 0600) where it is not, and gives the store its keys. 0; -ERR_IO, -ERR_INVALID, -ERR_NOMEM with an error that names the file. */
+/* Reads the file, or makes it (mode 0600) where it is not, and gives the store its keys. 0; -ERR_IO, -ERR_INVALID, -ERR_NOMEM with an error
+ * that names the file. */
 int ticket_keys_start(struct ticket_keys *k, int64_t now_s, char *error);
-/* Every second: reads the file when it has changed, makes a new key when the first is old enough. What fails leaves the keys as they are, and raises an alarm. */
+/* Every second: reads the file when it has changed, makes a new key when the first is old enough. What fails leaves the keys as they are,
+ * and raises an alarm. */
 void ticket_keys_look(struct ticket_keys *k, int64_t now_s);
 /* The same at once, whether or not the file seems changed. */
 void ticket_keys_reload(struct ticket_keys *k, int64_t now_s);

@@ -3,8 +3,8 @@
 
 struct event_base;
 
-/* Says when something in a set of directories has changed, once it is quiet: who renews certificates writes several files, one after the other. control-only, all
- * of it */
+/* Says when something in a set of directories has changed, once it is quiet: who renews certificates writes several files, one after the
+ * other. control-only, all of it */
 
 struct watcher;
 

@@ -342,7 +342,8 @@ static void forget(struct prober *p, struct probed *e, uint64_t now_ms)
 	e->out = 0;
 }
 
-/* What the users of each trunk want, by its place in the model: targets over their profiles over the trunk, the strictest of them. NULL: no memory. */
+/* What the users of each trunk want, by its place in the model: targets over their profiles over the trunk, the strictest of them. NULL: no
+ * memory. */
 static struct probe_settings *wanted(const struct prober *p, const struct model *m)
 {
 	struct probe_settings *all = calloc(m->trunk_count + 1, sizeof(*all));

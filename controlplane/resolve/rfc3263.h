@@ -35,10 +35,10 @@ struct location {
 	struct sip_place places[TRUNK_ENDPOINTS_MAX]; /* by priority, then address: in the same order however DNS turns its sets */
 };
 
-/* Marks every lookup that the way leads through as used; those that are open (no answer, not failed) are to be asked. The rules:
- * a port: A and AAAA at once (§4.2); a transport, but no port: SRV of that transport (§4.2), where there is none A and AAAA with the default
- * port (5061 of TLS); neither: NAPTR (§4.1), and the first service in its order that we carry; without NAPTR, SRV of what we carry. An SRV target "." says that
- * the service is not offered (RFC 2782). Weights are those of the SRV records (RFC 2782), shared by the addresses of a target; without SRV
- * 100, shared. listeners: LISTENS(...) of those that we have: only transports and families of one are considered, and a transport that the target itself names
- * is the only one that is. control-only */
+/* Marks every lookup that the way leads through as used; those that are open (no answer, not failed) are to be asked. The rules: a port: A
+ * and AAAA at once (§4.2); a transport, but no port: SRV of that transport (§4.2), where there is none A and AAAA with the default port
+ * (5061 of TLS); neither: NAPTR (§4.1), and the first service in its order that we carry; without NAPTR, SRV of what we carry. An SRV
+ * target "." says that the service is not offered (RFC 2782). Weights are those of the SRV records (RFC 2782), shared by the addresses of a
+ * target; without SRV 100, shared. listeners: LISTENS(...) of those that we have: only transports and families of one are considered, and a
+ * transport that the target itself names is the only one that is. control-only */
 void rfc3263_locate(const struct model_host *target, unsigned listeners, struct lookups *l, struct location *ret);

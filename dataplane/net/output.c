@@ -468,7 +468,8 @@ int output_commit(struct output *o, uint32_t len, const struct ip_port *source, 
 	return commit_unusual(o, len, source, destination);
 }
 
-/* The checksum of a segment, where m holds nothing else yet: or what the driver needs to know to make it (the IP header's is made here all the same). */
+/* The checksum of a segment, where m holds nothing else yet: or what the driver needs to know to make it (the IP header's is made here all
+ * the same). */
 static void sum_tcp(const struct output *o, const struct datagram *d, struct rte_mbuf *m)
 {
 	uint8_t *segment = rte_pktmbuf_mtod(m, uint8_t *);

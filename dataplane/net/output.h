@@ -46,8 +46,9 @@ uint8_t *output_reserve(struct output *o, uint32_t bytes);
  * ports drop and count; so does a lack of mbufs for fragments, all of them or none. worker-only */
 int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination);
 
-/* Sends the first len bytes of what was reserved as a TCP segment, header and payload, never in fragments (DF). Its checksum field is zero: it, or the driver, fills that in. 0, -ERR_UNREACHABLE as above; one
- * that does not fit the port's MTU is dropped and counted. worker-only */
+/* Sends the first len bytes of what was reserved as a TCP segment, header and payload, never in fragments (DF). Its checksum field is zero:
+ * it, or the driver, fills that in. 0, -ERR_UNREACHABLE as above; one that does not fit the port's MTU is dropped and counted.
+ * worker-only */
 int output_commit_tcp(struct output *o, uint32_t len, const struct ip_addr *source, const struct ip_addr *destination);
 
 /* The least MTU of all ports. any */

@@ -211,7 +211,8 @@ static inline void put_v4(struct ip_port *to, uint32_t address, uint16_t port)
 	to->port = port;
 }
 
-/* A listener's UDP datagram over IPv4 without options, fragments or tags, and nothing wrong with it: what nearly all frames are. false: look closer. */
+/* A listener's UDP datagram over IPv4 without options, fragments or tags, and nothing wrong with it: what nearly all frames are. false:
+ * look closer. */
 static bool usual_udp(const struct reading *r, const uint8_t *p, uint32_t bytes)
 {
 	const uint8_t *ip = p + ETHER_BYTES, *udp = ip + IPV4_BYTES;

@@ -47,12 +47,11 @@ struct packet {
 	uint16_t l2_len;   /* Ethernet with its VLAN tags */
 };
 
-/* Reads one frame. Verifies the checksums of IPv4 headers, UDP and ICMP errors, not TCP's; with `checksum_done` (the driver verifies: port_rx_checksum)
- * UDP's only where the mbuf's flags do not say that it is good. A chained mbuf (reassembled, or a driver's) is copied into scratch
- * (65,536 bytes), payload then points there.
- * Dropped: a frame whose IP length exceeds its data; an IPv4 header with a bad checksum; a UDP or TCP packet for us that comes from
- * an address of ours or one that no host can have (counted drop_own_source). Bytes behind the IP length are ignored.
- * The kernel's: frames to a group address, and frames whose tag names a VLAN (number other than 0): a port of a VLAN (port.h)
- * has taken its own tag off already. worker-only */
+/* Reads one frame. Verifies the checksums of IPv4 headers, UDP and ICMP errors, not TCP's; with `checksum_done` (the driver verifies:
+ * port_rx_checksum) UDP's only where the mbuf's flags do not say that it is good. A chained mbuf (reassembled, or a driver's) is copied
+ * into scratch (65,536 bytes), payload then points there. Dropped: a frame whose IP length exceeds its data; an IPv4 header with a bad
+ * checksum; a UDP or TCP packet for us that comes from an address of ours or one that no host can have (counted drop_own_source). Bytes
+ * behind the IP length are ignored. The kernel's: frames to a group address, and frames whose tag names a VLAN (number other than 0): a
+ * port of a VLAN (port.h) has taken its own tag off already. worker-only */
 void packet_parse(const struct rte_mbuf *frame, const struct listener_set *listeners, bool checksum_done, uint8_t *scratch,
 		  struct packet *ret_packet, enum counter *ret_drop);

@@ -118,8 +118,9 @@ static bool is_sips(struct span uri)
 	return uri.n > 5 && span_ieq(span_of(uri.p, 5), SPAN_LIT("sips:"));
 }
 
-/* The transport of the side that the request goes to: TLS for a sips URI, also where that is our own Record-Route of the dialog (RFC 5630); else what the next hop's URI says (RFC 3263 §4.1); where that says nothing, our own
- * Record-Route for that side, which is the last one of ours. */
+/* The transport of the side that the request goes to: TLS for a sips URI, also where that is our own Record-Route of the dialog (RFC 5630);
+ * else what the next hop's URI says (RFC 3263 §4.1); where that says nothing, our own Record-Route for that side, which is the last one of
+ * ours. */
 static uint8_t side_transport(const struct proxy *p, struct way *w)
 {
 	struct span ours = w->own ? w->routes[w->own - 1].uri : (struct span){ 0, 0 };

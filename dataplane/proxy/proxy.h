@@ -82,9 +82,9 @@ void proxy_datagram(struct proxy *p, const uint8_t *data, uint32_t len, const st
 /* An ICMP error that quotes a datagram of ours to `to`; quoted: what it holds of the payload. worker-only */
 void proxy_icmp_error(struct proxy *p, const uint8_t *quoted, uint32_t len, const struct ip_port *to, uint64_t now_ms);
 
-/* A message of ours that a stream took for `to` and did not deliver: nobody was there, or the connection broke before anything came back. A request's
- * transaction ends as after an ICMP error; a response is counted. why: in words, for the result of a probe; NULL: nothing to say. Not from inside the outbox.
- * worker-only */
+/* A message of ours that a stream took for `to` and did not deliver: nobody was there, or the connection broke before anything came back. A
+ * request's transaction ends as after an ICMP error; a response is counted. why: in words, for the result of a probe; NULL: nothing to say.
+ * Not from inside the outbox. worker-only */
 void proxy_undelivered(struct proxy *p, const uint8_t *message, uint32_t len, const struct ip_port *to, const char *why, uint64_t now_ms);
 
 /* As proxy_undelivered; but it was never sent, since too much waits for that connection: whoever is there is slow, and nothing worse. worker-only */

@@ -116,7 +116,8 @@ void proxy_not_taken(struct proxy *p, const uint8_t *message, uint32_t len, cons
 	txn = came_back(p, message, len, to);
 	if (!txn)
 		return;
-	/* It is as if noted already: neither is the endpoint taken out nor are the others that wait for it sent elsewhere, where they would come a second time. */
+	/* It is as if noted already: neither is the endpoint taken out nor are the others that wait for it sent elsewhere, where they would
+	 * come a second time. */
 	if (txn->user == CLIENT_TXN_ATTEMPT)
 		((struct attempt *)txn)->refused = true;
 	client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);

@@ -22,8 +22,8 @@ struct relay {
 	bool final_sent;
 };
 
-/* Carries p->in on to `to`, with what p->edits already change in it. true: it was sent (or would have been, had there been a buffer); false: a retransmission,
- * absorbed, or refused and answered. */
+/* Carries p->in on to `to`, with what p->edits already change in it. true: it was sent (or would have been, had there been a buffer);
+ * false: a retransmission, absorbed, or refused and answered. */
 bool relay_request(struct proxy *p, const struct flow *from, const struct flow *to, unsigned listener);
 /* The caller's CANCEL, which was answered. */
 void relay_cancel(struct proxy *p, struct relay *r);

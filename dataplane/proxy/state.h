@@ -281,7 +281,8 @@ int send_end(struct proxy *p, uint32_t len, const struct flow *to);
 
 /* ---- request.c */
 void request_in(struct proxy *p, const struct flow *from);
-/* The Reason lines of p->in, a CANCEL, in a slab buffer: the caller's reason to hang up (RFC 3326) is told to those whom we cancel for it. NULL: none. */
+/* The Reason lines of p->in, a CANCEL, in a slab buffer: the caller's reason to hang up (RFC 3326) is told to those whom we cancel for it.
+ * NULL: none. */
 uint8_t *reason_keep(struct proxy *p, uint32_t *ret_len);
 /* Its Contact names an address that its packets do not come from: requests to it must go where they do. */
 bool behind_nat(const struct sip_message *m, const struct flow *from);

@@ -91,8 +91,8 @@ TARGET_AVX2 static __m128i last_piece(const uint8_t *end, uint32_t bytes)
 	return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(end - 16)), _mm_loadu_si128((const __m128i *)(shift + 16 - bytes)));
 }
 
-/* kept >= 16; lengths: what an entry has from `kept` to `direction`, before which it is as a flow. Everything goes from registers: a vector loaded from bytes just stored waits, and a store into the cache in between would wait for
- * its line and hold up all that follow. */
+/* kept >= 16; lengths: what an entry has from `kept` to `direction`, before which it is as a flow. Everything goes from registers: a vector
+ * loaded from bytes just stored waits, and a store into the cache in between would wait for its line and hold up all that follow. */
 TARGET_AVX2 static inline void write_avx2(uint8_t *to, const struct flow *from, uint64_t lengths, uint64_t time_ms, uint64_t call,
 					  const uint8_t *message, uint32_t kept)
 {

@@ -32,7 +32,7 @@ struct probe_result {
 	uint32_t retry_after_s;
 	uint32_t rtt_us;    /* from the first sending to the answer; 0 without one */
 	uint16_t answer_len;
-	/* Of an answer other than 2xx: status line and header lines, whole lines, as many as there is room for. Of one that was refused: why, in words, where
-	 * more is known than that (a certificate that did not pass ...). What lies behind them is not written. */
+	/* Of an answer other than 2xx: status line and header lines, whole lines, as many as there is room for. Of one that was refused:
+	 * why, in words, where more is known than that (a certificate that did not pass ...). What lies behind them is not written. */
 	char answer[PROBE_ANSWER_MAX];
 };

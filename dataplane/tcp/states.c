@@ -36,8 +36,8 @@ static void answer_unacceptable(struct tcp *t, struct tcp_connection *c, const s
 	tcp_output_ack(t, c);
 }
 
-/* A bare acknowledgement that a later segment has overtaken: it tells nothing, and an answer would tell nothing either. A keepalive looks alike but for its number,
- * and has to be answered; so has somebody whose clock has gone back by more. */
+/* A bare acknowledgement that a later segment has overtaken: it tells nothing, and an answer would tell nothing either. A keepalive looks
+ * alike but for its number, and has to be answered; so has somebody whose clock has gone back by more. */
 static bool overtaken(const struct tcp_connection *c, const struct segment *s)
 {
 	return s->flags == FLAG_ACK && !s->data.n && seq_le(s->seq, c->rcv_nxt) && s->seq != c->rcv_nxt - 1 && seq_le(s->ack, c->snd_una) &&

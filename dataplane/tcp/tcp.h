@@ -51,7 +51,8 @@ enum tcp_congestion { TCP_CUBIC, TCP_NEWRENO };
 struct tcp_handlers {
 	/* Room for a TCP segment of `bytes`, header and payload; what lies in front of it is the caller's. One at a time. NULL: none now. */
 	uint8_t *(*reserve)(void *ctx, uint32_t bytes);
-	/* The segment is written, its checksum too (but see sums_elsewhere), and is to be sent with DF set (IPv4). 0, or -ERR_UNREACHABLE: there is no way there. */
+	/* The segment is written, its checksum too (but see sums_elsewhere), and is to be sent with DF set (IPv4). 0, or -ERR_UNREACHABLE:
+	 * there is no way there. */
 	int (*commit)(void *ctx, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination);
 	/* The connection is established; passive ones are seen here for the first time. */
 	void (*opened)(void *ctx, struct tcp_connection *c);

@@ -145,8 +145,8 @@ static int read_all(struct authorities *a, bool directory, char error[TLS_ERROR_
 	if (r.certificates > SUBJECTS_MAX)
 		while (sk_X509_NAME_num(a->subjects))
 			X509_NAME_free(sk_X509_NAME_pop(a->subjects));
-	/* Where there are revocation lists they count; an issuer without one is taken at its word (verify.c). What the operator listed is trusted as it is, also
-	 * where it is an intermediate. */
+	/* Where there are revocation lists they count; an issuer without one is taken at its word (verify.c). What the operator listed is
+	 * trusted as it is, also where it is an intermediate. */
 	X509_STORE_set_flags(a->store, X509_V_FLAG_PARTIAL_CHAIN | (r.lists ? X509_V_FLAG_CRL_CHECK | X509_V_FLAG_CRL_CHECK_ALL : 0));
 	return 0;
 }

@@ -9,8 +9,8 @@
 
 #include "tls/tls.h"
 
-/* The CA certificates of a file, or of the files of a directory, read whole: a worker that verifies opens nothing. Kept by path, so that a thousand peers that name
- * the system's bundle hold it once. */
+/* The CA certificates of a file, or of the files of a directory, read whole: a worker that verifies opens nothing. Kept by path, so that a
+ * thousand peers that name the system's bundle hold it once. */
 
 struct authorities {
 	_Atomic(uint32_t) refs; /* a worker may be the last to let go of it */
@@ -26,8 +26,8 @@ struct authorities_shelf {
 	struct authorities *first;
 };
 
-/* One that the caller has to let go of: from the shelf where the files are as they were. 0, -ERR_INVALID, -ERR_NOMEM with an error that names the file.
- * control-only */
+/* One that the caller has to let go of: from the shelf where the files are as they were. 0, -ERR_INVALID, -ERR_NOMEM with an error that
+ * names the file. control-only */
 int authorities_get(struct authorities_shelf *shelf, const char *path, struct authorities **ret_authorities, char error[TLS_ERROR_BYTES]);
 /* NULL is ignored. any */
 void authorities_put(struct authorities *a);

@@ -8,7 +8,8 @@
 #include "base/addr.h"
 #include "base/span.h"
 
-/* Who a certificate is for (RFC 5922 §7): the hosts of its sip: URIs without a user part; only where there is none, its DNS names. Never the common name. any */
+/* Who a certificate is for (RFC 5922 §7): the hosts of its sip: URIs without a user part; only where there is none, its DNS names. Never
+ * the common name. any */
 
 #define NAME_MAX_BYTES 255
 

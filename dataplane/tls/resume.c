@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Sessions kept to be resumed with those whom we connect to: the newest of each, by peer and address. One of TLS 1.3 is offered once (RFC 8446 §C.4); one of
- * TLS 1.2, whose server may send no other, until it fails. */
+/* Sessions kept to be resumed with those whom we connect to: the newest of each, by peer and address. One of TLS 1.3 is offered once (RFC
+ * 8446 §C.4); one of TLS 1.2, whose server may send no other, until it fails. */
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>

@@ -70,7 +70,8 @@ static void release(struct tls_session *s)
 {
 	struct tls *t = s->t;
 
-	/* A connection that was cut is no reason not to resume its session, as OpenSSL would take it (RFC 5246 §7.2.1 does not ask for that any more). */
+	/* A connection that was cut is no reason not to resume its session, as OpenSSL would take it (RFC 5246 §7.2.1 does not ask for that
+	 * any more). */
 	SSL_set_shutdown(s->ssl, SSL_SENT_SHUTDOWN | SSL_RECEIVED_SHUTDOWN);
 	SSL_free(s->ssl);
 	ERR_clear_error();

@@ -10,8 +10,8 @@
 #include "tls/names.h"
 #include "tls/tls.h"
 
-/* What the control thread publishes and workers read. A server and a peer never change once they are published; sessions hold references of them, taken inside a
- * quiescent period, and the store's own is given up after the grace period. */
+/* What the control thread publishes and workers read. A server and a peer never change once they are published; sessions hold references of
+ * them, taken inside a quiescent period, and the store's own is given up after the grace period. */
 
 struct server_name {
 	const char *domain; /* lower case; "*.example.net" too */

@@ -63,8 +63,8 @@ struct tls_certificate {
 /* A certificate chain and its private key, read once; counted references. */
 struct tls_identity;
 
-/* Both files in PEM; the chain from the leaf upwards. Refused: what cannot be read, is encrypted, is too weak, does not belong together. Dates are the caller's to
- * look at. 0, or -ERR_INVALID, -ERR_NOMEM with an error that names the file. */
+/* Both files in PEM; the chain from the leaf upwards. Refused: what cannot be read, is encrypted, is too weak, does not belong together.
+ * Dates are the caller's to look at. 0, or -ERR_INVALID, -ERR_NOMEM with an error that names the file. */
 int tls_identity_load(const char *chain_file, const char *key_file, struct tls_identity **ret_identity, char error[TLS_ERROR_BYTES]);
 struct tls_identity *tls_identity_ref(struct tls_identity *identity);
 /* NULL is ignored. */
@@ -117,7 +117,8 @@ struct tls_peer_source {
 	enum tls_version minimum; /* 0: TLS_1_2 */
 };
 
-/* As tls_store_set_server. An id is never used for somebody else later: messages between workers name it. Sessions kept from before a change are not resumed. */
+/* As tls_store_set_server. An id is never used for somebody else later: messages between workers name it. Sessions kept from before a
+ * change are not resumed. */
 int tls_store_set_peer(struct tls_store *store, uint32_t id, const struct tls_peer_source *source, char error[TLS_ERROR_BYTES]);
 void tls_store_remove_peer(struct tls_store *store, uint32_t id);
 
@@ -134,8 +135,9 @@ struct tls_opened {
 	const char *names;	 /* who they are by their verified certificate: SIP domains (RFC 5922 §7.1), separated by ", "; NULL: none was asked for or given */
 };
 
-/* `user` is that of tls_accept or tls_connect. send is called from inside OpenSSL: it calls nothing here. The others may call tls_accept, tls_connect, and of any
- * session tls_send, tls_close, tls_pending and tls_free_session; resume also tls_input and tls_read of its own. What they are given is valid for the call. */
+/* `user` is that of tls_accept or tls_connect. send is called from inside OpenSSL: it calls nothing here. The others may call tls_accept,
+ * tls_connect, and of any session tls_send, tls_close, tls_pending and tls_free_session; resume also tls_input and tls_read of its own.
+ * What they are given is valid for the call. */
 struct tls_handlers {
 	/* Encrypted bytes for the peer. Returns how many were taken; for the rest tls_writable is awaited. */
 	uint32_t (*send)(void *ctx, void *user, struct span bytes);
@@ -147,8 +149,9 @@ struct tls_handlers {
 	void (*writable)(void *ctx, void *user);
 	/* It is this session's turn: bytes that tls_input left are to be given to it again. Only from tls_advance. */
 	void (*resume)(void *ctx, void *user);
-	/* No byte comes or goes any more, but for an alert that tls_pending may still hold. Once; from tls_input, tls_cut and tls_advance; not where tls_close ended it during
-	 * the handshake. Nothing is freed: that is tls_free_session's. text says it for people: "certificate expired 2026-11-20". */
+	/* No byte comes or goes any more, but for an alert that tls_pending may still hold. Once; from tls_input, tls_cut and tls_advance;
+	 * not where tls_close ended it during the handshake. Nothing is freed: that is tls_free_session's. text says it for people:
+	 * "certificate expired 2026-11-20". */
 	void (*closed)(void *ctx, void *user, enum tls_end why, const char *text);
 };
 
@@ -177,18 +180,20 @@ void tls_free(struct tls *t);
 
 /* A session for a connection that was accepted. 0, -ERR_NOT_FOUND (no such server), -ERR_FULL (counted), -ERR_NOMEM. */
 int tls_accept(struct tls *t, unsigned server, const struct ip_port *remote, void *user, struct tls_session **ret_session);
-/* For one that we opened and that stands. Its first flight leaves with tls_advance, when its turn comes. 0, -ERR_NOT_FOUND (no such peer), -ERR_FULL, -ERR_NOMEM. */
+/* For one that we opened and that stands. Its first flight leaves with tls_advance, when its turn comes. 0, -ERR_NOT_FOUND (no such peer),
+ * -ERR_FULL, -ERR_NOMEM. */
 int tls_connect(struct tls *t, uint32_t peer, const struct ip_port *remote, void *user, struct tls_session **ret_session);
 
-/* Encrypted bytes from the peer. Returns how many were taken: fewer where `data` took less (tls_read, then the rest again), or where a step of the handshake
- * has to wait for its turn (`resume`). */
+/* Encrypted bytes from the peer. Returns how many were taken: fewer where `data` took less (tls_read, then the rest again), or where a step
+ * of the handshake has to wait for its turn (`resume`). */
 uint32_t tls_input(struct tls *t, struct tls_session *s, struct span bytes);
 /* Hands to `data` what it left. false: it took less again. */
 bool tls_read(struct tls *t, struct tls_session *s);
 /* The peer has sent all that it will: a cut, unless close_notify had come. */
 void tls_cut(struct tls *t, struct tls_session *s);
 
-/* Plain bytes for the peer. Returns how many were taken: none before `opened` and after the end, fewer than given where `send` does not take what came of it. */
+/* Plain bytes for the peer. Returns how many were taken: none before `opened` and after the end, fewer than given where `send` does not
+ * take what came of it. */
 uint32_t tls_send(struct tls *t, struct tls_session *s, struct span bytes);
 /* `send` takes bytes again. */
 void tls_writable(struct tls *t, struct tls_session *s);
@@ -200,7 +205,8 @@ void tls_close(struct tls *t, struct tls_session *s);
 /* s is not to be used after this. */
 void tls_free_session(struct tls *t, struct tls_session *s);
 
-/* Once a turn: a new budget for handshakes, of which those that wait get their turn first; ends those that took too long. Returns how much there was to do. */
+/* Once a turn: a new budget for handshakes, of which those that wait get their turn first; ends those that took too long. Returns how much
+ * there was to do. */
 unsigned tls_advance(struct tls *t, uint64_t now_us);
 /* When tls_advance has something to do next, in µs of its now_us; 0: at once; UINT64_MAX: never. */
 uint64_t tls_next_due(const struct tls *t);

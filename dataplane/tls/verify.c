@@ -89,8 +89,8 @@ static void note_chain(struct tls *t, X509_STORE_CTX *ctx, X509 *leaf)
 	}
 }
 
-/* ---- extended key usage: id-kp-sipDomain or any (RFC 5924 §4), serverAuth (most have nothing else, and use one certificate for both directions), of a
- * client clientAuth too; or none at all */
+/* ---- extended key usage: id-kp-sipDomain or any (RFC 5924 §4), serverAuth (most have nothing else, and use one certificate for both
+ * directions), of a client clientAuth too; or none at all */
 
 static bool usage_serves(X509 *x, bool of_client)
 {

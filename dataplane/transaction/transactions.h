@@ -108,8 +108,8 @@ void client_txn_redirect(struct transactions *t, struct client_txn *c, const str
 /* NULL: no such slot, or a generation of the past; or it lingers: *ret_lingering is it (else NULL). */
 struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, uint16_t generation, struct lingering **ret_lingering);
 
-/* The transactions, at most max of them, in the slots from *cursor to before `end`, lingering ones not among them; *cursor moves behind them. Fewer than max:
- * those were all, and *cursor is `end`, or less where no slot from there on was ever used. */
+/* The transactions, at most max of them, in the slots from *cursor to before `end`, lingering ones not among them; *cursor moves behind
+ * them. Fewer than max: those were all, and *cursor is `end`, or less where no slot from there on was ever used. */
 unsigned client_txns(const struct transactions *t, uint32_t *cursor, uint32_t end, struct client_txn **ret, unsigned max);
 
 /* Both are in their Accepted state and have been let go by their user: what is left of them, in their place, armed to the end of L and M.

@@ -14,18 +14,18 @@ struct flow {
 	struct ip_port remote;
 	struct ip_port local; /* the listener */
 	uint8_t transport;    /* enum sip_transport */
-	/* By TLS, where no connection is named or the named one is gone: as whom the peer of the connection that is opened must be verified (tls.h). Connections
-	 * that we opened are shared only by those who ask for the same. TLS_PEER_ANYBODY: nothing is known of it. */
+	/* By TLS, where no connection is named or the named one is gone: as whom the peer of the connection that is opened must be verified
+	 * (tls.h). Connections that we opened are shared only by those who ask for the same. TLS_PEER_ANYBODY: nothing is known of it. */
 	uint32_t tls_peer;
-	/* A name that every worker can use, never given twice. 0: none; what goes by a stream then takes a connection to `remote` that stands, or opens one. Where
-	 * FLOW_THEIRS: the one that `remote` opened to `local`, where there is one. Where
-	 * the connection is gone it goes to `remote` too: for a response that is the sender's address with the port of its Via (RFC 3261 §18.2.2). */
+	/* A name that every worker can use, never given twice. 0: none; what goes by a stream then takes a connection to `remote` that
+	 * stands, or opens one. Where FLOW_THEIRS: the one that `remote` opened to `local`, where there is one. Where the connection is
+	 * gone it goes to `remote` too: for a response that is the sender's address with the port of its Via (RFC 3261 §18.2.2). */
 	uint64_t connection;
 };
 
-/* Where messages leave a module: a function pair that the caller passes down, so that protocol code sends nothing itself.
- * reserve: contiguous room for up to `bytes`; NULL: none. commit: send the first len bytes of it; 0, -ERR_UNREACHABLE; by a stream also -ERR_FULL (too much
- * waits for that peer). What a stream took and could not deliver comes back later (proxy_undelivered). */
+/* Where messages leave a module: a function pair that the caller passes down, so that protocol code sends nothing itself. reserve:
+ * contiguous room for up to `bytes`; NULL: none. commit: send the first len bytes of it; 0, -ERR_UNREACHABLE; by a stream also -ERR_FULL
+ * (too much waits for that peer). What a stream took and could not deliver comes back later (proxy_undelivered). */
 struct outbox {
 	uint8_t *(*reserve)(void *ctx, uint32_t bytes);
 	int (*commit)(void *ctx, uint32_t len, const struct flow *to);

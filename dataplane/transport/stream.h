@@ -9,9 +9,9 @@
 #include "transport/flow.h"
 #include "transport/stream_view.h"
 
-/* SIP over the TCP connections of one worker: bytes into messages, messages onto connections. Connections that others opened are found by the name in a flow;
- * those that we open are shared by all workers, by remote address, transport and TLS peer: they belong to the worker that streams_owner_of names. One thread,
- * no lock. */
+/* SIP over the TCP connections of one worker: bytes into messages, messages onto connections. Connections that others opened are found by
+ * the name in a flow; those that we open are shared by all workers, by remote address, transport and TLS peer: they belong to the worker
+ * that streams_owner_of names. One thread, no lock. */
 
 #define STREAM_WHY_MAX 160 /* bytes of a reason in words, NUL included */
 
@@ -25,10 +25,11 @@ struct streams_config {
 	uint32_t queue_bytes;	  /* that may wait for one connection, beside its send buffer */
 	uint32_t idle_ms;	  /* silence after which a connection is closed; 0: never */
 	uint32_t message_ms;	  /* from the first byte of a message to its last, else the connection is closed; 0: for ever */
-	/* A whole message, valid for the call; from->connection names its connection. false: it cannot be taken now, and comes again. May call streams_send. */
+	/* A whole message, valid for the call; from->connection names its connection. false: it cannot be taken now, and comes again. May
+	 * call streams_send. */
 	bool (*message)(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from);
-	/* A message (of a request perhaps only its branch, ";branch=...") that was taken for `to` and has most likely not been acted on. Called from streams_advance
-	 * alone; may call streams_send. why: in words, valid for the call; NULL: it was TCP that failed. */
+	/* A message (of a request perhaps only its branch, ";branch=...") that was taken for `to` and has most likely not been acted on.
+	 * Called from streams_advance alone; may call streams_send. why: in words, valid for the call; NULL: it was TCP that failed. */
 	void (*undelivered)(void *ctx, const uint8_t *message, uint32_t len, const struct ip_port *to, const char *why);
 	/* The first message of a connection that somebody else opened, just before it is handed on. NULL: nobody wants to know. */
 	void (*introduced)(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from);
@@ -63,7 +64,8 @@ unsigned streams_owner_of(const struct hash_key *key, const struct ip_port *remo
 
 /* ---- worker-only, all of these */
 
-/* A message on its way by to->connection while that stands here, else by a connection to to->remote. 0, -ERR_UNREACHABLE (no route, no port), -ERR_FULL. */
+/* A message on its way by to->connection while that stands here, else by a connection to to->remote. 0, -ERR_UNREACHABLE (no route, no
+ * port), -ERR_FULL. */
 int streams_send(struct streams *st, const uint8_t *message, uint32_t len, const struct flow *to);
 
 /* What goes to that address may go by this connection, of whatever worker, which its owner opened (RFC 5923). Kept where streams_owner_of(address)

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* TLS between a connection and its messages: what TCP brings goes to the session, which gives it on in plain; what is sent goes the other way round. */
+/* TLS between a connection and its messages: what TCP brings goes to the session, which gives it on in plain; what is sent goes the other
+ * way round. */
 #include "base/err.h"
 #include "transport/stream_state.h"
 

@@ -21,5 +21,6 @@ static inline void port_is(const struct sent *s, uint16_t port)
 /* ---- whole_call.c */
 /* A request within a call that is up, from one of its sides, and its 200, by the transports of both. */
 void exchange(const struct dialog *d, enum token_side side, const char *method);
-/* A call on a stage of its own (options NULL: the usual one), r and contact as dialog_open has them; requests within it from both sides; nothing is left. */
+/* A call on a stage of its own (options NULL: the usual one), r and contact as dialog_open has them; requests within it from both sides;
+ * nothing is left. */
 void whole_call(const struct harness_options *options, const struct request *r, const char *target, const char *contact, enum token_side hangs_up);

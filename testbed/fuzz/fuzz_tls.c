@@ -10,9 +10,10 @@
 #include "tables/epoch.h"
 #include "tls/store.h"
 
-/* A session that accepts and one that connects, and whatever may lie between them. What each says goes to the other whole, in part, damaged, twice or never, with bytes
- * of the input's own among it. Nobody is ever given plain bytes that the other has not sent, in that order; ends come once; in the end nothing is held. The first byte
- * says how far the handshake has come before the input takes over, and which version. */
+/* A session that accepts and one that connects, and whatever may lie between them. What each says goes to the other whole, in part,
+ * damaged, twice or never, with bytes of the input's own among it. Nobody is ever given plain bytes that the other has not sent, in that
+ * order; ends come once; in the end nothing is held. The first byte says how far the handshake has come before the input takes over, and
+ * which version. */
 
 enum step { FORWARD, PART, DAMAGE, RAW, DROP, TWICE, SEND, TAKE, ROOM, CLOSE, CUT, WAIT, STEPS };
 

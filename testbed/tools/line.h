@@ -26,5 +26,6 @@ bool line_put(struct line *l, const char *message, uint32_t bytes);
 uint32_t line_room(const struct line *l);
 /* Sends what is queued, as far as the kernel takes it. */
 void line_flush(struct line *l, int epoll);
-/* Reads what there is, and hands every whole message on (with a zero behind it). Returns false where the connection has ended, or what came is no SIP. */
+/* Reads what there is, and hands every whole message on (with a zero behind it). Returns false where the connection has ended, or what came
+ * is no SIP. */
 bool line_read(struct line *l, void (*message)(void *ctx, struct line *l, const char *text, uint32_t bytes), void *ctx);

@@ -4,8 +4,8 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-/* SIP messages with a number, of which everything follows from it, body and length too: whoever gets one can tell whether it is whole. Texts end with a zero byte
- * behind the length. No socket, no clock. */
+/* SIP messages with a number, of which everything follows from it, body and length too: whoever gets one can tell whether it is whole.
+ * Texts end with a zero byte behind the length. No socket, no clock. */
 
 #define NUMBERED_MAX 16384 /* bytes of a message, the zero too */
 

@@ -3,8 +3,9 @@
 
 #include <stdint.h>
 
-/* A bad link: packets go in at two ends and come out at the other, late, twice, in another order, with a bit turned, or not at all. What happens to the n-th
- * packet of a direction follows from the seed alone, so that a failure can be run again. Knows no clock and no socket. One thread. */
+/* A bad link: packets go in at two ends and come out at the other, late, twice, in another order, with a bit turned, or not at all. What
+ * happens to the n-th packet of a direction follows from the seed alone, so that a failure can be run again. Knows no clock and no socket.
+ * One thread. */
 
 #define RELAY_PACKET_MAX 2048
 #define RELAY_PACKETS	 16384 /* under way at a time: more are lost, and counted */

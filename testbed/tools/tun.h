@@ -10,7 +10,8 @@
 
 #define TUN_HEADROOM 64 /* in front of a segment that tun_wrap is given */
 
-/* A TUN device in this process's network namespace, without addresses and down; packets are whole, reads do not block. The descriptor, or -1 (errno). */
+/* A TUN device in this process's network namespace, without addresses and down; packets are whole, reads do not block. The descriptor, or
+ * -1 (errno). */
 int tun_open(const char *name);
 /* What an IP packet carries, where that is TCP; the packet stays where it is. hash is left 0. false: something else. */
 bool tun_unwrap(const uint8_t *packet, uint32_t bytes, struct tcp_packet *ret_packet);

@@ -98,7 +98,8 @@ void harness_publish(struct harness *h);
 /* Endpoints: one or more of ADDRESS:PORT; sources: prefixes. Returns its index in h->trunk. */
 unsigned harness_trunk(struct harness *h, const char *name, const char *const *endpoints, const char *const *sources);
 
-/* Where a message comes from or goes to, as text: ADDRESS:PORT, by UDP; tcp:ADDRESS:PORT or tls:ADDRESS:PORT, by the connection whose other end that is. */
+/* Where a message comes from or goes to, as text: ADDRESS:PORT, by UDP; tcp:ADDRESS:PORT or tls:ADDRESS:PORT, by the connection whose other
+ * end that is. */
 struct ip_port addr_of(const char *text);
 uint8_t transport_of(const char *text); /* enum sip_transport */
 bool is_tcp(const char *text);

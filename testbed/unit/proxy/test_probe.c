@@ -76,8 +76,8 @@ static void test_answered(void **state)
 	}
 }
 
-/* Who did not get the request cannot answer it, though he may have seen it: another address, unless it is one that the peer's trunk calls from; another
- * method in CSeq; a message that is none. Each leaves the probe waiting. */
+/* Who did not get the request cannot answer it, though he may have seen it: another address, unless it is one that the peer's trunk calls
+ * from; another method in CSeq; a message that is none. Each leaves the probe waiting. */
 static void test_hostile(void **state)
 {
 	const struct sent *s;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Every allocation of ours fails once: what was asked for is refused with a word, and nothing is lost. And those of OpenSSL's, in the midst of a session: it stands,
- * or both sides hear that it does not. */
+/* Every allocation of ours fails once: what was asked for is refused with a word, and nothing is lost. And those of OpenSSL's, in the midst
+ * of a session: it stands, or both sides hear that it does not. */
 #include "bed.h"
 
 #include "../base/nomem.h"

@@ -240,8 +240,8 @@ static void test_key_update_flood(void **state)
 	talk_free(&k);
 }
 
-/* A message of theirs about the session that comes in two records: between them nothing can be sent, and afterwards it is. Their ticket is that long where it has our
- * certificate in it. */
+/* A message of theirs about the session that comes in two records: between them nothing can be sent, and afterwards it is. Their ticket is
+ * that long where it has our certificate in it. */
 static void test_held_up(void **state)
 {
 	struct tls_peer_source source = { .name = "a.example", .ca = ca.chain_file, .verify = true, .identity = made_identity(&client_cert) };

@@ -15,8 +15,8 @@
 #include "tcp/connection.h"
 #include "transport/stream_state.h"
 
-/* 100,000 connections with SIP on them, each of which has sent a request in pieces, had its answer, and answered one of ours: what they take when all that is past,
- * the layer of streams included. Their peers are segments made here. */
+/* 100,000 connections with SIP on them, each of which has sent a request in pieces, had its answer, and answered one of ours: what they
+ * take when all that is past, the layer of streams included. Their peers are segments made here. */
 
 #ifdef POISON_ACTIVE
 #define MANY 5000

@@ -1,5 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-/* Streams with TLS between TCP and their messages: two workers' against each other, in simulated time, with certificates that are made as the test runs. */
+/* Streams with TLS between TCP and their messages: two workers' against each other, in simulated time, with certificates that are made as
+ * the test runs. */
 #include "../tls/bed.h"
 
 #include "stations.h"
