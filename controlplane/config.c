@@ -398,8 +398,8 @@ static int load_probe(const struct raw_config *raw, struct config *c, char *erro
 static int check(const struct raw_config *raw, struct config *c, char *error)
 {
 	int (*const sections[])(const struct raw_config *, struct config *, char *) = {
-		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_tcp, config_load_tls, load_ejection, load_quality, load_small, load_names, load_control, load_cdr,
-		load_probe, config_load_resolver, load_versions, load_alarms,
+		load_node, load_workers, config_load_ports, load_listeners, load_limits, load_timers, load_tcp, config_load_tls, load_ejection,
+		load_quality, load_small, load_names, load_control, load_cdr, load_probe, config_load_resolver, load_versions, load_alarms,
 	};
 	int err = 0;
 

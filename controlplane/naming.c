@@ -63,8 +63,8 @@ struct naming *naming_new(const struct naming_setup *setup, char *error)
 	const struct dataplane_config *config = &setup->config->dataplane;
 	struct naming *n = calloc(1, sizeof(*n));
 	char kept[sizeof(setup->config->state_file) + 8];
-	struct resolver_setup resolver = { .base = setup->base, .config = &setup->config->resolver, .listeners = setup->config->limits.listeners, .call_age_s = config->limits.call_age_s,
-					   .kept_path = setup->config->state_file[0] ? kept : NULL, .alarms = setup->alarms,
+	struct resolver_setup resolver = { .base = setup->base, .config = &setup->config->resolver, .listeners = setup->config->limits.listeners,
+					   .call_age_s = config->limits.call_age_s, .kept_path = setup->config->state_file[0] ? kept : NULL, .alarms = setup->alarms,
 					   .changed = on_names, .ctx = n };
 
 	if (!n) {

@@ -364,7 +364,8 @@ static void explain_profile(struct walk *w, uint32_t slot, const char *call_id)
 	if (json_array_size(attempts))
 		json_object_set_new(w->says, "verdict", json_string("routed"));
 	else
-		refuse(w, w->sips ? 480 : p->knobs.exhausted_code, w->sips ? "no target of the profile can take a sips call now: it needs TLS" : "no target of the profile can take a call now");
+		refuse(w, w->sips ? 480 : p->knobs.exhausted_code,
+		       w->sips ? "no target of the profile can take a sips call now: it needs TLS" : "no target of the profile can take a call now");
 	json_object_set_new(w->says, "attempts", attempts);
 }
 

@@ -75,7 +75,8 @@ static char *value_text(const char *key, const json_t *value)
  * value is a list of named things are left to the caller. */
 static void diff_fields(struct diff *d, const char *kind, const char *name, json_t *from, json_t *to, const char *skip)
 {
-	static const char *const keys[] = { "name", "profile", "request_uri", "host", "large_requests", "connection_reuse", "number_plan", "probe", "tls", "sources", "strategy",
+	static const char *const keys[] = { "name", "profile", "request_uri", "host", "large_requests", "connection_reuse", "number_plan",
+					    "probe", "tls", "sources", "strategy",
 					    "response_timeout_ms", "progress_timeout_ms", "ring_timeout_s", "setup_budget_s",
 					    "max_retries", "max_attempts", "exhausted_code", "retry_after_progress", "decline_scope",
 					    "follow_redirects", "retry_codes", "retry_budget", "regions",

@@ -45,8 +45,8 @@ json_t *model_trunk_json(const struct model_trunk *t)
 	return json_pack("{s:s, s:o, s:o, s:s*, s:s, s:s*, s:s*, s:o*, s:o*, s:o*, s:o*}", "name", t->name, "endpoints", endpoints, "sources", sources, "profile",
 			 t->profile[0] ? t->profile : NULL, "request_uri", t->request_uri == TRUNK_URI_KEEP ? "keep" : "endpoint", "host",
 			 t->host[0] ? t->host : NULL, "large_requests", t->large_requests ? trunk_large_name(t->large_requests) : NULL,
-			 "connection_reuse", t->connection_reuse ? json_true() : NULL, "number_plan", t->has_plan ? plan_json(&t->plan) : NULL, "probe", probe_settings_json(&t->probe), "tls",
-			 trunk_tls_json(&t->tls));
+			 "connection_reuse", t->connection_reuse ? json_true() : NULL, "number_plan", t->has_plan ? plan_json(&t->plan) : NULL,
+			 "probe", probe_settings_json(&t->probe), "tls", trunk_tls_json(&t->tls));
 }
 
 /* Codes that one set has and the other lacks. */

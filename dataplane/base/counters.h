@@ -23,7 +23,9 @@
 	X(responses_forged) X(responses_stale) X(responses_stray) X(transaction_timeouts)                              \
 	/* calls */                                                                                                    \
 	X(calls_started) X(calls_answered) X(calls_rejected) X(calls_cancelled) X(calls_exhausted) X(calls_rescued)    \
-	X(calls_ended) X(calls_expired) X(probes) X(probe_timeouts) X(probe_results_dropped) X(records_lost) X(records_waited) X(attempt_released) X(ejections) X(ejections_refused) X(last_resort) X(limit_passed_over) X(retries_refused) X(loads_corrected)                                                                               \
+	X(calls_ended) X(calls_expired) X(probes) X(probe_timeouts) X(probe_results_dropped)                           \
+	X(records_lost) X(records_waited) X(attempt_released) X(ejections) X(ejections_refused)                        \
+	X(last_resort) X(limit_passed_over) X(retries_refused) X(loads_corrected)                                      \
 	X(attempts) X(retries) X(attempt_response_timeout) X(attempt_progress_timeout) X(attempt_ring_timeout)         \
 	X(attempt_transport_error) X(attempt_retry_code)                                                               \
 	X(in_dialog_forwarded) X(stateless_responses) X(requests_forwarded) X(out_of_memory)                           \

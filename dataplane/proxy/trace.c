@@ -133,7 +133,8 @@ TARGET_AVX2 static inline void write_avx2(uint8_t *to, const struct flow *from, 
 }
 
 _Static_assert(offsetof(struct flow, local) == 20 && offsetof(struct flow, transport) == 40 && sizeof(struct flow) >= 42 &&
-	       offsetof(struct trace_entry, local) == 20 && offsetof(struct trace_entry, transport) == 40 && offsetof(struct trace_entry, kept) == 42 && offsetof(struct trace_entry, len) == 44 &&
+	       offsetof(struct trace_entry, local) == 20 && offsetof(struct trace_entry, transport) == 40 &&
+	       offsetof(struct trace_entry, kept) == 42 && offsetof(struct trace_entry, len) == 44 &&
 	       offsetof(struct trace_entry, direction) == 46 && offsetof(struct trace_entry, time_ms) == 48 &&
 	       offsetof(struct trace_entry, call) == 56, "write_avx2 puts it together");
 #endif

@@ -241,4 +241,5 @@ static void test_reason(void **state)
 	harness_end(&h);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_reason), cmocka_unit_test(test_by_tcp), cmocka_unit_test(test_answered), cmocka_unit_test(test_hostile), cmocka_unit_test(test_answer_is_kept), cmocka_unit_test(test_unanswered), cmocka_unit_test(test_refused))
+HARNESS_MAIN(cmocka_unit_test(test_reason), cmocka_unit_test(test_by_tcp), cmocka_unit_test(test_answered), cmocka_unit_test(test_hostile),
+	     cmocka_unit_test(test_answer_is_kept), cmocka_unit_test(test_unanswered), cmocka_unit_test(test_refused))
