@@ -104,7 +104,7 @@ static const struct operation_param connections[] = {
 	{ "limit", PARAM_INTEGER, false, "at most so many, 1..10000 (100)" },
 	{ "remote", PARAM_TEXT, false, "only those of this address, or address and port" },
 	{ "transport", PARAM_TEXT, false, "only tcp or tls" },
-	{ "opened_by", PARAM_TEXT, false, "only those that us or them opened" },
+	{ "opened_by", PARAM_TEXT, false, "us or them: only those that we, or they, opened" },
 	{ 0 },
 };
 

@@ -21,7 +21,7 @@ static const struct command table[] = {
 	  "strowgerctl alarms --follow --json", 0, 0, OPTION_FOLLOW | OPTION_HISTORY | OPTION_LIMIT, command_alarms },
 	{ "calls", "[--limit N]", "calls that ring or are up, the oldest first, at most N (100)", "strowgerctl calls --limit 20", 0, 0,
 	  OPTION_LIMIT, command_calls },
-	{ "connections", "[ADDRESS] [tcp|tls] [us|them] [--limit N]", "connections of TCP and TLS, or those with ADDRESS[:PORT], of a transport, that us or them opened",
+	{ "connections", "[ADDRESS] [tcp|tls] [us|them] [--limit N]", "connections of TCP and TLS, or those with ADDRESS[:PORT], of one transport, opened by us or by them",
 	  "strowgerctl connections 198.51.100.10 tcp", 0, 3, OPTION_LIMIT, command_connections },
 	{ "connection close", "ID", "close one, once what waits for it has left", "strowgerctl connection close 100000001000002", 1, 1, 0, command_connection_close },
 	{ "trace", "CALL-ID [--limit N] [--pcap FILE]", "the messages of a live or recent call as a ladder, or into a pcap file (-: stdout)",
