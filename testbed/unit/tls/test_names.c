@@ -59,6 +59,7 @@ static void test_match(void **state)
 		{ "one with a user part is none: the DNS names count", { { URI, "sip:me@b.example" }, { DNS, "a.example" } }, "a.example", false, true,
 		  "a.example" },
 		{ "nor does it name its host", { { URI, "sip:me@b.example" } }, "b.example", false, false, "" },
+		{ "nor is a user with a password its domain", { { URI, "sip:a.example:word@b.example" } }, "a.example", false, false, "" },
 		{ "sips: is none (RFC 5922 §7.1)", { { URI, "sips:b.example" }, { DNS, "a.example" } }, "a.example", false, true, "a.example" },
 		{ "nor http:", { { URI, "http://b.example" } }, "b.example", false, false, "" },
 		{ "nor a URI without a host", { { URI, "sip:" } }, "a.example", false, false, "" },
