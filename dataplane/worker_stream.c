@@ -104,8 +104,20 @@ static bool message_in(void *ctx, const uint8_t *data, uint32_t len, const struc
 	return true;
 }
 
-/* RFC 5923: whoever opened it says that it may be used for requests to the address in its Via. By TCP nothing but its source address
- * vouches for that: it must be its own, and that of a trunk which is to be met so. */
+/* The endpoint of a trunk at that address, as whom whoever speaks by TLS from there must be known. TLS_PEER_ANYBODY: there is none. */
+static uint32_t tls_peer_at(const struct tables *tables, const struct trunk *trunk, const struct ip_port *address)
+{
+	for (unsigned i = 0; i < trunk->endpoint_count; i++) {
+		const struct endpoint_config *e = endpoints_get(tables->endpoints, trunk->endpoints[i]);
+
+		if (e && e->transport == TRANSPORT_TLS && ip_port_eq(&e->addr, address))
+			return e->tls_peer;
+	}
+	return TLS_PEER_ANYBODY;
+}
+
+/* RFC 5923: whoever opened it says that it may be used for requests to the address in its Via, which must be its own, and that of a trunk which
+ * is to be met so. By TCP nothing but that vouches for it; by TLS its certificate must be one that would do if we connected there (§8). */
 static void introduced(void *ctx, const uint8_t *data, uint32_t len, const struct flow *from)
 {
 	struct worker *w = ctx;
@@ -117,14 +129,19 @@ static void introduced(void *ctx, const uint8_t *data, uint32_t len, const struc
 	struct span value;
 	unsigned owner;
 
-	if (from->transport != TRANSPORT_TCP || !trunk || !trunk->connection_reuse || sip_parse(data, len, &w->introduction) != SIP_OK ||
-	    !w->introduction.is_request || !param_find(w->introduction.top_via.params, "alias", &value))
+	if (!trunk || !trunk->connection_reuse || sip_parse(data, len, &w->introduction) != SIP_OK || !w->introduction.is_request ||
+	    !param_find(w->introduction.top_via.params, "alias", &value))
 		return;
 	flow.remote.ip = from->remote.ip;
 	flow.remote.port = w->introduction.top_via.port ? w->introduction.top_via.port : transport_port(from->transport);
+	if (from->transport == TRANSPORT_TLS) {
+		flow.tls_peer = tls_peer_at(tables, trunk, &flow.remote);
+		if (flow.tls_peer == TLS_PEER_ANYBODY || !streams_is_peer(w->streams, from->connection, flow.tls_peer))
+			return;
+	}
 	owner = streams_owner_of(&s->tuple_key, &flow.remote, s->workers);
 	if (owner == w->index)
-		streams_alias(w->streams, &flow.remote, flow.connection);
+		streams_alias(w->streams, &flow);
 	else if (!pass(w, owner, HANDED_ALIAS, data, 0, &flow, NULL))
 		counter_add(w->counters, COUNTER_handoff_dropped_full, 1); /* that address is met by a connection of ours */
 }
@@ -157,6 +174,12 @@ static void not_taken(struct worker *w, const uint8_t *message, uint32_t len, co
 
 /* ---- down: messages that go */
 
+/* By a connection that its owner opened? Nobody is known by TLS who is no peer. */
+static bool may_be_met(const struct flow *to)
+{
+	return to->transport == TRANSPORT_TCP || to->tls_peer != TLS_PEER_ANYBODY;
+}
+
 int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, const struct flow *to)
 {
 	struct worker_shared *s = w->shared;
@@ -178,11 +201,11 @@ int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, c
 		owner = streams_owner_of(&s->tuple_key, &flow.remote, s->workers);
 		kind = flow.connection ? HANDED_OUT_PAST : HANDED_OUT;
 		if (owner == w->index) {
-			streams_unalias(w->streams, &flow.remote, flow.connection);
+			streams_unalias(w->streams, &flow);
 			flow.connection = 0;
 		}
 	}
-	alias = owner == w->index && !flow.connection && flow.transport == TRANSPORT_TCP ? streams_alias_of(w->streams, &flow.remote) : 0;
+	alias = owner == w->index && !flow.connection && may_be_met(&flow) ? streams_alias_of(w->streams, &flow) : 0;
 	if (alias && streams_worker_of(alias) != w->index) {
 		flow.connection = alias;
 		owner = streams_worker_of(alias);
@@ -190,7 +213,9 @@ int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, c
 	} else if (alias && streams_stands(w->streams, alias)) {
 		flow.connection = alias;
 	} else if (alias) {
-		streams_unalias(w->streams, &flow.remote, alias);
+		flow.connection = alias;
+		streams_unalias(w->streams, &flow);
+		flow.connection = 0;
 	}
 	if (owner == w->index)
 		return streams_send(w->streams, message, len, &flow);
@@ -209,11 +234,11 @@ void worker_handed_in(struct worker *w, struct rte_mbuf *m)
 		break;
 	case HANDED_ALIAS:
 		if (w->streams)
-			streams_alias(w->streams, &head->flow.remote, head->flow.connection);
+			streams_alias(w->streams, &head->flow);
 		break;
 	case HANDED_OUT_PAST:
 		if (w->streams)
-			streams_unalias(w->streams, &head->flow.remote, head->flow.connection);
+			streams_unalias(w->streams, &head->flow);
 		head->flow.connection = 0;
 		/* fall through */
 	case HANDED_OUT:

@@ -47,7 +47,7 @@ struct trunk {
 	uint32_t profile_slot; /* where its calls go when number and domain say nothing; PROFILE_NONE */
 	enum trunk_request_uri request_uri;
 	enum trunk_large large_requests;
-	bool connection_reuse; /* RFC 5923: its sources' `alias` is followed, and what goes to its endpoints by TCP says so too */
+	bool connection_reuse; /* RFC 5923: its sources' `alias` is followed, and what goes to its endpoints by TCP or TLS says so too */
 	uint16_t endpoint_count;
 	uint16_t prefix_count;
 	struct number_plan plan;

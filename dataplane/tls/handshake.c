@@ -154,3 +154,21 @@ int tls_connect(struct tls *t, uint32_t peer, const struct ip_port *remote, void
 	handshake_await_turn(s);
 	return 0;
 }
+
+bool tls_is_peer(struct tls *t, const struct tls_session *s, uint32_t peer)
+{
+	X509 *leaf = SSL_get0_peer_certificate(s->ssl);
+	struct peer *p;
+	bool is;
+
+	if (s->state != SESSION_OPEN || !s->server || !leaf || s->server->client_certificates == TLS_CLIENT_IGNORED)
+		return false;
+	p = store_peer(t->config.store, peer);
+	if (!p)
+		return false;
+	/* By the same CAs it was verified already, with its whole chain. */
+	is = p->verify && p->named && SSL_version(s->ssl) >= (int)p->minimum && name_is_of(&p->name, leaf) &&
+	     (p->authorities == s->server->authorities || verify_as_peer(p, leaf));
+	tls_peer_put(p);
+	return is;
+}

@@ -95,6 +95,8 @@ void bio_drop(struct tls *t, struct kept **at);
 void seen_post(struct tls_session *s, const X509 *leaf, bool verified, bool refused, enum tls_end why, const char *text);
 
 /* ---- verify.c; worker-only */
+/* Would the certificate do if its owner were connected to as that peer? Without the rest of its chain, which is not kept. */
+bool verify_as_peer(const struct peer *peer, X509 *leaf);
 /* Whether the certificate that a resumed session was begun with is still good. */
 bool verify_resumed(struct tls_session *s);
 

@@ -200,6 +200,9 @@ void tls_writable(struct tls *t, struct tls_session *s);
 /* Encrypted bytes that `send` did not take yet: before they are gone the connection should not be closed. */
 uint32_t tls_pending(const struct tls_session *s);
 
+/* They came to us, with a certificate that was verified and that `peer` asks for too: they are who would be connected to as that peer. */
+bool tls_is_peer(struct tls *t, const struct tls_session *s, uint32_t peer);
+
 /* Sends close_notify. What still comes is read and dropped. */
 void tls_close(struct tls *t, struct tls_session *s);
 /* s is not to be used after this. */

@@ -5,6 +5,7 @@
 #include <string.h>
 #include <time.h>
 
+#include <openssl/err.h>
 #include <openssl/x509v3.h>
 #include <openssl/x509_vfy.h>
 
@@ -198,4 +199,19 @@ bool verify_resumed(struct tls_session *s)
 	note(t, TLS_END_EXPIRED, "certificate expired %s", date);
 	seen_post(s, leaf, false, true, t->why, t->text);
 	return false;
+}
+
+bool verify_as_peer(const struct peer *peer, X509 *leaf)
+{
+	X509_STORE_CTX *ctx = X509_STORE_CTX_new();
+	bool verified = false;
+
+	if (ctx && X509_STORE_CTX_init(ctx, peer->authorities->store, leaf, NULL)) {
+		X509_VERIFY_PARAM_set_purpose(X509_STORE_CTX_get0_param(ctx), X509_PURPOSE_ANY);
+		X509_STORE_CTX_set_verify_cb(ctx, per_certificate);
+		verified = X509_verify_cert(ctx) > 0;
+	}
+	X509_STORE_CTX_free(ctx);
+	ERR_clear_error();
+	return verified;
 }

@@ -68,13 +68,15 @@ unsigned streams_owner_of(const struct hash_key *key, const struct ip_port *remo
  * port), -ERR_FULL. */
 int streams_send(struct streams *st, const uint8_t *message, uint32_t len, const struct flow *to);
 
-/* What goes to that address may go by this connection, of whatever worker, which its owner opened (RFC 5923). Kept where streams_owner_of(address)
- * is; not followed by streams_send, since it may be another worker's. */
-void streams_alias(struct streams *st, const struct ip_port *address, uint64_t connection);
+/* What goes to to->remote, by TLS to to->tls_peer, may go by to->connection, of whatever worker, which its owner opened (RFC 5923). Kept where
+ * streams_owner_of(to->remote) is; not followed by streams_send, since it may be another worker's. */
+void streams_alias(struct streams *st, const struct flow *to);
 /* 0: none is known. It may be gone. */
-uint64_t streams_alias_of(const struct streams *st, const struct ip_port *address);
-/* It is: forgets it, unless there is another by now. */
-void streams_unalias(struct streams *st, const struct ip_port *address, uint64_t connection);
+uint64_t streams_alias_of(const struct streams *st, const struct flow *to);
+/* It is: forgets to->connection, unless there is another by now. */
+void streams_unalias(struct streams *st, const struct flow *to);
+/* Whoever opened that TLS connection, of this worker, has proved to be that peer. */
+bool streams_is_peer(const struct streams *st, uint64_t connection, uint32_t tls_peer);
 
 /* The name of the connection that to->remote opened to to->local, on this worker (tcp_owner); 0: none that messages can still go by. */
 uint64_t streams_theirs(const struct streams *st, const struct flow *to);

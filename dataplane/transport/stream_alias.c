@@ -7,19 +7,19 @@ static struct alias *set_of(const struct streams *st, const struct ip_port *addr
 	return st->aliases[stream_remote_hash(st, address) & (ALIAS_SETS - 1)];
 }
 
-static struct alias *find(const struct streams *st, const struct ip_port *address)
+static struct alias *find(const struct streams *st, const struct flow *to)
 {
-	struct alias *set = set_of(st, address);
+	struct alias *set = set_of(st, &to->remote);
 
 	for (unsigned i = 0; i < ALIAS_WAYS; i++)
-		if (set[i].connection && ip_port_eq(&set[i].address, address))
+		if (set[i].connection && set[i].tls_peer == to->tls_peer && ip_port_eq(&set[i].address, &to->remote))
 			return &set[i];
 	return NULL;
 }
 
-void streams_alias(struct streams *st, const struct ip_port *address, uint64_t connection)
+void streams_alias(struct streams *st, const struct flow *to)
 {
-	struct alias *set = set_of(st, address), *a = find(st, address);
+	struct alias *set = set_of(st, &to->remote), *a = find(st, to);
 
 	for (unsigned i = 0; !a && i < ALIAS_WAYS; i++)
 		if (!set[i].connection)
@@ -28,21 +28,28 @@ void streams_alias(struct streams *st, const struct ip_port *address, uint64_t c
 		a = &set[st->alias_turn++ % ALIAS_WAYS];
 		stream_count(st, COUNTER_stream_aliases_dropped);
 	}
-	*a = (struct alias){ *address, connection };
+	*a = (struct alias){ .address = to->remote, .tls_peer = to->tls_peer, .connection = to->connection };
 	stream_count(st, COUNTER_stream_aliases);
 }
 
-uint64_t streams_alias_of(const struct streams *st, const struct ip_port *address)
+uint64_t streams_alias_of(const struct streams *st, const struct flow *to)
 {
-	const struct alias *a = find(st, address);
+	const struct alias *a = find(st, to);
 
 	return a ? a->connection : 0;
 }
 
-void streams_unalias(struct streams *st, const struct ip_port *address, uint64_t connection)
+void streams_unalias(struct streams *st, const struct flow *to)
 {
-	struct alias *a = find(st, address);
+	struct alias *a = find(st, to);
 
-	if (a && a->connection == connection)
+	if (a && a->connection == to->connection)
 		a->connection = 0;
+}
+
+bool streams_is_peer(const struct streams *st, uint64_t connection, uint32_t tls_peer)
+{
+	const struct stream *s = stream_find(st, connection);
+
+	return s && s->c && s->tls && tls_is_peer(st->tls, s->tls, tls_peer);
 }

@@ -26,6 +26,7 @@ struct queued {
 #define ALIAS_WAYS 4
 struct alias {
 	struct ip_port address;
+	uint32_t tls_peer; /* as whom its owner is known; 0: by TCP */
 	uint64_t connection; /* 0: none */
 };
 

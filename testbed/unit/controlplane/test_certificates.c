@@ -8,6 +8,7 @@
 #include <sys/stat.h>
 
 #include "alarms/alarms.h"
+#include "certs/days.h"
 #include "certs/certificates.h"
 #include "certs/peers.h"
 #include "config_tls.h"

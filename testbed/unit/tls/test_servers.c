@@ -141,6 +141,41 @@ static void server_asks(enum tls_client_certificates mode, const char *path)
 		fail_msg("%s", error);
 }
 
+/* As whom somebody who came to us with a client's certificate may be met. */
+static void expect_peer(const struct pair *p, bool proved)
+{
+	static const struct {
+		uint32_t id;
+		struct tls_peer_source source;
+		bool would;
+	} peers[] = {
+		{ 11, { .name = "client.example", .verify = true }, true },
+		{ 12, { .name = "other.example", .verify = true }, false },
+		{ 13, { .name = "client.example" }, false },		 /* whoever answers would do: that proves nothing */
+		{ 14, { .verify = true }, false },			 /* nor does any name */
+		{ 15, { .name = "client.example", .verify = true }, false }, /* of another CA */
+		{ 16, { .name = "client.example", .verify = true, .ca = "the same" }, true }, /* whose list was read anew */
+	};
+	char error[TLS_ERROR_BYTES] = "";
+
+	assert_false(tls_is_peer(server.tls, p->server.s, 10));
+	for (unsigned i = 0; i < ARRAY_SIZE(peers); i++) {
+		struct tls_peer_source source = peers[i].source;
+
+		source.ca = source.ca ? bed_path("copy.pem") : i == 4 ? foreign_ca.chain_file : ca.chain_file;
+		if (peers[i].source.ca) {
+			FILE *f = fopen(source.ca, "w");
+
+			PEM_write_X509(f, ca.x);
+			fclose(f);
+		}
+		assert_int_equal(tls_store_set_peer(server.store, peers[i].id, &source, error), 0);
+		if (tls_is_peer(server.tls, p->server.s, peers[i].id) != (proved && peers[i].would))
+			fail_msg("peer %u: %s", peers[i].id, proved && peers[i].would ? "it is not" : "it is");
+		tls_store_remove_peer(server.store, peers[i].id);
+	}
+}
+
 static void test_clients(void **state)
 {
 	static const struct {
@@ -200,6 +235,8 @@ static void test_clients(void **state)
 		} else {
 			assert_string_equal(p.server.names, "");
 		}
+		expect_peer(&p, in && asked && cases[c].certificate);
+		assert_false(tls_is_peer(client.tls, p.client.s, 2));
 		pair_free(&p);
 		while (tls_seen_take(client.tls, &seen))
 			;

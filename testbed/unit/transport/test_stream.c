@@ -283,34 +283,45 @@ static void viewed(void **state)
 
 static void aliases(void **state)
 {
-	struct ip_port address = { { IP_V4, { 192, 0, 2, 7 } }, 5060 };
+	struct flow to = { .remote = { { IP_V4, { 192, 0, 2, 7 } }, 5060 }, .connection = 77 }, by_tls = to, older = to;
 	unsigned kept = 0;
 
 	start(true, 0);
-	assert_int_equal(streams_alias_of(stations[0].st, &address), 0);
-	streams_alias(stations[0].st, &address, 77);
-	assert_int_equal(streams_alias_of(stations[0].st, &address), 77);
-	streams_unalias(stations[0].st, &address, 76);
-	assert_int_equal(streams_alias_of(stations[0].st, &address), 77);
-	streams_alias(stations[0].st, &address, 78);
-	assert_int_equal(streams_alias_of(stations[0].st, &address), 78);
-	streams_unalias(stations[0].st, &address, 78);
-	assert_int_equal(streams_alias_of(stations[0].st, &address), 0);
+	assert_int_equal(streams_alias_of(stations[0].st, &to), 0);
+	streams_alias(stations[0].st, &to);
+	assert_int_equal(streams_alias_of(stations[0].st, &to), 77);
+	older.connection = 76;
+	streams_unalias(stations[0].st, &older);
+	assert_int_equal(streams_alias_of(stations[0].st, &to), 77);
+	to.connection = 78;
+	streams_alias(stations[0].st, &to);
+	assert_int_equal(streams_alias_of(stations[0].st, &to), 78);
+	/* By TLS it is somebody's, and nobody else's. */
+	by_tls.tls_peer = 5;
+	by_tls.connection = 79;
+	streams_alias(stations[0].st, &by_tls);
+	assert_int_equal(streams_alias_of(stations[0].st, &by_tls), 79);
+	assert_int_equal(streams_alias_of(stations[0].st, &to), 78);
+	streams_unalias(stations[0].st, &by_tls);
+	by_tls.tls_peer = 6;
+	assert_int_equal(streams_alias_of(stations[0].st, &by_tls), 0);
+	streams_unalias(stations[0].st, &to);
+	assert_int_equal(streams_alias_of(stations[0].st, &to), 0);
 	for (unsigned i = 0; i < 50000; i++) { /* bounded: the newest of a set stay */
-		address.port = (uint16_t)i;
-		streams_alias(stations[0].st, &address, i + 1);
-		assert_int_equal(streams_alias_of(stations[0].st, &address), i + 1);
+		to.remote.port = (uint16_t)i;
+		to.connection = i + 1;
+		streams_alias(stations[0].st, &to);
+		assert_int_equal(streams_alias_of(stations[0].st, &to), i + 1);
 	}
 	for (unsigned i = 0; i < 50000; i++) {
-		address.port = (uint16_t)i;
-		kept += streams_alias_of(stations[0].st, &address) == i + 1;
+		to.remote.port = (uint16_t)i;
+		kept += streams_alias_of(stations[0].st, &to) == i + 1;
 	}
 	assert_int_equal(kept, 4096);
 	assert_int_equal(counted(&stations[0], COUNTER_stream_aliases_dropped), 50000 - 4096);
 	end();
 }
 
-/* A message must be whole in time, however its bytes drip in. */
 static void unfinished(void **state)
 {
 	struct flow to = to_listener();
