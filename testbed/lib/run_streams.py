@@ -22,7 +22,7 @@ from link import Caller, Link, Server, program
 NUMBER = "+442035550177"
 PORTS = 8           # of each target: as many connections to it
 PATIENCE_S = 60
-CALLS_WINDOW = 8    # of one connection, at once: what follows their INVITEs goes by one connection to each target, in which only so much may wait
+CALLS_WINDOW = 3    # of one connection, at once: ACKs and BYEs of all calls of a target go by one connection, where 256 KiB may wait while a lost segment is repeated
 RULES = {"reorder": 100, "duplicate": 100, "corrupt": 50, "late_us": 2000, "delay_us": 100}
 
 
