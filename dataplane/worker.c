@@ -313,12 +313,8 @@ static unsigned turn(struct worker *w)
 	work += send_kernels(w);
 	work += take_commands(w);
 	work += send_probes(w);
-	if (w->streams) {
-		if (unlikely(w->held))
-			worker_stream_let_go(w);
-		work += streams_advance(w->streams, w->now_us);
-		streams_flush(w->streams, w->now_us);
-	}
+	if (w->streams)
+		work += worker_stream_turn(w);
 	if (w->now_ms >= w->next_expire_ms) {
 		counter_add(w->counters, COUNTER_drop_fragment, reassembly_expire(w->reassembly, w->now_ms));
 		w->next_expire_ms = w->now_ms + EXPIRE_EVERY_MS;

@@ -116,8 +116,8 @@ int worker_streams_new(struct worker *w, const struct worker_streams *want);
 int worker_stream_send(struct worker *w, const uint8_t *message, uint32_t len, const struct flow *to);
 /* What is let in from now on: streams are read once all workers let everything in. */
 void worker_stream_admit(struct worker *w, enum admission what);
-/* Once a turn while w->held. */
-void worker_stream_let_go(struct worker *w);
+/* Once a turn, with streams: timers, what waits, what leaves. Returns how much there was to do. */
+unsigned worker_stream_turn(struct worker *w);
 void worker_stream_hang_up(struct worker *w);
 /* Fill w->connections; return the next cursor. */
 uint32_t worker_stream_list(struct worker *w, uint32_t cursor);

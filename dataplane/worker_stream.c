@@ -273,12 +273,23 @@ void worker_stream_admit(struct worker *w, enum admission what)
 	streams_hold(w->streams, true);
 }
 
-void worker_stream_let_go(struct worker *w)
+static void let_go(struct worker *w)
 {
 	if (atomic_load(&w->shared->open) < w->shared->workers)
 		return;
 	w->held = false;
 	streams_hold(w->streams, false);
+}
+
+unsigned worker_stream_turn(struct worker *w)
+{
+	unsigned work;
+
+	if (unlikely(w->held))
+		let_go(w);
+	work = streams_advance(w->streams, w->now_us);
+	streams_flush(w->streams, w->now_us);
+	return work;
 }
 
 void worker_stream_hang_up(struct worker *w)

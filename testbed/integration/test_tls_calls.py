@@ -8,6 +8,7 @@
 
 import pytest
 
+import sipp
 import tls
 from conftest import laboratory
 from lab import STROWGER, TARGETS, add_profile
@@ -45,21 +46,11 @@ def lab(tmp_path_factory):
 
 
 def play(lab, caller, target, scenario="uac", answers="uas", calls=CALLS, rate=100):
-    """All calls as their scenarios say, on both sides; what was counted meanwhile."""
-    before = lab.counters()
     if target == "tls":
         server = tls.Target(lab, lab.authority, NODE[target], answers)
     else:
         server = Sipp(lab, NODE[target], answers, transport=target)
-    try:
-        client = Sipp(lab, "caller", scenario, remote=STROWGER[4], calls=calls, rate=rate, seconds=60, transport=caller, options=["-s", NUMBERS[target]])
-        status = client.wait(65)
-        assert client.failed == 0 and status == 0, f"{client.failed} calls failed (exit {status}):\n{client.errors()[:2000]}"
-        assert server.failed == 0, server.errors()[:2000]
-    finally:
-        server.stop()
-    after = lab.counters()
-    return {name: after[name] - before[name] for name in after}
+    return sipp.play(lab, server, caller, NUMBERS[target], scenario, calls, rate)
 
 
 @ALL

@@ -7,8 +7,9 @@
 
 import pytest
 
+import sipp
 from conftest import laboratory
-from lab import NUMBER, STROWGER
+from lab import NUMBER
 from sipp import Sipp
 
 CALLS = 40
@@ -29,19 +30,9 @@ def lab(request):
 
 
 def play(lab, transport, caller, target, rate=100, calls=CALLS):
-    """All calls as their scenarios say, on both sides; what was counted meanwhile."""
     lab.wait_usable()
-    before = lab.counters()
     server = Sipp(lab, "target1", target, transport=lab.target_transport)
-    try:
-        client = Sipp(lab, "caller", caller, remote=STROWGER[4], calls=calls, rate=rate, seconds=60, transport=transport, options=["-s", NUMBER])
-        status = client.wait(65)
-        assert client.failed == 0 and status == 0, f"{client.failed} calls failed (exit {status}):\n{client.errors()[:2000]}"
-        assert server.failed == 0, server.errors()[:2000]
-    finally:
-        server.stop()
-    after = lab.counters()
-    return {name: after[name] - before[name] for name in after}
+    return sipp.play(lab, server, transport, NUMBER, caller, calls, rate)
 
 
 @CALLERS

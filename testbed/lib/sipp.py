@@ -9,6 +9,7 @@ import shutil
 import signal
 import subprocess
 
+from lab import STROWGER
 from processes import wait_for
 
 SCENARIOS = os.path.join(os.path.dirname(os.path.dirname(os.path.abspath(__file__))), "sipp")
@@ -151,3 +152,18 @@ class Sipp:
 
     def __exit__(self, *_):
         self.stop()
+
+
+def play(lab, server, transport, number, scenario, calls, rate):
+    """Calls of a caller of that transport to a server (a Sipp, or what looks like one), which stops then: all as their scenarios say, on both sides. What
+    Strowger counted meanwhile."""
+    before = lab.counters()
+    try:
+        client = Sipp(lab, "caller", scenario, remote=STROWGER[4], calls=calls, rate=rate, seconds=60, transport=transport, options=["-s", number])
+        status = client.wait(65)
+        assert client.failed == 0 and status == 0, f"{client.failed} calls failed (exit {status}):\n{client.errors()[:2000]}"
+        assert server.failed == 0, server.errors()[:2000]
+    finally:
+        server.stop()
+    after = lab.counters()
+    return {name: after[name] - before[name] for name in after}
