@@ -15,6 +15,7 @@
 #include "base/random.h"
 #include "eal.h"
 #include "records.h"
+#include "sip/branch.h"
 #include "sip/dialog_hash.h"
 #include "sip/via.h"
 #include "tls/tls.h"
@@ -252,6 +253,7 @@ int dataplane_start(const struct dataplane_config *config, struct dataplane **re
 	d->shared.exception_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	d->shared.call_key = token_dialog_key(&config->token_keys, config->token_keys.signing);
 	random_secret(&d->shared.branch_key, sizeof(d->shared.branch_key));
+	branch_key(&d->shared.branch_mac, &d->shared.branch_key);
 	random_secret(&d->shared.tuple_key, sizeof(d->shared.tuple_key));
 	random_secret(&d->shared.tcp_secret, sizeof(d->shared.tcp_secret));
 	collect_listeners(config, &d->shared.listeners);

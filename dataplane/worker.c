@@ -131,7 +131,7 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 		return;
 	case PACKET_UDP:
 		if (!ours && s->workers > 1)
-			owner = proxy_owner(&s->call_key, &s->branch_key, s->workers, w->index, packet.payload, packet.payload_len);
+			owner = proxy_owner(&s->call_key, &s->branch_mac, s->workers, w->index, packet.payload, packet.payload_len);
 		if (owner != w->index) {
 			hand_off(w, owner, m);
 			return;
@@ -156,7 +156,7 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 		return;
 	case PACKET_ICMP_ERROR:
 		if (!ours && s->workers > 1)
-			owner = proxy_owner_quoted(&s->branch_key, s->workers, w->index, packet.payload, packet.payload_len);
+			owner = proxy_owner_quoted(&s->branch_mac, s->workers, w->index, packet.payload, packet.payload_len);
 		if (owner != w->index) {
 			hand_off(w, owner, m);
 			return;

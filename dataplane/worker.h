@@ -32,6 +32,7 @@ struct worker_shared {
 	struct tables *tables;
 	struct rte_mempool *pool;
 	struct hash_key call_key, branch_key;
+	struct cmac branch_mac; /* of branch_key */
 	struct hash_key tuple_key, tcp_secret; /* of TCP connections */
 	struct worker *worker[WORKERS_MAX];
 	struct rte_ring *exceptions; /* all workers -> control: frames and IP packets for the kernel */

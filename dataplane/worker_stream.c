@@ -96,7 +96,7 @@ static bool message_in(void *ctx, const uint8_t *data, uint32_t len, const struc
 {
 	struct worker *w = ctx;
 	struct worker_shared *s = w->shared;
-	unsigned owner = proxy_owner(&s->call_key, &s->branch_key, s->workers, w->index, data, len);
+	unsigned owner = proxy_owner(&s->call_key, &s->branch_mac, s->workers, w->index, data, len);
 
 	if (owner != w->index)
 		return pass(w, owner, HANDED_IN, data, len, from, NULL);
@@ -151,7 +151,7 @@ static void undelivered(void *ctx, const uint8_t *message, uint32_t len, const s
 	struct worker *w = ctx;
 	struct worker_shared *s = w->shared;
 	struct flow flow = { .remote = *to };
-	unsigned owner = proxy_owner_quoted(&s->branch_key, s->workers, w->index, message, len);
+	unsigned owner = proxy_owner_quoted(&s->branch_mac, s->workers, w->index, message, len);
 
 	if (owner == w->index)
 		proxy_undelivered(w->proxy, message, len, to, why, w->now_ms);
@@ -164,7 +164,7 @@ static void not_taken(struct worker *w, const uint8_t *message, uint32_t len, co
 {
 	struct worker_shared *s = w->shared;
 	struct flow flow = { .remote = *to };
-	unsigned owner = proxy_owner_quoted(&s->branch_key, s->workers, w->index, message, len);
+	unsigned owner = proxy_owner_quoted(&s->branch_mac, s->workers, w->index, message, len);
 
 	if (owner == w->index)
 		proxy_not_taken(w->proxy, message, len, to, w->now_ms);

@@ -25,6 +25,8 @@ static char branches[CORPUS_MESSAGES][BRANCH_TEXT], tokens[CORPUS_MESSAGES][TOKE
 static uint32_t token_bytes[CORPUS_MESSAGES];
 static uint64_t call_hashes[CORPUS_MESSAGES], tag_hashes[CORPUS_MESSAGES];
 static const struct token_keys token_keys = { .key = { { 3, 4 } }, .present = { true } };
+static struct token_signer signer;
+static struct cmac branch_mac;
 static struct edit_list edits;
 static uint8_t out[2 * MESSAGE_MAX];
 
@@ -40,6 +42,8 @@ static int parse_all(void)
 		return 1;
 	views = calloc(CORPUS_MESSAGES, sizeof(*views));
 	scratch = calloc(1, sizeof(*scratch));
+	token_signer_init(&signer, &token_keys);
+	branch_key(&branch_mac, &key);
 	for (uint32_t i = 0; i < CORPUS_MESSAGES; i++) {
 		uint32_t len;
 		const uint8_t *m = corpus_invite(i, &len);
@@ -53,10 +57,10 @@ static int parse_all(void)
 		froms[i] = sip_first(&views[i], SIP_H_FROM);
 		uris[i] = views[i].request_uri;
 		ips[i] = views[i].top_via.host;
-		branch_encode(&key, &b, branches[i]);
+		branch_encode(&branch_mac, &b, branches[i]);
 		call_hashes[i] = call_id_hash(&key, views[i].call_id);
 		tag_hashes[i] = tag_hash(&key, views[i].from_tag);
-		token_bytes[i] = token_encode(&token_keys, &t, call_hashes[i], tag_hashes[i], tokens[i]);
+		token_bytes[i] = token_encode(&signer, &t, call_hashes[i], tag_hashes[i], tokens[i]);
 	}
 	return 1;
 }
@@ -180,7 +184,7 @@ static uint64_t branch_make(uint32_t i)
 	struct branch b = { .kind = BRANCH_TRANSACTION, .slot = i & 0xffffff, .generation = 7, .loop = i * 77 };
 	char text[BRANCH_TEXT];
 
-	branch_encode(&key, &b, text);
+	branch_encode(&branch_mac, &b, text);
 	__asm__ volatile("" : : "r"(text) : "memory");
 	return 1;
 }
@@ -190,7 +194,7 @@ static uint64_t branch_read(uint32_t i)
 	struct branch b;
 
 	i %= CORPUS_MESSAGES;
-	return branch_decode(&key, span_of(branches[i], BRANCH_TEXT), &b) == 0 && b.slot == i;
+	return branch_decode(&branch_mac, span_of(branches[i], BRANCH_TEXT), &b) == 0 && b.slot == i;
 }
 
 static uint64_t token_make(uint32_t i)
@@ -198,7 +202,7 @@ static uint64_t token_make(uint32_t i)
 	struct token t = token_at(i & 0xffffff);
 	char text[TOKEN_TEXT_MAX];
 
-	return token_encode(&token_keys, &t, call_hashes[i % CORPUS_MESSAGES], tag_hashes[i % CORPUS_MESSAGES], text);
+	return token_encode(&signer, &t, call_hashes[i % CORPUS_MESSAGES], tag_hashes[i % CORPUS_MESSAGES], text);
 }
 
 /* side 0: the caller speaks; 1: the target, so that From and To have changed places. The Call-ID is hashed for other ends already. */
@@ -211,7 +215,7 @@ static uint64_t token_read(uint32_t i, unsigned side)
 	enum token_side who;
 	struct token t;
 
-	return token_decode(&token_keys, span_of(tokens[i], token_bytes[i]), &d, &t, &who) == 0 && t.slot == i && who == (side ? TOKEN_FROM_TARGET : TOKEN_FROM_CALLER);
+	return token_decode(&signer, span_of(tokens[i], token_bytes[i]), &d, &t, &who) == 0 && t.slot == i && who == (side ? TOKEN_FROM_TARGET : TOKEN_FROM_CALLER);
 }
 
 static uint64_t token_of_caller(uint32_t i)

@@ -225,7 +225,7 @@ static uint64_t owner(uint32_t i)
 	uint32_t len;
 	const uint8_t *m = corpus_invite(i, &len);
 
-	return proxy_owner(&world.shared->call_key, &world.shared->branch_key, 8, 0, m, len) < 8;
+	return proxy_owner(&world.shared->call_key, &world.shared->branch_mac, 8, 0, m, len) < 8;
 }
 
 /* A whole frame out of the output floor: headers, checksum, the ring that stands for a driver. */

@@ -21,6 +21,7 @@
 #include "net/port_setup.h"
 #include "port.h"
 #include "records.h"
+#include "sip/branch.h"
 #include "sip/number.h"
 #include "sip/via.h"
 #include "tables/access.h"
@@ -336,6 +337,7 @@ static int start_workers(struct world *w, char *error)
 	s->tuple_key = (struct hash_key){ 7, 8 };
 	s->tcp_secret = (struct hash_key){ 9, 10 };
 	s->branch_key = (struct hash_key){ 3, 4 };
+	branch_key(&s->branch_mac, &s->branch_key);
 	s->exception_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	s->exceptions = rte_ring_create("exceptions", 4096, SOCKET_ID_ANY, RING_F_SC_DEQ);
 	s->records = records_open(NULL, s->workers, error);

@@ -3,12 +3,8 @@
 
 #include <string.h>
 
-#include "base/cpu.h"
+#include "base/aes_hard.h"
 #include "base/partial.h"
-
-#if CPU_X86
-#include <immintrin.h>
-#endif
 
 /* The key of every other round is the secret with one of these in it, so that no round is like the one before it, nor the last ones like any. */
 #define ROUND_ODD  { 0x243f6a8885a308d3ULL, 0x13198a2e03707344ULL }
@@ -46,59 +42,13 @@ static inline struct block short_block(const uint8_t *p, uint32_t bytes)
 
 /* ---- in software */
 
-static uint8_t s_box[256];
-static bool by_hardware;
-
-static inline uint8_t rotated(uint8_t x, int bits)
-{
-	return (uint8_t)(x << bits | x >> (8 - bits));
-}
-
-/* FIPS 197 §5.1.1: inverses as powers of 3 and of its inverse. */
-static __attribute__((constructor)) void fill(void)
-{
-	uint8_t p = 1, q = 1;
-
-	do {
-		p = (uint8_t)(p ^ p << 1 ^ (p & 0x80 ? 0x1b : 0));
-		q ^= (uint8_t)(q << 1);
-		q ^= (uint8_t)(q << 2);
-		q ^= (uint8_t)(q << 4);
-		q ^= q & 0x80 ? 0x09 : 0;
-		s_box[p] = q ^ rotated(q, 1) ^ rotated(q, 2) ^ rotated(q, 3) ^ rotated(q, 4) ^ 0x63;
-	} while (p != 1);
-	s_box[0] = 0x63;
-	keyed_hash_select(true);
-}
-
-static inline uint8_t doubled(uint8_t x)
-{
-	return (uint8_t)(x << 1 ^ (x & 0x80 ? 0x1b : 0));
-}
-
-void keyed_hash_round(uint8_t state[16], const uint8_t key[16])
-{
-	uint8_t in[16];
-
-	memcpy(in, state, 16);
-	for (unsigned column = 0; column < 4; column++) {
-		uint8_t a[4], all;
-
-		for (unsigned row = 0; row < 4; row++)
-			a[row] = s_box[in[(4 * (column + row) + row) % 16]];
-		all = a[0] ^ a[1] ^ a[2] ^ a[3];
-		for (unsigned row = 0; row < 4; row++)
-			state[4 * column + row] = (uint8_t)(a[row] ^ all ^ doubled(a[row] ^ a[(row + 1) % 4]) ^ key[4 * column + row]);
-	}
-}
-
 static struct block rounds(struct block s, const struct block *even, const struct block *odd, unsigned n)
 {
 	uint8_t state[16];
 
 	memcpy(state, &s, 16);
 	for (unsigned i = 0; i < n; i++)
-		keyed_hash_round(state, (const uint8_t *)(i & 1 ? odd : even));
+		aes_round(state, (const uint8_t *)(i & 1 ? odd : even));
 	memcpy(&s, state, 16);
 	return s;
 }
@@ -128,8 +78,6 @@ static struct block soft(const struct hash_key *key, const uint64_t *words, uint
 /* ---- by the CPU */
 
 #if CPU_X86
-#define TARGET_AES __attribute__((target("aes,avx2,bmi,bmi2")))
-
 static inline TARGET_AES __m128i vector(struct block b)
 {
 	return _mm_set_epi64x((long long)b.high, (long long)b.low);
@@ -188,23 +136,14 @@ static TARGET_AES void hash_128_hard(const struct hash_key *key, const uint8_t *
 	*ret_low = (uint64_t)_mm_cvtsi128_si64(s);
 	*ret_high = (uint64_t)_mm_extract_epi64(s, 1);
 }
-#define BY_HARDWARE(call)         \
-	do {                      \
-		if (by_hardware)  \
+#define BY_HARDWARE(call)            \
+	do {                         \
+		if (aes_by_hardware) \
 			return call; \
 	} while (0)
 #else
 #define BY_HARDWARE(call)
 #endif
-
-bool keyed_hash_select(bool hardware)
-{
-#if CPU_X86
-	__builtin_cpu_init();
-	by_hardware = hardware && __builtin_cpu_supports("aes") && __builtin_cpu_supports("avx2") && __builtin_cpu_supports("bmi2");
-#endif
-	return by_hardware == hardware;
-}
 
 uint64_t keyed_hash(const struct hash_key *key, const void *data, uint32_t bytes)
 {

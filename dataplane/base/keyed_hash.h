@@ -1,18 +1,17 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include <stdbool.h>
 #include <stdint.h>
 
 #include "base/siphash.h"
 
 /* A keyed hash out of rounds of AES, for places in tables and for choices: a tenth of the instructions of SipHash where the CPU has them, the same
- * values where it has not (in some thousand instructions), since the nodes of a fleet hash alike.
+ * values where it has not (in some thousand instructions; aes.h), since the nodes of a fleet hash alike.
  *
  * Why a sender cannot steer it: a block is taken in by four rounds under a secret key, through which no difference between two texts goes to any other one
  * with a probability above 2^-113 (Keliher and Sui 2007), which makes texts that collide as hard to find as with any universal hash (the same four rounds in
  * a chain are PC-MAC's: Minematsu and Tsunoo 2006); behind the last block follow ten rounds, as many as AES-128 has, so that what is
- * seen of a result says nothing of the key. Not for MACs of what leaves this machine: those are SipHash's. */
+ * seen of a result says nothing of the key. Not for MACs of what leaves this machine: those are cmac.h's. */
 
 /* any, all of these */
 uint64_t keyed_hash(const struct hash_key *key, const void *data, uint32_t bytes);
@@ -25,9 +24,3 @@ void keyed_hash_128(const struct hash_key *key, const void *data, uint32_t bytes
 
 /* Of an even number of words (at most 6) and, behind them, a text. What has other words is to have another number of them, or another key. */
 uint64_t keyed_hash_with(const struct hash_key *key, const uint64_t *words, unsigned n, const void *data, uint32_t bytes);
-
-/* Without the CPU's instructions (tests), or with them again; false: it has none. control-only, before the workers start */
-bool keyed_hash_select(bool hardware);
-
-/* One round in software: SubBytes, ShiftRows, MixColumns, and the key. any */
-void keyed_hash_round(uint8_t state[16], const uint8_t key[16]);

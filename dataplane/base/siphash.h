@@ -9,8 +9,8 @@ struct hash_key {
 	uint64_t k0, k1;
 };
 
-/* SipHash-2-4 (Aumasson and Bernstein 2012): a keyed hash that a sender cannot steer; also the MAC of short tokens, and of whatever else
- * leaves this machine. any */
+/* SipHash-2-4 (Aumasson and Bernstein 2012): a keyed hash that a sender cannot steer; also a MAC, for what leaves this machine (TCP's
+ * sequence numbers and cookies; those of branches and tokens are cmac.h's). any */
 uint64_t siphash24(const struct hash_key *key, const void *data, size_t bytes);
 
 /* The same with 128 bits of result, for keys whose equality is to mean that what was hashed is equal. any */

@@ -64,7 +64,7 @@ static void read_message(struct proxy *p, const struct datagram *d)
 		read_request(p, &d->from);
 		return;
 	}
-	l->branch_error = branch_decode(&p->config.branch_key, m->top_via.branch, &l->branch);
+	l->branch_error = branch_decode(&p->branch_mac, m->top_via.branch, &l->branch);
 	if (!l->branch_error && l->branch.kind == BRANCH_TRANSACTION)
 		transactions_prefetch_slot(p->transactions, l->branch.slot);
 }

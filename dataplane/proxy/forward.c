@@ -29,7 +29,7 @@ uint32_t via_line(const struct proxy *p, unsigned listener, const struct branch 
 	n += l->via_len;
 	memcpy(out + n, ";branch=", 8);
 	n += 8;
-	branch_encode(&p->config.branch_key, b, out + n);
+	branch_encode(&p->branch_mac, b, out + n);
 	n += BRANCH_TEXT;
 	memcpy(out + n, "\r\n", 2);
 	return n + 2;
@@ -129,7 +129,7 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 		uint32_t len;
 
 		token_of(p, c, a, m, &t);
-		len = token_encode(&p->config.token_keys, &t, c->call_hash, c->from_hash, token);
+		len = token_encode(&p->signer, &t, c->call_hash, c->from_hash, token);
 		n += record_route_line(&p->listeners[a->listener], secure, token, len, out + n);
 		if (inner >= 0 && inner != a->listener)
 			n += record_route_line(&p->listeners[inner], secure, token, len, out + n);

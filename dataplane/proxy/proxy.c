@@ -54,6 +54,8 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 		return NULL;
 	assert(is_dialog_key(config));
 	p->config = *config;
+	token_signer_init(&p->signer, &config->token_keys);
+	branch_key(&p->branch_mac, &config->branch_key);
 	p->admission = (uint8_t)config->admission;
 	p->tables = config->tables;
 	p->counters = config->counters;
@@ -459,7 +461,7 @@ void proxy_gauges(const struct proxy *p, struct proxy_gauges *ret)
 	ret->message_bytes = slab_bytes_in_use(p->slab);
 }
 
-unsigned proxy_owner(const struct hash_key *call_key, const struct hash_key *branch_key, unsigned workers, unsigned self,
+unsigned proxy_owner(const struct hash_key *call_key, const struct cmac *branch_mac, unsigned workers, unsigned self,
 		     const uint8_t *data, uint32_t len)
 {
 	struct quick look;
@@ -468,7 +470,7 @@ unsigned proxy_owner(const struct hash_key *call_key, const struct hash_key *bra
 	if (workers == 1)
 		return 0;
 	quick_look(data, len, &look);
-	if (look.kind == QUICK_RESPONSE && look.top_branch.p && branch_decode(branch_key, look.top_branch, &b) == 0 &&
+	if (look.kind == QUICK_RESPONSE && look.top_branch.p && branch_decode(branch_mac, look.top_branch, &b) == 0 &&
 	    b.kind == BRANCH_TRANSACTION && b.worker < workers)
 		return b.worker;
 	if (look.kind == QUICK_NONE || !look.call_id.p)

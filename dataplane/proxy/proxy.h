@@ -41,7 +41,7 @@ struct proxy_config {
 	const char *names[PROXY_NAMES_MAX]; /* host names that mean us too; alive as long as the proxy */
 	unsigned name_count;
 	struct hash_key call_key;   /* of Call-ID and tags: owner, weighted choice, live calls; the dialog key of token_keys (token.h) */
-	struct hash_key branch_key; /* of Via branches; all workers' */
+	struct hash_key branch_key; /* of Via branches (branch_key of branch.h) and what else is hashed; all workers' */
 	struct token_keys token_keys;
 	uint16_t node, boot;
 	struct txn_timers timers;
@@ -137,7 +137,7 @@ struct retry_count proxy_retries(const struct proxy *p, uint32_t profile_slot, u
 
 /* Which worker owns a datagram: by our own branch for a response, by the keyed hash of Call-ID for a request. Nobody's (not SIP, no
  * Call-ID): the receiver's, `self`. worker-only, needs no proxy */
-unsigned proxy_owner(const struct hash_key *call_key, const struct hash_key *branch_key, unsigned workers, unsigned self,
+unsigned proxy_owner(const struct hash_key *call_key, const struct cmac *branch_mac, unsigned workers, unsigned self,
 		     const uint8_t *data, uint32_t len);
 /* The same for what an ICMP error quotes; `self` where no branch of ours is in it. worker-only */
-unsigned proxy_owner_quoted(const struct hash_key *branch_key, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len);
+unsigned proxy_owner_quoted(const struct cmac *branch_mac, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len);

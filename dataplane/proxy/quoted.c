@@ -6,10 +6,11 @@
 #include "proxy/probe.h"
 #include "proxy/relay.h"
 #include "proxy/state.h"
+#include "sip/branch.h"
 
 /* The first branch of ours in what an ICMP error quotes: we write our Via right behind the start line, so that it is nearly always there.
  * The text may be cut anywhere behind it. */
-static int quoted_branch(const struct hash_key *key, const uint8_t *quoted, uint32_t len, struct branch *ret_branch)
+static int quoted_branch(const struct cmac *mac, const uint8_t *quoted, uint32_t len, struct branch *ret_branch)
 {
 	static const char mark[] = ";branch=z9hG4bK";
 	const uint8_t *at = memmem(quoted, len, mark, sizeof(mark) - 1);
@@ -19,7 +20,7 @@ static int quoted_branch(const struct hash_key *key, const uint8_t *quoted, uint
 	at += sizeof(";branch=") - 1;
 	if ((uint32_t)(quoted + len - at) < BRANCH_TEXT)
 		return -ERR_NOT_FOUND;
-	return branch_decode(key, span_of(at, BRANCH_TEXT), ret_branch);
+	return branch_decode(mac, span_of(at, BRANCH_TEXT), ret_branch);
 }
 
 /* The client transaction whose request `message` is, or begins as; NULL: there is none, or it went elsewhere. */
@@ -29,7 +30,7 @@ static struct client_txn *client_of_request(struct proxy *p, const uint8_t *mess
 	struct client_txn *txn;
 	struct branch b;
 
-	if (quoted_branch(&p->config.branch_key, message, len, &b) < 0 || b.kind != BRANCH_TRANSACTION)
+	if (quoted_branch(&p->branch_mac, message, len, &b) < 0 || b.kind != BRANCH_TRANSACTION)
 		return NULL;
 	txn = client_txn_at(p->transactions, b.slot, b.generation, &lingering);
 	return txn && ip_port_eq(&txn->to.remote, to) ? txn : NULL;
@@ -123,11 +124,11 @@ void proxy_not_taken(struct proxy *p, const uint8_t *message, uint32_t len, cons
 	client_txn_happens(p, txn, TXN_TRANSPORT_ERROR);
 }
 
-unsigned proxy_owner_quoted(const struct hash_key *branch_key, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len)
+unsigned proxy_owner_quoted(const struct cmac *branch_mac, unsigned workers, unsigned self, const uint8_t *quoted, uint32_t len)
 {
 	struct branch b;
 
-	if (quoted_branch(branch_key, quoted, len, &b) == 0 && b.kind == BRANCH_TRANSACTION && b.worker < workers)
+	if (quoted_branch(branch_mac, quoted, len, &b) == 0 && b.kind == BRANCH_TRANSACTION && b.worker < workers)
 		return b.worker;
 	return self;
 }

@@ -124,7 +124,7 @@ bool extensions_refused(struct proxy *p, const struct flow *from)
 /* RFC 5393 §4.2: one of our own branches with the same loop hash means that the request came back unchanged. */
 static bool is_own_branch(struct proxy *p, struct span branch, struct branch *ret_branch)
 {
-	return branch.n == BRANCH_TEXT && branch_decode(&p->config.branch_key, branch, ret_branch) == 0;
+	return branch.n == BRANCH_TEXT && branch_decode(&p->branch_mac, branch, ret_branch) == 0;
 }
 
 static bool came_before(struct proxy *p, const struct branch *b)

@@ -24,7 +24,7 @@ static int decode(struct proxy *p, struct span user, struct token *ret_token, en
 		.to_tag = m->to_tag,
 	};
 
-	return user.p ? token_decode(&p->config.token_keys, user, &d, ret_token, ret_side) : -ERR_NOT_FOUND;
+	return user.p ? token_decode(&p->signer, user, &d, ret_token, ret_side) : -ERR_NOT_FOUND;
 }
 
 static int token_from(struct proxy *p, struct span user, struct way *w)

@@ -181,6 +181,8 @@ struct look {
 
 struct proxy {
 	struct proxy_config config;
+	struct token_signer signer; /* config.token_keys */
+	struct cmac branch_mac;	    /* of config.branch_key */
 	const struct tables *tables;
 	struct counters *counters;
 	struct wheel *wheel;

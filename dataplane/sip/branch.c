@@ -2,69 +2,153 @@
 #include "sip/branch.h"
 
 #include "base/base32.h"
+#include "base/base32_lanes.h"
+#include "base/cmac_hard.h"
 #include "base/err.h"
 #include "base/partial.h"
 
-/* Behind the cookie: one letter for the kind, then 15 bytes as 24 characters of base32: worker, slot and generation (or 40 bits
- * of digest), loop hash, and 40 bits of MAC over all of it. In words that lie in memory as the bytes do: first worker, 40 bits and
- * the loop hash's upper half, then its lower half and the MAC. */
+/* Behind the cookie: one letter for the kind, then 15 bytes as 24 characters of base32, in two words as they lie in memory, from
+ * their lowest bits on: worker 8, slot 24 and generation 16 (or 40 of digest), the loop hash's lower 16; its upper 16, and 40 of MAC.
+ * The MAC is over a block of just that with the kind in the MAC's place. */
 
-#define COOKIE "z9hG4bK"
-#define TEXT   24
-#define BYTES  15
+#define TEXT	 24
+#define BYTES	 15
+#define CONTENT  16 /* bits of the second word before the MAC */
+#define DIGEST	 0xffffffffffULL
+#define MAC_MASK 0xffffffffffULL
+#define COOKIE	 0x4b62344768397aULL /* "z9hG4bK", the first byte lowest */
+#define LETTERS	 0x20200020200020ULL /* what makes its letters lower-case */
 
-/* Over the ten bytes of content and, behind them, the kind. */
-static inline uint64_t mac_of(const struct hash_key *key, uint64_t first, uint64_t second, char kind)
+_Static_assert(BRANCH_TEXT == 8 + TEXT, "cookie, kind, base32");
+
+void branch_key(struct cmac *ret_mac, const struct hash_key *secret)
 {
-	struct siphash s = siphash_start(key);
+	struct hash_key derived;
 
-	siphash24_word(&s, __builtin_bswap64(first));
-	return siphash24_end(s, __builtin_bswap64(second) | (uint64_t)(uint8_t)kind << 16, 11) & 0xffffffffffULL;
+	cmac_init(ret_mac, secret);
+	derived = cmac_derive(ret_mac, "branch");
+	cmac_init(ret_mac, &derived);
 }
 
-void branch_encode(const struct hash_key *key, const struct branch *b, char out[BRANCH_TEXT])
+static inline uint64_t low_of(const struct branch *b)
 {
-	bool transaction = b->kind == BRANCH_TRANSACTION;
-	uint64_t middle = transaction ? (uint64_t)(b->slot & 0xffffff) << 16 | b->generation : b->digest & 0xffffffffffULL;
-	uint64_t first = (uint64_t)b->worker << 56 | middle << 16 | b->loop >> 16, second = (uint64_t)b->loop << 48;
-	char kind = transaction ? 't' : 's';
+	uint64_t middle = b->kind == BRANCH_TRANSACTION ? (b->slot & 0xffffff) | (uint64_t)b->generation << 24 : b->digest & DIGEST;
 
-	memcpy(out, COOKIE, 7);
-	out[7] = kind;
-	second |= mac_of(key, first, second, kind) << 8;
-	base32_encode_pair(big_endian(first), big_endian(second), BYTES, out + 8);
+	return b->worker | middle << 8 | (uint64_t)b->loop << 48;
 }
 
-int branch_decode(const struct hash_key *key, struct span text, struct branch *ret_branch)
+static inline char kind_of(const struct branch *b)
 {
-	uint64_t cookie, first, second, middle;
-	struct branch b = { 0 };
-	char kind;
+	return b->kind == BRANCH_TRANSACTION ? 't' : 's';
+}
+
+static inline uint64_t put_kind(uint64_t high, char kind)
+{
+	return high | (uint64_t)(uint8_t)kind << CONTENT;
+}
+
+static uint64_t mac_of(const struct cmac *mac, uint64_t low, uint64_t high, char kind)
+{
+	uint64_t block[2] = { low, put_kind(high, kind) };
+	uint8_t out[CMAC_BYTES];
+
+	cmac(mac, block, sizeof(block), out);
+	return load_64(out) & MAC_MASK;
+}
+
+/* 't' or 's'; 0: not of our shape. */
+static inline char kind_read(struct span text)
+{
+	uint64_t cookie, kind;
 
 	if (text.n != BRANCH_TEXT)
+		return 0;
+	cookie = little_endian(load_64(text.p));
+	kind = cookie >> 56 | 0x20;
+	return ((cookie << 8 >> 8) | LETTERS) == (COOKIE | LETTERS) && (kind == 't' || kind == 's') ? (char)kind : 0;
+}
+
+static inline void content_read(uint64_t low, uint64_t high, char kind, struct branch *ret)
+{
+	bool transaction = kind == 't';
+
+	ret->kind = transaction ? BRANCH_TRANSACTION : BRANCH_STATELESS;
+	ret->worker = (uint8_t)low;
+	ret->slot = transaction ? (uint32_t)(low >> 8) & 0xffffff : 0;
+	ret->generation = transaction ? (uint16_t)(low >> 32) : 0;
+	ret->digest = transaction ? 0 : low >> 8 & DIGEST;
+	ret->loop = (uint32_t)(low >> 48 | high << 16);
+}
+
+#if CPU_X86
+/* Both ways by the CPU's instructions; the words and texts are those of the ways below. */
+
+static TARGET_AES void encode_hard(const struct cmac *mac, uint64_t low, uint64_t high, char kind, uint8_t *out)
+{
+	__m128i v = _mm_set_epi64x((long long)put_kind(high, kind), (long long)low);
+	__m256i text;
+
+	high |= (uint64_t)_mm_cvtsi128_si64(cmac_hard_last(mac, _mm_setzero_si128(), v)) << CONTENT;
+	v = _mm_insert_epi64(v, (long long)high, 1);
+	text = base32_encode_lanes(_mm256_set_m128i(_mm_srli_si128(v, 10), v));
+	_mm_storeu_si128((__m128i *)out, _mm256_castsi256_si128(text));
+	_mm_storel_epi64((__m128i *)(out + 16), _mm256_extracti128_si256(text, 1));
+}
+
+static TARGET_AES int decode_hard(const struct cmac *mac, const uint8_t *p, char kind, struct branch *ret_branch)
+{
+	const __m128i zeros = _mm_set_epi64x(0x6161616161616161LL, 0); /* "aaaaaaaa" */
+	__m128i last = _mm_or_si128(_mm_loadl_epi64((const __m128i *)(p + 16)), zeros), v;
+	__m256i bad = _mm256_setzero_si256(), both;
+	uint64_t low, high, content;
+
+	both = base32_decode_lanes(_mm256_set_m128i(last, _mm_loadu_si128((const __m128i *)p)), &bad);
+	if (!_mm256_testz_si256(bad, bad))
 		return -ERR_NOT_FOUND;
-	cookie = big_endian(load_64(text.p)) | 0x2020202020202020ULL;
-	kind = (char)cookie;
-	/* '9' and '4' have that bit too, but so have the control characters 0x19 and 0x14 once it is set */
-	if (cookie >> 8 != 0x7a39686734626bULL || text.p[1] != '9' || text.p[4] != '4' || (kind != 't' && kind != 's'))
-		return -ERR_NOT_FOUND;
-	if (base32_decode_pair(span_of(text.p + 8, TEXT), &first, &second) < 0)
-		return -ERR_NOT_FOUND;
-	first = big_endian(first);
-	second = big_endian(second);
-	if ((second >> 8 & 0xffffffffffULL) != mac_of(key, first, second >> 48 << 48, kind))
+	v = _mm_or_si128(_mm256_castsi256_si128(both), _mm_slli_si128(_mm256_extracti128_si256(both, 1), 10));
+	low = (uint64_t)_mm_cvtsi128_si64(v);
+	high = (uint64_t)_mm_extract_epi64(v, 1);
+	content = high & ((1 << CONTENT) - 1);
+	v = _mm_insert_epi64(v, (long long)put_kind(content, kind), 1);
+	v = cmac_hard_last(mac, _mm_setzero_si128(), v);
+	if (((uint64_t)_mm_cvtsi128_si64(v) & MAC_MASK) != high >> CONTENT)
 		return -ERR_FORGED;
-	middle = first >> 16 & 0xffffffffffULL;
-	b.worker = (uint8_t)(first >> 56);
-	if (kind == 't') {
-		b.kind = BRANCH_TRANSACTION;
-		b.slot = (uint32_t)(middle >> 16);
-		b.generation = (uint16_t)middle;
-	} else {
-		b.kind = BRANCH_STATELESS;
-		b.digest = middle;
+	content_read(low, content, kind, ret_branch);
+	return 0;
+}
+#endif
+
+void branch_encode(const struct cmac *mac, const struct branch *b, char out[BRANCH_TEXT])
+{
+	uint64_t low = low_of(b), high = b->loop >> 16, cookie = little_endian(COOKIE | (uint64_t)kind_of(b) << 56);
+
+	memcpy(out, &cookie, 8);
+#if CPU_X86
+	if (aes_by_hardware && cpu_level >= CPU_AVX2) {
+		encode_hard(mac, low, high, kind_of(b), (uint8_t *)out + 8);
+		return;
 	}
-	b.loop = (uint32_t)(first & 0xffff) << 16 | (uint32_t)(second >> 48);
-	*ret_branch = b;
+#endif
+	high |= mac_of(mac, low, high, kind_of(b)) << CONTENT;
+	base32_encode_pair(low, high, BYTES, out + 8);
+}
+
+int branch_decode(const struct cmac *mac, struct span text, struct branch *ret_branch)
+{
+	char kind = kind_read(text);
+	uint64_t low, high, content;
+
+	if (!kind)
+		return -ERR_NOT_FOUND;
+#if CPU_X86
+	if (aes_by_hardware && cpu_level >= CPU_AVX2)
+		return decode_hard(mac, text.p + 8, kind, ret_branch);
+#endif
+	if (base32_decode_pair(span_of(text.p + 8, TEXT), &low, &high) < 0)
+		return -ERR_NOT_FOUND;
+	content = high & ((1 << CONTENT) - 1);
+	if (high >> CONTENT != mac_of(mac, low, content, kind))
+		return -ERR_FORGED;
+	content_read(low, content, kind, ret_branch);
 	return 0;
 }

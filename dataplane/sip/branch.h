@@ -4,11 +4,11 @@
 #include <stdbool.h>
 #include <stdint.h>
 
-#include "base/siphash.h"
+#include "base/cmac.h"
 #include "base/span.h"
 
 /* The branch of the Via that Strowger adds: says which worker and which client transaction a response belongs to, and cannot be
- * forged: its MAC is keyed afresh at each start. Lower-case base32 behind the cookie z9hG4bK. */
+ * forged: its MAC (CMAC, cut to 40 bits) is keyed afresh at each start. Lower-case base32 behind the cookie z9hG4bK. */
 
 enum branch_kind {
 	BRANCH_TRANSACTION, /* worker, slot and generation name a client transaction */
@@ -24,10 +24,13 @@ struct branch {
 	uint32_t loop;	     /* RFC 5393 §4.2.1: hash of what routing depends on */
 };
 
-#define BRANCH_TEXT 32 /* 7 of cookie, 25 of base32: 15 bytes of content and MAC; no NUL */
+#define BRANCH_TEXT 32 /* 7 of cookie, 1 of kind, 24 of base32: 15 bytes of content and MAC; no NUL */
+
+/* The MAC that branches get, out of a secret that has other uses too; of all workers alike. control-only */
+void branch_key(struct cmac *ret_mac, const struct hash_key *secret);
 
 /* Writes exactly BRANCH_TEXT characters. any */
-void branch_encode(const struct hash_key *key, const struct branch *b, char out[BRANCH_TEXT]);
+void branch_encode(const struct cmac *mac, const struct branch *b, char out[BRANCH_TEXT]);
 
 /* 0; -ERR_NOT_FOUND: not of our shape; -ERR_FORGED: of our shape, but the MAC fails (stale, from before a restart, or forged). any */
-int branch_decode(const struct hash_key *key, struct span text, struct branch *ret_branch);
+int branch_decode(const struct cmac *mac, struct span text, struct branch *ret_branch);

@@ -5,22 +5,23 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "base/siphash.h"
+#include "base/cmac.h"
 #include "base/span.h"
 
-/* The user part of our Record-Route URI: all that a node needs to route a mid-dialog request with no state, under a MAC that covers
- * the Call-ID and the caller's tag, so that a token is worth nothing in another dialog. */
+/* The user part of our Record-Route URI: all that a node needs to route a mid-dialog request with no state, under a MAC (CMAC,
+ * cut to 64 bits) that covers the Call-ID and the caller's tag, so that a token is worth nothing in another dialog. */
 
 #define TOKEN_KEYS_MAX 4
 #define TOKEN_TEXT_MAX 128
 
+/* The fields up to `endpoint` lie as they are sent, so that they are copied at once. */
 struct token {
 	uint8_t key_id;	       /* which key signed it; set by token_encode */
-	uint16_t node;	       /* node that set the call up */
-	uint16_t boot;	       /* its boot epoch: hints below hold only within it */
 	uint8_t worker;	       /* hints: owner, and its live-call record */
-	uint32_t slot;	       /* 24 bits */
-	uint16_t generation;
+	uint16_t node;	       /* node that set the call up */
+	uint16_t boot;	       /* its boot epoch: the hints hold only within it */
+	uint16_t generation;   /* hint */
+	uint32_t slot;	       /* hint; 24 bits */
 	uint32_t setup_s;      /* UNIX time, seconds */
 	uint32_t caller_trunk; /* trunk ids (hash of the name) of the two sides */
 	uint32_t target_trunk;
@@ -37,8 +38,21 @@ struct token_keys {
 	uint8_t signing;
 };
 
+/* The same keys, ready for use. */
+struct token_signer {
+	struct {
+		struct cmac mac;
+		struct hash_key dialog;
+	} key[TOKEN_KEYS_MAX];
+	bool present[TOKEN_KEYS_MAX];
+	uint8_t signing;
+};
+
+/* control-only */
+void token_signer_init(struct token_signer *ret_signer, const struct token_keys *keys);
+
 /* The key that Call-IDs and tags are hashed with for tokens signed by that key: the same wherever the keys are, so that what a worker hashes once
- * for its own tables serves for its tokens too. any */
+ * for its own tables serves for its tokens too. control-only */
 struct hash_key token_dialog_key(const struct token_keys *keys, uint8_t key_id);
 
 /* What a token is bound to. The hashes (dialog_hash.h) are by `key`, the dialog key of the signing key; a token that another
@@ -50,10 +64,10 @@ struct token_dialog {
 };
 
 /* Writes at most TOKEN_TEXT_MAX characters (base32, no NUL); returns the length. any */
-uint32_t token_encode(const struct token_keys *keys, const struct token *t, uint64_t call_hash, uint64_t caller_tag_hash, char *out);
+uint32_t token_encode(const struct token_signer *signer, const struct token *t, uint64_t call_hash, uint64_t caller_tag_hash, char *out);
 
 /* Verifies text against Call-ID and, in turn, the request's From tag (the caller speaks) and To tag (the target speaks). Tags compare without
  * case.
  * 0; -ERR_NOT_FOUND: not of our shape; -ERR_FORGED: shape right, MAC wrong or its key gone. any */
-int token_decode(const struct token_keys *keys, struct span text, const struct token_dialog *dialog, struct token *ret_token,
+int token_decode(const struct token_signer *signer, struct span text, const struct token_dialog *dialog, struct token *ret_token,
 		 enum token_side *ret_side);

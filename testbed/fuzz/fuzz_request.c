@@ -23,6 +23,7 @@
 #include "proxy/proxy.h"
 #include "proxy/stats.h"
 #include "proxy/trace.h"
+#include "sip/branch.h"
 #include "sip/message.h"
 #include "sip/via.h"
 #include "tables/access.h"
@@ -154,6 +155,7 @@ static void datagram(char who, const uint8_t *in, uint32_t n)
 	struct flow from = { .remote = w.caller, .local = w.us, .transport = TRANSPORT_UDP };
 	uint32_t len = substitute(in, n, text);
 	uint8_t *exact = malloc(len ? len : 1); /* so that a read beyond the end is seen */
+	struct cmac branch_mac;
 
 	if (who == 'T' || who == 'U')
 		from.remote = w.target[who == 'U'];
@@ -163,7 +165,8 @@ static void datagram(char who, const uint8_t *in, uint32_t n)
 	w.sent = 0;
 	memcpy(exact, text, len);
 	proxy_datagram(w.proxy, exact, len, &from, w.now_ms);
-	proxy_owner(&(struct hash_key){ 1, 2 }, &(struct hash_key){ 3, 4 }, 2, 0, exact, len);
+	branch_key(&branch_mac, &(struct hash_key){ 3, 4 });
+	proxy_owner(&(struct hash_key){ 1, 2 }, &branch_mac, 2, 0, exact, len);
 	free(exact);
 }
 

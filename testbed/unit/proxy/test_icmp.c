@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 /* ICMP errors that quote our packets, and who owns what comes in. */
 #include "harness.h"
+#include "sip/branch.h"
 
 static void icmp(struct harness *h, const struct sent *quoted, uint32_t len, const char *to)
 {
@@ -109,6 +110,7 @@ static void test_owner(void **state)
 {
 	struct harness h;
 	const struct sent *invite;
+	struct cmac branch_mac;
 	char text[200];
 	unsigned share[4] = { 0 }, owner;
 
@@ -116,30 +118,31 @@ static void test_owner(void **state)
 	h.config.worker = 3;
 	proxy_free(h.proxy);
 	h.proxy = proxy_new(&h.config, h.now_ms);
+	branch_key(&branch_mac, &h.config.branch_key);
 	request_send(&h, &(struct request){ 0 });
 	expect_response(&h, 100, CALLER);
 	invite = expect_request(&h, "INVITE", A);
 	for (unsigned self = 0; self < 4; self++) {
 		const char *response = answer_text(invite, 180, "t", NULL);
 
-		assert_int_equal(proxy_owner(&h.config.call_key, &h.config.branch_key, 4, self, (const uint8_t *)response,
+		assert_int_equal(proxy_owner(&h.config.call_key, &branch_mac, 4, self, (const uint8_t *)response,
 					     (uint32_t)strlen(response)), 3);
-		assert_int_equal(proxy_owner_quoted(&h.config.branch_key, 4, self, invite->data, invite->len), 3);
-		assert_int_equal(proxy_owner_quoted(&h.config.branch_key, 4, self, invite->data, 60), self);
+		assert_int_equal(proxy_owner_quoted(&branch_mac, 4, self, invite->data, invite->len), 3);
+		assert_int_equal(proxy_owner_quoted(&branch_mac, 4, self, invite->data, 60), self);
 		/* fewer workers than the branch says: a branch of another life */
-		owner = proxy_owner(&h.config.call_key, &h.config.branch_key, 2, self % 2, (const uint8_t *)response, (uint32_t)strlen(response));
+		owner = proxy_owner(&h.config.call_key, &branch_mac, 2, self % 2, (const uint8_t *)response, (uint32_t)strlen(response));
 		assert_true(owner < 2);
-		assert_int_equal(proxy_owner(&h.config.call_key, &h.config.branch_key, 4, self, (const uint8_t *)"\r\n\r\n", 4), self);
-		assert_int_equal(proxy_owner(&h.config.call_key, &h.config.branch_key, 1, 0, (const uint8_t *)"x", 1), 0);
+		assert_int_equal(proxy_owner(&h.config.call_key, &branch_mac, 4, self, (const uint8_t *)"\r\n\r\n", 4), self);
+		assert_int_equal(proxy_owner(&h.config.call_key, &branch_mac, 1, 0, (const uint8_t *)"x", 1), 0);
 	}
 	/* requests of one call meet; calls are spread */
 	for (unsigned i = 0; i < 4000; i++) {
 		unsigned a, b;
 
 		snprintf(text, sizeof(text), "INVITE sip:x SIP/2.0\r\nVia: " VIA "\r\nCall-ID: c%u\r\n\r\n", i);
-		a = proxy_owner(&h.config.call_key, &h.config.branch_key, 4, 0, (uint8_t *)text, (uint32_t)strlen(text));
+		a = proxy_owner(&h.config.call_key, &branch_mac, 4, 0, (uint8_t *)text, (uint32_t)strlen(text));
 		snprintf(text, sizeof(text), "BYE sip:y SIP/2.0\r\ni:c%u  \r\nVia: " VIA "x\r\n\r\n", i);
-		b = proxy_owner(&h.config.call_key, &h.config.branch_key, 4, 1, (uint8_t *)text, (uint32_t)strlen(text));
+		b = proxy_owner(&h.config.call_key, &branch_mac, 4, 1, (uint8_t *)text, (uint32_t)strlen(text));
 		assert_int_equal(a, b);
 		share[a]++;
 	}
