@@ -149,13 +149,10 @@ bool endpoint_takes(const struct endpoints *e, uint32_t slot, uint64_t call_hash
 {
 	const struct endpoint_live *live = endpoints_live(e, slot);
 
-	/* ramp_until_ms is never before ejected_until_ms: in the usual case one compare is enough for both. */
-	if (!live || !atomic_load_explicit(&live->config, memory_order_acquire) ||
-	    atomic_load_explicit(&live->health, memory_order_relaxed) == ENDPOINT_DOWN)
+	if (!live || !endpoint_live_up(live))
 		return false;
-	return __builtin_expect(atomic_load_explicit(&live->ramp_until_ms, memory_order_relaxed) <= now_ms, 1) ||
-	       (atomic_load_explicit(&live->ejected_until_ms, memory_order_relaxed) <= now_ms &&
-		ramp_admits(live, slot, call_hash, now_ms));
+	return ramp_over(live, now_ms) || (atomic_load_explicit(&live->ejected_until_ms, memory_order_relaxed) <= now_ms &&
+					   ramp_admits(live, slot, call_hash, now_ms));
 }
 
 static void ramp_from(struct endpoint_live *live, uint64_t from_ms, uint32_t ramp_ms)

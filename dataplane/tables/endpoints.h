@@ -61,6 +61,13 @@ struct endpoint_live {
 };
 static_assert(sizeof(struct endpoint_live) == 64, "one cache line");
 
+/* It is there, and not down. reader, inside a quiescent period */
+static inline bool endpoint_live_up(const struct endpoint_live *live)
+{
+	return atomic_load_explicit(&live->config, memory_order_acquire) &&
+	       atomic_load_explicit(&live->health, memory_order_relaxed) != ENDPOINT_DOWN;
+}
+
 /* When live traffic takes an endpoint out (of rotation, not out of its calls), and what comes after. */
 struct ejection_config {
 	uint32_t after;		 /* calls in a row that timed out; 0: never for that */

@@ -32,3 +32,9 @@ static inline bool ramp_admits(const struct endpoint_live *live, uint32_t slot, 
 	/* The slot is mixed in: two endpoints on their ramps do not share the same few calls. */
 	return mix64(call_hash ^ mix64(slot + 1ull)) % 1000 < ramp_permille(live, now_ms);
 }
+
+/* Neither on a ramp nor ejected: ramp_until_ms is never before ejected_until_ms, so that one compare is enough for both. any */
+static inline bool ramp_over(const struct endpoint_live *live, uint64_t now_ms)
+{
+	return __builtin_expect(atomic_load_explicit(&live->ramp_until_ms, memory_order_relaxed) <= now_ms, 1);
+}

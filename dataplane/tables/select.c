@@ -7,6 +7,7 @@
 #include "base/err.h"
 #include "base/siphash.h"
 #include "tables/loads.h"
+#include "tables/ramp.h"
 #include "tables/select_order.h"
 
 static bool tried(const struct selection_state *s, uint32_t endpoint)
@@ -18,19 +19,26 @@ static bool tried(const struct selection_state *s, uint32_t endpoint)
 }
 
 /* RFC 5630 §5.3: what came for a sips URI goes on by TLS or not at all. */
-static bool secure_enough(const struct selection_state *s, const struct endpoints *endpoints, uint32_t endpoint)
+static bool is_secure(const struct endpoints *endpoints, uint32_t endpoint)
 {
-	const struct endpoint_config *e = s->tls_only ? endpoints_get(endpoints, endpoint) : NULL;
+	const struct endpoint_config *e = endpoints_get(endpoints, endpoint);
 
-	return !s->tls_only || (e && e->transport == TRANSPORT_TLS);
+	return e && e->transport == TRANSPORT_TLS;
 }
 
 /* May the call go there now? */
-static bool usable(const struct choice *c, uint32_t endpoint)
+static __attribute__((noinline)) bool usable_closely(const struct choice *c, uint32_t endpoint)
 {
 	return (c->whole ? endpoint_usable(c->endpoints, endpoint, c->out_ms)
 			 : endpoint_takes(c->endpoints, endpoint, c->state->hash, c->out_ms)) &&
-	       !tried(c->state, endpoint) && secure_enough(c->state, c->endpoints, endpoint);
+	       !tried(c->state, endpoint) && (!c->state->tls_only || is_secure(c->endpoints, endpoint));
+}
+
+static inline __attribute__((always_inline)) bool usable(const struct choice *c, uint32_t endpoint)
+{
+	if (c->first && endpoint < c->live_count && ramp_over(&c->live[endpoint], c->out_ms))
+		return endpoint_live_up(&c->live[endpoint]);
+	return usable_closely(c, endpoint);
 }
 
 /* Whose calls limits do not hold back is decided here, and nowhere else. */
@@ -46,23 +54,48 @@ static bool target_full(const struct choice *c, unsigned target)
 	return true;
 }
 
-bool choice_open(const struct choice *c, unsigned target)
+static inline bool open_now(const struct choice *c, unsigned target)
 {
 	const struct profile_target *t = &c->profile->targets[target];
 
 	return t->enabled && t->weight && !(c->state->refused >> target & 1) && !(t->limited && target_full(c, target));
 }
 
-bool choice_usable(const struct choice *c, unsigned target)
+static inline bool usable_now(const struct choice *c, unsigned target)
 {
 	const struct profile_target *t = &c->profile->targets[target];
 
-	if (!choice_open(c, target))
+	if (!open_now(c, target))
 		return false;
 	for (unsigned i = 0; i < t->endpoint_count; i++)
 		if (usable(c, t->endpoints[i]))
 			return true;
 	return false;
+}
+
+bool choice_usable(const struct choice *c, unsigned target)
+{
+	return usable_now(c, target);
+}
+
+uint32_t choice_usables(const struct choice *c)
+{
+	uint32_t usables = 0;
+
+	for (unsigned i = 0; i < c->profile->target_count; i++)
+		if (c->within >> i & 1 && usable_now(c, i))
+			usables |= 1u << i;
+	return usables;
+}
+
+uint32_t choice_opens(const struct choice *c, uint32_t refused)
+{
+	uint32_t opens = 0;
+
+	for (unsigned i = 0; i < c->profile->target_count; i++)
+		if (!(refused >> i & 1) && open_now(c, i))
+			opens |= 1u << i;
+	return opens;
 }
 
 /* A bit per untried usable endpoint of the lowest priority that has one (RFC 2782: a group is left only when it is used up). */
@@ -132,7 +165,7 @@ bool choice_take(const struct choice *c, unsigned target, struct selection *ret)
 {
 	const struct profile_target *t = &c->profile->targets[target];
 	struct selection_state *s = c->state;
-	uint64_t group = choice_open(c, target) ? choice_group(c, t) : 0;
+	uint64_t group = open_now(c, target) ? choice_group(c, t) : 0;
 	unsigned i;
 
 	if (!group)
@@ -206,10 +239,30 @@ static bool next(struct choice *c, struct selection *ret)
 	return c->profile->tiers ? next_tier(c, ret) : order_next(c, ret);
 }
 
+/* Ejections that end by out_ms do not count. */
+static struct choice choice_of(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, uint64_t out_ms, struct selection_state *s,
+			       bool whole)
+{
+	return (struct choice){
+		.profile = p,
+		.endpoints = endpoints,
+		.live = endpoints_live(endpoints, 0),
+		.live_count = endpoints_max(endpoints),
+		.now_ms = now_ms,
+		.out_ms = out_ms,
+		.state = s,
+		.within = UINT32_MAX,
+		.table = p->table,
+		.table_size = p->table_size,
+		.whole = whole,
+		.first = !s->tried_count && !s->tls_only,
+	};
+}
+
 int select_next(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		struct selection *ret)
 {
-	struct choice c = { p, endpoints, now_ms, now_ms, s, UINT32_MAX, p->table, p->table_size, false };
+	struct choice c = choice_of(p, endpoints, now_ms, now_ms, s, false);
 
 	if (s->tried_count >= ATTEMPTS_MAX || s->tried_count >= p->knobs.max_attempts)
 		return -ERR_NOT_FOUND;
@@ -244,7 +297,7 @@ static uint64_t first_back(const struct profile *p, const struct endpoints *endp
 int select_ejected(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		   struct selection *ret)
 {
-	struct choice c = { p, endpoints, now_ms, first_back(p, endpoints, s) + LEAST_BAD_MS, s, UINT32_MAX, p->table, p->table_size, true };
+	struct choice c = choice_of(p, endpoints, now_ms, first_back(p, endpoints, s) + LEAST_BAD_MS, s, true);
 
 	if (s->tried_count >= ATTEMPTS_MAX || s->tried_count >= p->knobs.max_attempts)
 		return -ERR_NOT_FOUND;
@@ -256,7 +309,7 @@ int select_ejected(const struct profile *p, const struct endpoints *endpoints, u
 
 bool select_ring_further(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s)
 {
-	struct choice c = { p, endpoints, now_ms, now_ms, s, UINT32_MAX, NULL, 0, true };
+	struct choice c = choice_of(p, endpoints, now_ms, now_ms, s, true);
 
 	return p->tiers && s->tier < p->tier_count && find_ring(&c, s->tier + 1u);
 }
@@ -264,10 +317,10 @@ bool select_ring_further(const struct profile *p, const struct endpoints *endpoi
 int select_prefer(const struct profile *p, const struct endpoints *endpoints, uint64_t now_ms, struct selection_state *s,
 		  uint32_t endpoint, struct selection *ret)
 {
-	struct choice c = { p, endpoints, now_ms, now_ms, s, UINT32_MAX, NULL, 0, true };
+	struct choice c = choice_of(p, endpoints, now_ms, now_ms, s, true);
 
 	if (s->tried_count >= ATTEMPTS_MAX || s->tried_count >= p->knobs.max_attempts || tried(s, endpoint) ||
-	    !endpoint_usable(endpoints, endpoint, now_ms) || !secure_enough(s, endpoints, endpoint))
+	    !endpoint_usable(endpoints, endpoint, now_ms) || (s->tls_only && !is_secure(endpoints, endpoint)))
 		return -ERR_NOT_FOUND;
 	for (unsigned i = 0; i < p->target_count; i++) {
 		const struct profile_target *t = &p->targets[i];
@@ -287,7 +340,7 @@ int select_prefer(const struct profile *p, const struct endpoints *endpoints, ui
 const char *select_refusal(const struct profile *p, unsigned target, const struct endpoints *endpoints, uint64_t now_ms)
 {
 	struct selection_state fresh = { .current = -1 };
-	struct choice c = { p, endpoints, now_ms, now_ms, &fresh, UINT32_MAX, NULL, 0, true };
+	struct choice c = choice_of(p, endpoints, now_ms, now_ms, &fresh, true);
 	const struct profile_target *t = &p->targets[target];
 
 	if (!t->enabled)

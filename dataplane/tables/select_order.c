@@ -19,20 +19,16 @@ static bool by_position(const struct choice *c, struct selection *ret)
  * evenly; further attempts go round from there. */
 static bool by_turn(const struct choice *c, struct selection *ret)
 {
-	unsigned n = c->profile->target_count, usable = 0, turn, from;
-	uint32_t refused = c->state->targets_tried | ~c->within, mask = 0;
+	unsigned n = c->profile->target_count, turn, from;
+	uint32_t refused = c->state->targets_tried | ~c->within, mask;
 
 	if (c->state->current >= 0) {
 		from = (unsigned)c->state->current + 1;
 	} else {
-		for (unsigned i = 0; i < n; i++)
-			if (c->within >> i & 1 && choice_usable(c, i)) {
-				mask |= 1u << i;
-				usable++;
-			}
-		if (!usable)
+		mask = choice_usables(c);
+		if (!mask)
 			return false;
-		for (turn = (unsigned)(c->state->hash % usable); turn; turn--)
+		for (turn = (unsigned)(c->state->hash % (unsigned)__builtin_popcount(mask)); turn; turn--)
 			mask &= mask - 1;
 		from = (unsigned)__builtin_ctz(mask);
 	}
@@ -50,14 +46,12 @@ static bool by_turn(const struct choice *c, struct selection *ret)
 static bool by_weight(const struct choice *c, struct selection *ret)
 {
 	const struct profile *p = c->profile;
-	uint32_t refused = c->state->targets_tried | ~c->within, open = 0;
+	uint32_t refused = c->state->targets_tried | ~c->within, open;
 	uint64_t at;
 
 	if (!c->table_size)
 		return false;
-	for (unsigned i = 0; i < p->target_count; i++)
-		if (!(refused >> i & 1) && choice_open(c, i))
-			open |= 1u << i;
+	open = choice_opens(c, refused);
 	for (unsigned k = 0; k < 4u * p->target_count && (open & ~refused); k++) {
 		uint64_t h = k ? mix64(c->state->hash + GOLDEN * k) : c->state->hash;
 		unsigned target = c->table[h % c->table_size];
