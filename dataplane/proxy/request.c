@@ -6,6 +6,7 @@
 #include "proxy/record.h"
 #include "proxy/relay.h"
 #include "proxy/state.h"
+#include "sip/party.h"
 #include "sip/uri.h"
 #include "sip/writer.h"
 #include "tables/access.h"
@@ -234,23 +235,16 @@ static uint32_t admit(struct proxy *p, const struct flow *from)
 bool behind_nat(const struct sip_message *m, const struct flow *from)
 {
 	struct span rest = sip_first(m, SIP_H_CONTACT);
+	const struct via *top = &m->top_via;
 	struct name_addr contact;
 	struct sip_uri uri;
 
+	/* Most name it as they name it in their Via. */
+	if (top->host_kind != HOST_NAME && ip_eq(&top->ip, &from->remote.ip) && party_is_at(rest, top->host))
+		return false;
 	if (name_addr_next(&rest, &contact) != 1 || !uri_read(contact.uri, &uri))
 		return false;
 	return uri.host_kind == HOST_NAME || !ip_eq(&uri.ip, &from->remote.ip);
-}
-
-/* The user part of a From value's URI. */
-static struct span user_of(struct span value)
-{
-	struct name_addr element;
-	struct sip_uri uri;
-
-	if (name_addr_next(&value, &element) != 1 || uri_parse(element.uri, &uri) < 0 || uri.scheme == URI_OTHER)
-		return (struct span){ 0, 0 };
-	return uri.user;
 }
 
 static bool open_call(struct proxy *p, struct context *c, e164 number)
@@ -265,7 +259,7 @@ static bool open_call(struct proxy *p, struct context *c, e164 number)
 		call_natted(p->calls, call, &c->from.remote);
 	if (c->from.connection)
 		call_streamed(p->calls, call, c->from.connection, &c->from.remote.ip);
-	record_open(p, c, call, user_of(sip_first(p->in, SIP_H_FROM)), request_uri(p->in)->user);
+	record_open(p, c, call, party_user(sip_first(p->in, SIP_H_FROM)), request_uri(p->in)->user);
 	record_number(call, number);
 	return true;
 }

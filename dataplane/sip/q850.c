@@ -40,6 +40,21 @@ static uint8_t cause_of(struct span value)
 	return 0;
 }
 
+/* The cause where a value begins as most do, "Q.850;cause=16": whatever follows says no more. 0: look closer. */
+static uint8_t cause_look(struct span value)
+{
+	static const char begin[] = "Q.850;cause=";
+	const uint32_t n = sizeof(begin) - 1;
+	uint32_t at = n;
+	unsigned cause = 0;
+
+	if (value.n <= n || memcmp(value.p, begin, n) != 0)
+		return 0;
+	for (; at < value.n && at < n + 3 && (uint8_t)(value.p[at] - '0') < 10; at++)
+		cause = cause * 10 + (value.p[at] - '0');
+	return (at == value.n || value.p[at] == ';') && cause <= 127 ? (uint8_t)cause : 0;
+}
+
 uint8_t q850_cause(const struct sip_message *m)
 {
 	uint8_t cause = 0;
@@ -47,6 +62,7 @@ uint8_t q850_cause(const struct sip_message *m)
 	for (int line = m->first[SIP_H_REASON]; line >= 0 && !cause; line = m->headers[line].next) {
 		struct span rest = sip_value(m, line);
 
+		cause = cause_look(rest);
 		while (rest.n && !cause)
 			cause = cause_of(part(&rest, ','));
 	}

@@ -28,6 +28,16 @@ static void causes(void **state)
 		{ "Reason: Q.850;text=\"\\\"\";cause=9\r\n", 9 },
 		{ "Reason: ,;,;=,Q.850;;cause=7\r\n", 7 },
 		{ "Reason: \"\r\n", 0 },
+		{ "Reason: Q.850;cause=16;text=\"Normal call clearing\"\r\n", 16 },
+		{ "Reason: Q.850;cause=127;cause=3\r\n", 127 },
+		{ "Reason: Q.850;cause=016\r\n", 16 },
+		{ "Reason: Q.850;cause=0016\r\n", 16 },
+		{ "Reason: Q.850;cause=200;cause=3\r\n", 0 },
+		{ "Reason: Q.850;cause=0, Q.850;cause=3\r\n", 3 },
+		{ "Reason: Q.850;cause=16, Q.850;cause=3\r\n", 16 },
+		{ "Reason: Q.850;cause=16a\r\n", 0 },
+		{ "Reason: Q.850;cause=16 ;text=x\r\n", 16 },
+		{ "Reason: Q.850;cause=;cause=3\r\n", 0 },
 	};
 	static struct sip_message m;
 
