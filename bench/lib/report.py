@@ -95,7 +95,8 @@ def figures(results):
         low, high = entry.get("spread") or [entry["value"]] * 2
         rows.append([f"[`{key}`](#{key})", f"{figure(entry['value'])} {unit(entry)}", entry.get("target") or "", verdict(entry),
                      f"{figure(low)} … {figure(high)}", beside])
-    return ["## The figures", "", "Spread: the lowest and the highest of the runs. A figure with several parts shows its worst.", "",
+    return ["## The figures", "", "Spread: the lowest and the highest of the runs; of a rate that was searched for once, from the highest that held to the lowest that did not. A figure "
+            "with several parts shows its worst.", "",
             *table(["figure", "value", "to reach", "reached", "spread", "beside, in the same run"], rows), ""]
 
 

@@ -28,15 +28,17 @@ FIGURES = {
         "case; with it, how long 10 million numbers take to load and how much memory they take.", ""),
     "memif_in_dialog": (
         "In-dialog messages over memif",
-        "About 700 bytes each, sent and drained by the other core through shared memory, at the highest rate that loses nothing. Line rate of 10 GbE is "
-        "1.73 million a second. Beside it: testpmd macswap over the same memif in the same run.",
+        "About 700 bytes each, sent and drained by the other core through shared memory, at the highest rate that loses nothing: found by short trials, "
+        "confirmed by a run of 36 s in stretches of four, one right behind the other, of which only one that the host spoilt is made again. Line rate of 10 GbE "
+        "is 1.73 million a second. Beside it: testpmd macswap over the same memif in the same run.",
         "It shows a fast data path, not a network card."),
     "memif_stateful": (
-        "INVITE transactions over memif", "As `memif_in_dialog`, forwarded messages of INVITE and 200, each with its 100 Trying.", ""),
+        "INVITE transactions over memif", "As `memif_in_dialog`, forwarded messages of INVITE and 200, each with its 100 Trying; transactions that linger for 32 s are paid for.", ""),
     "tcp_memif": (
         "Over memif by TCP",
-        "As `memif_in_dialog` and `memif_stateful`, the callers by 100 TCP connections, one to each target; the generator's ends are the same TCP endpoint as a "
-        "library. The slower of the two; the parts say what other numbers of connections do. A rate counts when every message came, however often TCP sent it.",
+        "As `memif_stateful`, the callers by 100 TCP connections, one to each target; the generator's ends are the same TCP endpoint as a library. "
+        "`bench/wire --only tcp --all-connections` takes in-dialog messages, whole calls and other numbers of connections too. A rate counts when every message "
+        "came, however often TCP sent it.",
         "The other core writes, checks and acknowledges segments too: it may be what is slow."),
     "tls_memif": ("Over memif by TLS", "INVITE and 200 as in `tcp_memif`, each connection secured by TLS 1.3; the generator's ends are OpenSSL's.",
                   "The other core encrypts and decrypts as much: it may be what is slow."),
@@ -69,7 +71,7 @@ FIGURES = {
     "versus_tcp": (
         "INVITE transactions per second beside Kamailio, over TCP",
         "As `versus_rate`, with kernel TCP sockets at both ends of the generator: 32 connections of the caller that stand, and whatever the proxy opens to its four "
-        "targets. CPU per forwarded message as in `versus_cpu`, at that rate and at 2,000 INVITE/s.",
+        "targets. CPU per forwarded message as in `versus_cpu`, at that rate.",
         "Strowger's own TCP over AF_XDP against the kernel's: Kamailio's end of the cable has segmentation and checksum offload, as with a network card."),
     "versus_tls": (
         "INVITE transactions per second beside Kamailio, over TLS",
@@ -176,11 +178,12 @@ HEADLINES = [
 RUN_AGAIN = [
     "On Debian 12, as root, with two cores and nothing prepared:",
     "",
-    "    bench/all            # everything, and this page anew; about an hour, on a machine with nothing else to do",
-    "    bench/all --quick    # rough figures in about two minutes",
+    "    bench/all            # everything, and this page anew; about 35 minutes, on a machine with nothing else to do",
+    "    bench/all --resume   # what an earlier run has not come to",
+    "    bench/all --quick    # rough figures in under a minute",
     "    bench/micro | bench/pipeline | bench/publication | bench/wire | bench/versus    # one of them; --help says what it does",
     "",
-    "`--json FILE` keeps the figures. Each command installs what it lacks and builds what it runs, without assertions, in `build-release/`.",
+    "`--json FILE` keeps the figures; those of each step lie in `build-release/figures/` too, as soon as it is done. Each command installs what it lacks and builds what it runs, without assertions, in `build-release/`.",
 ]
 
 # What a series is plotted against: how it is drawn.

@@ -55,12 +55,26 @@ def deep(value):
     return rounded(value)
 
 
+def joined(parts):
+    """The JSON of several runs as one: entries, the machine as the last saw it, and every line of a plot with its entry, whichever run had that.
+    What belongs to an entry that none of them has stays under "series"."""
+    found, series = {}, {}
+    for part in parts:
+        for key, lines in part.get("series", {}).items():
+            series.setdefault(key, {}).update(lines)
+        found.update({key: entry for key, entry in part.items() if key != "series"})
+    for key in [key for key in series if key in found]:
+        found[key]["detail"].setdefault("series", {}).update(series.pop(key))
+    return {**found, **({"series": series} if series else {})}
+
+
 class Results:
     """Collects entries, shows them as a table, writes them as JSON."""
 
     def __init__(self, command):
         self.command = command
         self.entries = {}
+        self.series = {}
 
     def add(self, key, value, unit, *, target=None, reached=None, beside=None, spread=None, detail=None, command=None):
         """target: "<= 250" in the value's unit; reached is worked out from it unless given (a figure with several conditions)."""
@@ -71,6 +85,10 @@ class Results:
                              "spread": deep(spread if spread is not None else [value, value]), "command": command or self.command,
                              "detail": deep(detail or {})}
         return self.entries[key]
+
+    def plot(self, key, series):
+        """Lines of plots that belong to an entry, which may be another run's."""
+        self.series.setdefault(key, {}).update(deep(series))
 
     def show(self, file=sys.stdout):
         for key, entry in self.entries.items():
@@ -85,7 +103,7 @@ class Results:
         if not path:
             return
         with open(path, "w", encoding="utf-8") as file:
-            json.dump({**self.entries, "machine": machine()}, file, indent=1)
+            json.dump(joined([{**self.entries, "series": self.series, "machine": machine()}]), file, indent=1)
             file.write("\n")
 
     def finish(self, path):

@@ -19,8 +19,8 @@ OSIP_SHARE, BITMAP_TIMES = 60, 4
 
 def measure(quick):
     """{step: [ns of each repetition]} and the mean length of the INVITEs. Repetitions of all steps are interleaved at random."""
-    argv = [program("strowger-bench"), "--benchmark_format=json", f"--benchmark_min_time={0.005 if quick else 0.1}",
-            f"--benchmark_repetitions={5 if quick else 9}", "--benchmark_enable_random_interleaving=true"]
+    argv = [program("strowger-bench"), "--benchmark_format=json", f"--benchmark_min_time={0.005 if quick else 0.05}",
+            f"--benchmark_repetitions={5 if quick else 7}", "--benchmark_enable_random_interleaving=true"]
     run = subprocess.run(argv, capture_output=True, text=True, check=False)
     if run.returncode:
         sys.exit(run.stderr + run.stdout)

@@ -28,6 +28,7 @@ from result import Results, arguments, median, spread
 
 HUGEPAGES = 1536
 SMALL = {"calls": 10000, "numbers": 10000, "endpoints": 10}
+PARTS = ("small", "large", "two_workers", "memory", "tcp", "tls", "series")
 LARGE = {"calls": 1000000, "numbers": 10000000, "endpoints": 10000}
 LARGE_QUICK = {"calls": 50000, "numbers": 1000000, "endpoints": 10000}
 NUMBERS_LOAD_S, NUMBERS_MIB = 10, 700
@@ -72,10 +73,15 @@ def side_by_side(cases, rounds):
     return runs
 
 
+def once_more(quick):
+    """Messages of a run that stands beside a figure, or is a point of a plot."""
+    return 20000 if quick else 200000
+
+
 def small_cases(results, quick):
     cases = {mode: lambda mode=mode: measure(mode, quick, **SMALL) for mode in ("floor", "in_dialog", "stateful", "call")}
-    variants = {"in_dialog, checksums offloaded": lambda: measure("in_dialog", quick, **SMALL, offload=True),
-                "in_dialog, nothing traced": lambda: measure("in_dialog", quick, **SMALL, trace=0),
+    variants = {"in_dialog, checksums offloaded": lambda: measure("in_dialog", quick, **SMALL, messages=once_more(quick), offload=True),
+                "in_dialog, nothing traced": lambda: measure("in_dialog", quick, **SMALL, messages=once_more(quick), trace=0),
                 **({} if quick else {"stateful, checksums offloaded": lambda: measure("stateful", True, **SMALL, offload=True)})}
     runs = {**side_by_side(cases, 1 if quick else 3), **side_by_side(variants, 1)}
     found = {name: together(of_one) for name, of_one in runs.items()}
@@ -108,11 +114,11 @@ def two_workers(results, quick):
     """Batches as long as the ring between the workers allows: what is handed over always fits, though one of them may be kept from its core; and calls
     so many that a batch is well within timer A."""
     common = {"calls": 10000 if quick else 20000, "numbers": 10000, "endpoints": 10, "batch": 4096, "rate": 20000,
-              "messages": 60000 if quick else 500000}
+              "messages": 50000 if quick else 500000}
     cases = {f"{mode} {workers}": lambda mode=mode, workers=workers: measure(mode, **common, workers=workers)
              for mode in (("in_dialog",) if quick else ("in_dialog", "stateful")) for workers in (1, 2)}
     cases["hop"] = lambda: measure("hop", **{**common, "messages": 80000 if quick else 200000})
-    found = {name: together(runs) for name, runs in side_by_side(cases, 1 if quick else 3).items()}
+    found = {name: together(runs) for name, runs in side_by_side(cases, 1 if quick else 2).items()}
     ratios = {name[:-2]: found[name]["ns"] / found[f"{name[:-2]} 2"]["ns"] for name in found if name.endswith(" 1")}
     worst = min(ratios, key=ratios.get)
     one, two = found[f"{worst} 1"], found[f"{worst} 2"]
@@ -124,7 +130,7 @@ def two_workers(results, quick):
 def memory(results, quick):
     call = measure("memory_call", calls=100000 if quick else 1000000)
     results.add("memory_call", call["bytes"], "bytes", target="<= 512", detail={"argv": call["argv"], "hugepages": call["hugepages"]})
-    invite = measure("memory_invite", calls=50000 if quick else 300000)
+    invite = measure("memory_invite", calls=30000 if quick else 300000)
     results.add("memory_invite", invite["progress"], "bytes", target="<= 3072",
                 reached=invite["progress"] <= 3072 and invite["lingering"] <= LINGERING_BYTES,
                 detail={"in progress": invite["progress"], "lingering": invite["lingering"], "argv": invite["argv"]})
@@ -135,22 +141,20 @@ def tcp_name(who, connections):
     return {"all": f"TCP to TCP, {lines}", "targets": "UDP to TCP", "callers": f"TCP to UDP, {lines}"}[who]
 
 
-def tcp(results, quick, small):
-    """small: what the same is by UDP, where that was measured."""
-    tcp_found = {}
+def tcp(results, quick):
+    """Of each mode the first case again and again, the others beside it once; UDP alike."""
     for mode in ("in_dialog", "stateful"):
-        cases = {} if mode in small else {"UDP to UDP": lambda mode=mode: measure(mode, quick, **SMALL)}
-        for who, connections in BY_TCP[:{"in_dialog": 1, "stateful": 3}[mode] if quick else None]:
+        count = {"in_dialog": 1, "stateful": 3}[mode] if quick else len(BY_TCP)
+        cases = {"UDP to UDP": lambda mode=mode: measure(mode, quick, **SMALL, messages=once_more(quick))}
+        for who, connections in BY_TCP[:count]:
             cases[tcp_name(who, connections)] = lambda mode=mode, who=who, connections=connections: measure(
-                mode, quick, **SMALL, tcp=who, connections=connections)
-        found = {name: together(runs) for name, runs in side_by_side(cases, 1 if quick else 3).items()}
-        if mode in small:
-            found["UDP to UDP"] = small[mode]
+                mode, quick, **SMALL, messages=once_more(quick), tcp=who, connections=connections)
         first = tcp_name(*BY_TCP[0])
+        runs = side_by_side(cases, 1)
+        runs[first] += side_by_side({first: cases[first]}, 0 if quick else 2)[first]
+        found = {name: together(of_one) for name, of_one in runs.items()}
         results.add(f"tcp_{mode}", found[first]["ns"], "ns", spread=found[first]["spread"],
                     beside={name: run["ns"] for name, run in found.items() if name != first}, detail=found)
-        tcp_found[mode] = {first: found[first]["ns"], "UDP to UDP": found["UDP to UDP"]["ns"]}
-    tls(results, quick, tcp_found)
     runs = [measure("connections", quick, tcp="callers", batch=256) for _ in range(1 if quick else 3)]
     rates = [1e9 / run["ns"] for run in runs]
     results.add("tcp_connections", median(rates), "connections/s", spread=spread([1e9 / part for run in runs for part in run["windows"]]),
@@ -160,13 +164,17 @@ def tcp(results, quick, small):
                 detail={"connections": 100000, "argv": memory_run["argv"], "hugepages": memory_run["hugepages"]})
 
 
-def tls(results, quick, tcp_found):
-    """tcp_found: {mode: ns by TCP, UDP}, the same otherwise."""
+def tls(results, quick):
     for mode in ("stateful",) if quick else ("in_dialog", "stateful"):
-        runs = [measure(mode, quick, **SMALL, tcp="all", tls=True, connections=BY_TCP[0][1]) for _ in range(1 if quick else 3)]
-        found = together(runs)
-        results.add(f"tls_{mode}", found["ns"], "ns", spread=found["spread"], beside=tcp_found[mode], detail=found)
-    runs = [measure("connections", quick, tcp="callers", tls=True, batch=64, messages=1000 if quick else 10000) for _ in range(1 if quick else 3)]
+        cases = {name: lambda mode=mode, more=more: measure(mode, quick, **SMALL, messages=once_more(quick), **more) for name, more in (
+            ("UDP to UDP", {}), ("TCP to TCP", {"tcp": "all", "connections": BY_TCP[0][1]}),
+            ("TLS to TLS", {"tcp": "all", "tls": True, "connections": BY_TCP[0][1]}))}
+        if quick:
+            del cases["TCP to TCP"]  # is in tcp_stateful
+        found = {name: together(runs) for name, runs in side_by_side(cases, 1).items()}
+        run = found.pop("TLS to TLS")
+        results.add(f"tls_{mode}", run["ns"], "ns", spread=run["spread"], beside={name: other["ns"] for name, other in found.items()}, detail=run)
+    runs = [measure("connections", quick, tcp="callers", tls=True, batch=64, messages=600 if quick else 10000) for _ in range(1 if quick else 2)]
     rates = [1e9 / run["ns"] for run in runs]
     results.add("tls_connections", median(rates), "connections/s", spread=spread([1e9 / part for run in runs for part in run["windows"]]),
                 beside={"us": median([run["ns"] for run in runs]) / 1000}, detail={"argv": runs[0]["argv"]})
@@ -174,42 +182,35 @@ def tls(results, quick, tcp_found):
 
 def series(results, quick):
     """Cost against one size at a time, all else small."""
-    lines = {"calls": (1000, 10000, 100000) if quick else (1000, 10000, 100000, 300000, 1000000),
+    lines = {"calls": (1000, 10000, 50000) if quick else (1000, 10000, 100000, 300000, 1000000),
              "numbers": (1000, 1000000) if quick else (1000, 10000, 100000, 1000000, 10000000),
              "endpoints": (3, 10000) if quick else (3, 30, 300, 3000, 10000)}
     modes = ("in_dialog",) if quick else ("in_dialog", "stateful")
+    common = {"messages": once_more(quick)}
     plots = {}
     for what, points in lines.items():
         for mode in modes if what != "numbers" or quick else ("stateful",):
-            plots.setdefault(what, {})[mode] = [
-                [x, measure(mode, True, **{**SMALL, what: x}, messages=20000 if quick else 200000)["ns"]] for x in points]
+            plots[f"{mode} against {what}"] = [[x, measure(mode, True, **{**SMALL, what: x}, **common)["ns"]] for x in points]
     for mode in modes:
-        runs = [measure(mode, True, **SMALL, mix=mix, messages=20000 if quick else 200000) for mix in MIXES[::3 if quick else 1]]
-        plots.setdefault("message bytes", {})[mode] = [[run["bytes_in"], run["ns"]] for run in runs]
-    entry = results.entries["in_dialog"]
-    entry["detail"]["series"] = {f"{mode} against {what}": points for what, by_mode in plots.items() for mode, points in by_mode.items()}
+        runs = [measure(mode, True, **SMALL, **common, mix=mix) for mix in MIXES[::3 if quick else 1]]
+        plots[f"{mode} against message bytes"] = [[run["bytes_in"], run["ns"]] for run in runs]
+    results.plot("in_dialog", plots)
 
 
 def main():
     options = arguments("bench/pipeline", __doc__, lambda parser: parser.add_argument(
-        "--only", metavar="KEY", action="append", choices=("small", "large", "two_workers", "memory", "tcp", "series"),
-        help="just these parts: small (in_dialog, stateful, call), large, two_workers, memory, tcp, series; may be repeated"))
+        "--only", metavar="PART", action="append", choices=PARTS, help=f"just these parts: {', '.join(PARTS)} (plots); may be repeated"))
     if not options.no_build:
         built("bench/strowger-pipeline")
-    wanted = options.only or ["small", "large", "two_workers", "memory", "tcp", "series"]
+    wanted = options.only or PARTS
     results = Results("bench/pipeline" + (" --quick" if options.quick else ""))
     with hugepages(HUGEPAGES):
-        small = small_cases(results, options.quick) if {"small", "large", "series"} & set(wanted) else {}
+        small = small_cases(results, options.quick) if {"small", "large"} & set(wanted) else {}
         if "large" in wanted:
             large_case(results, options.quick, small)
-        if "two_workers" in wanted:
-            two_workers(results, options.quick)
-        if "memory" in wanted:
-            memory(results, options.quick)
-        if "tcp" in wanted:
-            tcp(results, options.quick, small)
-        if "series" in wanted:
-            series(results, options.quick)
+        for name, part in (("two_workers", two_workers), ("memory", memory), ("tcp", tcp), ("tls", tls), ("series", series)):
+            if name in wanted:
+                part(results, options.quick)
     results.finish(options.json)
 
 

@@ -44,8 +44,8 @@ def write_numbers(path, count):
 
 
 def in_process(results, path, count, quick):
-    argv = [program("strowger-publication"), "--file", path, "--numbers", str(count), "--moves", str(300000 if quick else 3000000),
-            "--changes", str(10000 if quick else 100000)]
+    argv = [program("strowger-publication"), "--file", path, "--numbers", str(count), "--moves", str(200000 if quick else 3000000),
+            "--changes", str(5000 if quick else 100000)]
     run = subprocess.run(argv, capture_output=True, text=True, check=False)
     if run.returncode:
         sys.exit(f"{' '.join(argv)}:\n{run.stderr}{run.stdout}")
@@ -185,7 +185,7 @@ def longer(histogram):
 
 def under_load(bed, results, count, quick):
     """One after the other, in turn, so that what the host does falls on both."""
-    seconds, rounds = (0.7, 2) if quick else (10, 5)
+    seconds, rounds = (0.6, 1) if quick else (5, 3)
     sums = {False: {}, True: {}}
     made = spent = took = 0
     loss = {False: 0, True: 0}

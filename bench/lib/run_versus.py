@@ -14,8 +14,8 @@ from hugepages import hugepages
 from programs import built
 from result import Results, arguments, median, spread
 from versus_bed import Bed, Kamailio, Strowger
-from versus_load import LoadError, Session
-from versus_search import Search, against_load, cost_us, held
+from versus_load import LoadError, Session, twice
+from versus_search import Search, against_load, cost_us
 from versus_sipp import highest
 
 LOW_RATE = 6000
@@ -28,17 +28,19 @@ class Plan:
 
     def __init__(self, options):
         quick = self.quick = options.quick
-        self.shake_s = 1 if quick else 10
+        self.shake_s = 0.5 if quick else 3
         self.rounds = options.rounds or (1 if quick else 2)
-        self.search = {"seconds": 0.4, "precision": 0.5, "rise": 1.5, "tries": 1} if quick else {"seconds": 3, "precision": 0.04, "tries": 3}
-        self.long = {} if quick else {"long_seconds": 46, "warmup": 35}
-        self.low = {"seconds": 1.2, "warmup": 0.2} if quick else {"seconds": 46, "warmup": 35}
+        self.rounds_streams = options.rounds or 1
+        # again: from the second round on, near what the first has found.
+        self.search = {"seconds": 0.25, "precision": 0.5, "rise": 1.5, "tries": 1, "wake_s": 0.15} if quick else {"seconds": 1.2, "precision": 0.04, "tries": 3}
+        self.again = {} if quick else {"rise": 1.1}
+        self.long = {} if quick else {"long_seconds": 38, "warmup": 33}
+        self.low = {"seconds": 0.6, "warmup": 0.1} if quick else {"seconds": 37, "warmup": 33}
         # strowgerd touches all of its memory before it starts: tables for 32 s of the highest rate take seconds, which quick runs do not fill.
-        self.room = {"rate": 16000, "message_mb": 512} if quick else {}
-        self.low_at_once = quick  # with the proxies of the search, not with fresh ones
+        self.room = {"rate": 12000, "message_mb": 384} if quick else {}
         self.beside = not quick
-        self.sipp = ([2000], 1) if quick else ([1000, 2000, 3000, 4000, 5000, 6000, 7000, 8000], 10)
-        self.loads = [] if quick else [2000, 4000, 6000, 9000, 12000, 16000, 24000, 32000, 48000, 64000]
+        self.sipp = ([2000], 0.8, 0) if quick else ([2000, 4000, 6000, 8000], 2, 34)
+        self.loads = [] if quick else [2000, 12000, 24000, 48000, 96000]
 
 
 def say(words):
@@ -46,89 +48,88 @@ def say(words):
 
 
 def kernel_sessions(bed, plan, children):
-    """{name: how to open it}, in the order in which they take turns: the kernel UDP generator."""
-    starters = {"kamailio": lambda: Kamailio(bed, "fm", children), "strowger": lambda: Strowger(bed, "af_xdp", **plan.room)}
+    """{name: (how to open it, rounds)}, in the order in which they take turns: the kernel UDP generator."""
+    sessions = {"kamailio": (lambda: Session(bed, lambda: Kamailio(bed, "fm", children)), plan.rounds),
+                "strowger": (lambda: Session(bed, lambda: Strowger(bed, "af_xdp", **plan.room)), plan.rounds)}
     if plan.beside:
-        starters.update({"kamailio_default_allocator": lambda: Kamailio(bed, "", children), "strowger_af_packet": lambda: Strowger(bed, "af_packet", **plan.room)})
-    return {name: lambda start=start: Session(bed, start) for name, start in starters.items()}
+        sessions["kamailio_default_allocator"] = (lambda: Session(bed, lambda: Kamailio(bed, "", children)), 1)
+    return sessions
 
 
 def dpdk_sessions(bed, plan, children):
     """The DPDK generator."""
-    return {"kamailio": lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "fm", children)),
-            "strowger": lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, **{"rate": 160000, **plan.room}))}
+    return {"kamailio": (lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "fm", children)), plan.rounds),
+            "strowger": (lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, **{"rate": 200000, **plan.room})), plan.rounds)}
 
 
-def low_sessions(bed, plan, children):
-    """A spinning worker's CPU time says nothing, so Strowger runs twice: its busy cycles, and asleep when idle."""
-    sessions = {**dpdk_sessions(bed, plan, children), "strowger_sleeping": lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, idle="sleep", **plan.room))}
-    if plan.beside:
-        sessions["kamailio_default_allocator"] = lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "", children))
-    return sessions
+FIRST_GUESS = {"kamailio": 28000, "kamailio_default_allocator": 12000, "strowger": 120000}
 
 
-FIRST_GUESS = {"kamailio": 16000, "kamailio_default_allocator": 12000, "strowger": 40000, "strowger_af_packet": 20000}
+def outcome_of(plan, session, guess, again, low):
+    """The best run of a search; behind what is asked for at LOW_RATE: low, a list for that and for the loads of the plot, or None."""
+    with session() as opened:
+        search = Search(opened, **{**plan.search, **(plan.again if again else {})}, **plan.long)
+        if low is not None:
+            search.ready()
+            low.append(opened.run(LOW_RATE, **plan.low))
+            for rate in plan.loads:
+                if not search.holds(rate, plan.search["seconds"]):
+                    break
+        best = search.run(guess)
+    return {**best, "trials": search.trials, "above": search.above}
 
 
 def rates(plan, sessions, low=None):
-    """{name: [outcome of the best run of each round, with its trials]}, A B A B. sessions: {name: how to open one}. low: where the outcomes of runs
-    at LOW_RATE are put first, {name: list}; none where there is no such list."""
+    """{name: [outcome of the best run of each round, with its trials]}, A B A B. sessions: {name: (how to open one, rounds)}. low: where the outcomes of runs
+    at LOW_RATE are put, {name: list}, one for each; none where there is no such list."""
     found = {name: [] for name in sessions}
-    for _ in range(plan.rounds):
-        for name, session in sessions.items():
-            guess = found[name][-1]["offered"] if found[name] else FIRST_GUESS[name]
-            with session() as opened:
-                search = Search(opened, **plan.search, **plan.long)
-                if low is not None:
-                    search.ready()
-                    low.setdefault(name, []).append(opened.run(LOW_RATE, **plan.low))
-                best = search.run(guess)
-            best["trials"] = search.trials
+    for round_ in range(plan.rounds):
+        for name, (session, rounds) in sessions.items():
+            if round_ >= rounds:
+                continue
+            guess = found[name][-1]["offered"] if round_ else FIRST_GUESS[name]
+            of_low = []
+            best = twice(lambda: outcome_of(plan, session, guess, round_, of_low if low is not None and not round_ else None))
             found[name].append(best)
             say(f"versus: {name}: {best['rate']:.0f} INVITE/s, {best['cpu']['us']:.1f} us a forwarded message, "
                 f"generator {best['generator']['busy']:.0%} busy")
+            if of_low:
+                low[name] = of_low[-1:]
+                say_low(name, low[name][0])
     return found
 
 
-def low_rates(plan, sessions):
-    """{name: outcomes} at a load that all bear easily."""
-    found = {name: [] for name in sessions}
-    for _ in range(plan.rounds):
-        for name, session in sessions.items():
-            with session() as opened:
-                Search(opened, **plan.search).ready()
-                found[name].append(opened.run(LOW_RATE, **plan.low))
-            cpu = found[name][-1]["cpu"]
-            say(f"versus: {name} at {LOW_RATE} INVITE/s: {cpu['us']:.1f} us CPU a forwarded message"
-                + (f", {cpu['busy_us']:.1f} us busy" if "busy_us" in cpu else ""))
-    return found
+def say_low(name, outcome):
+    cpu = outcome["cpu"]
+    say(f"versus: {name} at {LOW_RATE} INVITE/s: {cpu['us']:.1f} us CPU a forwarded message" + (f", {cpu['busy_us']:.1f} us busy" if "busy_us" in cpu else ""))
 
 
-def cost_series(bed, plan, children):
-    """{line: [[INVITE/s, us per forwarded message]]}, as far as each goes without loss; none in a quick run, where the searches' own runs must do."""
-    series = {}
-    if not plan.loads:
-        return series
-    for name, start, measure in (("Kamailio", lambda: Kamailio(bed, "fm", children), "us"), ("Strowger, AF_XDP", lambda: Strowger(bed), "busy_us")):
-        with Session(bed, start) as session:
-            Search(session, **plan.search).ready()
-            for rate in plan.loads:
-                outcome = session.run(rate, 5, 0.5)
-                if not held(outcome):
-                    break
-                series.setdefault(f"{name} against INVITE/s", []).append([rate, outcome["cpu"][measure]])
-    return series
+def asleep(bed, plan):
+    """The outcome at LOW_RATE of a worker that sleeps when idle: a spinning one's CPU time says nothing, so there its busy cycles count."""
+    with versus_dpdk.Session(bed, lambda: Strowger(bed, idle="sleep", **plan.room)) as session:
+        Search(session, **plan.search).ready()
+        outcome = session.run(LOW_RATE, **plan.low)
+    say_low("strowger, sleeping", outcome)
+    return outcome
 
 
 def best_rate(found):
     return median([outcome["rate"] for outcome in found])
 
 
+def ratio_spread(strowger, kamailio):
+    """Of several rounds what each has found; of one what is between the rates that held and those that did not."""
+    if len(strowger) > 1:
+        return spread([best["rate"] / best_rate(kamailio) for best in strowger])
+    (ours,), (theirs,) = strowger, kamailio
+    return [ours["rate"] / max(theirs["above"] or 0, theirs["rate"]), max(ours["above"] or 0, ours["rate"]) / theirs["rate"]]
+
+
 def rate_part(name, strowger, kamailio, target):
     """One generator's comparison; both are lists of outcomes."""
     ratio = best_rate(strowger) / best_rate(kamailio)
-    ratios = [best["rate"] / best_rate(kamailio) for best in strowger]
-    return {"part": name, "value": ratio, "target": f">= {target}", "reached": ratio >= target, "spread": spread(ratios),
+    ratios = ratio_spread(strowger, kamailio)
+    return {"part": name, "value": ratio, "target": f">= {target}", "reached": ratio >= target, "spread": ratios,
             "strowger": best_rate(strowger), "kamailio": best_rate(kamailio),
             "generator_busy": median([best["generator"]["busy"] for best in strowger])}
 
@@ -176,9 +177,8 @@ def add_cpu(results, found, low, dpdk, series):
               "kamailio_us": low_kamailio}
     if "strowger_sleeping" in low:
         beside["strowger_sleeping_us"] = cpu_of(low["strowger_sleeping"], "us")
-    for where, outcomes in (("saturated", found), (f"at_{LOW_RATE}", low)):
-        if "kamailio_default_allocator" in outcomes:
-            beside[f"kamailio_default_allocator_{where}_us"] = cpu_of(outcomes["kamailio_default_allocator"], "us")
+    if "kamailio_default_allocator" in found:
+        beside["kamailio_default_allocator_saturated_us"] = cpu_of(found["kamailio_default_allocator"], "us")
     results.add("versus_cpu", worst["value"], "x Kamailio", target=worst["target"], beside=beside, spread=worst["spread"], detail={
         "parts": parts, "series": series, "runs": {name: [summary(outcome) for outcome in outcomes] for name, outcomes in low.items()}})
 
@@ -199,13 +199,12 @@ def add_sipp(results, bed, plan, children):
 def udp(results, plan, children):
     with Bed() as bed:
         found = rates(plan, kernel_sessions(bed, plan, children))
-        series = cost_series(bed, plan, children)
+    low = {}
     with versus_dpdk.Bed() as bed:
-        low = {} if plan.low_at_once else None
         dpdk = rates(plan, dpdk_sessions(bed, plan, children), low)
-        low = low or low_rates(plan, low_sessions(bed, plan, children))
-    for name, line in (("kamailio", "Kamailio"), ("strowger", "Strowger, AF_XDP")):
-        series.setdefault(f"{line} against INVITE/s", against_load(dpdk[name] + low[name]))
+        if plan.beside:
+            low["strowger_sleeping"] = [twice(lambda: asleep(bed, plan))]
+    series = {f"{line} against INVITE/s": against_load(dpdk[name] + low[name]) for name, line in (("kamailio", "Kamailio"), ("strowger", "Strowger, AF_XDP"))}
     add_rate(results, found, dpdk)
     add_cpu(results, found, low, dpdk, series)
 
@@ -216,11 +215,11 @@ def sipp(results, plan, children):
 
 
 def tcp(results, plan, children):
-    versus_streams.compare(results, "tcp", plan, children, summary)
+    versus_streams.compare(results, "tcp", plan, children, summary, ratio_spread)
 
 
 def tls(results, plan, children):
-    versus_streams.compare(results, "tls", plan, children, summary)
+    versus_streams.compare(results, "tls", plan, children, summary, ratio_spread)
     versus_handshakes.compare(results, plan)
 
 

@@ -8,9 +8,8 @@ second at zero loss: found by short trials, confirmed by a run that outlasts the
   memif_stateful    INVITE and 200 with fresh Call-IDs, the 100 beside them, over memif
   veth_afxdp        both over a veth pair, both ends AF_XDP: share of testpmd's rate there; the worse of the two
   veth_afpacket     the same, both ends AF_PACKET
-  tcp_memif         both over memif by TCP, 100 connections of callers and one to each target: the slower of the two; detail: 8 and 10,000 connections,
-                    and whole calls
-  tls_memif         INVITE and 200 likewise by TLS 1.3
+  tcp_memif         INVITE and 200 over memif by TCP, 100 connections of callers and one to each target
+  tls_memif         the same by TLS 1.3
   delay             what in-dialog messages are delayed at half that load over memif, above testpmd's at the same rate: us, the worse of p99
                     and p99.9"""
 
@@ -23,7 +22,7 @@ from hugepages import hugepages
 from programs import built
 from result import Results, arguments, median, spread
 from wire_bed import DEVICE_CORE, MAKES, RINGS, Bed, BedError, Generator, Strowger, Testpmd, stolen_us
-from wire_search import LOWER, Search
+from wire_search import WIDEN, Search
 
 HUGEPAGES = 1536
 MODES = ("in-dialog", "stateful")
@@ -34,34 +33,41 @@ LIMITS = {"in-dialog": {"transactions": 1 << 21, "calls": 1 << 21, "message_mb":
           "stateful": {"transactions": (1 << 23) - 1, "calls": (1 << 23) - 1, "call_age_s": 4, "message_mb": 2048}}
 # Quick runs are too short for more to linger, and strowgerd touches all of its memory before it starts.
 LIMITS_QUICK = {"in-dialog": {"transactions": 1 << 17, "calls": 1 << 17, "message_mb": 256},
-                "stateful": {"transactions": 1 << 20, "calls": 1 << 20, "call_age_s": 4, "message_mb": 512}}
+                "stateful": {"transactions": 3 << 18, "calls": 3 << 18, "call_age_s": 4, "message_mb": 256}}
 # Where the kernel is in between, or TCP, a quick run does a fraction of that.
 LIMITS_QUICK_SLOW = {"transactions": 1 << 18, "calls": 1 << 18, "message_mb": 256}
-FIRST = {"memif": 400e3, "af_xdp": 150e3, "af_packet": 60e3}
+# Where searches begin.
+FIRST = {("memif", "in-dialog"): 1200e3, ("memif", "stateful"): 600e3, ("af_xdp", "in-dialog"): 500e3, ("af_xdp", "stateful"): 280e3,
+         ("af_packet", "in-dialog"): 350e3, ("af_packet", "stateful"): 220e3, ("tcp", "in-dialog"): 500e3, ("tcp", "stateful"): 360e3, ("tcp", "calls"): 300e3,
+         ("tls", "stateful"): 160e3, ("memif", "testpmd"): 1700e3, ("af_xdp", "testpmd"): 550e3, ("af_packet", "testpmd"): 500e3}
 HELD = {"memif": 1 << RINGS, "af_xdp": 2048, "af_packet": 2048}
 PAUSES_US, ADDED_US = 50, 10
 PARTS = ("memif", "veth_afxdp", "veth_afpacket", "tcp")
-# Connections of callers, at least one for each; the first is what the figure is taken with.
+# Connections of callers, at least one for each make; the first is what the figure is taken with.
 CONNECTIONS = (100, MAKES, 10000)
 LOADS = (0.1, 0.25, 0.5, 0.75, 0.9, 1.0)
+TRIES = 2  # of a pair that breaks
 
 
 class Plan:
-    def __init__(self, quick):
-        self.quick = quick
-        self.rounds = 1 if quick else 3
+    def __init__(self, options):
+        quick = self.quick = options.quick
+        self.rounds = {"memif": 1 if quick else 2, "af_xdp": 1, "af_packet": 1}
+        if options.rounds:
+            self.rounds = dict.fromkeys(self.rounds, options.rounds)
         self.limits = LIMITS_QUICK if quick else LIMITS
-        self.trial_s = 0.15 if quick else 1.5
-        self.long_s = {"strowger": 0.4 if quick else 36, "testpmd": 0.3 if quick else 15}
-        # Transactions linger for 32 s: what follows such a run pays for those that end all the while.
-        self.fill_s = 0 if quick else 33
+        self.trial_s = 0.15 if quick else 1
+        # Transactions linger for 32 s: the run that confirms a rate lasts longer, behind a search that has left some already.
+        self.long_s = {"strowger": 0.25 if quick else 36, "testpmd": 0.15 if quick else 4}
         self.voids = 0 if quick else 5
+        self.widen, self.again = (1.3, 1.3) if quick else (WIDEN, 1.1)
         self.resolution = 0.25 if quick else 0.03
         self.calls = {"in-dialog": 1 << 13 if quick else 1 << 20, "stateful": 1 << 17, "calls": 1 << 18}
-        self.tcp = [("in-dialog", "tcp", 100), ("stateful", "tcp", 100), ("stateful", "tls", 100)] if quick else [
-            *((mode, "tcp", connections) for connections in CONNECTIONS for mode in MODES), ("calls", "tcp", 100),
-            *(("stateful", "tls", connections) for connections in CONNECTIONS)]
-        self.delay_s = 0.2 if quick else 5
+        self.tcp = [("stateful", "tcp", 100), ("stateful", "tls", 100)]
+        if options.all_connections:
+            self.tcp = [*((mode, "tcp", connections) for connections in CONNECTIONS for mode in MODES), ("calls", "tcp", 100),
+                        *(("stateful", "tls", connections) for connections in CONNECTIONS)]
+        self.delay_s = 0.15 if quick else 1.5
         self.loads = (0.25, 0.5, 0.9) if quick else LOADS
 
 
@@ -140,22 +146,36 @@ def short(trial):
     return {name: trial[name] for name in kept if name in trial}
 
 
-def zero_loss(bed, device, mode, plan, first, then=None, transport="udp", connections=0):
-    """{"rate": ..., "long": the confirming run, "trials": all, "limit": what ended the rise}.
-    then(pair, rate): what else is to be done with the two."""
-    with Pair(bed, device, mode, plan, transport, connections) as pair:
-        search = Search(pair.run, HELD[bed.way], plan.voids)
-        best = search.bracket(first, plan.trial_s, plan.resolution)
-        limit = search.limit
-        if best and plan.fill_s and device == "strowger" and mode != "in-dialog":
-            pair.run(best * LOWER, plan.fill_s)
-        last = search.confirm(best, plan.long_s[device]) if best else None
-        found = {"rate": last["rate"] if last else 0, "long": short(last) if last else None, "limit": limit,
-                 "trials": [short(trial) for trial in search.trials]}
-        if then:
-            then(pair, found["rate"])
-        if device == "strowger":
-            found["counters"] = {name: count for name, count in pair.device.counters().items() if count}
+def zero_loss(bed, device, mode, plan, before=None, then=None, transport="udp", connections=0):
+    """{"rate": ..., "long": the confirming run, "trials": all, "limit": what ended the rise}. before: the rate of the round before.
+    then(pair, rate): what else is to be done with the two. A pair that breaks is made once more."""
+    for tries in range(TRIES):
+        try:
+            with Pair(bed, device, mode, plan, transport, connections) as pair:
+                return searched(pair, bed, mode, plan, before, then, transport, connections)
+        except BedError as error:
+            if tries + 1 == TRIES:
+                raise
+            tell(f"  {error}; once more")
+
+
+def first_of(way, device, mode, transport):
+    if device != "strowger":
+        return FIRST[way, "testpmd"]
+    return FIRST[transport if transport != "udp" else way, mode]
+
+
+def searched(pair, bed, mode, plan, before, then, transport, connections):
+    device = pair.device.name
+    search = Search(pair.run, HELD[bed.way], plan.voids, plan.again if before else plan.widen)
+    best = search.bracket(before or first_of(bed.way, device, mode, transport), plan.trial_s, plan.resolution)
+    limit = search.limit
+    last = search.confirm(best, plan.long_s[device]) if best else None
+    found = {"rate": last["rate"] if last else 0, "above": search.above(last["rate"] if last else 0), "long": short(last) if last else None, "limit": limit, "trials": [short(trial) for trial in search.trials]}
+    if then:
+        then(pair, found["rate"])
+    if device == "strowger":
+        found["counters"] = {name: count for name, count in pair.device.counters().items() if count}
     tell(f"  {bed.way} {mode} {device}{f', {transport}, {connections} connections' if connections else ''}: {found['rate'] / 1e6:.3f} Mmsg/s at zero loss; above that {limit}")
     return found
 
@@ -165,19 +185,24 @@ def side_by_side(way, modes, plan, then=None):
     Quick: testpmd, to whom all messages are alike, once."""
     found = {mode: {"strowger": [], "testpmd": []} for mode in modes}
     with Bed(way) as bed:
-        for _ in range(plan.rounds):
+        for _ in range(plan.rounds[way]):
             for mode in modes:
                 for device, runs in found[mode].items():
                     if plan.quick and device == "testpmd" and mode != modes[0]:
                         runs += found[modes[0]][device]
                         continue
-                    first = runs[-1]["rate"] if runs and runs[-1]["rate"] else FIRST[way] * (1 if device == "strowger" else 2)
-                    runs.append(zero_loss(bed, device, mode, plan, first, then if mode == modes[0] else None))
+                    before = runs[-1]["rate"] if runs else None
+                    runs.append(zero_loss(bed, device, mode, plan, before, then if mode == modes[0] else None))
     return found
 
 
 def rates(runs):
     return [run["rate"] for run in runs]
+
+
+def rates_spread(runs):
+    """Of several rounds what each has found; of one what is between the rate that held and what did not."""
+    return spread(rates(runs)) if len(runs) > 1 else [runs[0]["rate"], max(runs[0]["rate"], runs[0]["above"] or 0)]
 
 
 def detail_of(found):
@@ -203,7 +228,7 @@ def memif_keys(results, plan, delays):
     found = side_by_side("memif", MODES, plan, at_half_load if delays else None)
     for mode, key, target in (("in-dialog", "memif_in_dialog", LINE_RATE), ("stateful", "memif_stateful", 1e6)):
         ours = rates(found[mode]["strowger"])
-        results.add(key, median(ours), "msg/s", target=f">= {target:.0f}", spread=spread(ours), detail=detail_of(found[mode]),
+        results.add(key, median(ours), "msg/s", target=f">= {target:.0f}", spread=rates_spread(found[mode]["strowger"]), detail=detail_of(found[mode]),
                     beside={"testpmd macswap": median(rates(found[mode]["testpmd"]))})
 
 
@@ -213,7 +238,11 @@ def veth_key(results, way, key, plan):
     parts = {}
     for mode in MODES:
         ratios = [a / b if b else 0 for a, b in zip(rates(found[mode]["strowger"]), rates(found[mode]["testpmd"]))]
-        parts[mode] = {"ratio": median(ratios), "spread": spread(ratios), "target": targets[mode], "reached": median(ratios) >= targets[mode]}
+        bounds = spread(ratios)
+        if len(ratios) == 1:
+            ours, theirs = (rates_spread(found[mode][device]) for device in ("strowger", "testpmd"))
+            bounds = [ours[0] / theirs[1], ours[1] / theirs[0]] if theirs[0] else ratios * 2
+        parts[mode] = {"ratio": median(ratios), "spread": bounds, "target": targets[mode], "reached": median(ratios) >= targets[mode]}
     worst = min(parts, key=lambda mode: parts[mode]["ratio"] / targets[mode])
     results.add(key, parts[worst]["ratio"], "of testpmd", target=f">= {targets[worst]}", reached=all(part["reached"] for part in parts.values()),
                 spread=parts[worst]["spread"], beside={"testpmd macswap, msg/s": median(rates(found[worst]["testpmd"]))},
@@ -221,12 +250,12 @@ def veth_key(results, way, key, plan):
 
 
 def stream_keys(results, plan):
-    """tcp_memif and tls_memif: the slower of the parts with the first number of connections; beside it the others."""
+    """tcp_memif and tls_memif: the slower of what was taken with the first number of connections; beside it the others."""
     parts = {"tcp": [], "tls": []}
     with Bed("memif") as bed:
         for mode, transport, connections in plan.tcp:
-            runs = [zero_loss(bed, "strowger", mode, plan, FIRST["memif"] / 2, transport=transport, connections=connections) for _ in range(plan.rounds)]
-            parts[transport].append({"part": f"{mode}, {connections:,} connections", "value": median(rates(runs)), "spread": spread(rates(runs)),
+            runs = [zero_loss(bed, "strowger", mode, plan, transport=transport, connections=connections)]
+            parts[transport].append({"part": f"{mode}, {connections:,} connections", "value": median(rates(runs)), "spread": rates_spread(runs),
                                      "connections": connections, "limit": runs[-1]["limit"], "trials": runs[-1]["trials"], "counters": runs[-1]["counters"]})
     for transport, of_one in parts.items():
         worst = min((part for part in of_one if part["connections"] == CONNECTIONS[0] and not part["part"].startswith("calls")), key=lambda part: part["value"])
@@ -246,8 +275,9 @@ class Delays:
         for load in self.plan.loads:
             trial = pair.run(max(load * best, 1000), self.plan.delay_s)
             runs[load] = {**trial["delay_us"], **{name: trial[name] for name in ("offered", "rate", "lost", "busy", "device_away_us")}}
+        gaps = pair.generator.gaps(self.plan.delay_s)["gaps_us"]
         self.runs[pair.device.name].append(runs)
-        self.gaps.append(pair.generator.gaps(self.plan.delay_s)["gaps_us"])
+        self.gaps.append(gaps)
 
     def at(self, device, load, what):
         return median([runs[load][what] for runs in self.runs[device]])
@@ -276,6 +306,8 @@ class Delays:
 
 def add_options(parser):
     parser.add_argument("--only", action="append", choices=PARTS, help="a part of it: memif (and delay), tcp (and tls), or one of the others; may be given again")
+    parser.add_argument("--rounds", type=int, metavar="N", help="how often each device has its turn")
+    parser.add_argument("--all-connections", action="store_true", help="TCP and TLS with 8 and 10,000 connections, in-dialog messages and whole calls too: some ten minutes more")
 
 
 def main():
@@ -285,7 +317,7 @@ def main():
         sys.exit("bench/wire: there is no dpdk-testpmd: install Debian's dpdk-dev")
     if not options.no_build:
         built("strowgerd", "strowgerctl", "bench/strowger-wire")
-    plan, results = Plan(options.quick), Results("bench/wire" + (" --quick" if options.quick else ""))
+    plan, results = Plan(options), Results("bench/wire" + (" --quick" if options.quick else ""))
     only = options.only or list(PARTS)
     delays = Delays(plan) if "memif" in only else None
     with hugepages(HUGEPAGES):

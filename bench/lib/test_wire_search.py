@@ -7,7 +7,7 @@ from wire_search import Search, passed, void, why
 
 
 def trial(offered, **changes):
-    return {"offered": offered, "rate": offered, "lost": 0, "wrong": 0, "repeated": 0, "late": 0, "started": offered, "skipped": 0, "held_back": 0,
+    return {"offered": offered, "rate": offered, "seconds": 1, "lost": 0, "wrong": 0, "repeated": 0, "late": 0, "started": offered, "skipped": 0, "held_back": 0,
             "busy": 0.5, "statuses_bad": 0, "longest_gap_us": 10, **changes}
 
 
@@ -58,13 +58,16 @@ class Searches(unittest.TestCase):
     def test_bracket(self):
         for device in (loses_above, holds_back_above):
             for limit in (900, 50e3, 123456, 400e3, 2.2e6):
-                for first in (10e3, 400e3, 5e6):
+                for first, widen in ((10e3, 1.5), (400e3, 1.5), (5e6, 1.5), (limit * 1.02, 1.1), (limit * 0.98, 1.1)):
                     with self.subTest(device=device.__name__, limit=limit, first=first):
-                        search = Search(device(limit))
+                        search = Search(device(limit), widen=widen)
                         best = search.bracket(first, 1, 0.03)
                         self.assertLessEqual(best, limit * 1.001)
                         self.assertGreaterEqual(best, limit * 0.95)
-                        self.assertLess(len(search.trials), 25)
+                        if device is loses_above:
+                            self.assertGreater(search.above(best), limit)
+                            self.assertLess(search.above(best), limit / 0.95)
+                        self.assertLess(len(search.trials), 25 if widen > 1.1 else 6)
 
     def test_nothing_passes(self):
         search = Search(loses_above(0))
@@ -78,6 +81,23 @@ class Searches(unittest.TestCase):
         self.assertLessEqual(last["rate"], 900)
         self.assertGreater(last["rate"], 850)
         self.assertIsNone(Search(loses_above(0)).confirm(1000, 30))
+
+    def test_confirm_lasts(self):
+        search = Search(lambda rate, seconds: trial(rate, seconds=seconds, device_busy=0.5, longest_gap_us=len(search.trials)))
+        last = search.confirm(1000, 36)
+        self.assertEqual((last["seconds"], last["stretches"], last["rate"], last["longest_gap_us"], last["device_busy"]), (36, 9, 1000, 8, 0.5))
+        self.assertEqual(Search(lambda rate, seconds: trial(rate, seconds=seconds)).confirm(1000, 0.3)["seconds"], 0.3)
+
+    def test_a_stretch_that_fails_ends_the_run(self):
+        search = Search(lambda rate, seconds: trial(rate, seconds=seconds, lost=1 if len(search.trials) == 3 else 0))
+        last = search.confirm(1000, 36)
+        self.assertEqual(last["rate"], 950)
+        self.assertEqual(len(search.trials), 4 + 9)
+
+    def test_a_void_stretch_is_made_again(self):
+        search = Search(lambda rate, seconds: trial(rate, seconds=seconds, **({"lost": 9, "longest_gap_us": 9e6} if len(search.trials) == 3 else {})))
+        last = search.confirm(1000, 36)
+        self.assertEqual((last["rate"], last["seconds"], len(search.trials)), (1000, 36, 10))
 
     def test_void_trials_are_made_again(self):
         answers = [trial(1e6, lost=9, longest_gap_us=9000), trial(1e6, lost=9, longest_gap_us=9000), trial(1e6)]

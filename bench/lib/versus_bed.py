@@ -170,7 +170,7 @@ class Bed:
         """Both ends know each other's hardware addresses before the load."""
         run(["ip", "-n", self.gen, "neigh", "flush", "dev", "gen0"])
         for address in (CALLER, *TARGETS):
-            run(self.inside(self.gen, ["ping", "-q", "-c", "2", "-i", "0.05", "-W", "1", "-I", address, US]))
+            run(self.inside(self.gen, ["ping", "-q", "-c", "1", "-W", "1", "-I", address, US]))
 
 
 def memory_mib():

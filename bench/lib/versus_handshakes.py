@@ -8,7 +8,7 @@ import sys
 from programs import program
 from result import median, spread
 from versus_bed import CALLER, NAME, PORT, US, Bed, Kamailio, Strowger, before_others, resident_mib
-from versus_load import LoadError, moment, spent
+from versus_load import LoadError, moment, spent, twice
 
 AT_ONCE = 32
 # (which figure, part, kind of certificate, version, resumed)
@@ -46,30 +46,21 @@ def shake(bed, proxy, version, resume, seconds):
     return {"rate": count / moments["sent"][0]["seconds"], "us": cpu["busy_us"] if "busy_us" in cpu else cpu["us"], "resumed": resumed / max(1, count), "cpu": cpu}
 
 
-def again(measure):
-    """A machine that stops for seconds lets handshakes run out of time: that is tried once more, not more often."""
-    try:
-        return measure()
-    except LoadError as error:
-        say(f"versus: {error}; once more")
-        return measure()
-
-
 def runs(bed, plan, kind, cases, idle):
     """{(version, resumed): {proxy: [run]}}, A B A B. idle: {proxy: [bytes of a session]}, to be added to; None: that is not asked."""
     bed.certify(kind)
     found = {case: {"kamailio": [], "strowger": []} for case in cases}
     starters = {"kamailio": lambda: Kamailio(bed, "fm", 1, transport="tls"), "strowger": lambda: Strowger(bed, transport="tls", rate=1000, message_mb=64, connections=SESSIONS + 1024)}
-    for _ in range(plan.rounds):
+    for _ in range(plan.rounds_streams):
         for name, start in starters.items():
             with start() as proxy:
                 for version, resume in cases:
-                    run = again(lambda: shake(bed, proxy, version, resume, plan.shake_s))
+                    run = twice(lambda: shake(bed, proxy, version, resume, plan.shake_s))
                     found[version, resume][name].append(run)
                     say(f"versus: {name}, {kind}, TLS {version}{', resumed' if resume else ''}: {run['rate']:.0f} handshakes/s, "
                         f"{run['us']:.0f} us each; {run['resumed']:.0%} resumed")
                 if idle is not None:
-                    idle.setdefault(name, []).append(again(lambda: idle_bytes(bed, proxy, SESSIONS_QUICK if plan.quick else SESSIONS)))
+                    idle.setdefault(name, []).append(twice(lambda: idle_bytes(bed, proxy, SESSIONS_QUICK if plan.quick else SESSIONS)))
     return found
 
 

@@ -9,6 +9,7 @@ from versus_load import LoadError
 
 RISE = 1.25
 LOWEST = 100
+LONG_TRIES = 2  # of a long run that fails, at one rate: then a lower one, in steps that grow
 # Before anything is measured: a proxy's first messages touch memory that nothing has touched yet.
 WAKE_RATE, WAKE_S = 2000, 0.3
 
@@ -46,25 +47,27 @@ def against_load(outcomes):
 
 
 class Search:
-    """session: run(rate, seconds, warmup) gives an outcome, restart() a fresh proxy."""
+    """session: run(rate, seconds, warmup) gives an outcome, restart() a fresh proxy. above: the lowest rate that did not hold."""
 
-    def __init__(self, session, seconds, precision, tries, rise=RISE, long_seconds=0, warmup=0):
+    def __init__(self, session, seconds, precision, tries, rise=RISE, long_seconds=0, warmup=0, wake_s=WAKE_S):
+        self.wake_s = wake_s
         self.session, self.seconds, self.precision, self.tries, self.rise = session, seconds, precision, tries, rise
         self.long_seconds, self.warmup = long_seconds, warmup
         self.trials = []
         self.fresh, self.spoilt = True, False
+        self.above = None
 
     def ready(self):
         """A proxy that has nothing left to send of a run that lost, and is awake."""
         if self.spoilt:
             self.session.restart()
         if self.spoilt or self.fresh:
-            self.session.run(WAKE_RATE, WAKE_S, 0)
+            self.session.run(WAKE_RATE, self.wake_s, 0)
         self.fresh = self.spoilt = False
 
-    def holds(self, rate, seconds, warmup=0):
+    def holds(self, rate, seconds, warmup=0, tries=None):
         """The outcome of the run that held, or None."""
-        for _ in range(self.tries):
+        for _ in range(tries or self.tries):
             self.ready()
             outcome = self.session.run(rate, seconds, warmup)
             self.trials.append({"rate": rate, "seconds": seconds, "sent": outcome["sent"], "lost": outcome["lost"], "late": outcome["late"],
@@ -75,6 +78,7 @@ class Search:
             if held(outcome):
                 return outcome
             self.spoilt = True
+        self.above = min(rate, self.above or rate)
         return None
 
     def bracket(self, guess):
@@ -96,12 +100,12 @@ class Search:
 
     def run(self, guess):
         low, best = self.bracket(guess)
-        rate = low
+        rate, lower = low, 1 + self.precision
         while self.long_seconds:
-            outcome = self.holds(rate, self.long_seconds, self.warmup)
+            outcome = self.holds(rate, self.long_seconds, self.warmup, LONG_TRIES)
             if outcome:
                 return outcome
-            rate /= 1 + self.precision
+            rate, lower = rate / lower, lower * (1 + self.precision)
             if rate < low / 3:
                 raise LoadError("messages are lost in every long run")
         return best

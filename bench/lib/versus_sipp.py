@@ -50,14 +50,24 @@ def calls(bed, proxy, rate, seconds):
             answerer.stop()
 
 
-def highest(bed, proxy, ladder, seconds):
-    """The highest of these rates that went well, and every run."""
+def highest(bed, proxy, ladder, seconds, long_seconds):
+    """The highest of these rates that went well, and every run. Where long_seconds are given, a run that long must go well too, or one a fifth lower."""
     best, runs = None, []
-    for rate in ladder:
-        run = calls(bed, proxy, rate, seconds)
+
+    def went(rate, lasting):
+        run = calls(bed, proxy, rate, lasting)
         runs.append(run)
+        return run
+
+    for rate in ladder:
+        run = went(rate, seconds)
         if run["good"]:
             best = run
         elif best:
             break
+    if best and long_seconds:
+        rate, best = best["offered"], None
+        while not best and rate > ladder[0] / 4:
+            run = went(rate, long_seconds)
+            rate, best = rate * 0.8, run if run["good"] else None
     return best or runs[0], runs

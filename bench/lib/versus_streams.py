@@ -5,12 +5,11 @@ import sys
 
 from result import median, spread
 from versus_bed import Bed, Kamailio, Strowger
-from versus_load import Session
+from versus_load import Session, twice
 from versus_search import Search, against_load, cost_us
 
 CONNECTIONS = 32
-LOW_RATE = 2000
-FIRST_GUESS = {"kamailio": 8000, "strowger": 24000}
+FIRST_GUESS = {"kamailio": 18000, "strowger": 55000}
 
 
 def say(words):
@@ -25,22 +24,24 @@ def words_of(bed, transport):
 
 
 def runs(bed, transport, plan, children):
-    """{proxy: [{"low": outcome at LOW_RATE, "best": that of the highest rate that lost nothing}]}, A B A B."""
+    """{proxy: [outcome of the highest rate that lost nothing, with its trials]}, A B A B."""
     starters = {"kamailio": lambda: Kamailio(bed, "fm", children, transport=transport),
-                "strowger": lambda: Strowger(bed, transport=transport, **{"rate": 60000, **plan.room})}
+                "strowger": lambda: Strowger(bed, transport=transport, **{"rate": 90000, **plan.room})}
     found = {name: [] for name in starters}
-    for _ in range(plan.rounds):
-        for name, start in starters.items():
-            guess = found[name][-1]["best"]["offered"] if found[name] else FIRST_GUESS[name]
-            with Session(bed, start, words_of(bed, transport)) as session:
-                search = Search(session, **plan.search, **plan.long)
-                search.ready()
-                low = session.run(LOW_RATE, **plan.low)
-                best = search.run(guess)
-            best["trials"] = search.trials
-            found[name].append({"low": low, "best": best})
+
+    def searched(name, again):
+        guess = found[name][-1]["offered"] if again else FIRST_GUESS[name]
+        with Session(bed, starters[name], words_of(bed, transport)) as session:
+            search = Search(session, **{**plan.search, **(plan.again if again else {})}, **plan.long)
+            best = search.run(guess)
+        return {**best, "trials": search.trials, "above": search.above}
+
+    for again in range(plan.rounds_streams):
+        for name in starters:
+            best = twice(lambda: searched(name, again))
+            found[name].append(best)
             say(f"versus: {transport}, {name}: {best['rate']:.0f} INVITE/s, {best['cpu']['us']:.1f} us a forwarded message, "
-                f"generator {best['generator']['busy']:.0%} busy; {cost_us(low):.1f} us at {LOW_RATE} INVITE/s")
+                f"generator {best['generator']['busy']:.0%} busy")
     return found
 
 
@@ -50,20 +51,19 @@ def part(name, found, value):
             "strowger": median(strowger), "kamailio": median(kamailio)}
 
 
-def compare(results, transport, plan, children, summary):
-    """The entry versus_tcp or versus_tls. summary: what is kept of an outcome."""
+def compare(results, transport, plan, children, summary, ratio_spread):
+    """The entry versus_tcp or versus_tls. summary: what is kept of an outcome; ratio_spread: of two proxies' outcomes."""
     with Bed() as bed:
         if transport == "tls":
             bed.certify()
         found = runs(bed, transport, plan, children)
-    parts = [part("INVITE transactions a second", found, lambda run: run["best"]["rate"]),
-             part("CPU per forwarded message at that rate, us", found, lambda run: cost_us(run["best"])),
-             part(f"at {LOW_RATE:,} INVITE/s, us", found, lambda run: cost_us(run["low"]))]
-    parts[0]["generator_busy"] = median([run["best"]["generator"]["busy"] for run in found["strowger"]])
+    parts = [part("INVITE transactions a second", found, lambda outcome: outcome["rate"]),
+             part("CPU per forwarded message at that rate, us", found, cost_us)]
+    parts[0]["spread"] = ratio_spread(found["strowger"], found["kamailio"])
+    parts[0]["generator_busy"] = median([outcome["generator"]["busy"] for outcome in found["strowger"]])
     results.add(f"versus_{transport}", parts[0]["value"], "x Kamailio", spread=parts[0]["spread"],
                 beside={"strowger": parts[0]["strowger"], "kamailio": parts[0]["kamailio"], "strowger_us": parts[1]["strowger"],
                         "kamailio_us": parts[1]["kamailio"]},
                 detail={"connections": CONNECTIONS, "parts": parts, "series": {
-                    f"{line}, {transport.upper()} against INVITE/s": against_load([run[which] for run in found[name] for which in run])
-                    for name, line in (("kamailio", "Kamailio"), ("strowger", "Strowger"))}, "runs": {name: [{which: summary(run[which]) for which in run} for run in of_one]
-                                                                             for name, of_one in found.items()}})
+                    f"{line}, {transport.upper()} against INVITE/s": against_load(found[name]) for name, line in (("kamailio", "Kamailio"), ("strowger", "Strowger"))},
+                        "runs": {name: [summary(outcome) for outcome in outcomes] for name, outcomes in found.items()}})

@@ -1,0 +1,76 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What bench/all runs, how much time it says is left, and how the figures of its steps become one."""
+
+import os
+import unittest
+
+import run_pipeline
+import run_versus
+import run_wire
+from machine import LIB
+from result import joined
+from steps import FULL, QUICK, Progress, Step, plan, seconds_of
+
+PARTS = {"pipeline": run_pipeline.PARTS, "wire": run_wire.PARTS, "versus": tuple(run_versus.PARTS)}
+
+
+def steps_of(stages):
+    return [step for lanes in stages for lane in lanes for step in lane]
+
+
+class Plans(unittest.TestCase):
+    def test_every_part_is_made_once(self):
+        for stages in (FULL, QUICK):
+            for program in ("micro", "pipeline", "publication", "wire", "versus"):
+                with self.subTest(program):
+                    self.assertTrue(os.path.exists(os.path.join(LIB, f"run_{program}.py")))
+                    steps = [step for step in steps_of(stages) if step.program == program]
+                    made = [part for step in steps for part in step.parts or PARTS.get(program, ("all",))]
+                    self.assertEqual(sorted(made), sorted(PARTS.get(program, ("all",))))
+
+    def test_how_long(self):
+        self.assertLessEqual(seconds_of(FULL), 35 * 60)
+        self.assertLess(seconds_of(QUICK), 60)
+        lanes = [[[Step("a", seconds=10)], [Step("b", seconds=4), Step("c", seconds=7)]], [[Step("d", seconds=5)]]]
+        self.assertEqual(seconds_of(lanes), 16)
+
+    def test_only_some(self):
+        self.assertEqual({step.program for step in steps_of(plan(False, ["wire", "micro"]))}, {"wire", "micro"})
+        self.assertEqual(plan(True), QUICK)
+
+
+class Time(unittest.TestCase):
+    def test_left(self):
+        first, second, beside, last = (Step(name, seconds=seconds) for name, seconds in (("a", 10), ("b", 20), ("c", 30), ("d", 40)))
+        now = 0
+        progress = Progress([[[first]], [[second], [beside]], [[last]]], clock=lambda: now)
+        self.assertEqual(progress.left(), 80)
+        progress.begin(first)
+        now = 4
+        self.assertEqual(progress.left(), 76)
+        now = 12  # late: it must be about to end
+        self.assertEqual(progress.left(), 70)
+        now = 20
+        progress.end(first)
+        self.assertEqual(progress.left(), 140)  # all takes twice as long
+        progress.skip(beside)
+        self.assertEqual(progress.left(), 120)
+        progress.begin(second)
+        now = 50
+        self.assertEqual(progress.left(), 90)
+
+
+class Figures(unittest.TestCase):
+    def test_joined(self):
+        entry = {"value": 1, "unit": "ns", "detail": {"series": {"a": [[1, 2]]}}}
+        line = {"in_dialog": {"b": [[1, 3]]}}
+        expected = {"in_dialog": {"value": 1, "unit": "ns", "detail": {"series": {"a": [[1, 2]], "b": [[1, 3]]}}}, "machine": 2}
+        for order in ((0, 1), (1, 0)):
+            with self.subTest(order=order):
+                parts = [{"in_dialog": {**entry, "detail": {"series": dict(entry["detail"]["series"])}}, "machine": 2}, {"series": line, "machine": 2}]
+                self.assertEqual(joined([parts[i] for i in order]), expected)
+        self.assertEqual(joined([{"series": line}]), {"series": line})
+
+
+if __name__ == "__main__":
+    unittest.main()
