@@ -304,9 +304,6 @@ static void fire(void *ctx, struct wheel_timer *t)
 	case TXN_TIMER_KIND_CLIENT_LIFETIME:
 		client_txn_happens(p, CONTAINER(t, struct client_txn, lifetime), TXN_TIMER_LIFETIME);
 		break;
-	case TXN_TIMER_KIND_LINGERING:
-		lingering_release(p->transactions, CONTAINER(t, struct lingering, lifetime));
-		break;
 	case TIMER_ATTEMPT_CLOCK:
 		attempt_clock_fired(p, about_attempt(p, CONTAINER(t, struct attempt, clock)));
 		break;
@@ -344,7 +341,7 @@ uint32_t proxy_advance(struct proxy *p, uint64_t now_ms)
 	if (p->unposted)
 		record_flush(p);
 	load_flush(p);
-	fired = wheel_advance(p->wheel, now_ms, fire, p);
+	fired = wheel_advance(p->wheel, now_ms, fire, p) + transactions_end(p->transactions, now_ms);
 	if (p->config.trace)
 		trace_flush(p->config.trace);
 	return fired;
@@ -352,7 +349,9 @@ uint32_t proxy_advance(struct proxy *p, uint64_t now_ms)
 
 uint64_t proxy_next_due(const struct proxy *p)
 {
-	return wheel_next_due(p->wheel);
+	uint64_t timer = wheel_next_due(p->wheel), end = transactions_next_end(p->transactions);
+
+	return timer < end ? timer : end;
 }
 
 /* Too early for it: as if it had been lost, so that its sender brings it again. */

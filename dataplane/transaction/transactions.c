@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/expiry.h"
 #include "base/keyed_hash.h"
 #include "base/pages.h"
 #include "base/pool.h"
@@ -24,11 +25,16 @@ struct client_slot {
 
 #define SLOT_END UINT32_MAX
 
+/* What has lingered to its end is freed in portions, in which its cold lines are fetched together, and whoever waits in the port waits for few. */
+#define ENDS_AT_ONCE 8
+#define ENDS_LATE_MS 12 /* for each ms that they are late twice as many, up to here */
+
 struct transactions {
 	struct txn_timers timers;
 	struct hash_key key[2];
 	struct wheel *wheel;
 	struct pool *servers, *clients, *lingering;
+	struct expiry *ends; /* of lingering */
 	uint32_t client_bytes;
 	uint32_t max_server;
 	uint32_t mask;
@@ -66,8 +72,9 @@ struct transactions *transactions_new(const struct transactions_config *config)
 	t->servers = pool_new(config->max_server, sizeof(struct server_txn));
 	t->clients = pool_new(config->max_client, config->client_bytes);
 	t->lingering = pool_new(config->max_server, sizeof(struct lingering));
+	t->ends = expiry_new(config->max_server);
 	t->slots = pages_new(config->max_client * sizeof(t->slots[0]));
-	if (!t->buckets || !t->servers || !t->clients || !t->lingering || !t->slots) {
+	if (!t->buckets || !t->servers || !t->clients || !t->lingering || !t->ends || !t->slots) {
 		transactions_free(t);
 		return NULL;
 	}
@@ -81,6 +88,7 @@ void transactions_free(struct transactions *t)
 	pool_free(t->servers);
 	pool_free(t->clients);
 	pool_free(t->lingering);
+	expiry_free(t->ends);
 	pages_free(t->buckets, (t->mask + 1ULL) * sizeof(t->buckets[0]));
 	pages_free(t->slots, t->max_slots * sizeof(t->slots[0]));
 	free(t);
@@ -91,6 +99,7 @@ void transactions_touch(struct transactions *t)
 	pool_touch(t->servers);
 	pool_touch(t->clients);
 	pool_touch(t->lingering);
+	expiry_touch(t->ends);
 	pages_touch(t->buckets, (t->mask + 1ULL) * sizeof(t->buckets[0]));
 	pages_touch(t->slots, t->max_slots * sizeof(t->slots[0]));
 }
@@ -300,12 +309,11 @@ struct lingering *transactions_linger(struct transactions *t, struct server_txn 
 		.link = { .chain = s->link.chain, .key = s->link.key, .lingers = true },
 		.slot = c->slot,
 		.reply_to = s->reply_to,
-		.lifetime = { .kind = TXN_TIMER_KIND_LINGERING },
 	};
 	*link_to(t, &s->link) = &l->link;
 	t->slots[c->slot].lingering = l;
 	t->slots[c->slot].state = SLOT_LINGERS;
-	wheel_arm(t->wheel, &l->lifetime, now_ms + txn_linger_ms(TXN_INVITE_CLIENT, TXN_ACCEPTED, &t->timers, false));
+	expiry_add(t->ends, pool_index(t->lingering, l), now_ms + txn_linger_ms(TXN_INVITE_CLIENT, TXN_ACCEPTED, &t->timers, false));
 	wheel_cancel(&s->retransmit);
 	wheel_cancel(&s->lifetime);
 	pool_put(t->servers, s);
@@ -313,12 +321,61 @@ struct lingering *transactions_linger(struct transactions *t, struct server_txn 
 	return l;
 }
 
-void lingering_release(struct transactions *t, struct lingering *l)
+static void lingering_release(struct transactions *t, struct lingering *l)
 {
 	*link_to(t, &l->link) = l->link.chain;
-	wheel_cancel(&l->lifetime);
 	slot_free(t, l->slot);
 	pool_put(t->lingering, l);
+}
+
+/* Those that are freed next: their own lines, by which the others are found. */
+static void prefetch_ends(const struct transactions *t)
+{
+	uint32_t index[ENDS_AT_ONCE];
+	unsigned n = expiry_ahead(t->ends, index, ENDS_AT_ONCE);
+
+	for (unsigned i = 0; i < n; i++) {
+		const struct lingering *l = pool_at(t->lingering, index[i]);
+
+		__builtin_prefetch(&l->link, 1);
+		__builtin_prefetch(&l->slot, 1);
+	}
+}
+
+static unsigned portion_end(struct transactions *t, uint64_t now_ms)
+{
+	uint32_t index[ENDS_AT_ONCE];
+	struct lingering *l[ENDS_AT_ONCE];
+	unsigned n = expiry_take(t->ends, now_ms, index, ENDS_AT_ONCE);
+
+	for (unsigned i = 0; i < n; i++) {
+		l[i] = pool_at(t->lingering, index[i]);
+		__builtin_prefetch(&t->buckets[l[i]->link.key.a & t->mask], 1);
+		__builtin_prefetch(&t->slots[l[i]->slot], 1);
+	}
+	prefetch_ends(t);
+	for (unsigned i = 0; i < n; i++)
+		lingering_release(t, l[i]);
+	return n;
+}
+
+unsigned transactions_end(struct transactions *t, uint64_t now_ms)
+{
+	uint64_t due = expiry_next_due(t->ends), late;
+	unsigned ended = 0, most;
+
+	if (due > now_ms)
+		return 0;
+	late = now_ms - due;
+	most = ENDS_AT_ONCE << (late < ENDS_LATE_MS ? late : ENDS_LATE_MS);
+	while (ended < most && expiry_next_due(t->ends) <= now_ms)
+		ended += portion_end(t, now_ms);
+	return ended;
+}
+
+uint64_t transactions_next_end(const struct transactions *t)
+{
+	return expiry_next_due(t->ends);
 }
 
 /* What the two kinds of transaction have in common, so that one function moves the timers of both. */

@@ -19,7 +19,6 @@ enum txn_timer_kind {
 	TXN_TIMER_KIND_SERVER_LIFETIME,
 	TXN_TIMER_KIND_CLIENT_RETRANSMIT,
 	TXN_TIMER_KIND_CLIENT_LIFETIME,
-	TXN_TIMER_KIND_LINGERING,
 	TXN_TIMER_USER = 16
 };
 
@@ -67,10 +66,9 @@ struct client_txn {
 struct lingering {
 	struct txn_link link;
 	uint32_t slot; /* of the client transaction */
-	struct wheel_timer lifetime;
 	struct flow reply_to; /* where further 2xx go */
 };
-_Static_assert(sizeof(struct lingering) == 128, "two cache lines");
+_Static_assert(sizeof(struct lingering) == 96, "a cache line and a half");
 
 struct transactions;
 
@@ -112,11 +110,13 @@ struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, ui
  * them. Fewer than max: those were all, and *cursor is `end`, or less where no slot from there on was ever used. */
 unsigned client_txns(const struct transactions *t, uint32_t *cursor, uint32_t end, struct client_txn **ret, unsigned max);
 
-/* Both are in their Accepted state and have been let go by their user: what is left of them, in their place, armed to the end of L and M.
- * NULL: no memory, and they stay as they are. */
+/* Both are in their Accepted state and have been let go by their user: what is left of them, in their place, until the end of L and M
+ * (transactions_end). NULL: no memory, and they stay as they are. */
 struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c, uint64_t now_ms);
-/* Unlinks and frees. */
-void lingering_release(struct transactions *t, struct lingering *l);
+/* Frees those that have lingered to their end by now_ms; some only, of very many: the later it is, the more. Returns how many. */
+unsigned transactions_end(struct transactions *t, uint64_t now_ms);
+/* When the next one has; UINT64_MAX: there is none. */
+uint64_t transactions_next_end(const struct transactions *t);
 
 /* Steps the machine and arms and cancels its timers; returns the actions left to the caller (those that send or tell). The caller
  * releases a transaction that is TXN_TERMINATED afterwards. */

@@ -316,14 +316,16 @@ static void test_lingering(void **state)
 		assert_null(client_txn_at(t, l[i]->slot, 1, &found));
 		assert_null(found);
 	}
-	run(w, &f, 0, 40000);
-	TIMED(f, 32000, 32001, 32002);
-	assert_int_equal(f.kind[0], TXN_TIMER_KIND_LINGERING);
+	run(w, &f, 0, 40000); /* the transactions' own timers are gone */
+	assert_int_equal(f.count, 0);
+	assert_int_equal(wheel_next_due(w), UINT64_MAX);
 	for (unsigned i = 0; i < 3; i++) {
 		struct txn_key key = { 64 * i, i };
 		uint32_t slot = l[i]->slot;
 
-		lingering_release(t, l[i]);
+		assert_int_equal(transactions_next_end(t), START + 32000 + i);
+		assert_int_equal(transactions_end(t, START + 31999 + i), 0);
+		assert_int_equal(transactions_end(t, START + 32000 + i), 1);
 		assert_null(server_txn_find(t, &key, &found));
 		assert_null(found);
 		assert_null(client_txn_at(t, slot, 0, &found));
@@ -331,7 +333,44 @@ static void test_lingering(void **state)
 		assert_int_equal(transactions_servers(t), 2 - i);
 		assert_int_equal(transactions_clients(t), 2 - i);
 	}
+	assert_int_equal(transactions_next_end(t), UINT64_MAX);
 	assert_non_null(client_txn_new(t, SIP_INVITE, &udp, START));
+	transactions_free(t);
+	wheel_free(w);
+}
+
+/* Thousands that end in one ms: a few at a time while they are on time, ever more of them the later it is; none is lost. */
+static void test_lingering_many(void **state)
+{
+	enum { MANY = 5000 };
+	struct wheel *w = wheel_new(START);
+	struct transactions *t = make(w, MANY, MANY);
+	uint64_t due = START + 32000;
+	unsigned ended, sum = 0, ms = 0, longest = 0;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		struct server_txn *s = server_txn_new(t, &(struct txn_key){ i * 7919, i }, true, &udp);
+		struct client_txn *c = client_at(t, SIP_INVITE, &udp);
+
+		client_txn_event(t, c, TXN_RX_2XX, START);
+		server_txn_event(t, s, TXN_TX_2XX, START);
+		assert_non_null(transactions_linger(t, s, c, START));
+	}
+	assert_int_equal(transactions_end(t, due - 1), 0);
+	assert_in_range(transactions_end(t, due), 1, 32);
+	assert_in_range(transactions_end(t, due), 1, 32);
+	sum = MANY - transactions_servers(t);
+	for (; sum < MANY; ms++) {
+		assert_int_equal(transactions_next_end(t), due);
+		ended = transactions_end(t, due + ms);
+		assert_true(ended >= longest || sum + ended == MANY);
+		longest = ended;
+		sum += ended;
+		assert_int_equal(transactions_servers(t), MANY - sum);
+	}
+	assert_in_range(ms, 5, 16); /* a turn each ms: one that is as slow as that is let off nothing */
+	assert_int_equal(transactions_end(t, due + 100), 0);
+	assert_int_equal(transactions_clients(t), 0);
 	transactions_free(t);
 	wheel_free(w);
 }
@@ -344,6 +383,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_client_timers), cmocka_unit_test(test_client_lingers), cmocka_unit_test(test_server_timers), cmocka_unit_test(test_server_bound),
 		cmocka_unit_test(test_client_bound),  cmocka_unit_test(test_generations),   cmocka_unit_test(test_lingering),
+		cmocka_unit_test(test_lingering_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
