@@ -3,6 +3,7 @@
 #include <string.h>
 
 #include "base/err.h"
+#include "base/partial.h"
 #include "proxy/state.h"
 #include "sip/uri.h"
 #include "sip/writer.h"
@@ -152,6 +153,8 @@ static struct span text_end(struct edit_list *l, const struct writer *w)
 
 void edit_max_forwards(struct edit_list *l, const struct sip_message *m)
 {
+	static const char digits[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+				     "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
 	struct span value;
 	struct writer w;
 
@@ -161,36 +164,67 @@ void edit_max_forwards(struct edit_list *l, const struct sip_message *m)
 	}
 	value = sip_first(m, SIP_H_MAX_FORWARDS);
 	w = text_begin(l, 10);
-	if (w.cap && m->max_forwards > 10 && m->max_forwards < 100) { /* as most are */
-		w.out[w.n++] = (uint8_t)('0' + (m->max_forwards - 1) / 10);
-		w.out[w.n++] = (uint8_t)('0' + (m->max_forwards - 1) % 10);
+	if (w.cap && m->max_forwards > 10 && m->max_forwards <= 100) { /* as most are */
+		memcpy(w.out, digits + 2 * (m->max_forwards - 1), 2);
+		w.n = 2;
 	} else {
 		put_u32(&w, m->max_forwards - 1);
 	}
 	edit_replace_span(l, m, value, text_end(l, &w));
 }
 
-void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from)
+static uint32_t received_text(const struct ip_port *remote, uint8_t *out, uint32_t room, uint32_t *ret_received)
+{
+	struct writer w = { .out = out, .cap = room };
+	char ip[IP_TEXT_MAX + 2];
+
+	PUT(&w, ";received=");
+	put(&w, span_of(ip, ip_format(&remote->ip, false, ip)));
+	*ret_received = w.n;
+	PUT(&w, ";rport=");
+	put_u32(&w, remote->port);
+	return w.n;
+}
+
+/* What a sender's Via is to say of where it came from. Senders are few, and messages many. */
+static struct span received_of(struct proxy *p, const struct ip_port *remote, bool port_too)
+{
+	struct edit_list *l = &p->edits;
+	uint8_t *room = edit_text_begin(l, RECEIVED_TEXT_MAX);
+	uint32_t ip = load_32(remote->ip.bytes), len, received;
+	struct received *r = &p->received[(ip ^ (uint32_t)remote->port << 16) * 0x9e3779b1u >> (32 - PROXY_RECEIVED_BITS)];
+
+	if (!room)
+		return span_of(l->text, 0);
+	if (remote->ip.family != IP_V4) {
+		len = received_text(remote, room, RECEIVED_TEXT_MAX, &received);
+		return edit_text_end(l, port_too ? len : received);
+	}
+	if (r->ip != ip || r->port != remote->port || !r->len) {
+		*r = (struct received){ .ip = ip, .port = remote->port };
+		r->len = (uint8_t)received_text(remote, r->text, sizeof(r->text), &received);
+		r->received_len = (uint8_t)received;
+	}
+	memcpy(room, r->text, sizeof(r->text));
+	return edit_text_end(l, port_too ? r->len : r->received_len);
+}
+
+void edit_top_via(struct proxy *p, const struct sip_message *m, const struct flow *from)
 {
 	const struct via *top = &m->top_via;
-	char ip[IP_TEXT_MAX + 2];
-	struct writer w;
+	struct edit_list *l = &p->edits;
+	struct span text;
 
 	/* What the sender claims to have been received from is not for it to say (§18.2.1). */
 	if (top->received_whole.p)
 		edit_replace_span(l, m, top->received_whole, (struct span){ 0, 0 });
 	if (!top->rport && top->host_kind != HOST_NAME && ip_eq(&top->ip, &from->remote.ip))
 		return;
-	w = text_begin(l, IP_TEXT_MAX + 40);
-	PUT(&w, ";received=");
-	put(&w, span_of(ip, ip_format(&from->remote.ip, false, ip)));
-	if (top->rport) {
-		PUT(&w, ";rport=");
-		put_u32(&w, from->remote.port);
-		edit_replace_span(l, m, top->rport_whole, text_end(l, &w));
-	} else {
-		edit_replace(l, (uint32_t)(top->whole.p + top->whole.n - m->data), 0, text_end(l, &w));
-	}
+	text = received_of(p, &from->remote, top->rport);
+	if (top->rport)
+		edit_replace_span(l, m, top->rport_whole, text);
+	else
+		edit_replace(l, (uint32_t)(top->whole.p + top->whole.n - m->data), 0, text);
 }
 
 void edit_content_length(struct edit_list *l, const struct sip_message *m, uint8_t transport)
@@ -287,7 +321,7 @@ static void edit(struct proxy *p, const struct context *c, const struct attempt 
 	edit_reset(&p->edits);
 	edit_own_lines(p, c, a, m);
 	edit_request_uri(p, a, m);
-	edit_top_via(&p->edits, m, &c->from);
+	edit_top_via(p, m, &c->from);
 	edit_max_forwards(&p->edits, m);
 	edit_max_breadth(&p->edits, a, m);
 	edit_drop_routes(&p->edits, m);

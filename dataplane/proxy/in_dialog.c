@@ -241,9 +241,10 @@ static void refresh_call(struct proxy *p, const struct way *w)
 }
 
 /* Without a transaction: the two sides retransmit. */
-static bool send_stateless(struct proxy *p, const struct flow *from, const struct flow *to, unsigned listener)
+static bool send_stateless(struct proxy *p, const struct flow *from, const struct way *w, const struct flow *to, unsigned listener)
 {
 	const struct sip_message *m = p->in;
+	int hops = m->first[SIP_H_MAX_FORWARDS];
 	struct flow reply_to;
 	struct branch b = { .kind = BRANCH_STATELESS };
 	uint32_t room;
@@ -258,13 +259,25 @@ static bool send_stateless(struct proxy *p, const struct flow *from, const struc
 	if (!line)
 		return false;
 	edit_replace(&p->edits, m->start_line_end, 0, edit_text_end(&p->edits, via_line(p, listener, &b, line)));
-	edit_top_via(&p->edits, m, from);
-	edit_max_forwards(&p->edits, m);
+	edit_top_via(p, m, from);
+	if (hops < 0 || hops < m->first[SIP_H_ROUTE]) {
+		edit_max_forwards(&p->edits, m);
+		way_edit_routes(p, w);
+	} else {
+		way_edit_routes(p, w);
+		edit_max_forwards(&p->edits, m);
+	}
 	edit_content_length(&p->edits, m, to->transport);
 	room = edit_size(&p->edits, m);
 	out = send_begin(p, room);
 	n = out ? edit_compose(&p->edits, m, out, room) : -ERR_NOMEM;
 	return n > 0 && send_end(p, (uint32_t)n, to) == 0;
+}
+
+static bool relay(struct proxy *p, const struct flow *from, const struct way *w, const struct flow *to, unsigned listener)
+{
+	way_edit_routes(p, w);
+	return relay_request(p, from, to, listener);
 }
 
 /* The listener of the transport that the side has; where there is none, it had better come by UDP than not at all, unless it must be secure. */
@@ -313,9 +326,9 @@ static void send_on(struct proxy *p, const struct flow *from, const struct way *
 	if (p->streams)
 		caller_connection(p, from, w, to);
 	if (m->method == SIP_ACK || (from->transport == TRANSPORT_UDP && to->transport == TRANSPORT_UDP))
-		sent = send_stateless(p, from, to, (unsigned)listener);
+		sent = send_stateless(p, from, w, to, (unsigned)listener);
 	else
-		sent = relay_request(p, from, to, (unsigned)listener);
+		sent = relay(p, from, w, to, (unsigned)listener);
 	if (!sent)
 		return;
 	count(p, COUNTER_in_dialog_forwarded);
@@ -369,7 +382,7 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		return true;
 	}
 	edit_reset(&p->edits);
-	way_edit(p, &w);
+	way_edit_front(p, &w);
 	send_on(p, from, &w, &to);
 	return true;
 }

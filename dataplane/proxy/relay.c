@@ -240,7 +240,7 @@ static bool compose(struct proxy *p, struct relay *r, unsigned listener)
 	if (!line)
 		return false;
 	edit_replace(&p->edits, m->start_line_end, 0, edit_text_end(&p->edits, via_line(p, listener, &b, line)));
-	edit_top_via(&p->edits, m, &r->from);
+	edit_top_via(p, m, &r->from);
 	edit_max_forwards(&p->edits, m);
 	edit_content_length(&p->edits, m, r->txn.to.transport);
 	size = edit_size(&p->edits, m);

@@ -239,12 +239,16 @@ static void edit_record_route(struct proxy *p, const struct way *w)
 		edit_replace(&p->edits, p->in->start_line_end, 0, edit_text_end(&p->edits, lines.n));
 }
 
-void way_edit(struct proxy *p, const struct way *w)
+void way_edit_front(struct proxy *p, const struct way *w)
 {
 	if (w->rebuild)
 		edit_rebuild(p, w);
-	else
-		edit_drop_own(p, w);
 	if (p->in->method == SIP_NOTIFY)
 		edit_record_route(p, w);
+}
+
+void way_edit_routes(struct proxy *p, const struct way *w)
+{
+	if (!w->rebuild)
+		edit_drop_own(p, w);
 }

@@ -36,5 +36,7 @@ struct way {
 int way_read_token(struct proxy *p, struct way *w);
 /* After way_read_token: takes our own values off the Route set and works out the next hop. 0, or a negative enum err: it cannot be followed. */
 int way_follow(struct proxy *p, struct way *w);
-/* The edits that make the message leave by that way. */
-void way_edit(struct proxy *p, const struct way *w);
+/* The edits that make the message leave by that way: those that must stand before our Via, then those that may stand behind it. Apart, so that
+ * what is usual is edited in the message's order. */
+void way_edit_front(struct proxy *p, const struct way *w);
+void way_edit_routes(struct proxy *p, const struct way *w);

@@ -179,6 +179,17 @@ struct look {
 
 #define PROXY_TRUNK_SLOTS 64
 
+#define PROXY_RECEIVED_BITS 7
+#define RECEIVED_TEXT_MAX   96 /* ";received=...;rport=...", IPv6 too */
+
+/* What the Via of an IPv4 sender is given: text[0..received_len) its address, text[0..len) its port too. len 0: none yet. */
+struct received {
+	uint32_t ip; /* as it lies in struct ip_addr */
+	uint16_t port;
+	uint8_t received_len, len;
+	uint8_t text[40];
+};
+
 struct proxy {
 	struct proxy_config config;
 	struct token_signer signer; /* config.token_keys */
@@ -198,6 +209,7 @@ struct proxy {
 	uint32_t unposted_count;
 	uint64_t record_sequence;
 	uint32_t trunk_slots[PROXY_TRUNK_SLOTS]; /* where trunks were found, by id: to be held against the slot's id */
+	struct received received[1 << PROXY_RECEIVED_BITS]; /* by a hash of address and port */
 	struct call_record posting; /* scratch */
 	struct listener listeners[PROXY_LISTENERS_MAX];
 	unsigned listener_count;
@@ -360,7 +372,7 @@ int forward_send(struct proxy *p, const struct context *c, struct attempt *a, co
 uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t call_hash, uint64_t from_hash);
 /* Edits shared with in-dialog forwarding. */
 void edit_max_forwards(struct edit_list *l, const struct sip_message *m);
-void edit_top_via(struct edit_list *l, const struct sip_message *m, const struct flow *from);
+void edit_top_via(struct proxy *p, const struct sip_message *m, const struct flow *from);
 /* A stream's reader needs the Content-Length that a datagram may lack (RFC 3261 §18.3, §20.14). */
 void edit_content_length(struct edit_list *l, const struct sip_message *m, uint8_t transport);
 #define VIA_LINE_MAX (5 + 80 + 8 + BRANCH_TEXT + 6 + 2)

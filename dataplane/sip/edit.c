@@ -1,36 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "sip/edit.h"
 
+#include "base/cpu.h"
 #include "base/err.h"
-#include "base/partial.h"
 #include "sip/value.h"
-
-void edit_replace(struct edit_list *l, uint32_t offset, uint32_t removed, struct span inserted)
-{
-	if (l->count == EDITS_MAX) {
-		l->error = -ERR_FULL;
-		return;
-	}
-	l->edits[l->count] = (struct edit){ offset, removed, inserted };
-	l->count++;
-}
-
-uint8_t *edit_text_begin(struct edit_list *l, uint32_t n)
-{
-	if (n > EDIT_TEXT_BYTES - l->text_used) {
-		l->error = -ERR_FULL;
-		return NULL;
-	}
-	return l->text + l->text_used;
-}
-
-struct span edit_text_end(struct edit_list *l, uint32_t used)
-{
-	struct span s = { l->text + l->text_used, used };
-
-	l->text_used += used;
-	return s;
-}
 
 struct span edit_text(struct edit_list *l, const void *bytes, uint32_t n)
 {
@@ -63,8 +36,10 @@ static void drop_removals(struct edit_list *l, uint32_t n, uint32_t from, uint32
 	for (uint32_t i = 0; i < l->count; i++) {
 		const struct edit *e = &l->edits[i];
 
-		if (i < n && e->removed && !e->inserted.n && e->offset >= from && e->offset + e->removed <= to)
+		if (i < n && e->removed && !e->inserted.n && e->offset >= from && e->offset + e->removed <= to) {
+			l->grows += e->removed;
 			continue;
+		}
 		l->edits[kept++] = *e;
 	}
 	l->count = kept;
@@ -100,135 +75,156 @@ void edit_remove_value(struct edit_list *l, const struct sip_message *m, int lin
 	drop_removals(l, before, h->start, h->end);
 }
 
-uint32_t edit_size(const struct edit_list *l, const struct sip_message *m)
+/* By offset, then by age. Lists are short and nearly sorted: insertion sort. */
+static void sort(struct edit_list *l)
 {
-	uint32_t size = m->len;
+	for (uint32_t i = 1; i < l->count; i++) {
+		struct edit e = l->edits[i];
+		uint32_t place = i;
 
-	for (uint32_t i = 0; i < l->count; i++)
-		size += l->edits[i].inserted.n - l->edits[i].removed;
-	return size;
+		for (; place && l->edits[place - 1].offset > e.offset; place--)
+			l->edits[place] = l->edits[place - 1];
+		l->edits[place] = e;
+	}
 }
 
-/* Keys of the edits, by offset, then by age: which is the place in the list, below the offset. Lists are short and nearly sorted: insertion
- * sort. */
-static inline void sort_edits(const struct edit_list *l, uint64_t key[EDITS_MAX + 1])
+/* Edits that did not come in order. Afterwards each begins where the one before it ends, or later: of several at one offset the last removes what
+ * the one that removes named. -ERR_INVALID: two take the same byte. */
+static __attribute__((noinline)) int settle(struct edit_list *l)
 {
-	key[0] = 0; /* stops the search: nothing is smaller */
+	uint64_t upto = 0;
+
+	sort(l);
 	for (uint32_t i = 0; i < l->count; i++) {
-		uint64_t k = (uint64_t)l->edits[i].offset << 32 | i, *place = &key[i + 1];
+		struct edit *e = &l->edits[i], *next = e + 1;
 
-		for (; place[-1] > k; place--)
-			place[0] = place[-1];
-		*place = k;
-	}
-}
-
-/* memcpy of what is mostly short, in two overlapping pieces; where it ends. */
-static inline uint8_t *copy(uint8_t *to, const uint8_t *from, uint32_t n)
-{
-	if (n > 64) {
-		memcpy(to, from, n);
-	} else if (n >= 32) {
-		uint8_t low[32], high[32];
-
-		memcpy(low, from, 32);
-		memcpy(high, from + n - 32, 32);
-		memcpy(to, low, 32);
-		memcpy(to + n - 32, high, 32);
-	} else if (n >= 16) {
-		uint8_t low[16], high[16];
-
-		memcpy(low, from, 16);
-		memcpy(high, from + n - 16, 16);
-		memcpy(to, low, 16);
-		memcpy(to + n - 16, high, 16);
-	} else if (n >= 8) {
-		uint64_t low = load_64(from), high = load_64(from + n - 8);
-
-		memcpy(to, &low, 8);
-		memcpy(to + n - 8, &high, 8);
-	} else if (n >= 4) {
-		uint32_t low = load_32(from), high = load_32(from + n - 4);
-
-		memcpy(to, &low, 4);
-		memcpy(to + n - 4, &high, 4);
-	} else if (n) {
-		uint8_t first = from[0], middle = from[n / 2], last = from[n - 1];
-
-		to[0] = first;
-		to[n / 2] = middle;
-		to[n - 1] = last;
-	}
-	return to + n;
-}
-
-/* What the next edits are held against: sorted, they lie inside the message and take no byte twice. Several may stand at one offset, one of them
- * removing. */
-struct taken {
-	uint32_t upto; /* bytes of the message that are written or removed */
-	uint32_t at;   /* where the last edit stood */
-	bool removes;  /* and whether one there removes */
-};
-
-static inline bool take(struct taken *t, const struct edit *e, uint32_t len)
-{
-	if (e->offset > len || e->removed > len - e->offset)
-		return false;
-	if (e->offset != t->at) {
-		if (e->offset < t->upto)
-			return false;
-		t->at = e->offset;
-		t->removes = false;
-	}
-	if (!e->removed)
-		return true;
-	if (t->removes)
-		return false;
-	t->removes = true;
-	t->upto = e->offset + e->removed;
-	return true;
-}
-
-/* No room; but that is told of lists alone that could be applied. */
-static __attribute__((noinline, cold)) int refuse(const struct edit_list *l, const uint64_t *key, uint32_t len)
-{
-	struct taken t = { .at = UINT32_MAX };
-
-	for (uint32_t i = 0; i < l->count; i++)
-		if (!take(&t, &l->edits[(uint32_t)key[i]], len))
+		if (e->offset < upto)
 			return -ERR_INVALID;
-	return -ERR_FULL;
+		if (i + 1 < l->count && next->offset == e->offset && e->removed) {
+			if (next->removed)
+				return -ERR_INVALID;
+			next->removed = e->removed;
+			e->removed = 0;
+		}
+		upto = (uint64_t)e->offset + e->removed;
+	}
+	l->unsettled = false;
+	return 0;
 }
+
+typedef uint8_t bytes_16 __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint8_t bytes_32 __attribute__((vector_size(EDIT_STEP), aligned(1), may_alias));
+
+/* A step, at any address; wide: in one register. */
+static inline __attribute__((always_inline)) void copy_step(uint8_t *to, const uint8_t *from, bool wide)
+{
+	if (wide) {
+		*(bytes_32 *)to = *(const bytes_32 *)from;
+	} else {
+		bytes_16 low = *(const bytes_16 *)from, high = *(const bytes_16 *)(from + 16);
+
+		*(bytes_16 *)to = low;
+		*(bytes_16 *)(to + 16) = high;
+	}
+}
+
+/* Reads and writes whole steps. */
+static inline __attribute__((always_inline)) void copy_steps(uint8_t *to, const uint8_t *from, uint32_t n, bool wide)
+{
+	const uint8_t *end = from + n;
+
+	for (; from < end; from += EDIT_STEP, to += EDIT_STEP)
+		copy_step(to, from, wide);
+}
+
+/* n >= EDIT_STEP bytes and none beyond. */
+static inline __attribute__((always_inline)) void copy_rest(uint8_t *to, const uint8_t *from, uint32_t n, bool wide)
+{
+	const uint8_t *last = from + n - EDIT_STEP;
+	uint8_t *to_last = to + n - EDIT_STEP;
+
+	for (; from + 3 * EDIT_STEP < last; from += 4 * EDIT_STEP, to += 4 * EDIT_STEP) {
+		copy_step(to, from, wide);
+		copy_step(to + EDIT_STEP, from + EDIT_STEP, wide);
+		copy_step(to + 2 * EDIT_STEP, from + 2 * EDIT_STEP, wide);
+		copy_step(to + 3 * EDIT_STEP, from + 3 * EDIT_STEP, wide);
+	}
+	for (; from < last; from += EDIT_STEP, to += EDIT_STEP)
+		copy_step(to, from, wide);
+	copy_step(to_last, last, wide);
+}
+
+/* Where steps could read or write beyond an end. The output has room. */
+static __attribute__((noinline)) void compose_careful(const struct edit_list *l, const struct sip_message *m, uint8_t *to)
+{
+	uint32_t read = 0;
+
+	for (const struct edit *e = l->edits, *last = e + l->count; e < last; e++) {
+		memcpy(to, m->data + read, e->offset - read);
+		to += e->offset - read;
+		if (e->inserted.n)
+			memcpy(to, e->inserted.p, e->inserted.n);
+		to += e->inserted.n;
+		read = e->offset + e->removed;
+	}
+	if (m->len > read)
+		memcpy(to, m->data + read, m->len - read);
+}
+
+/* A step or more of the message follows the last edit: so steps that begin before it end inside the message, and are written over what is written
+ * later. The same holds for the text. */
+static inline __attribute__((always_inline)) void compose_steps(const struct edit_list *l, const struct sip_message *m, uint8_t *to, bool wide)
+{
+	const uint8_t *data = m->data, *from = data;
+
+	for (const struct edit *e = l->edits, *last = e + l->count; e < last; e++) {
+		const uint8_t *at = data + e->offset, *text = e->inserted.p;
+		uint32_t n = e->inserted.n;
+
+		copy_steps(to, from, (uint32_t)(at - from), wide);
+		to += at - from;
+		from = at + e->removed;
+		if ((uintptr_t)text - (uintptr_t)l->text < EDIT_TEXT_BYTES)
+			copy_steps(to, text, n, wide);
+		else if (n)
+			memcpy(to, text, n);
+		to += n;
+	}
+	copy_rest(to, from, (uint32_t)(data + m->len - from), wide);
+}
+
+static __attribute__((noinline)) void compose_plain(const struct edit_list *l, const struct sip_message *m, uint8_t *out)
+{
+	compose_steps(l, m, out, false);
+}
+
+#if CPU_X86
+TARGET_AVX2 static __attribute__((noinline)) void compose_avx2(const struct edit_list *l, const struct sip_message *m, uint8_t *out)
+{
+	compose_steps(l, m, out, true);
+}
+#endif
 
 int edit_compose(struct edit_list *l, const struct sip_message *m, uint8_t *out, uint32_t cap)
 {
-	uint64_t keys[EDITS_MAX + 1], *key = keys + 1;
-	struct taken t = { .at = UINT32_MAX };
-	uint8_t *to = out, *end = out + cap;
-	uint32_t read = 0;
+	uint32_t size = edit_size(l, m);
+	int rc;
 
 	if (l->error)
 		return l->error;
-	sort_edits(l, keys);
-	for (uint32_t i = 0; i < l->count; i++) {
-		const struct edit *e = &l->edits[(uint32_t)key[i]];
-
-		if (!take(&t, e, m->len))
-			return -ERR_INVALID;
-		if (e->offset > read) {
-			if (e->offset - read > end - to)
-				return refuse(l, key, m->len);
-			to = copy(to, m->data + read, e->offset - read);
-			read = e->offset;
-		}
-		if (e->inserted.n > end - to)
-			return refuse(l, key, m->len);
-		to = copy(to, e->inserted.p, e->inserted.n);
-		if (e->removed)
-			read = e->offset + e->removed;
-	}
-	if (m->len - read > end - to)
+	if (l->upto > m->len)
+		return -ERR_INVALID;
+	if (l->unsettled && (rc = settle(l)) < 0)
+		return rc;
+	if (size > cap)
 		return -ERR_FULL;
-	memcpy(to, m->data + read, m->len - read);
-	return (int)(to - out + (m->len - read));
+	if (l->upto + EDIT_STEP > m->len)
+		compose_careful(l, m, out);
+#if CPU_X86
+	else if (cpu_level >= CPU_AVX2)
+		compose_avx2(l, m, out);
+#endif
+	else
+		compose_plain(l, m, out);
+	return (int)size;
 }

@@ -1,8 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdbool.h>
 #include <stdint.h>
 
+#include "base/err.h"
 #include "base/span.h"
 #include "sip/message.h"
 
@@ -10,6 +12,7 @@
 
 #define EDITS_MAX	48
 #define EDIT_TEXT_BYTES 2048
+#define EDIT_STEP	32 /* bytes that edit_compose copies at a time: it may read so far behind the text */
 
 /* Replace `removed` bytes at `offset` by inserted. Edits at one offset keep the order in which they were added. */
 struct edit {
@@ -21,20 +24,37 @@ struct edit {
 struct edit_list {
 	uint32_t count;
 	uint32_t text_used;
+	uint32_t grows; /* what all of them insert less what they remove, modulo 2^32 */
+	bool unsettled; /* one begins before the end of those before it: edit_compose puts them in order, or refuses them */
+	uint64_t upto;	/* in the message: no edit takes a byte behind that */
 	int error; /* sticky: 0 or a negative enum err; edit_compose returns it */
 	struct edit edits[EDITS_MAX];
-	uint8_t text[EDIT_TEXT_BYTES]; /* holds what edit_text wrote */
+	_Alignas(64) uint8_t text[EDIT_TEXT_BYTES + EDIT_STEP]; /* holds what edit_text wrote */
 };
 
 static inline void edit_reset(struct edit_list *l)
 {
 	l->count = 0;
 	l->text_used = 0;
+	l->grows = 0;
+	l->unsettled = false;
+	l->upto = 0;
 	l->error = 0;
 }
 
 /* inserted must stay alive until edit_compose. Overlapping removals make edit_compose fail. worker-only */
-void edit_replace(struct edit_list *l, uint32_t offset, uint32_t removed, struct span inserted);
+static inline void edit_replace(struct edit_list *l, uint32_t offset, uint32_t removed, struct span inserted)
+{
+	if (l->count == EDITS_MAX) {
+		l->error = -ERR_FULL;
+		return;
+	}
+	l->edits[l->count++] = (struct edit){ offset, removed, inserted };
+	l->grows += inserted.n - removed;
+	l->unsettled |= offset < l->upto;
+	if ((uint64_t)offset + removed > l->upto)
+		l->upto = (uint64_t)offset + removed;
+}
 
 /* The same by the position of a span inside the message. worker-only */
 static inline void edit_replace_span(struct edit_list *l, const struct sip_message *m, struct span old, struct span inserted)
@@ -47,16 +67,33 @@ static inline void edit_replace_span(struct edit_list *l, const struct sip_messa
 struct span edit_text(struct edit_list *l, const void *bytes, uint32_t n);
 
 /* Room for up to n bytes of text; write at the returned pointer, then edit_text_end with what was used. NULL: overflow. worker-only */
-uint8_t *edit_text_begin(struct edit_list *l, uint32_t n);
-struct span edit_text_end(struct edit_list *l, uint32_t used);
+static inline uint8_t *edit_text_begin(struct edit_list *l, uint32_t n)
+{
+	if (n > EDIT_TEXT_BYTES - l->text_used) {
+		l->error = -ERR_FULL;
+		return NULL;
+	}
+	return l->text + l->text_used;
+}
+
+static inline struct span edit_text_end(struct edit_list *l, uint32_t used)
+{
+	struct span s = { l->text + l->text_used, used };
+
+	l->text_used += used;
+	return s;
+}
 
 /* Removes one value of a multi-valued header: with its comma when the line has others, else the whole line. `value` is a span into
  * m that is the value without surrounding white space (name_addr.whole, via.whole), on header line `line`. worker-only */
 void edit_remove_value(struct edit_list *l, const struct sip_message *m, int line, struct span value);
 
 /* The size that edit_compose will write. worker-only */
-uint32_t edit_size(const struct edit_list *l, const struct sip_message *m);
+static inline uint32_t edit_size(const struct edit_list *l, const struct sip_message *m)
+{
+	return m->len + l->grows;
+}
 
 /* Writes the edited message to out. Bytes written, or -ERR_FULL (cap too small), -ERR_INVALID (overlapping edits), or the sticky
- * error. May be called again. worker-only */
+ * error; then out's bytes are anything. May be called again. Leaves the edits sorted by offset, and where several stand at one, the last of them removes. worker-only */
 int edit_compose(struct edit_list *l, const struct sip_message *m, uint8_t *out, uint32_t cap);

@@ -435,6 +435,34 @@ static void test_odd_schemes(void **state)
 		}
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_edits), cmocka_unit_test(test_request_uri), cmocka_unit_test(test_retransmissions), cmocka_unit_test(test_retransmissions_non_invite),
+/* Where it came from is worked out once for a sender; senders that share a place there push each other out. IPv6 is worked out anew each time. */
+static void test_received(void **state)
+{
+	struct harness h;
+
+	harness_start(&h, NULL);
+	for (unsigned i = 0; i < 900; i++) {
+		char via[80], source[32], id[16], from[32], want[96];
+		unsigned port = i % 3 ? i : 40000 + i / 7, host = 1 + i * i % 250;
+		const struct sent *s;
+
+		snprintf(via, sizeof(via), "SIP/2.0/UDP pc%s;branch=z9hG4bK%u", i % 2 ? ";rport" : "", i);
+		snprintf(source, sizeof(source), i % 11 ? "10.1.0.%u:%u" : "[fd01::%u]:%u", host, port + 1);
+		snprintf(id, sizeof(id), "received%u", i);
+		request_send(&h, &(struct request){ .method = "OPTIONS", .via = via, .source = source, .call_id = id });
+		s = expect_request(&h, "OPTIONS", A);
+		snprintf(from, sizeof(from), i % 11 ? "10.1.0.%u" : "fd01::%u", host);
+		if (i % 2)
+			snprintf(want, sizeof(want), "SIP/2.0/UDP pc;received=%s;rport=%u;branch=z9hG4bK%u", from, port + 1, i);
+		else
+			snprintf(want, sizeof(want), "SIP/2.0/UDP pc;branch=z9hG4bK%u;received=%s", i, from);
+		assert_string_equal(sent_header(s, "Via", 1), want);
+		answer(&h, s, 200, NULL, NULL);
+		h.sent_read = h.sent_count;
+	}
+	harness_end(&h);
+}
+
+HARNESS_MAIN(cmocka_unit_test(test_edits), cmocka_unit_test(test_received), cmocka_unit_test(test_request_uri), cmocka_unit_test(test_retransmissions), cmocka_unit_test(test_retransmissions_non_invite),
 	     cmocka_unit_test(test_absorbed), cmocka_unit_test(test_trying), cmocka_unit_test(test_refusals), cmocka_unit_test(test_loop),
 	     cmocka_unit_test(test_draining), cmocka_unit_test(test_held), cmocka_unit_test(test_noise), cmocka_unit_test(test_odd_schemes))

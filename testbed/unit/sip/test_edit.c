@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <stdio.h>
 
+#include "base/cpu.h"
 #include "base/err.h"
 #include "exact.h"
 #include "sip/edit.h"
@@ -171,11 +172,110 @@ static void via_goes(void **state)
 	exact_free(s);
 }
 
+/* ---- any list at all, against the plainest way to read it: byte by byte */
+
+/* Bytes written, or -ERR_INVALID. */
+static int plainly(const struct edit *e, uint32_t count, uint8_t *out)
+{
+	uint8_t removed[4096] = { 0 };
+	uint32_t n = 0;
+
+	for (uint32_t i = 0; i < count; i++) {
+		if ((uint64_t)e[i].offset + e[i].removed > m.len)
+			return -ERR_INVALID;
+		for (uint32_t k = 0; k < e[i].removed; k++)
+			if (removed[e[i].offset + k]++)
+				return -ERR_INVALID;
+	}
+	for (uint32_t i = 0; i < count; i++) /* nothing stands inside what is removed, but where that begins */
+		if (e[i].offset && e[i].offset < m.len && removed[e[i].offset] && removed[e[i].offset - 1])
+			for (uint32_t k = 0; k < count; k++)
+				if (e[k].offset < e[i].offset && e[k].offset + e[k].removed > e[i].offset)
+					return -ERR_INVALID;
+	for (uint32_t at = 0; at <= m.len; at++) {
+		for (uint32_t i = 0; i < count; i++)
+			if (e[i].offset == at)
+				for (uint32_t k = 0; k < e[i].inserted.n; k++)
+					out[n++] = e[i].inserted.p[k];
+		if (at < m.len && !removed[at])
+			out[n++] = m.data[at];
+	}
+	return (int)n;
+}
+
+static uint32_t draw(uint32_t below)
+{
+	static uint64_t x = 88172645463325252ull;
+
+	x ^= x << 13;
+	x ^= x >> 7;
+	x ^= x << 17;
+	return (uint32_t)((x >> 16) % below);
+}
+
+static void random_list(bool in_order, struct edit *list)
+{
+	static const char literal[] = "a literal that is longer than one step of thirty-two bytes, and longer than two of them too";
+	uint32_t count = draw(9), at = 0;
+
+	edit_reset(&l);
+	for (uint32_t i = 0; i < count; i++) {
+		uint32_t n = draw(3) ? draw(sizeof(literal)) : 0, removed = draw(2) ? draw(draw(4) ? 12 : 80) : 0;
+		uint32_t offset = in_order ? at + draw(draw(2) ? 8 : 60) : draw(m.len + (draw(50) ? 1 : 9));
+		struct span text = draw(4) ? edit_text(&l, literal, n) : span_of(literal, n);
+
+		if (in_order && (offset > m.len || removed > m.len - offset))
+			offset = m.len, removed = 0;
+		list[i] = (struct edit){ offset, removed, text };
+		edit_replace(&l, offset, removed, text);
+		at = offset + removed;
+	}
+}
+
+/* Whatever comes in order or not, beyond the end or over another: at each level the same bytes or the same refusal, and none beyond the room. */
+static void any_list(void **state)
+{
+	static uint8_t want[8192];
+	enum cpu_level best = cpu_level;
+	struct span s = load(HEAD "Route: <sip:a;lr>\r\nX: \xff odd\t\r\n\r\nbody");
+	unsigned composed = 0, refused = 0;
+
+	for (unsigned round = 0; round < 30000; round++) {
+		struct edit list[9];
+		uint32_t size;
+		uint8_t *out;
+		int expected, got;
+
+		random_list(round % 2, list);
+		expected = plainly(list, l.count, want);
+		size = expected < 0 ? 0 : (uint32_t)expected;
+		assert_true(cpu_select((enum cpu_level)(round % CPU_LEVELS)) || round % CPU_LEVELS);
+		out = malloc(size + 1);
+		assert_non_null(out);
+		if (size) {
+			assert_int_equal(edit_size(&l, &m), size);
+			assert_int_equal(edit_compose(&l, &m, out, size - 1), -ERR_FULL);
+		}
+		free(out);
+		out = malloc(size ? size : 1);
+		assert_non_null(out);
+		got = edit_compose(&l, &m, out, size);
+		if (got != expected || (size && memcmp(out, want, size)))
+			fail_msg("round %u: %d, expected %d", round, got, expected);
+		expected < 0 ? refused++ : composed++;
+		free(out);
+	}
+	cpu_select(best);
+	assert_true(composed > 5000 && refused > 1000);
+	exact_free(s);
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_changes_nothing), cmocka_unit_test(order_and_places), cmocka_unit_test(refusals),
 		cmocka_unit_test(text_is_kept),		   cmocka_unit_test(values_go),	       cmocka_unit_test(via_goes),
+		cmocka_unit_test(any_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
