@@ -29,62 +29,121 @@ static void put_field(struct writer *w, const char *name, struct span value)
 	PUT(w, "\r\n");
 }
 
+/* What is copied from a message, of which pieces that lie behind each other go in one: Via, From, To, Call-ID and CSeq mostly do. */
+struct run {
+	struct writer w;
+	struct span pending;
+};
+
+static inline void run_end(struct run *r)
+{
+	put(&r->w, r->pending);
+	r->pending.n = 0;
+}
+
+static inline void run_on(struct run *r, const uint8_t *from, const uint8_t *end)
+{
+	if (from != r->pending.p + r->pending.n) {
+		run_end(r);
+		r->pending.p = from;
+	}
+	r->pending.n = (uint32_t)(end - r->pending.p);
+}
+
+/* Bytes of ours between those that were copied. */
+static inline void run_aside(struct run *r, struct span text)
+{
+	run_end(r);
+	put(&r->w, text);
+}
+
+/* The rest of a line from there on, then a proper line end. */
+static inline void run_line_end(struct run *r, const struct sip_message *m, const struct sip_header *h, const uint8_t *from)
+{
+	const uint8_t *end = m->data + h->value + h->value_len;
+
+	if (m->data + h->end == end + 2 && *end == '\r') {
+		run_on(r, from, end + 2);
+		return;
+	}
+	run_on(r, from, end);
+	run_aside(r, SPAN_LIT("\r\n"));
+}
+
+static inline void run_line(struct run *r, const struct sip_message *m, int line)
+{
+	run_line_end(r, m, &m->headers[line], m->data + m->headers[line].start);
+}
+
 /* The first Via line: rport filled in, and what the caller has to say about the top value behind that value. */
-static void put_top_via(struct writer *w, const struct sip_message *m, const struct reply *reply)
+static void run_top_via(struct run *r, const struct sip_message *m, const struct reply *reply)
 {
 	const struct sip_header *h = &m->headers[m->first[SIP_H_VIA]];
-	const uint8_t *at = m->data + h->start, *end = m->data + h->value + h->value_len, *behind;
+	const uint8_t *at = m->data + h->start, *behind;
 	const struct via *via = &m->top_via;
 
 	behind = via->whole.p + via->whole.n;
 	if (reply->rport_value.p && via->rport && !via->rport_value.n) {
-		put(w, span_of(at, (uint32_t)(via->rport_whole.p - at)));
-		PUT(w, ";rport=");
-		put(w, reply->rport_value);
+		run_on(r, at, via->rport_whole.p);
+		run_aside(r, SPAN_LIT(";rport="));
+		put(&r->w, reply->rport_value);
 		at = via->rport_whole.p + via->rport_whole.n;
 	}
-	put(w, span_of(at, (uint32_t)(behind - at)));
-	put(w, reply->via_append);
-	put(w, span_of(behind, (uint32_t)(end - behind)));
-	PUT(w, "\r\n");
+	if (reply->via_append.n) {
+		run_on(r, at, behind);
+		run_aside(r, reply->via_append);
+		at = behind;
+	}
+	run_line_end(r, m, h, at);
 }
 
-static void put_to(struct writer *w, const struct sip_message *m, struct span tag)
+static void run_to(struct run *r, const struct sip_message *m, struct span tag)
 {
 	const struct sip_header *h = &m->headers[m->first[SIP_H_TO]];
 
-	put(w, span_of(m->data + h->start, h->value + h->value_len - h->start));
-	if (tag.p && !m->to_tag.p) {
-		PUT(w, ";tag=");
-		put(w, tag);
+	if (!tag.p || m->to_tag.p) {
+		run_line(r, m, m->first[SIP_H_TO]);
+		return;
 	}
+	run_on(r, m->data + h->start, m->data + h->value + h->value_len);
+	run_aside(r, SPAN_LIT(";tag="));
+	put(&r->w, tag);
+	PUT(&r->w, "\r\n");
+}
+
+static void put_status_line(struct writer *w, const struct reply *reply)
+{
+	if (reply->status == 100 && !reply->reason) {
+		PUT(w, "SIP/2.0 100 Trying\r\n");
+		return;
+	}
+	PUT(w, "SIP/2.0 ");
+	put_u32(w, reply->status);
+	PUT(w, " ");
+	put_str(w, reply->reason ? reply->reason : sip_reason_phrase(reply->status));
 	PUT(w, "\r\n");
 }
 
 int reply_compose(const struct sip_message *request, const struct reply *reply, uint8_t *out, uint32_t cap)
 {
-	struct writer w = { .out = out, .cap = cap };
+	struct run r = { .w = { .out = out, .cap = cap }, .pending = span_of(request->data, 0) };
 	const struct sip_message *m = request;
-	int top = m->first[SIP_H_VIA];
 
 	if (!sip_answerable(m))
 		return -ERR_INVALID;
-	PUT(&w, "SIP/2.0 ");
-	put_u32(&w, reply->status);
-	PUT(&w, " ");
-	put_str(&w, reply->reason ? reply->reason : sip_reason_phrase(reply->status));
-	PUT(&w, "\r\n");
-	put_top_via(&w, m, reply);
-	put_lines(&w, m, m->headers[top].next);
-	put_line(&w, m, m->first[SIP_H_FROM]);
-	put_to(&w, m, reply->to_tag);
-	put_line(&w, m, m->first[SIP_H_CALL_ID]);
-	put_line(&w, m, m->first[SIP_H_CSEQ]);
+	put_status_line(&r.w, reply);
+	run_top_via(&r, m, reply);
+	for (int line = m->headers[m->first[SIP_H_VIA]].next; line >= 0; line = m->headers[line].next)
+		run_line(&r, m, line);
+	run_line(&r, m, m->first[SIP_H_FROM]);
+	run_to(&r, m, reply->to_tag);
+	run_line(&r, m, m->first[SIP_H_CALL_ID]);
+	run_line(&r, m, m->first[SIP_H_CSEQ]);
 	if (reply->status == 100 && m->first[SIP_H_TIMESTAMP] >= 0)
-		put_line(&w, m, m->first[SIP_H_TIMESTAMP]);
-	put(&w, reply->headers);
-	PUT(&w, "Content-Length: 0\r\n\r\n");
-	return w.full ? -ERR_FULL : (int)w.n;
+		run_line(&r, m, m->first[SIP_H_TIMESTAMP]);
+	run_aside(&r, reply->headers);
+	PUT(&r.w, "Content-Length: 0\r\n\r\n");
+	return r.w.full ? -ERR_FULL : (int)r.w.n;
 }
 
 /* A request of our own beside an INVITE of ours: same transaction's Via, same dialog, same route. */

@@ -56,6 +56,40 @@ static void responses(void **state)
 	exact_free(s);
 }
 
+/* Lines that are copied, in every order that a request may have them in, behind each other or not, and whatever they end with. */
+static void lines_lie_anywhere(void **state)
+{
+	static const char *const lines[] = { "Via: SIP/2.0/UDP h;branch=z9hG4bK1", "From: <sip:a@b>;tag=1", "To: <sip:c@d>", "Call-ID: x", "CSeq: 1 OPTIONS" };
+	static const char *const ends[] = { "\r\n", " \r\n", "\n", "\r\nSubject: s\r\n" };
+	struct reply replies[] = { { .status = 100 }, { .status = 400, .to_tag = SPAN_LIT("our"), .via_append = SPAN_LIT(";received=1.2.3.4") } };
+
+	for (unsigned order = 0; order < 5 * 4 * 3 * 2; order++)
+		for (unsigned end = 0; end < 4 * COUNT_OF(lines); end++) {
+			char text[512] = "OPTIONS sip:h SIP/2.0\r\n";
+			unsigned left = 0x1f;
+			struct span s;
+
+			for (unsigned i = 0, rest = order; i < COUNT_OF(lines); i++) {
+				unsigned line = 0, skip = rest % (5 - i);
+
+				rest /= 5 - i;
+				while (!(left >> line & 1) || skip--)
+					line++;
+				left &= ~(1u << line);
+				strcat(text, lines[line]);
+				strcat(text, ends[i == end / 4 ? end % 4 : 0]);
+			}
+			s = exact_str(strcat(text, "\r\n"));
+			assert_int_equal(sip_parse(s.p, s.n, &m), SIP_OK);
+			expect_reply(text, &replies[0], "SIP/2.0 100 Trying\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1\r\nFrom: <sip:a@b>;tag=1\r\n"
+				     "To: <sip:c@d>\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\nContent-Length: 0\r\n\r\n");
+			expect_reply(text, &replies[1], "SIP/2.0 400 Bad Request\r\nVia: SIP/2.0/UDP h;branch=z9hG4bK1;received=1.2.3.4\r\n"
+				     "From: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=our\r\nCall-ID: x\r\nCSeq: 1 OPTIONS\r\n"
+				     "Content-Length: 0\r\n\r\n");
+			exact_free(s);
+		}
+}
+
 static void a_tag_that_is_there_stays(void **state)
 {
 	struct span s = exact_str("BYE sip:h SIP/2.0\nVia: SIP/2.0/UDP h;rport=9\nFrom: <sip:a@b>;tag=1\nTo: <sip:c@d>;tag=2\nCall-ID: x\n"
@@ -117,6 +151,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(responses),
+		cmocka_unit_test(lines_lie_anywhere),
 		cmocka_unit_test(a_tag_that_is_there_stays),
 		cmocka_unit_test(faulty_requests_are_answered),
 		cmocka_unit_test(ack_and_cancel),
