@@ -2,6 +2,7 @@
 #include "sip/number.h"
 
 #include "base/err.h"
+#include "base/partial.h"
 #include "sip/lex.h"
 
 #define DIGITS_MAX   15
@@ -147,11 +148,48 @@ static int finish_with(const char *code, uint32_t code_n, const struct dialled *
 	return finish(digit, n + d->n - skip, ret_number);
 }
 
+/* Eight digits, the first in the lowest byte, as text behind which there are zeros: as nibbles, the first highest. *odd gets a bit where another
+ * character stands. */
+static inline uint32_t nibbles(uint64_t text, uint32_t n, uint64_t *odd)
+{
+	uint64_t v = (text ^ 0x3030303030303030ULL) & (n < 8 ? (1ULL << 8 * n) - 1 : UINT64_MAX);
+
+	*odd |= (v | (v + 0x0606060606060606ULL)) & 0xf0f0f0f0f0f0f0f0ULL;
+	v = __builtin_bswap64(v);
+	v = (v | v >> 4) & 0x00ff00ff00ff00ffULL;
+	v = (v | v >> 8) & 0x0000ffff0000ffffULL;
+	return (uint32_t)(v | v >> 16);
+}
+
+/* Nothing but digits, perhaps behind a '+', and no prefix of the plan's before them. 0: look closer. */
+static e164 number_look(struct span user, const struct number_plan *plan)
+{
+	bool plus = user.p[0] == '+';
+	uint32_t n = user.n - plus;
+	const uint8_t *p = user.p + plus;
+	uint64_t low, high, odd = 0;
+	e164 number;
+
+	if (n - 1 >= DIGITS_MAX || *p == '0')
+		return 0;
+	if (!plus && (n < NATIONAL_MIN || *p == (uint8_t)plan->international_prefix[0] || *p == (uint8_t)plan->national_prefix[0]))
+		return 0;
+	load_pair(p, n, &low, &high);
+	number = (uint64_t)nibbles(low, n, &odd) << 28;
+	number |= nibbles(high, n < 8 ? 0 : n - 8, &odd) >> 4;
+	return odd ? 0 : (uint64_t)n << 60 | number;
+}
+
 int number_from_user(struct span user, const struct number_plan *plan, e164 *ret_number)
 {
+	e164 number = user.n ? number_look(user, plan) : 0;
 	struct dialled d;
 	uint32_t skip;
 
+	if (number) {
+		*ret_number = number;
+		return 0;
+	}
 	if (!read_dialled(user, &d))
 		return -ERR_NOT_FOUND;
 	if (d.plus)

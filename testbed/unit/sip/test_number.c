@@ -69,6 +69,44 @@ static void from_uris(void **state)
 	}
 }
 
+/* Digits of every length, with and without '+', another character in every place: what counts is worked out digit by digit. */
+static void every_length(void **state)
+{
+	static const char others[] = "/:-aA@\x80\xb1+";
+	static const struct number_plan *const plans[] = { &off, &uk, &us };
+
+	for (unsigned round = 0; round < 17 * 2 * 3 * 18 * (sizeof(others) - 1); round++) {
+		unsigned rest = round, length = 1 + rest % 17, plus = (rest /= 17) % 2, plan = (rest /= 2) % 3, odd = (rest /= 3) % 18;
+		char other = others[(rest / 18) % (sizeof(others) - 1)], text[20] = "+", want[20] = "+", got[E164_TEXT_MAX] = "";
+		unsigned n = 0;
+		bool good = true;
+		struct span s;
+		e164 number;
+
+		for (unsigned i = 0; i < length; i++) {
+			char c = i == odd ? other : (char)('0' + (3 + 7 * i + round % 5) % 10);
+
+			text[plus + i] = c;
+			if (c >= '0' && c <= '9')
+				want[1 + n++] = c;
+			else if (c != '-' && !(c == '+' && !i && !plus))
+				good = false;
+		}
+		text[plus + length] = 0;
+		good = good && n && n <= 15 && want[1] != '0' && (plus || (odd == 0 && other == '+') || n >= 8);
+		if (!plus && text[0] != '+' && plans[plan] == &us && want[1] == '1')
+			continue; /* a prefix: see from_uris */
+		if (!plus && want[1] == '0')
+			continue;
+		s = exact_str(text);
+		if (number_from_user(s, plans[plan], &number) == 0)
+			e164_format(number, got);
+		if (strcmp(got, good ? want : ""))
+			fail_msg("%s: %s, not %s", text, got, good ? want : "none");
+		exact_free(s);
+	}
+}
+
 static void packing(void **state)
 {
 	e164 full, prefix, n;
@@ -93,6 +131,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(from_uris),
+		cmocka_unit_test(every_length),
 		cmocka_unit_test(packing),
 	};
 
