@@ -11,6 +11,7 @@
 #include <rte_prefetch.h>
 
 #include "base/err.h"
+#include "base/partial.h"
 #include "net/bytes.h"
 #include "net/port_setup.h"
 
@@ -84,25 +85,28 @@ static bool tag_insert(struct rte_mbuf *m, uint16_t vlan)
 	return true;
 }
 
-uint16_t port_rx(struct port *p, unsigned queue, struct rte_mbuf **frames, uint16_t n, uint32_t *ret_own)
+/* Our own, reflected. */
+static inline bool from_us(const struct port *p, const struct rte_mbuf *m)
 {
-	struct port_queue *q = &p->queue[queue];
+	const uint8_t *source = rte_pktmbuf_mtod_offset(m, const uint8_t *, 6);
+
+	return m->data_len >= 12 && !((load_32(source) ^ load_32(p->mac)) | (load_32(source + 2) ^ load_32(p->mac + 2)));
+}
+
+/* Without what is not for the floors above; the rest moves up. */
+static uint16_t sift(struct port *p, struct port_queue *q, struct rte_mbuf **frames, uint16_t n, uint32_t *ret_own)
+{
 	uint16_t kept = 0;
 
-	n = rte_eth_rx_burst(q->ethdev, q->queue, frames, n);
-	*ret_own = 0;
-	for (uint16_t i = 0; i < n; i++)
-		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
 	for (uint16_t i = 0; i < n; i++) {
 		struct rte_mbuf *m = frames[i];
-		const uint8_t *source = rte_pktmbuf_mtod(m, const uint8_t *) + 6;
 
-		if (unlikely(m->data_len >= 12 && memcmp(source, p->mac, 6) == 0)) {
+		if (from_us(p, m)) {
 			(*ret_own)++;
 			rte_pktmbuf_free(m);
 			continue;
 		}
-		if (unlikely(p->vlan && !tag_remove(m, p->vlan))) {
+		if (p->vlan && !tag_remove(m, p->vlan)) {
 			count(&q->rx_other_vlan, 1);
 			rte_pktmbuf_free(m);
 			continue;
@@ -110,6 +114,20 @@ uint16_t port_rx(struct port *p, unsigned queue, struct rte_mbuf **frames, uint1
 		frames[kept++] = m;
 	}
 	return kept;
+}
+
+uint16_t port_rx(struct port *p, unsigned queue, struct rte_mbuf **frames, uint16_t n, uint32_t *ret_own)
+{
+	struct port_queue *q = &p->queue[queue];
+	bool sifted = p->vlan;
+
+	n = rte_eth_rx_burst(q->ethdev, q->queue, frames, n);
+	*ret_own = 0;
+	for (uint16_t i = 0; i < n; i++)
+		rte_prefetch0(rte_pktmbuf_mtod(frames[i], void *));
+	for (uint16_t i = 0; i < n; i++)
+		sifted |= from_us(p, frames[i]);
+	return unlikely(sifted) ? sift(p, q, frames, n, ret_own) : n;
 }
 
 /* One segment of a chain: in place where the first has the room, else a copy. NULL: larger than an mbuf, or none left; m is freed. */

@@ -66,8 +66,12 @@ static unsigned send_probes(struct worker *w)
 
 /* ---- frames in */
 
-static void hand_off(struct worker *w, unsigned owner, struct rte_mbuf *m)
+/* A frame that came by that port. verified: the checksum of what it carries is right, which the owner need not find out again. */
+static void hand_off(struct worker *w, unsigned owner, struct rte_mbuf *m, uint16_t port, bool verified)
 {
+	m->hash.usr = port;
+	if (verified)
+		m->ol_flags = (m->ol_flags & ~RTE_MBUF_F_RX_L4_CKSUM_MASK) | RTE_MBUF_F_RX_L4_CKSUM_GOOD;
 	if (rte_ring_sp_enqueue(w->shared->worker[owner]->from[w->index], m) < 0) {
 		counter_add(w->counters, COUNTER_handoff_dropped_full, 1);
 		rte_pktmbuf_free(m);
@@ -88,19 +92,53 @@ static void act_on_waiting(struct worker *w)
 	q->count = 0;
 }
 
-static void udp_in(struct worker *w, const struct packet *packet, struct rte_mbuf *m)
+/* The next place for a datagram whose bytes and addresses are known. */
+static inline void wait_for_burst(struct worker *w, const uint8_t *payload, uint32_t bytes, struct rte_mbuf *m)
 {
 	struct waiting *q = &w->waiting;
+	struct datagram *d = &q->datagrams[q->count];
 
-	q->datagrams[q->count] = (struct datagram){
-		.data = packet->payload,
-		.len = packet->payload_len,
-		.from = { .remote = packet->source, .local = packet->destination, .transport = TRANSPORT_UDP },
-	};
+	d->data = payload;
+	d->len = bytes;
+	d->from.transport = TRANSPORT_UDP;
+	d->from.tls_peer = TLS_PEER_ANYBODY;
+	d->from.connection = 0;
 	q->frames[q->count++] = m;
-	/* What came in pieces lies in the one scratch area. */
-	if (q->count == WORKER_BURST || m->nb_segs > 1)
+	if (q->count == WORKER_BURST)
 		act_on_waiting(w);
+}
+
+static void udp_in(struct worker *w, const struct packet *packet, struct rte_mbuf *m)
+{
+	struct flow *from = &w->waiting.datagrams[w->waiting.count].from;
+	bool in_scratch = m->nb_segs > 1;
+
+	from->remote = packet->source;
+	from->local = packet->destination;
+	wait_for_burst(w, packet->payload, packet->payload_len, m);
+	/* What came in pieces lies in the one scratch area. */
+	if (in_scratch)
+		act_on_waiting(w);
+}
+
+/* A datagram as nearly all are. false: it is something else. */
+static inline bool usual_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool checksum_done, bool ours)
+{
+	const struct worker_shared *s = w->shared;
+	struct flow *from = &w->waiting.datagrams[w->waiting.count].from;
+	uint32_t bytes = packet_usual(m, &s->listeners, checksum_done, &from->remote, &from->local);
+	const uint8_t *payload = rte_pktmbuf_mtod_offset(m, const uint8_t *, PACKET_USUAL_AT);
+	unsigned owner = w->index;
+
+	if (unlikely(!bytes))
+		return false;
+	if (!ours && s->workers > 1)
+		owner = proxy_owner(&s->call_key, &s->branch_key, s->workers, w->index, payload, bytes);
+	if (owner == w->index)
+		wait_for_burst(w, payload, bytes, m);
+	else
+		hand_off(w, owner, m, port, true);
+	return true;
 }
 
 static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool ours)
@@ -126,14 +164,13 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 		if (!m)
 			return;
 		counter_add(w->counters, COUNTER_reassembled, 1);
-		m->hash.usr = port;
 		frame_in(w, m, port, false);
 		return;
 	case PACKET_UDP:
 		if (!ours && s->workers > 1)
 			owner = proxy_owner(&s->call_key, &s->branch_mac, s->workers, w->index, packet.payload, packet.payload_len);
 		if (owner != w->index) {
-			hand_off(w, owner, m);
+			hand_off(w, owner, m, port, true);
 			return;
 		}
 		udp_in(w, &packet, m);
@@ -143,7 +180,7 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 		if (!ours && s->workers > 1)
 			owner = worker_segment_owner(w, &packet);
 		if (owner != w->index) {
-			hand_off(w, owner, m);
+			hand_off(w, owner, m, port, false);
 			return;
 		}
 		if (packet.kind == PACKET_TCP) {
@@ -158,7 +195,7 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 		if (!ours && s->workers > 1)
 			owner = proxy_owner_quoted(&s->branch_mac, s->workers, w->index, packet.payload, packet.payload_len);
 		if (owner != w->index) {
-			hand_off(w, owner, m);
+			hand_off(w, owner, m, port, false);
 			return;
 		}
 		act_on_waiting(w);
@@ -172,29 +209,51 @@ static void frame_in(struct worker *w, struct rte_mbuf *m, uint16_t port, bool o
 }
 
 /* All of it: the checksum, which comes first, would wait for line after line. */
-static void prefetch_frame(const struct rte_mbuf *m)
+static inline void prefetch_frame(const struct rte_mbuf *m)
 {
 	const uint8_t *p = rte_pktmbuf_mtod(m, const uint8_t *);
 	uint32_t bytes = m->data_len < FETCHED_MAX ? m->data_len : FETCHED_MAX;
 
-	for (uint32_t at = 0; at < bytes; at += RTE_CACHE_LINE_SIZE)
+	for (uint32_t at = 0; at < bytes; at += 4 * RTE_CACHE_LINE_SIZE) {
 		rte_prefetch0(p + at);
+		rte_prefetch0(p + at + RTE_CACHE_LINE_SIZE);
+		rte_prefetch0(p + at + 2 * RTE_CACHE_LINE_SIZE);
+		rte_prefetch0(p + at + 3 * RTE_CACHE_LINE_SIZE);
+	}
 }
 
-static unsigned frames_in(struct worker *w, struct rte_mbuf **frames, unsigned n, bool ours)
+/* Frames that came by that port. */
+static void frames_in(struct worker *w, struct rte_mbuf **frames, unsigned n, uint16_t port)
 {
+	bool checksum_done = port_rx_checksum(w->shared->ports[port]);
+
 	for (unsigned i = 0; i < n && i < FETCHED_AHEAD; i++)
 		prefetch_frame(frames[i]);
 	for (unsigned i = 0; i < n; i++) {
 		if (i + FETCHED_AHEAD < n)
 			prefetch_frame(frames[i + FETCHED_AHEAD]);
-		if (unlikely(ours && frames[i]->hash.usr >> HANDED_SHIFT))
-			worker_handed_in(w, frames[i]);
-		else
-			frame_in(w, frames[i], (uint16_t)frames[i]->hash.usr, ours);
+		if (unlikely(!usual_in(w, frames[i], port, checksum_done, false)))
+			frame_in(w, frames[i], port, false);
 	}
 	act_on_waiting(w);
-	return n;
+}
+
+/* What other workers have handed over: frames, each with its port, and messages. */
+static void handed_in(struct worker *w, struct rte_mbuf **handed, unsigned n)
+{
+	for (unsigned i = 0; i < n && i < FETCHED_AHEAD; i++)
+		prefetch_frame(handed[i]);
+	for (unsigned i = 0; i < n; i++) {
+		struct rte_mbuf *m = handed[i];
+
+		if (i + FETCHED_AHEAD < n)
+			prefetch_frame(handed[i + FETCHED_AHEAD]);
+		if (unlikely(m->hash.usr >> HANDED_SHIFT))
+			worker_handed_in(w, m);
+		else if (unlikely(!usual_in(w, m, (uint16_t)m->hash.usr, true, true)))
+			frame_in(w, m, (uint16_t)m->hash.usr, true);
+	}
+	act_on_waiting(w);
 }
 
 static unsigned receive(struct worker *w)
@@ -208,9 +267,8 @@ static unsigned receive(struct worker *w)
 
 		counter_add(w->counters, COUNTER_drop_own_source, own);
 		counter_add(w->counters, COUNTER_rx_packets, n);
-		for (unsigned i = 0; i < n; i++)
-			frames[i]->hash.usr = p;
-		work += frames_in(w, frames, n, false) + own;
+		frames_in(w, frames, n, (uint16_t)p);
+		work += n + own;
 	}
 	for (unsigned i = 0; i < w->shared->workers; i++) {
 		unsigned n;
@@ -219,7 +277,8 @@ static unsigned receive(struct worker *w)
 			continue;
 		n = rte_ring_sc_dequeue_burst(w->from[i], (void **)frames, WORKER_BURST, NULL);
 		counter_add(w->counters, COUNTER_handoff_in, n);
-		work += frames_in(w, frames, n, true);
+		handed_in(w, frames, n);
+		work += n;
 	}
 	return work;
 }

@@ -10,11 +10,8 @@
 #include <immintrin.h>
 #endif
 
-/* Below this the set-up costs more than the wide loop saves. */
-#define WIDE_MIN 64
-
-/* One's complement addition: the carry comes back in at the bottom. */
-static inline uint64_t add_carry(uint64_t a, uint64_t b)
+/* One's complement addition: the carry comes back in at the bottom. (A call of it would leave the upper halves of registers in use.) */
+static inline __attribute__((always_inline)) uint64_t add_carry(uint64_t a, uint64_t b)
 {
 	a += b;
 	return a + (a < b);
@@ -63,8 +60,7 @@ static inline TARGET uint64_t lanes_sum(const struct lanes *l)
 	return (uint64_t)(int64_t)_mm_cvtsi128_si32(x);
 }
 
-/* bytes >= 32 */
-static TARGET uint64_t sum_avx2(const uint8_t *p, uint32_t bytes)
+TARGET uint64_t checksum_add_vectors(uint64_t sum, const uint8_t *p, uint32_t bytes)
 {
 	static const uint8_t keep[64] = { [32 ... 63] = 255 };
 	struct lanes l = { _mm256_setzero_si256(), _mm256_set1_epi16((short)BIAS), _mm256_set1_epi16(1) };
@@ -93,18 +89,17 @@ static TARGET uint64_t sum_avx2(const uint8_t *p, uint32_t bytes)
 			bias += p[--left];
 		add_masked(&l, p + left - 32, keep + left);
 	}
-	return lanes_sum(&l) + bias;
+	return add_carry(sum, lanes_sum(&l) + bias);
+}
+#else
+uint64_t checksum_add_vectors(uint64_t sum, const uint8_t *p, uint32_t bytes)
+{
+	return checksum_add_words(sum, p, bytes);
 }
 #endif
 
-uint64_t checksum_add(uint64_t sum, const void *data, uint32_t bytes)
+uint64_t checksum_add_words(uint64_t sum, const uint8_t *p, uint32_t bytes)
 {
-	const uint8_t *p = data;
-
-#if CPU_X86
-	if (bytes >= WIDE_MIN && cpu_level != CPU_SCALAR)
-		return add_carry(sum, sum_avx2(p, bytes));
-#endif
 	for (; bytes >= 8; bytes -= 8, p += 8)
 		sum = add_carry(sum, load_64(p));
 	return add_few(sum, p, bytes);

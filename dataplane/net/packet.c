@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "net/packet.h"
 
+#include <endian.h>
+
 #include <rte_mbuf.h>
 
 #include "base/partial.h"
@@ -14,6 +16,9 @@
 #define TAGS_MAX      2
 #define VLAN_ID	      0x0fff
 
+_Static_assert(offsetof(struct ip_port, ip.family) == 0 && offsetof(struct ip_port, ip.bytes) == 1, "put_v4 writes both at once");
+_Static_assert(PACKET_USUAL_AT == ETHER_BYTES + IPV4_BYTES + UDP_BYTES, "three headers and nothing else");
+
 /* One packet under examination. */
 struct reading {
 	const struct listener_set *listeners;
@@ -23,6 +28,11 @@ struct reading {
 	uint8_t family;
 	const uint8_t *source, *destination; /* addresses in the IP header */
 };
+
+static inline bool l4_verified(const struct rte_mbuf *frame, bool checksum_done)
+{
+	return checksum_done && (frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD;
+}
 
 static enum packet_kind dropped(struct reading *r, enum counter why)
 {
@@ -205,59 +215,76 @@ static enum packet_kind read_frame(struct reading *r, const uint8_t *p, uint32_t
 
 static inline void put_v4(struct ip_port *to, uint32_t address, uint16_t port)
 {
-	to->ip.family = IP_V4;
-	memset(to->ip.bytes, 0, sizeof(to->ip.bytes));
-	memcpy(to->ip.bytes, &address, 4);
+	uint64_t low = htole64(IP_V4 | (uint64_t)le32toh(address) << 8), none = 0;
+
+	memcpy(to, &low, 8);
+	memcpy((uint8_t *)to + 8, &none, 8);
+	to->ip.bytes[15] = 0;
 	to->port = port;
 }
 
-/* A listener's UDP datagram over IPv4 without options, fragments or tags, and nothing wrong with it: what nearly all frames are. false:
- * look closer. */
-static bool usual_udp(const struct reading *r, const uint8_t *p, uint32_t bytes)
+/* Whether a host may have it (source_impossible), by its first byte. */
+static inline bool unicast_v4(uint8_t first)
+{
+	return (uint8_t)(first - 1) < 223 && first != 127;
+}
+
+/* 0: not a datagram to a listener by the headers of Ethernet, IP and UDP, or not as usual; else the bytes that UDP says there are. */
+static inline uint32_t usual_headers(const struct listener_set *listeners, const uint8_t *p, uint32_t bytes)
 {
 	const uint8_t *ip = p + ETHER_BYTES, *udp = ip + IPV4_BYTES;
-	uint32_t source, destination, total, length, ours = 0;
-	struct packet *packet = r->packet;
-	uint16_t port, sum;
+	uint32_t source, destination, length, ours = 0;
+	uint16_t port;
 
-	if (bytes < ETHER_BYTES + IPV4_BYTES + UDP_BYTES || p[0] & 1 || get16(p + 12) != ETHERTYPE_V4 || ip[0] != 0x45 || ip[9] != PROTO_UDP ||
-	    get16(ip + 6) & (IPV4_FRAG_MORE | IPV4_FRAG_OFFSET))
-		return false;
+	if (bytes < PACKET_USUAL_AT || p[0] & 1)
+		return 0;
+	if ((load_32(p + 12) & htonl(0xffffff00)) != htonl(ETHERTYPE_V4 << 16 | 0x4500) ||
+	    (load_32(ip + 6) & htonl((IPV4_FRAG_MORE | IPV4_FRAG_OFFSET) << 16 | 0x00ff)) != htonl(PROTO_UDP))
+		return 0;
 	source = load_32(ip + 12);
 	destination = load_32(ip + 16);
 	port = get16(udp + 2);
-	for (unsigned i = 0; i < r->listeners->count; i++) {
-		const struct ip_port *l = &r->listeners->addr[i];
+	for (unsigned i = 0; i < listeners->count; i++) {
+		const struct ip_port *l = &listeners->addr[i];
 		uint32_t address = load_32(l->ip.bytes);
 
-		if (l->ip.family != IP_V4)
-			continue;
 		if (address == source)
-			return false;
-		ours |= address == destination && l->port == port;
+			return 0;
+		ours |= address == destination && l->port == port && l->ip.family == IP_V4;
 	}
-	for (unsigned i = 0; i < r->listeners->tcp_count; i++)
-		if (r->listeners->tcp[i].ip.family == IP_V4 && load_32(r->listeners->tcp[i].ip.bytes) == source)
-			return false;
-	total = get16(ip + 2);
+	for (unsigned i = 0; i < listeners->tcp_count; i++)
+		if (load_32(listeners->tcp[i].ip.bytes) == source)
+			return 0;
 	length = get16(udp + 4);
-	sum = get16(udp + 6);
-	if (!ours || (uint8_t)(ip[12] - 1) >= 223 || ip[12] == 127 || total > bytes - ETHER_BYTES ||
-	    length + IPV4_BYTES != total || length < UDP_BYTES || !sum || checksum_fold(checksum_words(0, ip, IPV4_BYTES / 4)))
-		return false;
-	if (!r->l4_good) {
-		uint64_t pseudo = (uint64_t)source + destination + htonl(length) + htonl(PROTO_UDP);
+	if (!ours || !unicast_v4(ip[12]) || get16(ip + 2) != length + IPV4_BYTES || length + IPV4_BYTES + ETHER_BYTES > bytes ||
+	    length <= UDP_BYTES || !checksum_is_right((uint64_t)load_32(ip) + load_32(ip + 4) + load_32(ip + 8) + source + destination))
+		return 0;
+	return length;
+}
 
-		if (checksum_fold(checksum_add(pseudo, udp, length)))
-			return false;
+uint32_t packet_usual(const struct rte_mbuf *frame, const struct listener_set *listeners, bool checksum_done, struct ip_port *ret_source,
+		      struct ip_port *ret_destination)
+{
+	const uint8_t *p = rte_pktmbuf_mtod(frame, const uint8_t *), *ip = p + ETHER_BYTES, *udp = ip + IPV4_BYTES;
+	uint32_t source, destination, length;
+	uint16_t sum, wire_length;
+
+	if (frame->nb_segs != 1)
+		return 0;
+	length = usual_headers(listeners, p, frame->pkt_len);
+	memcpy(&sum, udp + 6, 2);
+	if (!length || !sum)
+		return 0;
+	source = load_32(ip + 12);
+	destination = load_32(ip + 16);
+	if (!l4_verified(frame, checksum_done)) {
+		memcpy(&wire_length, udp + 4, 2);
+		if (!checksum_is_right(checksum_add((uint64_t)source + destination + wire_length + htons(PROTO_UDP), udp, length)))
+			return 0;
 	}
-	put_v4(&packet->source, source, get16(udp));
-	put_v4(&packet->destination, destination, port);
-	packet->payload = udp + UDP_BYTES;
-	packet->payload_len = length - UDP_BYTES;
-	packet->l2_len = ETHER_BYTES;
-	packet->kind = PACKET_UDP;
-	return true;
+	put_v4(ret_source, source, get16(udp));
+	put_v4(ret_destination, destination, get16(udp + 2));
+	return length - UDP_BYTES;
 }
 
 void packet_parse(const struct rte_mbuf *frame, const struct listener_set *listeners, bool checksum_done, uint8_t *scratch,
@@ -265,14 +292,12 @@ void packet_parse(const struct rte_mbuf *frame, const struct listener_set *liste
 {
 	struct reading r = {
 		.listeners = listeners,
-		.l4_good = checksum_done && (frame->ol_flags & RTE_MBUF_F_RX_L4_CKSUM_MASK) == RTE_MBUF_F_RX_L4_CKSUM_GOOD,
+		.l4_good = l4_verified(frame, checksum_done),
 		.packet = ret_packet,
 		.drop = ret_drop,
 	};
 	const uint8_t *p = rte_pktmbuf_mtod(frame, const uint8_t *);
 
-	if (likely(frame->nb_segs == 1) && likely(usual_udp(&r, p, frame->pkt_len)))
-		return;
 	ret_packet->icmp_hard = false;
 	ret_packet->icmp_mtu = 0;
 	ret_packet->quotes_tcp = false;

@@ -88,9 +88,23 @@ static void test_extremes(void **state)
 	}
 }
 
+/* Sums that are right are the multiples of 65,535 but 0, however they are carried. */
+static void test_right(void **state)
+{
+	static const uint64_t around[] = { 0, 0xffff, 0x1fffe, 0xffff0000, 0xffffffff, 0xffff00000000, 0x7fffffffffff8000, UINT64_MAX };
+
+	for (unsigned i = 0; i < sizeof(around) / sizeof(around[0]); i++)
+		for (uint64_t sum = around[i] - 70000; sum != around[i] + 70000; sum++) {
+			bool right = sum && sum % 0xffff == 0;
+
+			if (checksum_is_right(sum) != right || (checksum_fold(sum) == 0) != right)
+				fail_msg("%llx", (unsigned long long)sum);
+		}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_extremes) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_extremes), cmocka_unit_test(test_right) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

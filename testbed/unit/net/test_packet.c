@@ -20,6 +20,24 @@
 static uint8_t scratch[65536];
 static const struct listener_set *listeners = &frame_listeners;
 
+static uint32_t usual_count;
+
+/* What is as usual is told by the short way as by the long one; what is not is refused. */
+static void check_usual(const struct rte_mbuf *m, bool checksum_done, const struct packet *p)
+{
+	struct ip_port source, destination;
+	uint32_t bytes = packet_usual(m, listeners, checksum_done, &source, &destination);
+
+	if (!bytes)
+		return;
+	usual_count++;
+	assert_int_equal(p->kind, PACKET_UDP);
+	assert_int_equal(bytes, p->payload_len);
+	assert_ptr_equal(p->payload, rte_pktmbuf_mtod_offset(m, const uint8_t *, PACKET_USUAL_AT));
+	assert_int_equal(p->l2_len, 14);
+	assert_true(ip_port_eq(&source, &p->source) && ip_port_eq(&destination, &p->destination));
+}
+
 /* Parses a copy of exactly that many bytes, so that ASan sees a step beyond, and copies the payload out of it. */
 static enum counter parse(const uint8_t *bytes, uint32_t length, uint64_t flags, struct packet *ret_packet, uint8_t *ret_payload)
 {
@@ -38,6 +56,7 @@ static enum counter parse(const uint8_t *bytes, uint32_t length, uint64_t flags,
 	}
 	m.ol_flags = flags;
 	packet_parse(&m, listeners, flags != 0, scratch, ret_packet, &drop);
+	check_usual(&m, flags != 0, ret_packet);
 	if (ret_payload && ret_packet->payload_len)
 		memcpy(ret_payload, ret_packet->payload, ret_packet->payload_len);
 	free(copy);
@@ -50,23 +69,25 @@ struct parse_case {
 	enum packet_kind kind;
 	enum counter drop;
 	uint64_t flags;
+	bool usual; /* packet_usual takes it */
 };
 
 #define DROP(why) .kind = PACKET_DROP, .drop = COUNTER_##why
 #define UDP	  .kind = PACKET_UDP, .drop = NONE
+#define USUAL	  UDP, .usual = true
 #define KERNEL	  .kind = PACKET_KERNEL, .drop = NONE
 #define FRAGMENT  .kind = PACKET_FRAGMENT, .drop = NONE
 
 static const struct parse_case cases[] = {
-	{ "v4", { .family = 4, .payload = 400 }, UDP },
+	{ "v4", { .family = 4, .payload = 400 }, USUAL },
 	{ "v4, no payload", { .family = 4 }, UDP },
-	{ "v4, odd payload", { .family = 4, .payload = 401 }, UDP },
-	{ "v4, one byte", { .family = 4, .payload = 1 }, UDP },
+	{ "v4, odd payload", { .family = 4, .payload = 401 }, USUAL },
+	{ "v4, one byte", { .family = 4, .payload = 1 }, USUAL },
 	{ "v4, the scratch full", { .family = 4, .payload = 65536 - 42 }, UDP },
 	{ "v4, larger than the scratch", { .family = 4, .payload = 65536 - 41 }, DROP(drop_length) },
-	{ "v4, second listener", { .family = 4, .payload = 4, .destination = "192.0.2.2", .port = 5080 }, UDP },
+	{ "v4, second listener", { .family = 4, .payload = 4, .destination = "192.0.2.2", .port = 5080 }, USUAL },
 	{ "v4, options", { .family = 4, .payload = 100, .options = 40 }, UDP },
-	{ "v4, padding behind", { .family = 4, .payload = 2, .trailer = 16 }, UDP },
+	{ "v4, padding behind", { .family = 4, .payload = 2, .trailer = 16 }, USUAL },
 	{ "v4, no checksum", { .family = 4, .payload = 100, .no_udp_sum = true }, UDP },
 	{ "v4, UDP shorter than IP", { .family = 4, .payload = 100, .udp_length = -10, .no_udp_sum = true }, UDP },
 	{ "v4, priority tag", { .family = 4, .payload = 100, .tags = "8100:0" }, UDP },
@@ -148,8 +169,8 @@ static const struct parse_case cases[] = {
 	{ "v6, from nowhere", { .family = 6, .payload = 10, .source = "::" }, DROP(drop_own_source) },
 	{ "v6, from multicast", { .family = 6, .payload = 10, .source = "ff02::1" }, DROP(drop_own_source) },
 
-	{ "the driver found it good", { .family = 4, .payload = 100, .bad_udp_sum = true }, UDP, .flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD },
-	{ "the driver found it bad, wrongly", { .family = 4, .payload = 100 }, UDP, .flags = RTE_MBUF_F_RX_L4_CKSUM_BAD },
+	{ "the driver found it good", { .family = 4, .payload = 100, .bad_udp_sum = true }, USUAL, .flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD },
+	{ "the driver found it bad, wrongly", { .family = 4, .payload = 100 }, USUAL, .flags = RTE_MBUF_F_RX_L4_CKSUM_BAD },
 	{ "the driver did not look", { .family = 4, .payload = 100, .bad_udp_sum = true }, DROP(drop_checksum),
 	  .flags = RTE_MBUF_F_RX_IP_CKSUM_GOOD },
 };
@@ -180,9 +201,10 @@ static void test_cases(void **state)
 		enum counter drop;
 
 		frame_make(&f, &c->recipe);
+		usual_count = 0;
 		drop = parse(f.bytes, f.length, c->flags, &p, payload);
-		if (p.kind != c->kind || drop != c->drop)
-			fail_msg("%s: kind %d, drop %d", c->name, (int)p.kind, (int)drop);
+		if (p.kind != c->kind || drop != c->drop || usual_count != c->usual)
+			fail_msg("%s: kind %d, drop %d, usual %u", c->name, (int)p.kind, (int)drop, usual_count);
 		if (f.length <= sizeof(scratch))
 			assert_int_equal(p.l2_len, f.ip_at > 22 ? 22 : f.ip_at);
 		if (c->kind == PACKET_UDP)
@@ -232,6 +254,38 @@ static void test_changed(void **state)
 					fail_msg("frame %zu, byte %u, bit %u", i, n, bit);
 			}
 	}
+}
+
+/* Whatever a frame's headers are changed to, with its checksums put right again, both ways say the same of it (parse compares them). */
+static void test_usual_changed(void **state)
+{
+	static struct frame f, g;
+	struct packet p;
+
+	frame_make(&f, &(struct recipe){ .family = 4, .payload = 60 });
+	usual_count = 0;
+	for (uint32_t n = 0; n < PACKET_USUAL_AT; n++)
+		for (unsigned value = 0; value < 256; value++)
+			for (unsigned repaired = 0; repaired < 4; repaired++) {
+				uint8_t *ip = g.bytes + 14, *udp = ip + 20;
+				uint16_t sum = 0;
+
+				g = f;
+				g.bytes[n] = (uint8_t)value;
+				if (repaired & 1) {
+					memcpy(ip + 10, &sum, 2);
+					sum = checksum_fold(checksum_words(0, ip, 5));
+					memcpy(ip + 10, &sum, 2);
+				}
+				if (repaired & 2) {
+					memset(udp + 6, 0, 2);
+					sum = checksum_fold(checksum_add(checksum_pseudo(ip + 12, ip + 16, 4, 17, 68), udp, 68));
+					memcpy(udp + 6, &sum, 2);
+				}
+				parse(g.bytes, g.length, 0, &p, NULL);
+				parse(g.bytes, g.length, RTE_MBUF_F_RX_L4_CKSUM_GOOD, &p, NULL);
+			}
+	assert_true(usual_count > 4096);
 }
 
 /* The same frame in segments of every size reads the same. */
@@ -478,7 +532,7 @@ static void test_icmp_tcp(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_cases), cmocka_unit_test(test_tcp), cmocka_unit_test(test_icmp_tcp), cmocka_unit_test(test_cut),  cmocka_unit_test(test_changed),
+		cmocka_unit_test(test_cases), cmocka_unit_test(test_tcp), cmocka_unit_test(test_icmp_tcp), cmocka_unit_test(test_cut),  cmocka_unit_test(test_changed), cmocka_unit_test(test_usual_changed),
 		cmocka_unit_test(test_chained), cmocka_unit_test(test_icmp), cmocka_unit_test(test_checksum),
 	};
 
