@@ -133,7 +133,7 @@ static inline bool usual_in(struct worker *w, struct rte_mbuf *m, uint16_t port,
 	if (unlikely(!bytes))
 		return false;
 	if (!ours && s->workers > 1)
-		owner = proxy_owner(&s->call_key, &s->branch_key, s->workers, w->index, payload, bytes);
+		owner = proxy_owner(&s->call_key, &s->branch_mac, s->workers, w->index, payload, bytes);
 	if (owner == w->index)
 		wait_for_burst(w, payload, bytes, m);
 	else
