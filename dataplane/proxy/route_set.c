@@ -182,10 +182,13 @@ static void edit_drop_own(struct proxy *p, const struct way *w)
 			continue; /* its line is dealt with */
 		while (behind < w->first && w->routes[behind].line == w->routes[i].line)
 			behind++;
-		if (behind < w->count && w->routes[behind].line == w->routes[i].line)
-			edit_replace(&p->edits, h->value, (uint32_t)(w->routes[behind].whole.p - m->data) - h->value, none);
-		else
+		if (behind < w->count && w->routes[behind].line == w->routes[i].line) {
+			const uint8_t *value = sip_value(m, w->routes[i].line).p;
+
+			edit_replace(&p->edits, (uint32_t)(value - m->data), (uint32_t)(w->routes[behind].whole.p - value), none);
+		} else {
 			edit_replace(&p->edits, h->start, h->end - h->start, none);
+		}
 	}
 }
 

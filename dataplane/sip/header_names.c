@@ -64,33 +64,43 @@ const struct header_slot header_slots[HEADER_SLOTS] = {
 
 struct header_look header_looks[HEADER_LOOKS];
 
-static void look_fill(const struct header_slot *slot)
-{
-	const struct sip_header line = { .name_len = slot->n, .id = slot->id, .next = -1 };
-	uint8_t word[4] = { 0 };
-	struct header_look *look;
+const uint8_t header_colons[32] __attribute__((aligned(32))) = "::::::::::::::::::::::::::::::::";
 
-	memcpy(word, slot->text, slot->n < 4 ? slot->n : 4);
-	look = &header_looks[HEADER_LOOK_OF((uint32_t)word[0] | (uint32_t)word[1] << 8 | (uint32_t)word[2] << 16 | (uint32_t)word[3] << 24, slot->n)];
+static void look_fill(const char *name, uint32_t n, uint8_t id)
+{
+	const struct sip_header line = { .name_len = (uint16_t)n, .id = id, .next = -1 };
+	struct header_look *look;
+	char text[HEADER_LOOK_NAME_MAX + 3] = { 0 };
+
+	memcpy(text, name, n);
+	memcpy(text + n, ": ", 2);
+	look = header_look_of((uint32_t)text[0] | (uint32_t)text[1] << 8 | (uint32_t)text[2] << 16, n);
 	assert(!look->text[0]); /* else HEADER_LOOK_FACTOR must be another one */
-	memset(look, 0xff, offsetof(struct header_look, end));
-	for (uint32_t i = 0; i < slot->n; i++) {
-		look->text[i] = (uint8_t)slot->text[i];
-		look->fold[i] = slot->text[i] >= 'a' ? 0x20 : 0;
-	}
-	memcpy(look->text + slot->n, ": ", 2);
-	memset(look->fold + slot->n, 0, 2);
-	memcpy(&look->end, &line.name_len, sizeof(look->end));
-	look->id = slot->id;
+	memset(look, 0xff, offsetof(struct header_look, tail));
+	memcpy(look->text, text, n + 2);
+	for (uint32_t i = 0; i < n + 2; i++)
+		look->fold[i] = text[i] >= 'a' ? 0x20 : 0;
+	memcpy(&look->tail, &line.name_len, sizeof(look->tail));
+	look->bit = id == SIP_H_OTHER ? 0 : 1ull << id;
+	look->id = id;
 }
 
 static __attribute__((constructor)) void looks_fill(void)
 {
+	static const char *const others[] = {
+		"accept", "accept-language", "alert-info", "allow", "allow-events", "call-info", "content-disposition", "content-encoding",
+		"history-info", "mime-version", "organization", "p-access-network-info", "p-charging-vector", "p-early-media",
+		"p-preferred-identity", "priority", "refer-to", "referred-by", "remote-party-id", "replaces", "session-id", "subject",
+		"subscription-state", "warning",
+	};
+
 	for (unsigned i = 0; i < HEADER_LOOKS; i++)
 		memset(header_looks[i].fold, 0xff, sizeof(header_looks[i].fold));
 	for (unsigned i = 0; i < HEADER_SLOTS; i++)
-		if (header_slots[i].n && header_slots[i].n <= HEADER_LOOK_NAME_MAX)
-			look_fill(&header_slots[i]);
+		if (header_slots[i].n)
+			look_fill(header_slots[i].text, header_slots[i].n, header_slots[i].id);
+	for (unsigned i = 0; i < sizeof(others) / sizeof(others[0]); i++)
+		look_fill(others[i], (uint32_t)strlen(others[i]), SIP_H_OTHER);
 }
 
 enum sip_header_id sip_header_lookup(struct span name)

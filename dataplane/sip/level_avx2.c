@@ -88,6 +88,37 @@ static inline __m128i load_16(const uint8_t *p, uint32_t n)
 	return _mm_set_epi64x((long long)high, (long long)low);
 }
 
+typedef __m256i name_t;
+
+/* Of fewer bytes whole words alone: what is not loaded is not touched. */
+static inline name_t name_load(const uint8_t *p, uint32_t n)
+{
+	static const int32_t words[16] = { -1, -1, -1, -1, -1, -1, -1, -1 };
+
+	if (n >= 32)
+		return _mm256_loadu_si256((const __m256i *)p);
+	return _mm256_maskload_epi32((const int *)p, _mm256_loadu_si256((const __m256i *)(words + 8 - n / 4)));
+}
+
+static inline uint32_t name_first(name_t name)
+{
+	return (uint32_t)_mm_cvtsi128_si32(_mm256_castsi256_si128(name));
+}
+
+static inline uint32_t name_length(name_t name)
+{
+	__m256i colons = _mm256_cmpeq_epi8(name, _mm256_load_si256((const __m256i *)header_colons));
+
+	return _tzcnt_u32((uint32_t)_mm256_movemask_epi8(colons));
+}
+
+static inline bool name_same(name_t name, const struct header_look *look)
+{
+	__m256i folded = _mm256_or_si256(name, _mm256_load_si256((const __m256i *)look->fold));
+
+	return _mm256_movemask_epi8(_mm256_cmpeq_epi8(folded, _mm256_load_si256((const __m256i *)look->text))) == -1;
+}
+
 #define LEVEL sip_level_avx2
 #include "sip/level_body.h"
 

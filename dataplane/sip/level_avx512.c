@@ -56,6 +56,30 @@ static inline __m128i load_16(const uint8_t *p, uint32_t n)
 	return _mm_maskz_loadu_epi8((__mmask16)_bzhi_u32(0xffff, n), p);
 }
 
+typedef __m256i name_t;
+
+static inline name_t name_load(const uint8_t *p, uint32_t n)
+{
+	return n >= 32 ? _mm256_loadu_si256((const __m256i *)p) : _mm256_maskz_loadu_epi8(_bzhi_u32(UINT32_MAX, n), p);
+}
+
+static inline uint32_t name_first(name_t name)
+{
+	return (uint32_t)_mm_cvtsi128_si32(_mm256_castsi256_si128(name));
+}
+
+static inline uint32_t name_length(name_t name)
+{
+	return _tzcnt_u32(_mm256_cmpeq_epi8_mask(name, _mm256_load_si256((const __m256i *)header_colons)));
+}
+
+static inline bool name_same(name_t name, const struct header_look *look)
+{
+	__m256i folded = _mm256_or_si256(name, _mm256_load_si256((const __m256i *)look->fold));
+
+	return !_mm256_cmpneq_epi8_mask(folded, _mm256_load_si256((const __m256i *)look->text));
+}
+
 #define LEVEL sip_level_avx512
 #include "sip/level_body.h"
 

@@ -20,30 +20,30 @@ static enum scan_end scan_lines_quick(const uint8_t *data, uint32_t len, struct 
 
 static const struct method_place {
 	uint64_t word;
-	uint64_t method;
+	uint32_t method, n;
 } method_places[METHOD_PLACES] = {
-	[METHOD_PLACE(WORD_8('A', 'C', 'K', 0, 0, 0, 0, 0))] = { WORD_8('A', 'C', 'K', 0, 0, 0, 0, 0), SIP_ACK },
-	[METHOD_PLACE(WORD_8('B', 'Y', 'E', 0, 0, 0, 0, 0))] = { WORD_8('B', 'Y', 'E', 0, 0, 0, 0, 0), SIP_BYE },
-	[METHOD_PLACE(WORD_8('I', 'N', 'F', 'O', 0, 0, 0, 0))] = { WORD_8('I', 'N', 'F', 'O', 0, 0, 0, 0), SIP_INFO },
-	[METHOD_PLACE(WORD_8('P', 'R', 'A', 'C', 'K', 0, 0, 0))] = { WORD_8('P', 'R', 'A', 'C', 'K', 0, 0, 0), SIP_PRACK },
-	[METHOD_PLACE(WORD_8('R', 'E', 'F', 'E', 'R', 0, 0, 0))] = { WORD_8('R', 'E', 'F', 'E', 'R', 0, 0, 0), SIP_REFER },
-	[METHOD_PLACE(WORD_8('I', 'N', 'V', 'I', 'T', 'E', 0, 0))] = { WORD_8('I', 'N', 'V', 'I', 'T', 'E', 0, 0), SIP_INVITE },
-	[METHOD_PLACE(WORD_8('C', 'A', 'N', 'C', 'E', 'L', 0, 0))] = { WORD_8('C', 'A', 'N', 'C', 'E', 'L', 0, 0), SIP_CANCEL },
-	[METHOD_PLACE(WORD_8('N', 'O', 'T', 'I', 'F', 'Y', 0, 0))] = { WORD_8('N', 'O', 'T', 'I', 'F', 'Y', 0, 0), SIP_NOTIFY },
-	[METHOD_PLACE(WORD_8('U', 'P', 'D', 'A', 'T', 'E', 0, 0))] = { WORD_8('U', 'P', 'D', 'A', 'T', 'E', 0, 0), SIP_UPDATE },
-	[METHOD_PLACE(WORD_8('O', 'P', 'T', 'I', 'O', 'N', 'S', 0))] = { WORD_8('O', 'P', 'T', 'I', 'O', 'N', 'S', 0), SIP_OPTIONS },
-	[METHOD_PLACE(WORD_8('P', 'U', 'B', 'L', 'I', 'S', 'H', 0))] = { WORD_8('P', 'U', 'B', 'L', 'I', 'S', 'H', 0), SIP_PUBLISH },
-	[METHOD_PLACE(WORD_8('M', 'E', 'S', 'S', 'A', 'G', 'E', 0))] = { WORD_8('M', 'E', 'S', 'S', 'A', 'G', 'E', 0), SIP_MESSAGE },
+	[METHOD_PLACE(WORD_8('A', 'C', 'K', 0, 0, 0, 0, 0))] = { WORD_8('A', 'C', 'K', 0, 0, 0, 0, 0), SIP_ACK, 3 },
+	[METHOD_PLACE(WORD_8('B', 'Y', 'E', 0, 0, 0, 0, 0))] = { WORD_8('B', 'Y', 'E', 0, 0, 0, 0, 0), SIP_BYE, 3 },
+	[METHOD_PLACE(WORD_8('I', 'N', 'F', 'O', 0, 0, 0, 0))] = { WORD_8('I', 'N', 'F', 'O', 0, 0, 0, 0), SIP_INFO, 4 },
+	[METHOD_PLACE(WORD_8('P', 'R', 'A', 'C', 'K', 0, 0, 0))] = { WORD_8('P', 'R', 'A', 'C', 'K', 0, 0, 0), SIP_PRACK, 5 },
+	[METHOD_PLACE(WORD_8('R', 'E', 'F', 'E', 'R', 0, 0, 0))] = { WORD_8('R', 'E', 'F', 'E', 'R', 0, 0, 0), SIP_REFER, 5 },
+	[METHOD_PLACE(WORD_8('I', 'N', 'V', 'I', 'T', 'E', 0, 0))] = { WORD_8('I', 'N', 'V', 'I', 'T', 'E', 0, 0), SIP_INVITE, 6 },
+	[METHOD_PLACE(WORD_8('C', 'A', 'N', 'C', 'E', 'L', 0, 0))] = { WORD_8('C', 'A', 'N', 'C', 'E', 'L', 0, 0), SIP_CANCEL, 6 },
+	[METHOD_PLACE(WORD_8('N', 'O', 'T', 'I', 'F', 'Y', 0, 0))] = { WORD_8('N', 'O', 'T', 'I', 'F', 'Y', 0, 0), SIP_NOTIFY, 6 },
+	[METHOD_PLACE(WORD_8('U', 'P', 'D', 'A', 'T', 'E', 0, 0))] = { WORD_8('U', 'P', 'D', 'A', 'T', 'E', 0, 0), SIP_UPDATE, 6 },
+	[METHOD_PLACE(WORD_8('O', 'P', 'T', 'I', 'O', 'N', 'S', 0))] = { WORD_8('O', 'P', 'T', 'I', 'O', 'N', 'S', 0), SIP_OPTIONS, 7 },
+	[METHOD_PLACE(WORD_8('P', 'U', 'B', 'L', 'I', 'S', 'H', 0))] = { WORD_8('P', 'U', 'B', 'L', 'I', 'S', 'H', 0), SIP_PUBLISH, 7 },
+	[METHOD_PLACE(WORD_8('M', 'E', 'S', 'S', 'A', 'G', 'E', 0))] = { WORD_8('M', 'E', 'S', 'S', 'A', 'G', 'E', 0), SIP_MESSAGE, 7 },
 };
 
-/* n <= 7 letters, of which the word holds at least those. */
+/* n <= 7 letters, of which the word holds at least those. A NUL at their end would not be seen in the word. */
 static inline enum sip_method method_of(uint64_t word, uint32_t n)
 {
 	const struct method_place *place;
 
 	word = _bzhi_u64(word, 8 * n);
 	place = &method_places[METHOD_PLACE(word)];
-	return place->word == word ? (enum sip_method)place->method : SIP_UNKNOWN_METHOD;
+	return place->word == word && place->n == n ? (enum sip_method)place->method : SIP_UNKNOWN_METHOD;
 }
 
 /* The method of a request whose first word is one that we know, of at most seven letters; its length in *ret_n. Eight bytes at p. */

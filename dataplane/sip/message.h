@@ -3,6 +3,7 @@
 
 #include <stdbool.h>
 #include <stdint.h>
+#include <string.h>
 
 #include "base/span.h"
 #include "sip/via.h"
@@ -33,15 +34,14 @@ _Static_assert(SIP_HEADER_IDS <= 64, "a word has a bit for each");
 
 #define SIP_LINES_MAX 1536 /* header lines in one message; more are refused (400 / dropped) */
 
-/* One header line. Offsets from the start of the message. */
+/* One header line. Offsets from the start of the message. Where its value is, sip_value finds out when asked. */
 struct sip_header {
-	uint32_t start;	    /* first byte of the name */
-	uint32_t end;	    /* one past its CRLF, folded lines included */
-	uint32_t value;	    /* first byte of the value after leading white space */
-	uint32_t value_len; /* without trailing white space; may hold folds (CRLF + white space) */
+	uint32_t start; /* first byte of the name */
+	uint32_t end;	/* one past its CRLF, folded lines included */
 	uint16_t name_len;
-	uint8_t id;   /* enum sip_header_id */
 	int16_t next; /* next line with the same known id, or -1; for SIP_H_OTHER always -1 */
+	uint8_t id;   /* enum sip_header_id */
+	uint8_t unused[3]; /* zeros: what is behind start and end is stored as a word */
 };
 
 /* Why a message was refused; sip_fault_status and sip_fault_reason turn it into an answer. */
@@ -92,7 +92,7 @@ struct sip_message {
 	uint64_t present;	       /* a bit for each known id of which there is a line; */
 	uint64_t repeated;	       /* of which there are several */
 	int16_t first[SIP_HEADER_IDS]; /* index of the first line with that id, or -1; [SIP_H_OTHER] is unused */
-	int16_t last[SIP_HEADER_IDS];
+	int16_t last[SIP_HEADER_IDS];  /* of the last one, of those that are repeated; others are not written */
 	struct sip_header headers[SIP_LINES_MAX]; /* only the first header_count are written */
 };
 
@@ -118,12 +118,24 @@ bool sip_answerable(const struct sip_message *m);
 uint16_t sip_fault_status(enum sip_fault fault);
 const char *sip_fault_reason(enum sip_fault fault);
 
-/* The value of the first / i-th header line; p == NULL when index < 0. any */
+/* The value of a line that is indexed, as sip_value has it, whatever it looks like. any */
+struct span sip_value_closely(const uint8_t *data, const struct sip_header *h);
+
+/* The value of the first / i-th header line, without white space around it; it may hold folds (CRLF + white space). An empty one lies right behind
+ * its colon. p == NULL when index < 0. any */
 static inline struct span sip_value(const struct sip_message *m, int index)
 {
+	const struct sip_header *h;
+	const uint8_t *p, *end;
+
 	if (index < 0)
 		return (struct span){ 0, 0 };
-	return span_of(m->data + m->headers[index].value, m->headers[index].value_len);
+	h = &m->headers[index];
+	p = m->data + h->start + h->name_len;
+	end = m->data + h->end;
+	if (memcmp(p, ": ", 2) || p[2] <= ' ' || memcmp(end - 2, "\r\n", 2) || end[-3] <= ' ')
+		return sip_value_closely(m->data, h);
+	return span_of(p + 2, (uint32_t)(end - p) - 4);
 }
 
 static inline struct span sip_first(const struct sip_message *m, enum sip_header_id id)

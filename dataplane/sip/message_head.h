@@ -42,7 +42,6 @@ static void reset(struct sip_message *m, const uint8_t *data, uint32_t len)
 	m->header_count = 0;
 	m->present = m->repeated = 0;
 	memset(m->first, 0xff, sizeof(m->first));
-	memset(m->last, 0xff, sizeof(m->last));
 }
 
 /* The head as it is read. */
@@ -68,13 +67,13 @@ static inline void line_link(struct sip_message *m, unsigned id, uint32_t at)
 	uint64_t bit = 1ull << id;
 
 	if (m->present & bit) {
+		m->headers[m->repeated & bit ? m->last[id] : m->first[id]].next = (int16_t)at;
 		m->repeated |= bit;
-		m->headers[m->last[id]].next = (int16_t)at;
+		m->last[id] = (int16_t)at;
 	} else {
 		m->present |= bit;
 		m->first[id] = (int16_t)at;
 	}
-	m->last[id] = (int16_t)at;
 }
 
 /* A line into headers[], and into the chain of its kind; the first one is the start line. */

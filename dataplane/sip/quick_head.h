@@ -2,131 +2,160 @@
 #pragma once
 
 /* The lines of a message's head into its index, as they usually look: included by level_body.h behind message_head.h, whose index_lines takes what looks
- * otherwise (folded lines, no blank line, more lines than there is room for).
+ * otherwise (folded lines, no blank line, more lines than there is room for). Beside what quick_values.h wants, level_*.c say what a name is:
+ *   name_load(p, n)      up to 32 bytes, zeros behind them, and maybe in place of the last three
+ *   name_first(name)     its first four
+ *   name_length(name)    where its colon is; 32 without one
+ *   name_same(name, l)   whether it is the one of a struct header_look
  *
- * Only line feeds are looked for. A line's colon is sought among its first bytes, where a name that we know has it; the blank line, and the
- * beginning of one that goes on, are found because no name begins so. */
+ * A line is looked at from its own start: its first 64 bytes mostly have its end, its first 32 its name. A value's bytes are left to whoever asks
+ * for it. The blank line, and the beginning of one that goes on, are found because no name begins so. */
 
 #include "sip/header_names.h"
 #include "sip/quick_values.h"
 
-#define NAME_BYTES 16 /* read of each line */
+#define LINE_BYTES_MIN 3 /* "a:" and a line feed */
 
-/* Before a line's end: the value and CRLF. */
-static inline bool end_usual(const uint8_t *end)
+/* The tail of a struct sip_header, from name_len on, as a word; 0, which none has: no header line. */
+static inline uint64_t line_tail(const struct sip_header *h)
 {
-	return end[-2] == '\r' && end[-3] > ' ';
+	uint64_t tail;
+
+	memcpy(&tail, &h->name_len, sizeof(tail));
+	return tail;
 }
 
-/* A line that is none of the usual ones: of another name, or of a longer one, or oddly written. Its id, or -1. */
-static __attribute__((noinline)) int other_line(const uint8_t *data, uint32_t start, uint32_t end, struct sip_header *h)
+/* A line of n bytes that is none of the usual ones: of another name, or oddly written. Its tail. */
+static __attribute__((noinline)) uint64_t other_line(const uint8_t *line, uint32_t n)
 {
-	uint32_t some = end - start < SCAN_BLOCK ? end - start : SCAN_BLOCK, n, value;
-	const uint8_t *name = data + start;
-	struct chunk c = chunk_load(name, some);
-	enum sip_header_id id;
+	struct chunk c = chunk_load(line, n < SCAN_BLOCK ? n : SCAN_BLOCK);
+	uint32_t name = first_bit(chunk_is(&c, ':'));
+	struct sip_header h = { 0 };
 	const uint8_t *colon;
 
-	n = first_bit(chunk_is(&c, ':'));
-	if (n - 1 < 24 && n + 5 <= end - start && name[n + 1] == ' ' && name[n + 2] > ' ' && end_usual(data + end) &&
-	    !(~chunk_in(&c, LEX_SET_TOKEN) & below(n))) {
-		value = start + n + 2;
-		id = sip_header_lookup(span_of(name, n));
-		*h = (struct sip_header){ start, end, value, end - 2 - value, (uint16_t)n, (uint8_t)id, -1 };
-		return id;
+	if (name - 1 < 63 && !(~chunk_in(&c, LEX_SET_TOKEN) & below(name))) {
+		h = (struct sip_header){ .name_len = (uint16_t)name, .next = -1, .id = (uint8_t)sip_header_lookup(span_of(line, name)) };
+		return line_tail(&h);
 	}
-	colon = memchr(name, ':', end - start);
-	return header_line_read(data, (struct scan_line){ start, colon ? (uint32_t)(colon - data) : UINT32_MAX, end }, h);
+	colon = memchr(line, ':', n);
+	return header_line_read(line, (struct scan_line){ 0, colon ? (uint32_t)(colon - line) : UINT32_MAX, n }, &h) < 0 ? 0 : line_tail(&h);
 }
 
-/* Line feeds of the block at data, of which `left` bytes are there. */
-static inline uint64_t feeds_of(const uint8_t *data, uint32_t left)
+/* A line's length, with its line feed, when that is not among the first `from` bytes; 0: there is none in n bytes. */
+static __attribute__((noinline)) uint32_t line_length(const uint8_t *line, uint64_t n, uint32_t from)
 {
-	struct chunk c = left >= SCAN_BLOCK ? chunk_load(data, SCAN_BLOCK) : chunk_load(data, left);
+	uint64_t feeds;
+	struct chunk c;
+
+	for (; from < n; from += SCAN_BLOCK) {
+		c = n - from >= SCAN_BLOCK ? chunk_load(line + from, SCAN_BLOCK) : chunk_load(line + from, (uint32_t)(n - from));
+		feeds = chunk_is(&c, '\n');
+		if (feeds)
+			return from + first_bit(feeds) + 1;
+	}
+	return 0;
+}
+
+/* Line feeds of the 64 bytes at p. */
+static inline uint64_t feeds_of(const uint8_t *p)
+{
+	struct chunk c = chunk_load(p, SCAN_BLOCK);
 
 	return chunk_is(&c, '\n');
 }
 
-/* Where a line from `name` on is found, if its name is one of the usual ones. */
-static inline const struct header_look *look_of(__m128i got, uint32_t n)
+/* Up to where lines may begin so that 64 bytes can be read there, and so that there is room for all of them: the next is headers[count], at p. */
+static inline const uint8_t *lines_limit(const uint8_t *p, const uint8_t *end, uint64_t count)
 {
-	uint32_t word = (uint32_t)_mm_cvtsi128_si32(got) | 0x20202020;
+	uint64_t room = (SIP_LINES_MAX - SCAN_BLOCK - count) * LINE_BYTES_MIN;
 
-	return &header_looks[HEADER_LOOK_OF(_bzhi_u32(word, 8 * n), n)];
+	return (uint64_t)(end - p) < SCAN_BLOCK + room ? end - SCAN_BLOCK : p + room;
 }
 
-/* The head of m->data into the index: true, or false with *m in some state. Line feeds of a block at a time; places are words, so that they need no
- * widening. */
+/* The head of m->data into the index: true, or false with *m in some state. */
 static __attribute__((noinline)) bool read_head(struct sip_message *m)
 {
-	const uint8_t *data = m->data;
+	const uint8_t *p = m->data, *end = p + m->len, *limit;
+	uint64_t present = 0, count = 0, start, n, feeds, tail, bit, id;
 	struct sip_header *h = m->headers;
-	uint64_t len = m->len, safe = len - NAME_BYTES - 2, base = 0, start, end, n, feeds, present = 0, count = 0;
 	const struct header_look *look;
-	__m128i got;
-	int id;
+	name_t name;
 
-	if (len < NAME_BYTES + 2)
+	if (m->len < SCAN_BLOCK)
 		return false;
-	while (!(feeds = feeds_of(data + base, (uint32_t)(len - base)))) {
-		base += SCAN_BLOCK;
-		if (base >= len)
-			return false;
-	}
-	end = base + (uint64_t)__builtin_ctzll(feeds) + 1;
-	start_line(m, (uint32_t)end);
-	feeds = _blsr_u64(feeds);
-	for (;;) {
-		for (; feeds; feeds = _blsr_u64(feeds)) {
-			start = end;
-			end = base + (uint64_t)__builtin_ctzll(feeds) + 1;
-			if (start > safe)
-				goto other;
-			got = _mm_loadu_si128((const __m128i *)(data + start));
-			n = _tzcnt_u32((uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(got, _mm_set1_epi8(':'))));
-			look = look_of(got, (uint32_t)n);
-			got = _mm_or_si128(got, _mm_load_si128((const __m128i *)look->fold));
-			got = _mm_cmpeq_epi8(got, _mm_load_si128((const __m128i *)look->text));
-			if (_mm_movemask_epi8(got) != 0xffff || data[start + n + 2] <= ' ' || !end_usual(data + end))
-				goto other;
-			h->start = (uint32_t)start;
-			h->end = (uint32_t)end;
-			h->value = (uint32_t)(start + n + 2);
-			h->value_len = (uint32_t)(end - start - n - 4);
-			memcpy(&h->name_len, &look->end, sizeof(look->end));
-			id = look->id;
-		link:
-			if (__builtin_expect(present >> id & 1, 0)) { /* as line_link */
-				m->repeated |= 1ull << id;
-				m->headers[m->last[id]].next = (int16_t)count;
-			} else {
-				m->first[id] = (int16_t)count;
-			}
+	feeds = feeds_of(p);
+	start = feeds ? _tzcnt_u64(feeds) + 1 : line_length(p, m->len, SCAN_BLOCK);
+	if (!start)
+		return false;
+	start_line(m, (uint32_t)start);
+	limit = lines_limit(p, end, 0);
+	for (p += start;; p += n, h++, count++) {
+		if (__builtin_expect(p > limit, 0))
+			goto last;
+	whole:
+		feeds = feeds_of(p);
+		name = name_load(p, SCAN_BLOCK);
+		if (__builtin_expect(!feeds, 0))
+			goto longer;
+	ended:
+		n = _tzcnt_u64(feeds) + 1;
+	named:
+		look = header_look_of(name_first(name), name_length(name));
+		if (__builtin_expect(!name_same(name, look), 0))
+			goto other;
+		tail = look->tail;
+		bit = look->bit;
+		id = look->id;
+	link:
+		h->start = (uint32_t)start;
+		start += n;
+		h->end = (uint32_t)start;
+		memcpy(&h->name_len, &tail, sizeof(tail));
+		if (__builtin_expect(!!(present & bit), 0)) { /* as line_link */
+			m->headers[m->repeated & bit ? m->last[id] : m->first[id]].next = (int16_t)count;
+			m->repeated |= bit;
 			m->last[id] = (int16_t)count;
-			present |= 1ull << id;
-		next:
-			h++, count++;
 			continue;
-		other:
-			if (data[start] <= ' ')
-				goto blank;
-			id = other_line(data, (uint32_t)start, (uint32_t)end, h);
-			if (id > SIP_H_OTHER)
-				goto link;
-			if (id == SIP_H_OTHER)
-				goto next;
-			blame(m, SIP_FAULT_HEAD);
 		}
-		base += SCAN_BLOCK;
-		if (base >= len || count > SIP_LINES_MAX - SCAN_BLOCK)
+		present |= bit;
+		m->first[id] = (int16_t)count;
+		continue;
+	other:
+		if (*p <= ' ')
+			break;
+		tail = other_line(p, (uint32_t)n);
+		if (!tail)
 			return false;
-		feeds = feeds_of(data + base, (uint32_t)(len - base));
+		id = tail >> 32 & 0xff;
+		bit = id ? 1ull << id : 0;
+		goto link;
+	longer:
+		feeds = end - p >= 2 * SCAN_BLOCK ? feeds_of(p + SCAN_BLOCK) : 0;
+		n = feeds ? SCAN_BLOCK + _tzcnt_u64(feeds) + 1 : line_length(p, (uint64_t)(end - p), SCAN_BLOCK);
+		if (n)
+			goto named;
+		return false;
+	last:
+		if (end - p >= SCAN_BLOCK) {
+			if (count > SIP_LINES_MAX - SCAN_BLOCK)
+				return false;
+			limit = lines_limit(p, end, count);
+			goto whole;
+		}
+		if (p == end)
+			return false;
+		/* the line feeds of the last 64 bytes, of which the first have been dealt with */
+		feeds = feeds_of(end - SCAN_BLOCK) >> (SCAN_BLOCK - (end - p));
+		name = name_load(p, (uint32_t)(end - p));
+		if (feeds)
+			goto ended;
+		return false;
 	}
-blank:
+	m->first[SIP_H_OTHER] = -1;
 	m->present = present;
 	m->header_count = (uint16_t)count;
 	m->head_end = (uint32_t)start;
-	m->body = scan_blank(data, (uint32_t)len, (uint32_t)start);
+	m->body = scan_blank(m->data, m->len, (uint32_t)start);
 	return m->body;
 }
 

@@ -6,12 +6,18 @@
 #include "sip/via.h"
 #include "sip/writer.h"
 
-/* Name and value as they came, then a proper line end. */
+/* A line's name and value as they came. */
+static struct span line_text(const struct sip_message *m, int line)
+{
+	const uint8_t *start = m->data + m->headers[line].start;
+
+	return span_of(start, (uint32_t)(span_end(sip_value(m, line)) - start));
+}
+
+/* The same, then a proper line end. */
 static void put_line(struct writer *w, const struct sip_message *m, int line)
 {
-	const struct sip_header *h = &m->headers[line];
-
-	put(w, span_of(m->data + h->start, h->value + h->value_len - h->start));
+	put(w, line_text(m, line));
 	PUT(w, "\r\n");
 }
 
@@ -60,13 +66,13 @@ static inline void run_aside(struct run *r, struct span text)
 /* The rest of a line from there on, then a proper line end. */
 static inline void run_line_end(struct run *r, const struct sip_message *m, const struct sip_header *h, const uint8_t *from)
 {
-	const uint8_t *end = m->data + h->value + h->value_len;
+	const uint8_t *end = m->data + h->end;
 
-	if (m->data + h->end == end + 2 && *end == '\r') {
-		run_on(r, from, end + 2);
+	if (end[-2] == '\r' && end[-3] > ' ') {
+		run_on(r, from, end);
 		return;
 	}
-	run_on(r, from, end);
+	run_on(r, from, span_end(sip_value_closely(m->data, h)));
 	run_aside(r, SPAN_LIT("\r\n"));
 }
 
@@ -105,7 +111,7 @@ static void run_to(struct run *r, const struct sip_message *m, struct span tag)
 		run_line(r, m, m->first[SIP_H_TO]);
 		return;
 	}
-	run_on(r, m->data + h->start, m->data + h->value + h->value_len);
+	run_on(r, m->data + h->start, span_end(sip_value_closely(m->data, h)));
 	run_aside(r, SPAN_LIT(";tag="));
 	put(&r->w, tag);
 	PUT(&r->w, "\r\n");

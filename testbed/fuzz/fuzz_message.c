@@ -15,6 +15,16 @@
 static struct sip_message m, again;
 static struct edit_list l;
 
+/* A value begins behind its colon and ends before its line does, without white space around it: by either way of finding it. */
+static void check_value(const struct sip_header *h, struct span value)
+{
+	struct span closely = sip_value_closely(m.data, h);
+
+	CHECK(value.p == closely.p && value.n == closely.n);
+	CHECK(value.p > m.data + h->start + h->name_len && value.p + value.n < m.data + h->end);
+	CHECK(span_trim(value).n == value.n);
+}
+
 static void check_view(struct span s)
 {
 	uint32_t at = m.start_line_end;
@@ -27,17 +37,18 @@ static void check_view(struct span s)
 		const struct sip_header *h = &m.headers[i];
 
 		CHECK(h->start >= at && h->name_len && h->start + h->name_len < h->end && h->end <= m.head_end);
-		CHECK(h->value > h->start + h->name_len && h->value + h->value_len < h->end);
+		check_value(h, sip_value(&m, i));
 		CHECK(h->next < m.header_count && (h->next < 0 || (h->next > i && m.headers[h->next].id == h->id)));
 		CHECK(sip_header_lookup(sip_name(&m, i)) == h->id);
 		at = h->end;
 	}
 	for (int id = 1; id < SIP_HEADER_IDS; id++) {
-		int last = -1;
+		int n = 0, last = -1;
 
-		for (int i = m.first[id]; i >= 0; i = m.headers[i].next)
+		for (int i = m.first[id]; i >= 0; i = m.headers[i].next, n++)
 			last = i;
-		CHECK(last == m.last[id]);
+		CHECK((n > 0) == (m.present >> id & 1) && (n > 1) == (m.repeated >> id & 1));
+		CHECK(n < 2 || last == m.last[id]);
 	}
 }
 

@@ -42,8 +42,7 @@ static inline bool same_element(const struct name_addr *a, const struct name_add
 
 static inline bool same_header(const struct sip_header *a, const struct sip_header *b)
 {
-	return a->start == b->start && a->end == b->end && a->value == b->value && a->value_len == b->value_len &&
-	       a->name_len == b->name_len && a->id == b->id && a->next == b->next;
+	return a->start == b->start && a->end == b->end && a->name_len == b->name_len && a->id == b->id && a->next == b->next;
 }
 
 static inline bool same_start(const struct sip_message *a, const struct sip_message *b)
@@ -63,8 +62,11 @@ static inline bool same_message(const struct sip_message *a, const struct sip_me
 	if (!a->top_via.whole.p != !b->top_via.whole.p || !same_span(a->via_rest, b->via_rest) ||
 	    (a->top_via.whole.p && !same_via(&a->top_via, &b->top_via)))
 		return false;
-	if (a->header_count != b->header_count || memcmp(a->first, b->first, sizeof(a->first)) || memcmp(a->last, b->last, sizeof(a->last)))
+	if (a->header_count != b->header_count || a->present != b->present || a->repeated != b->repeated || memcmp(a->first, b->first, sizeof(a->first)))
 		return false;
+	for (int id = 0; id < SIP_HEADER_IDS; id++)
+		if (a->repeated >> id & 1 && a->last[id] != b->last[id])
+			return false;
 	for (int i = 0; i < a->header_count; i++)
 		if (!same_header(&a->headers[i], &b->headers[i]))
 			return false;

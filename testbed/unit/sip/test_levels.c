@@ -1,4 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
+#include <ctype.h>
+#include <stdio.h>
+
 #include "base/cpu.h"
 #include "exact.h"
 #include "same.h"
@@ -166,6 +169,7 @@ static const char *const messages[] = {
 	"\r\n\r\nREGISTER sips:r.example.com SIP/2.0\r\nv: SIP/2.0/TCP a;branch=z9hG4bKb\r\nf: sip:a@b;tag=c\r\nt: a <sip:a@b>\r\ni : x\r\n"
 	"CSeq: 0 REGISTER\r\nm: *\r\nExpires: 0\r\n\r\n",
 	"NOVEL tel:+44 SIP/2.0\r\n" HEAD "CSeq: 1 NOVEL\r\nAuthorization: Digest x\r\nProxy-Authorization: y\r\nProxy-Authenticate: z\r\n\r\n",
+	"NOTIFY sip:+4420@10.0.0.1;user=phone SIP/2.0\r\n" HEAD "CSeq: 17 NOTIFY\r\n\r\n",
 	"SIP/2.0 100\r\n" HEAD "CSeq: 1 INVITE\r\n\r\n",
 	"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: a, b <sip:x@y>;tag=1\r\nTo: <sip:x@y>\r\nCall-ID: c\r\n"
 	"CSeq: 1 OPTIONS\r\n\r\n",
@@ -201,6 +205,83 @@ static void cut_messages(void **state)
 		}
 }
 
+/* By every level, in a copy of the exact size. */
+static void try_text(const char *text, size_t n)
+{
+	struct span s = exact(text, n);
+
+	for (int k = CPU_AVX2; k < CPU_LEVELS; k++)
+		if (levels[k])
+			try_message(s, levels[k]);
+	exact_free(s);
+}
+
+#define REST                                                                                                                       \
+	"Via: SIP/2.0/UDP h;branch=z9hG4bKa\r\nFrom: <sip:x@y>;tag=1\r\nTo: <sip:x@y>\r\nCall-ID: c\r\nCSeq: 1 OPTIONS\r\n"
+
+/* What ends in a NUL is no method that we know. */
+static void methods_with_a_nul(void **state)
+{
+	static const char *const formats[] = { "INFO%c sip:h SIP/2.0\r\n" REST "\r\n",
+					       "SIP/2.0 200 OK\r\n" HEAD "CSeq: 1 INFO%c\r\nContact: <sip:a>\r\n\r\n" };
+	char text[1024];
+
+	for (size_t i = 0; i < COUNT_OF(formats); i++)
+		for (unsigned c = 0; c < 128; c++)
+			try_text(text, (size_t)snprintf(text, sizeof(text), formats[i], (char)c));
+}
+
+/* A name with one bit of one of its bytes changed, far from the message's end and near it, and as it is in capitals. */
+static void try_name(const char *name)
+{
+	static const char *const behind[] = { ": 1\r\n" REST "\r\n", ": 1\r\n\r\n", ":\n\n", ": \r\n\r\nbody" };
+	size_t length = strlen(name);
+	char text[512];
+
+	for (size_t i = 0; i < COUNT_OF(behind); i++)
+		for (size_t at = 0; at <= length + 1; at++)
+			for (unsigned bit = 0; bit < 8; bit++) {
+				int start = snprintf(text, sizeof(text), "OPTIONS sip:h SIP/2.0\r\n%s", i ? REST : "");
+				int n = start + snprintf(text + start, sizeof(text) - (size_t)start, "%s%s", name, behind[i]);
+
+				text[start + (int)at] ^= (char)(1 << bit);
+				try_text(text, (size_t)n);
+				for (size_t k = 0; k < length; k++)
+					text[start + (int)k] = (char)toupper(text[start + (int)k]);
+				try_text(text, (size_t)n);
+			}
+}
+
+static void names(void **state)
+{
+	static const char *const others[] = { "v", "f", "t", "i", "m", "l", "c", "k", "x", "y", "o", "s", "Allow", "Content-Disposition",
+					      "Subscription-State", "X-Unheard-Of", "P-Charging-Function-Addresses",
+					      "A-Name-That-Is-Longer-Than-All-That-We-Know-And-Than-Sixty-Four-Bytes" };
+
+	for (int id = SIP_H_OTHER + 1; id < SIP_HEADER_IDS; id++)
+		try_name(sip_header_name((enum sip_header_id)id));
+	for (size_t i = 0; i < COUNT_OF(others); i++)
+		try_name(others[i]);
+}
+
+/* As many lines as there is room for, and one less and more; short ones, long ones, and long ones in between. */
+static void many_lines(void **state)
+{
+	static const char *const lines[] = { "a:\n", "s: \n", "k: x\r\n", "Allow: INVITE, ACK, BYE, CANCEL, OPTIONS, UPDATE, INFO, REFER, NOTIFY\r\n" };
+	static char text[128 * 1024];
+
+	for (size_t line = 0; line < COUNT_OF(lines); line++)
+		for (size_t count = SIP_LINES_MAX - 80; count < SIP_LINES_MAX + 2; count++) {
+			size_t n = (size_t)snprintf(text, sizeof(text), "OPTIONS sip:h SIP/2.0\r\n" REST);
+
+			for (size_t i = 5; i < count; i++)
+				n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", i % 300 ? lines[line] : lines[3]);
+			n += (size_t)snprintf(text + n, sizeof(text) - n, "\r\n");
+			try_text(text, n);
+			try_text(text, n - 2);
+		}
+}
+
 static void sets(void **state)
 {
 	for (unsigned c = 0; c < 256; c++) {
@@ -223,6 +304,9 @@ int main(void)
 		cmocka_unit_test(values),
 		cmocka_unit_test(whole_messages),
 		cmocka_unit_test(cut_messages),
+		cmocka_unit_test(methods_with_a_nul),
+		cmocka_unit_test(names),
+		cmocka_unit_test(many_lines),
 	};
 
 #if CPU_X86
