@@ -143,15 +143,21 @@ static struct attempt *attempt_new(struct proxy *p, struct context *c, const str
 	return a;
 }
 
+void attempt_arm_ring(struct proxy *p, struct attempt *a)
+{
+	const struct context *c = a->context;
+	uint64_t due_ms = a->started_ms + (c->knobs.ring_timeout_ms ? c->knobs.ring_timeout_ms : p->config.timer_c_ms);
+
+	if (c->method == SIP_INVITE && !wheel_timer_armed(&a->ring) && (!wheel_timer_armed(&a->clock) || a->clock.due_ms >= due_ms))
+		wheel_arm(p->wheel, &a->ring, due_ms);
+}
+
 static void arm_clocks(struct proxy *p, const struct context *c, struct attempt *a)
 {
-	uint32_t ring = c->knobs.ring_timeout_ms ? c->knobs.ring_timeout_ms : p->config.timer_c_ms;
-
 	/* A MESSAGE has no second target to hurry to (may_retry): it is sent on until timer F. */
 	if (c->knobs.response_timeout_ms && c->method != SIP_MESSAGE)
 		wheel_arm(p->wheel, &a->clock, p->now_ms + c->knobs.response_timeout_ms);
-	if (c->method == SIP_INVITE)
-		wheel_arm(p->wheel, &a->ring, p->now_ms + ring);
+	attempt_arm_ring(p, a);
 }
 
 /* 0: on its way. -ERR_FULL: the target is at its limit, by now; nothing was begun. Else the endpoint could not even be sent to. */

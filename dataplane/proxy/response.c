@@ -58,6 +58,7 @@ static void provisional_in(struct proxy *p, struct attempt *a)
 			wheel_arm(p->wheel, &a->clock, p->now_ms + c->knobs.progress_timeout_ms);
 		else if (first)
 			wheel_cancel(&a->clock);
+		attempt_arm_ring(p, a);
 		return;
 	}
 	wheel_cancel(&a->clock);
@@ -65,8 +66,10 @@ static void provisional_in(struct proxy *p, struct attempt *a)
 	if (c->method != SIP_INVITE) /* RFC 4320 §4.1: none but 100 to a non-INVITE */
 		return;
 	wheel_cancel(&c->budget);
-	if (!c->knobs.ring_timeout_ms && c->method == SIP_INVITE) /* timer C, §16.7(2) */
+	if (!c->knobs.ring_timeout_ms) /* timer C, §16.7(2) */
 		wheel_arm(p->wheel, &a->ring, p->now_ms + p->config.timer_c_ms);
+	else
+		attempt_arm_ring(p, a);
 	if (c->final_sent)
 		return;
 	c->progress_sent = true;

@@ -404,6 +404,9 @@ bool attempts_pending(const struct context *c);
 /* Some branch was cancelled and has not said how it ended: until then a 2xx may still come and win (§16.7(5), (6)). One that never sent a
  * provisional is not waited for: it cannot be cancelled, and may never answer. */
 bool attempts_ending(const struct context *c);
+/* Ring timeout or timer C of an INVITE, counted from when it was sent, unless its clock comes first: that one ends the attempt, or is stopped by
+ * what comes in, and then this is called again. */
+void attempt_arm_ring(struct proxy *p, struct attempt *a);
 /* Timers of an attempt and of the budget. */
 void attempt_clock_fired(struct proxy *p, struct attempt *a);
 void attempt_ring_fired(struct proxy *p, struct attempt *a);

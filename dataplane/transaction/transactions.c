@@ -234,6 +234,14 @@ static int is_reliable(const struct flow *f)
 	return f->transport != TRANSPORT_UDP;
 }
 
+/* Timers B and F are armed where timers A and E have nothing to say before them, or have once spoken: most requests are answered before. Until then
+ * due_ms says when. */
+static void arm_wait(struct transactions *t, struct wheel_timer *lifetime)
+{
+	if (!wheel_timer_armed(lifetime))
+		wheel_arm(t->wheel, lifetime, lifetime->due_ms);
+}
+
 struct client_txn *client_txn_new(struct transactions *t, enum sip_method method, const struct flow *to, uint64_t now_ms)
 {
 	struct client_txn *c = transactions_client_room(t) ? pool_get(t->clients) : NULL;
@@ -250,8 +258,8 @@ struct client_txn *client_txn_new(struct transactions *t, enum sip_method method
 	c->method = (uint8_t)method;
 	c->retransmit.kind = TXN_TIMER_KIND_CLIENT_RETRANSMIT;
 	c->lifetime.kind = TXN_TIMER_KIND_CLIENT_LIFETIME;
+	c->lifetime.due_ms = now_ms + txn_wait_ms(&t->timers);
 	client_txn_redirect(t, c, to, now_ms);
-	wheel_arm(t->wheel, &c->lifetime, now_ms + txn_wait_ms(&t->timers));
 	return c;
 }
 
@@ -259,10 +267,12 @@ void client_txn_redirect(struct transactions *t, struct client_txn *c, const str
 {
 	c->to = *to;
 	c->interval_ms = t->timers.t1;
-	if (is_reliable(to))
-		wheel_cancel(&c->retransmit);
-	else
+	if (!is_reliable(to)) {
 		wheel_arm(t->wheel, &c->retransmit, now_ms + c->interval_ms);
+		return;
+	}
+	wheel_cancel(&c->retransmit);
+	arm_wait(t, &c->lifetime);
 }
 
 static void client_free(struct transactions *t, struct client_txn *c)
@@ -396,6 +406,8 @@ static uint16_t step(struct transactions *t, const struct timed *x, enum txn_eve
 	*x->state = s.next;
 	if (s.actions & TXN_DO_STOP_RETRANSMIT)
 		wheel_cancel(x->retransmit);
+	if (s.actions & TXN_DO_STOP_RETRANSMIT && event == TXN_ABANDON)
+		arm_wait(t, x->lifetime);
 	if (s.actions & TXN_DO_STOP_LIFETIME)
 		wheel_cancel(x->lifetime);
 	if (s.actions & TXN_DO_START_RETRANSMIT && !x->reliable) {
@@ -412,6 +424,7 @@ static uint16_t step(struct transactions *t, const struct timed *x, enum txn_eve
 			next = t->timers.t2;
 		*x->interval_ms = next;
 		wheel_arm(t->wheel, x->retransmit, now_ms + next);
+		arm_wait(t, x->lifetime); /* a server's is armed */
 	}
 	if (s.actions & TXN_DO_START_LIFETIME)
 		wheel_arm(t->wheel, x->lifetime,

@@ -98,7 +98,8 @@ struct server_txn *server_txn_new(struct transactions *t, const struct txn_key *
 /* Unlinks and frees; response must have been given back by the caller. */
 void server_txn_release(struct transactions *t, struct server_txn *s);
 
-/* An object of client_bytes, zeroed but for its transaction: generation set, retransmission (A, E) and lifetime (B, F) armed. NULL: full. */
+/* An object of client_bytes, zeroed but for its transaction: generation set, retransmission (A, E) armed where `to` needs it; lifetime.due_ms says
+ * when B or F is due, whether it is armed yet or not. NULL: full. */
 struct client_txn *client_txn_new(struct transactions *t, enum sip_method method, const struct flow *to, uint64_t now_ms);
 void client_txn_release(struct transactions *t, struct client_txn *c);
 /* Its request goes elsewhere, or by another transport, before any answer: retransmission begins anew where `to` needs it. */

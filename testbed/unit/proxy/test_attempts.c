@@ -213,6 +213,46 @@ static void test_ring_timeout(void **state)
 	harness_end(&h);
 }
 
+/* Whichever clock comes first moves the call on, whether it was armed from the start or only once another had stopped. */
+static void test_first_clock(void **state)
+{
+	static const struct {
+		uint32_t response, progress, ring;
+		uint16_t status; /* that comes after 400 ms */
+		uint64_t then;	 /* how long until the next endpoint is asked, from there */
+	} cases[] = {
+		{ 4000, 8000, 2000, 100, 1600 }, { 1000, 8000, 2000, 100, 1600 }, { 1000, 1000, 2000, 100, 1000 },   { 1000, 0, 2000, 100, 1600 },
+		{ 0, 0, 2000, 100, 1600 },	 { 1000, 8000, 2000, 180, 1600 }, { 1000, 8000, 0, 180, 185000 },   { 1000, 0, 0, 100, 184600 },
+		{ 1000, 1600, 2000, 100, 1600 },
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct harness h;
+		const struct sent *invite;
+		uint64_t then;
+
+		harness_start(&h, NULL);
+		h.knobs.response_timeout_ms = cases[i].response;
+		h.knobs.progress_timeout_ms = cases[i].progress;
+		h.knobs.ring_timeout_ms = cases[i].ring;
+		h.knobs.setup_budget_ms = 0;
+		harness_publish(&h);
+		request_send(&h, &(struct request){ 0 });
+		expect_response(&h, 100, CALLER);
+		invite = expect_request(&h, "INVITE", A);
+		wait_ms(&h, 400);
+		answer(&h, invite, cases[i].status, "t", NULL);
+		if (cases[i].status > 100)
+			expect_response(&h, cases[i].status, CALLER);
+		then = wait_sent(&h);
+		if (then != cases[i].then)
+			fail_msg("case %u: after %u ms", i, (unsigned)then);
+		expect_request(&h, "CANCEL", A);
+		expect_request(&h, "INVITE", B);
+		harness_end(&h);
+	}
+}
+
 /* Without a ring timeout timer C ends it, counted from the last provisional (§16.7(2)). */
 static void test_timer_c(void **state)
 {
@@ -405,6 +445,7 @@ static void test_retry_after(void **state)
 }
 
 HARNESS_MAIN(cmocka_unit_test(test_codes), cmocka_unit_test(test_knobs), cmocka_unit_test(test_exhausted_code),
-	     cmocka_unit_test(test_progress_timeout), cmocka_unit_test(test_ring_timeout), cmocka_unit_test(test_timer_c),
+	     cmocka_unit_test(test_progress_timeout), cmocka_unit_test(test_ring_timeout), cmocka_unit_test(test_first_clock),
+	     cmocka_unit_test(test_timer_c),
 	     cmocka_unit_test(test_after_progress), cmocka_unit_test(test_late_provisional), cmocka_unit_test(test_late_answer),
 	     cmocka_unit_test(test_answer_after_final), cmocka_unit_test(test_retry_after))

@@ -107,6 +107,20 @@ static void test_client_timers(void **state)
 	run(w, &f, 60001, 100000);
 	TIMED(f, 92000);
 	client_txn_release(t, c);
+
+	/* ... also where it took to one, and back */
+	f = (struct fired){ .t = t };
+	c = client_txn_new(t, SIP_INVITE, &udp, START + 100000);
+	client_txn_redirect(t, c, &tcp, START + 100100);
+	run(w, &f, 100100, 140000);
+	TIMED(f, 132000);
+	client_txn_release(t, c);
+	f = (struct fired){ .t = t };
+	c = client_txn_new(t, SIP_INVITE, &tcp, START + 140000);
+	client_txn_redirect(t, c, &udp, START + 156000);
+	run(w, &f, 140001, 180000);
+	TIMED(f, 156500, 157500, 159500, 163500, 171500, 172000);
+	client_txn_release(t, c);
 	assert_int_equal(wheel_next_due(w), UINT64_MAX);
 	transactions_free(t);
 	wheel_free(w);
