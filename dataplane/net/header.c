@@ -57,18 +57,6 @@ void header_v6_fragment(uint8_t *p, uint32_t id, uint32_t offset, bool more)
 	put32(p + 4, id);
 }
 
-uint16_t header_udp_sum(uint64_t sum)
-{
-	uint16_t folded = checksum_fold(sum);
-
-	return folded ? folded : 0xffff; /* zero would say that there is none (RFC 768) */
-}
-
-uint16_t header_partial(uint64_t pseudo)
-{
-	return (uint16_t)~checksum_fold(pseudo);
-}
-
 void header_udp(uint8_t *udp, const struct ip_port *source, const struct ip_port *destination, const uint8_t *payload, uint32_t bytes)
 {
 	uint32_t address_bytes = source->ip.family == IP_V4 ? 4 : 16;

@@ -5,6 +5,7 @@
 
 #include "base/addr.h"
 #include "net/bytes.h"
+#include "net/checksum.h"
 
 /* IP and UDP headers as we send them. `rest` is what follows the header, in bytes. */
 
@@ -28,10 +29,18 @@ void header_v6(uint8_t *ip, const struct ip_addr *source, const struct ip_addr *
 void header_v6_fragment(uint8_t *p, uint32_t id, uint32_t offset, bool more);
 
 /* What stands in the checksum field: the complement of the folded sum, and never zero, which would say that there is none (RFC 768). any */
-uint16_t header_udp_sum(uint64_t sum);
+static inline uint16_t header_udp_sum(uint64_t sum)
+{
+	uint16_t folded = checksum_fold(sum);
+
+	return folded ? folded : 0xffff;
+}
 
 /* What stands there for a driver to go on from: the folded sum of the pseudo header. any */
-uint16_t header_partial(uint64_t pseudo);
+static inline uint16_t header_partial(uint64_t pseudo)
+{
+	return (uint16_t)~checksum_fold(pseudo);
+}
 
 /* 8 bytes, the checksum over `payload` in it. any */
 void header_udp(uint8_t *udp, const struct ip_port *source, const struct ip_port *destination, const uint8_t *payload, uint32_t bytes);

@@ -12,6 +12,7 @@
 #include "base/random.h"
 #include "net/checksum.h"
 #include "net/header.h"
+#include "net/path.h"
 #include "port.h"
 #include "tables/routes.h"
 
@@ -31,20 +32,6 @@ struct queue {
 	bool sums, tcp_sums; /* the driver fills in checksums: UDP's and IP's, TCP's too */
 	uint16_t count;
 	struct rte_mbuf *frames[BATCH];
-};
-
-/* A way lately sent by: peers are few, and messages many. */
-#define PATHS	   2048 /* a power of two; each place has a neighbour for what would push it out */
-#define HEAD_BYTES (ETHER_BYTES + IPV6_BYTES + UDP_BYTES)
-
-struct path {
-	struct ip_port source, destination;
-	uint32_t version; /* of the routes, by which it was found */
-	struct route_result hop;
-	uint32_t most;		  /* bytes of a payload that the port's MTU lets leave in one piece */
-	uint64_t ip_sum;	  /* of the IPv4 header as it stands below */
-	uint64_t pseudo, udp_sum; /* of the addresses and the protocol; of the ports too */
-	uint8_t head[HEAD_BYTES]; /* Ethernet, IP, UDP; lengths, identification and checksums are zero */
 };
 
 struct output {
@@ -73,10 +60,12 @@ struct datagram {
 
 struct output *output_new(const struct output_config *config)
 {
-	struct output *o = calloc(1, sizeof(*o) + config->port_count * sizeof(o->queues[0]));
+	size_t bytes = RTE_ALIGN_CEIL(sizeof(struct output) + config->port_count * sizeof(struct queue), 64);
+	struct output *o = aligned_alloc(64, bytes);
 
 	if (!o)
 		return NULL;
+	memset(o, 0, bytes);
 	o->config = *config;
 	o->room = rte_pktmbuf_data_room_size(config->pool) - RTE_PKTMBUF_HEADROOM;
 	random_secret(&o->ids, sizeof(o->ids));
@@ -113,6 +102,7 @@ static void prefetch_spare(const struct rte_mbuf *m)
 {
 	const uint8_t *p = (const uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM - RTE_CACHE_LINE_SIZE;
 
+#pragma GCC unroll 12
 	for (unsigned i = 0; i < SPARE_LINES; i++)
 		__builtin_prefetch(p + i * RTE_CACHE_LINE_SIZE, 1);
 }
@@ -211,43 +201,96 @@ static void leave(struct output *o, const struct datagram *d, struct rte_mbuf *m
 	enqueue(o, d->hop.port, m);
 }
 
-/* One packet for a neighbour that is known: what is the same in all of them is copied. */
-static void send_known(struct output *o, const struct path *path, uint32_t bytes, uint32_t id)
+/* Bijections: among 2^16 (IPv4) or 2^32 (IPv6) datagrams no identification comes twice, and the next is not the last plus one. */
+static inline uint32_t identification_v4(struct output *o)
+{
+	uint32_t x = (o->ids++ ^ o->ids_key) & 0xffff;
+
+	x = ((x ^ x >> 8) * 0x88b5) & 0xffff;
+	x = ((x ^ x >> 7) * 0xdb2d) & 0xffff;
+	return x ^ x >> 9;
+}
+
+static uint32_t identification(struct output *o, uint8_t family)
+{
+	uint32_t x;
+
+	if (family == IP_V4)
+		return identification_v4(o);
+	x = o->ids++ ^ o->ids_key;
+	x = (x ^ x >> 16) * 0x7feb352d;
+	x = (x ^ x >> 15) * 0x846ca68b;
+	return x ^ x >> 16;
+}
+
+/* The reserved buffer with this much room for headers in front of a payload of `bytes`; it is the caller's now. */
+static inline struct rte_mbuf *take_reserved(struct output *o, uint32_t head, uint32_t bytes)
 {
 	struct rte_mbuf *m = o->spares[--o->spare_count];
-	bool v4 = path->destination.ip.family == IP_V4, offload = o->queues[path->hop.port].sums;
-	uint32_t header = v4 ? IPV4_BYTES : IPV6_BYTES;
-	const uint8_t *payload = rte_pktmbuf_mtod(m, const uint8_t *);
-	uint16_t udp_bytes = htons((uint16_t)(UDP_BYTES + bytes)), sum;
-	uint8_t *ip, *udp;
 
-	m->data_len = (uint16_t)bytes;
-	m->pkt_len = bytes;
-	ip = (uint8_t *)rte_pktmbuf_prepend(m, (uint16_t)(ETHER_BYTES + header + UDP_BYTES)) + ETHER_BYTES;
-	udp = ip + header;
-	if (v4) {
-		uint16_t total = htons((uint16_t)(IPV4_BYTES + UDP_BYTES + bytes)), number = htons((uint16_t)id);
+	m->data_off = (uint16_t)(RTE_PKTMBUF_HEADROOM - head);
+	m->data_len = (uint16_t)(head + bytes);
+	m->pkt_len = head + bytes;
+	return m;
+}
 
-		memcpy(ip - ETHER_BYTES, path->head, ETHER_BYTES + IPV4_BYTES + UDP_BYTES);
-		memcpy(ip + 2, &total, 2);
-		memcpy(ip + 4, &number, 2);
-		sum = offload ? 0 : checksum_fold(path->ip_sum + total + number);
-		memcpy(ip + 10, &sum, 2);
-	} else {
-		memcpy(ip - ETHER_BYTES, path->head, ETHER_BYTES + IPV6_BYTES + UDP_BYTES);
-		memcpy(ip + 4, &udp_bytes, 2);
-	}
-	memcpy(udp + 4, &udp_bytes, 2);
-	if (offload) {
-		sum = header_partial(path->pseudo + udp_bytes);
-		m->l2_len = ETHER_BYTES;
-		m->l3_len = header;
-		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | (v4 ? RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM : RTE_MBUF_F_TX_IPV6);
-	} else {
-		sum = header_udp_sum(checksum_add(path->udp_sum + 2ull * udp_bytes, payload, bytes));
-	}
+/* UDP's length and checksum. sum: of the addresses, the protocol and the ports */
+static inline void finish_udp(uint8_t *udp, const struct path *path, uint32_t bytes)
+{
+	uint16_t length = htons((uint16_t)(UDP_BYTES + bytes)), sum;
+
+	if (path->sums)
+		sum = header_partial(path->pseudo + length);
+	else
+		sum = header_udp_sum(checksum_add(path->udp_sum + 2ull * length, udp + UDP_BYTES, bytes));
+	memcpy(udp + 4, &length, 2);
 	memcpy(udp + 6, &sum, 2);
-	enqueue(o, path->hop.port, m);
+}
+
+/* One packet for a neighbour that is known: what is the same in all of them is copied. */
+static inline void send_v4(struct output *o, const struct path *path, uint32_t bytes)
+{
+	struct rte_mbuf *m = take_reserved(o, ETHER_BYTES + IPV4_BYTES + UDP_BYTES, bytes);
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *ip = p + ETHER_BYTES;
+	uint16_t total = htons((uint16_t)(IPV4_BYTES + UDP_BYTES + bytes)), number = htons((uint16_t)identification_v4(o)), sum = 0;
+
+	memcpy(p, path->head, ETHER_BYTES + IPV4_BYTES + UDP_BYTES);
+	memcpy(ip + 2, &total, 2);
+	memcpy(ip + 4, &number, 2);
+	if (unlikely(path->sums)) {
+		m->l2_len = ETHER_BYTES;
+		m->l3_len = IPV4_BYTES;
+		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | RTE_MBUF_F_TX_IPV4 | RTE_MBUF_F_TX_IP_CKSUM;
+	} else {
+		sum = checksum_fold((uint64_t)path->ip_sum + total + number);
+	}
+	memcpy(ip + 10, &sum, 2);
+	finish_udp(ip + IPV4_BYTES, path, bytes);
+	enqueue(o, path->port, m);
+}
+
+static __attribute__((noinline)) void send_v6(struct output *o, const struct path *path, uint32_t bytes)
+{
+	struct rte_mbuf *m = take_reserved(o, ETHER_BYTES + IPV6_BYTES + UDP_BYTES, bytes);
+	uint8_t *p = rte_pktmbuf_mtod(m, uint8_t *), *ip = p + ETHER_BYTES;
+
+	memcpy(p, path->head, ETHER_BYTES + IPV6_BYTES + UDP_BYTES);
+	put16(ip + 4, (uint16_t)(UDP_BYTES + bytes));
+	if (path->sums) {
+		m->l2_len = ETHER_BYTES;
+		m->l3_len = IPV6_BYTES;
+		m->ol_flags |= RTE_MBUF_F_TX_UDP_CKSUM | RTE_MBUF_F_TX_IPV6;
+	}
+	finish_udp(ip + IPV6_BYTES, path, bytes);
+	enqueue(o, path->port, m);
+}
+
+static inline void send_known(struct output *o, const struct path *path, uint32_t bytes)
+{
+	if (likely(path->v4))
+		send_v4(o, path, bytes);
+	else
+		send_v6(o, path, bytes);
 }
 
 /* One packet for the kernel to find the neighbour of. */
@@ -318,64 +361,9 @@ static void send_fragments(struct output *o, const struct datagram *d, uint32_t 
 	count(o, COUNTER_fragmented_out, 1);
 }
 
-static_assert(PATHS == 1 << 11, "place_of takes eleven bits");
-
-static struct path *place_of(struct output *o, const struct ip_port *source, const struct ip_port *destination)
-{
-	const uint8_t *ip = destination->ip.bytes;
-
-	return &o->paths[(load_64(ip) ^ load_64(ip + 8) ^ (uint64_t)destination->port << 32 ^ (uint64_t)source->port << 48) *
-			 0x9e3779b97f4a7c15ULL >> 53];
-}
-
 static uint32_t mtu_to(const struct output *o, uint16_t port, uint8_t family)
 {
 	return RTE_MAX((uint32_t)o->queues[port].mtu, family == IP_V4 ? (uint32_t)MTU_MIN_V4 : (uint32_t)MTU_MIN_V6);
-}
-
-static void fill(struct output *o, struct path *path, const struct ip_port *source, const struct ip_port *destination, uint32_t version,
-		 const struct route_result *hop)
-{
-	bool v4 = destination->ip.family == IP_V4;
-	uint8_t *ether = path->head, *ip = ether + ETHER_BYTES, *udp = ip + (v4 ? IPV4_BYTES : IPV6_BYTES);
-
-	*path = (struct path){ .source = *source, .destination = *destination, .version = version, .hop = *hop };
-	memcpy(ether, hop->mac, 6);
-	memcpy(ether + 6, o->queues[hop->port].mac, 6);
-	put16(ether + 12, v4 ? ETHERTYPE_V4 : ETHERTYPE_V6);
-	if (v4) {
-		header_v4(ip, &source->ip, &destination->ip, 0, 0, 0, false);
-		put16(ip + 2, 0);
-		path->ip_sum = checksum_words(0, ip, IPV4_BYTES / 4);
-	} else {
-		header_v6(ip, &source->ip, &destination->ip, 0, PROTO_UDP);
-	}
-	put16(udp, source->port);
-	put16(udp + 2, destination->port);
-	path->most = mtu_to(o, hop->port, destination->ip.family) - header_bytes(destination->ip.family) - UDP_BYTES;
-	path->pseudo = checksum_pseudo(source->ip.bytes, destination->ip.bytes, v4 ? 4 : 16, PROTO_UDP, 0);
-	path->udp_sum = checksum_words(path->pseudo, udp, 1);
-}
-
-static inline bool way_is(const struct path *path, uint32_t version, const struct ip_port *source, const struct ip_port *destination)
-{
-	return path->version == version && ip_port_eq(&path->destination, destination) && ip_port_eq(&path->source, source);
-}
-
-static inline struct path *neighbour_of(struct output *o, const struct path *path)
-{
-	return &o->paths[(path - o->paths) ^ 1];
-}
-
-/* The known way, or NULL. version: of the routes, read before. */
-static inline struct path *find(struct output *o, uint32_t version, const struct ip_port *source, const struct ip_port *destination)
-{
-	struct path *path = place_of(o, source, destination);
-
-	if (likely(way_is(path, version, source, destination)))
-		return path;
-	path = neighbour_of(o, path);
-	return way_is(path, version, source, destination) ? path : NULL;
 }
 
 /* ROUTE_OK: *ret_path is the way. Otherwise *ret_hop says as much as routes_lookup does. */
@@ -383,7 +371,7 @@ static enum route_verdict look_up(struct output *o, const struct ip_port *source
 				  struct path **ret_path, struct route_result *ret_hop)
 {
 	uint32_t version = routes_version(o->config.routes); /* before the look-up: a change during it shows */
-	struct path *path = find(o, version, source, destination);
+	struct path *path = path_find(o->paths, version, source, destination);
 	enum route_verdict verdict;
 
 	*ret_path = path;
@@ -391,31 +379,15 @@ static enum route_verdict look_up(struct output *o, const struct ip_port *source
 		return ROUTE_OK;
 	verdict = routes_lookup(o->config.routes, &destination->ip, ret_hop);
 	if (verdict == ROUTE_OK && ret_hop->port < o->config.port_count) {
-		path = place_of(o, source, destination);
-		if (path->version == version)
-			*neighbour_of(o, path) = *path;
-		fill(o, path, source, destination, version, ret_hop);
+		const struct queue *q = &o->queues[ret_hop->port];
+
+		path = path_replace(o->paths, version, source, destination);
+		path_fill(path, ret_hop, q->mac, mtu_to(o, ret_hop->port, destination->ip.family), q->sums);
 		*ret_path = path;
 	} else if (verdict == ROUTE_OK) {
 		verdict = ROUTE_NONE;
 	}
 	return verdict;
-}
-
-/* Bijections: among 2^16 (IPv4) or 2^32 (IPv6) datagrams no identification comes twice, and the next is not the last plus one. */
-static uint32_t identification(struct output *o, uint8_t family)
-{
-	uint32_t x = o->ids++ ^ o->ids_key;
-
-	if (family == IP_V4) {
-		x &= 0xffff;
-		x = ((x ^ x >> 8) * 0x88b5) & 0xffff;
-		x = ((x ^ x >> 7) * 0xdb2d) & 0xffff;
-		return x ^ x >> 9;
-	}
-	x = (x ^ x >> 16) * 0x7feb352d;
-	x = (x ^ x >> 15) * 0x846ca68b;
-	return x ^ x >> 16;
 }
 
 static int unroutable(struct output *o)
@@ -438,16 +410,16 @@ static __attribute__((noinline)) int commit_unusual(struct output *o, uint32_t l
 	verdict = look_up(o, source, destination, &path, &d.hop);
 	d.known = verdict == ROUTE_OK;
 	if (d.known)
-		d.hop = path->hop;
+		d.hop = path_hop(path);
 	else if (verdict == ROUTE_NONE || d.hop.port >= o->config.port_count || !o->config.to_kernel)
 		return unroutable(o);
-	d.id = identification(o, d.family);
 	mtu = mtu_to(o, d.hop.port, d.family);
 	whole = !o->in_scratch && header_bytes(d.family) + UDP_BYTES + len <= mtu;
 	if (likely(whole && d.known)) {
-		send_known(o, path, len, d.id);
+		send_known(o, path, len);
 		return 0;
 	}
+	d.id = identification(o, d.family);
 	d.payload = o->in_scratch ? o->scratch : rte_pktmbuf_mtod(spare(o), const uint8_t *);
 	if (whole)
 		send_unknown(o, &d);
@@ -458,11 +430,11 @@ static __attribute__((noinline)) int commit_unusual(struct output *o, uint32_t l
 
 int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination)
 {
-	const struct path *way = find(o, routes_version(o->config.routes), source, destination);
+	const struct path *way = path_find(o->paths, routes_version(o->config.routes), source, destination);
 
 	assert(len <= o->reserved);
 	if (likely(way && !o->in_scratch && len <= way->most)) {
-		send_known(o, way, len, identification(o, destination->ip.family));
+		send_known(o, way, len);
 		return 0;
 	}
 	return commit_unusual(o, len, source, destination);
@@ -506,7 +478,7 @@ int output_commit_tcp(struct output *o, uint32_t len, const struct ip_addr *sour
 	verdict = look_up(o, &from, &to, &path, &d.hop);
 	d.known = verdict == ROUTE_OK;
 	if (d.known)
-		d.hop = path->hop;
+		d.hop = path_hop(path);
 	else if (verdict == ROUTE_NONE || d.hop.port >= o->config.port_count || !o->config.to_kernel)
 		return unroutable(o);
 	if (o->in_scratch || header + len > mtu_to(o, d.hop.port, d.family)) {
