@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "sip/quick.h"
+#include "sip/quick_vector.h"
 
 #include "sip/lex.h"
 #include "sip/message.h"
@@ -55,7 +55,7 @@ static bool take_line(const uint8_t *data, const struct scan_line *line, bool re
 	return look->call_id.p && (!response || *via_seen);
 }
 
-void quick_look(const uint8_t *data, uint32_t len, struct quick *ret_look)
+void quick_look_careful(const uint8_t *data, uint32_t len, struct quick *ret_look)
 {
 	struct scan_line lines[LINES];
 	bool response, first = true, via_seen = false, found = false;
@@ -83,4 +83,13 @@ void quick_look(const uint8_t *data, uint32_t len, struct quick *ret_look)
 	else if (!ret_look->call_id.n)
 		return;
 	ret_look->kind = response ? QUICK_RESPONSE : QUICK_REQUEST;
+}
+
+void quick_look(const uint8_t *data, uint32_t len, struct quick *ret_look)
+{
+#if CPU_X86
+	if (cpu_level >= CPU_AVX2 && quick_look_vector(data, len, ret_look))
+		return;
+#endif
+	quick_look_careful(data, len, ret_look);
 }

@@ -3,7 +3,7 @@
 #include "check.h"
 #include "sip/edit.h"
 #include "sip/message.h"
-#include "sip/quick.h"
+#include "sip/quick_vector.h"
 #include "sip/reply.h"
 #include "sip/scan.h"
 #include "sip/via.h"
@@ -166,12 +166,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	struct span s = span_of(data, (uint32_t)size), value;
 	struct sip_list_cursor cursor = { 0 };
-	struct quick look;
+	struct quick look, careful;
 	enum sip_verdict verdict;
 
 	if (size > 65535)
 		return 0;
 	quick_look(data, (uint32_t)size, &look);
+	quick_look_careful(data, (uint32_t)size, &careful);
+	CHECK(look.kind == careful.kind && same_span(look.call_id, careful.call_id) && same_span(look.top_branch, careful.top_branch));
 	CHECK(inside(look.call_id, s) && inside(look.top_branch, s));
 	verdict = sip_parse(data, (uint32_t)size, &m);
 	CHECK((verdict == SIP_BAD) == (m.fault != SIP_FINE));
