@@ -53,6 +53,14 @@ bool port_tx_tcp_checksum(const struct port *p)
 	return p->tx_sums && p->tx_tcp_sums;
 }
 
+bool port_tx_by_kernel(const struct port *p)
+{
+	for (unsigned i = 0; i < p->device_count; i++)
+		if (p->devices[i].kind != DEVICE_PCI && p->devices[i].kind != DEVICE_OTHER)
+			return true;
+	return false;
+}
+
 /* Takes the tag off; false: it has none of this VLAN. */
 static bool tag_remove(struct rte_mbuf *m, uint16_t vlan)
 {

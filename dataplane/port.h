@@ -48,6 +48,8 @@ bool port_rx_checksum(const struct port *p);
 bool port_tx_checksum(const struct port *p);
 /* The driver fills in TCP's too. any */
 bool port_tx_tcp_checksum(const struct port *p);
+/* Handing frames to some device of it takes a system call. any */
+bool port_tx_by_kernel(const struct port *p);
 
 /* At most n frames (n up to 64), single-segment or chained, the caller's to free; our own reflected ones are dropped and counted in
  * *ret_own. worker-only, queue = the worker's index */

@@ -17,6 +17,7 @@
 #include "tables/routes.h"
 
 #define BATCH	      64
+#define EARLY	      8 /* frames that leave before the end of the turn, where that costs no system call */
 #define SPARES	      8	 /* buffers taken from the pool at once */
 #define SPARE_LINES   12 /* of a buffer that is to be written next: what most messages take */
 #define FRAGMENTS_MAX 128 /* 65,507 bytes at the least MTU */
@@ -25,12 +26,12 @@
 
 static_assert(OUTPUT_HEADROOM <= RTE_PKTMBUF_HEADROOM, "headers fit in front of a payload");
 
-/* What waits for the end of the loop turn, and what is known of the port. */
+/* What waits for the end of the loop turn, or for the batch to be full, and what is known of the port. */
 struct queue {
 	uint8_t mac[6];
 	uint16_t mtu;
 	bool sums, tcp_sums; /* the driver fills in checksums: UDP's and IP's, TCP's too */
-	uint16_t count;
+	uint16_t count, batch;
 	struct rte_mbuf *frames[BATCH];
 };
 
@@ -78,6 +79,8 @@ struct output *output_new(const struct output_config *config)
 		q->mtu = (uint16_t)RTE_MIN((uint32_t)port_mtu(config->ports[i]), o->room);
 		q->sums = port_tx_checksum(config->ports[i]);
 		q->tcp_sums = port_tx_tcp_checksum(config->ports[i]);
+		/* The first of a full burst would wait for all the work on those behind it: some 20 us. */
+		q->batch = port_tx_by_kernel(config->ports[i]) ? BATCH : EARLY;
 	}
 	return o;
 }
@@ -164,7 +167,7 @@ static void enqueue(struct output *o, uint16_t port, struct rte_mbuf *frame)
 	struct queue *q = &o->queues[port];
 
 	q->frames[q->count++] = frame;
-	if (q->count == BATCH)
+	if (q->count == q->batch)
 		flush(o, port);
 }
 

@@ -13,7 +13,7 @@ struct rte_mbuf;
 struct rte_mempool;
 
 /* Packets out: UDP and IP headers in front of a payload, fragments where it is larger than the MTU, the frame queued on the port that the
- * route names; flushed once per loop turn. One per worker. */
+ * route names; handed to the driver once per loop turn, or some at a time where that costs no system call. One per worker. */
 
 #define OUTPUT_HEADROOM (14 + 4 + 40 + 8) /* Ethernet, VLAN, IPv6, UDP: bytes left free in front of the payload */
 #define OUTPUT_PAYLOAD_MAX 65507

@@ -201,6 +201,7 @@ static void port_af_packet(void)
 	CHECK(port_mbuf_bytes(&config, 1) >= 8192 + RTE_PKTMBUF_HEADROOM);
 	start(&config);
 	p = open_port(&config);
+	CHECK(port_tx_by_kernel(p));
 	peer = raw_socket("peer");
 	check_own(p, 2);
 	check_receive(p, 2, peer);
