@@ -354,6 +354,6 @@ int forward_send(struct proxy *p, const struct context *c, struct attempt *a, co
 		return send_unsent(&a->txn.to);
 	n = edit_compose(&p->edits, m, out, room);
 	if (n > 0)
-		n = send_end(p, (uint32_t)n, &a->txn.to);
+		n = send_end_edited(p, m, (uint32_t)n, &a->txn.to);
 	return n < 0 && large_to_udp(p, a) ? forward_send(p, c, a, m) : n;
 }

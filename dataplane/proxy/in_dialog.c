@@ -271,7 +271,7 @@ static bool send_stateless(struct proxy *p, const struct flow *from, const struc
 	room = edit_size(&p->edits, m);
 	out = send_begin(p, room);
 	n = out ? edit_compose(&p->edits, m, out, room) : -ERR_NOMEM;
-	return n > 0 && send_end(p, (uint32_t)n, to) == 0;
+	return n > 0 && send_end_edited(p, m, (uint32_t)n, to) == 0;
 }
 
 static bool relay(struct proxy *p, const struct flow *from, const struct way *w, const struct flow *to, unsigned listener)
@@ -412,7 +412,7 @@ void stateless_response(struct proxy *p, const struct branch *b)
 	room = edit_size(&p->edits, p->in);
 	out = send_begin(p, room);
 	n = out ? edit_compose(&p->edits, p->in, out, room) : 0;
-	if (n > 0 && send_end(p, (uint32_t)n, &to) == 0)
+	if (n > 0 && send_end_edited(p, p->in, (uint32_t)n, &to) == 0)
 		count(p, COUNTER_stateless_responses);
 	return;
 stray:

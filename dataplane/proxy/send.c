@@ -20,3 +20,10 @@ int send_end(struct proxy *p, uint32_t len, const struct flow *to)
 		trace_put(p->config.trace, TRACE_OUT, p->now_ms, p->call_hash, to, p->out, len);
 	return p->config.outbox.commit(p->config.outbox.ctx, len, to);
 }
+
+int send_end_edited(struct proxy *p, const struct sip_message *m, uint32_t len, const struct flow *to)
+{
+	if (p->config.trace)
+		trace_put_edited(p->config.trace, p->now_ms, p->call_hash, to, m->data, &p->edits, p->out, len);
+	return p->config.outbox.commit(p->config.outbox.ctx, len, to);
+}

@@ -292,6 +292,8 @@ int send_unsent(const struct flow *to);
 uint8_t *send_begin(struct proxy *p, uint32_t room);
 /* Sends the first len bytes of it. 0, -ERR_UNREACHABLE. */
 int send_end(struct proxy *p, uint32_t len, const struct flow *to);
+/* The same, when they were composed of m by p->edits: the trace takes less. */
+int send_end_edited(struct proxy *p, const struct sip_message *m, uint32_t len, const struct flow *to);
 
 /* ---- request.c */
 void request_in(struct proxy *p, const struct flow *from);

@@ -9,6 +9,7 @@
 
 #include "base/cpu.h"
 #include "base/pages.h"
+#include "sip/edit.h"
 
 #if defined(__x86_64__) && !defined(__SANITIZE_THREAD__)
 #include <immintrin.h>
@@ -21,24 +22,34 @@
  * floor at or below what it copied knows that the copy is whole.
  *
  * Nobody reads what is written here but now and then, so it must not push what the worker needs out of its caches, nor wait for the lines that it
- * overwrites: whole lines are streamed past the cache where the CPU can. That costs a fence before readers may look (once a turn), and one before a part of the ring
- * is given up: a segment at once. No entry is larger than a segment, so the first entry of each is known without reading old ones. */
-#define LINE	  64
-#define SEGMENTS  8
-#define ENTRY_MAX (LINE + TRACE_MESSAGE_MAX)
-#define RING_MIN  65536
+ * overwrites: whole lines are streamed past the cache where the CPU can. That costs a fence before readers may look (once a turn), and one
+ * before a part of the ring is given up: a segment at once. An entry lies in one segment; what is left of that is padding, so that each begins with
+ * an entry.
+ *
+ * Most of what leaves is what just came, edited: it is kept as the edits and their text, DIFFERENCE, behind the entry that it came as and in the same
+ * segment, so that neither is overwritten without the other. */
+#define LINE	   64
+#define SEGMENTS   8
+#define ENTRY_MAX  (LINE + TRACE_MESSAGE_MAX)
+#define RING_MIN   262144
+#define DIFFERENCE 3 /* of enum trace_direction: TRACE_OUT, as its difference from the last TRACE_IN before it; kept: bytes of text */
 
 _Static_assert(sizeof(struct trace_entry) == LINE, "an entry's head is a line");
-_Static_assert(RING_MIN / SEGMENTS > ENTRY_MAX, "an entry begins in every segment");
+_Static_assert(RING_MIN / SEGMENTS > ENTRY_MAX, "an entry fits a segment");
+_Static_assert(TRACE_MESSAGE_MAX <= UINT16_MAX && EDITS_MAX <= UINT8_MAX, "kept, edits");
+_Static_assert(sizeof(struct edit) * EDITS_MAX % LINE == 0 && EDIT_TEXT_BYTES % LINE == 0, "whole lines of a list can be read");
 
 struct trace {
 	size_t size; /* of the ring, a power of two */
 	uint8_t *ring;
-	uint64_t next;		  /* where the next entry goes; counts bytes, never wraps */
-	uint64_t segment;	  /* the one that the last entry began in; counts them, never wraps */
-	uint64_t first[SEGMENTS]; /* where the first entry of each began */
+	uint64_t next; /* where the next entry goes; counts bytes, never wraps */
+	uint64_t end;  /* of the segment in which that is */
+	/* The last entry with TRACE_IN, where it is whole and in this segment; NULL: there is none. */
+	const uint8_t *base;
+	uint64_t base_call;
+	_Atomic(const struct edit_list *) list; /* the writer's: that of all differences */
 	_Alignas(64) _Atomic(uint64_t) head; /* next, as readers may know it */
-	_Atomic(uint64_t) floor;	     /* the oldest whole entry */
+	_Atomic(uint64_t) floor;	     /* the oldest segment that is whole */
 };
 
 struct trace *trace_new(size_t bytes)
@@ -52,7 +63,7 @@ struct trace *trace_new(size_t bytes)
 	while (size < bytes)
 		size *= 2;
 	t->size = size;
-	t->segment = UINT64_MAX;
+	t->end = size / SEGMENTS;
 	t->ring = pages_new(size);
 	if (!t->ring) {
 		free(t);
@@ -69,36 +80,43 @@ void trace_free(struct trace *t)
 	free(t);
 }
 
-/* Bytes of a whole entry in the ring. */
-static uint32_t entry_bytes(uint32_t kept)
+static inline uint32_t lines_of(uint32_t bytes)
 {
-	return (LINE + kept + LINE - 1) & ~(LINE - 1u);
+	return (bytes + LINE - 1) / LINE;
 }
 
-static uint8_t *place(const struct trace *t, uint64_t at)
+/* Bytes of an entry in the ring. */
+static inline uint32_t entry_bytes(const struct trace_entry *e)
+{
+	return LINE * (1 + lines_of(e->kept) + lines_of(e->edits * (uint32_t)sizeof(struct edit)));
+}
+
+static inline uint8_t *place(const struct trace *t, uint64_t at)
 {
 	return t->ring + (at & (t->size - 1));
 }
 
-/* An entry's head and its message, in whole lines; what is left of the last one is zeros. */
-#if STREAMS
-/* The last `bytes` of a line (less than 16 of them): the 16 that end there, shifted; nothing is read that is not the message's. */
-TARGET_AVX2 static __m128i last_piece(const uint8_t *end, uint32_t bytes)
-{
-	static const uint8_t shift[32] = { 0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 128, 128, 128, 128, 128, 128, 128, 128,
-					   128, 128, 128, 128, 128, 128, 128, 128 };
+/* ---- writing */
 
-	return _mm_shuffle_epi8(_mm_loadu_si128((const __m128i *)(end - 16)), _mm_loadu_si128((const __m128i *)(shift + 16 - bytes)));
+/* Behind the head: a message in whole lines, of which the last is its last 64 bytes, whatever of them the line before has too. So nothing is
+ * read or written but whole lines; a message that has less than one is padded. A difference: its edits as they are, which point into the
+ * list's text, and that. */
+#if STREAMS
+TARGET_AVX2 static inline __attribute__((always_inline)) void stream_line(uint8_t *to, const uint8_t *from)
+{
+	/* lddqu: of an unaligned load the compiler makes two halves for CPUs that have no AVX2 */
+	__m256i low = _mm256_lddqu_si256((const __m256i *)from), high = _mm256_lddqu_si256((const __m256i *)(from + 32));
+
+	_mm256_stream_si256((__m256i *)to, low);
+	_mm256_stream_si256((__m256i *)(to + 32), high);
 }
 
-/* kept >= 16; lengths: what an entry has from `kept` to `direction`, before which it is as a flow. Everything goes from registers: a vector
- * loaded from bytes just stored waits, and a store into the cache in between would wait for its line and hold up all that follow. */
-TARGET_AVX2 static inline void write_avx2(uint8_t *to, const struct flow *from, uint64_t lengths, uint64_t time_ms, uint64_t call,
-					  const uint8_t *message, uint32_t kept)
+/* lengths: what an entry has from `kept` to `edits`, before which it is as a flow. Everything goes from registers: a vector loaded from bytes
+ * just stored waits, and a store into the cache in between would wait for its line and hold up all that follow. */
+TARGET_AVX2 static inline __attribute__((always_inline)) void stream_head(uint8_t *to, const struct flow *from, uint64_t lengths, uint64_t time_ms,
+									  uint64_t call)
 {
 	const uint8_t *flow = (const uint8_t *)from;
-	const uint8_t *end = message + kept;
-	uint32_t rest = kept % LINE;
 	uint64_t word;
 
 	memcpy(&word, flow + 32, 8);
@@ -106,56 +124,173 @@ TARGET_AVX2 static inline void write_avx2(uint8_t *to, const struct flow *from, 
 	_mm_stream_si128((__m128i *)(to + 16), _mm_loadu_si128((const __m128i *)(flow + 16)));
 	_mm_stream_si128((__m128i *)(to + 32), _mm_set_epi64x((long long)(from->transport | lengths << 16), (long long)word));
 	_mm_stream_si128((__m128i *)(to + 48), _mm_set_epi64x((long long)call, (long long)time_ms));
-	/* lddqu: of an unaligned load the compiler makes two halves for CPUs that have no AVX2 */
-	for (to += LINE; message + 2 * LINE <= end; message += 2 * LINE, to += 2 * LINE) {
-		_mm256_stream_si256((__m256i *)to, _mm256_lddqu_si256((const __m256i *)message));
-		_mm256_stream_si256((__m256i *)(to + 32), _mm256_lddqu_si256((const __m256i *)(message + 32)));
-		_mm256_stream_si256((__m256i *)(to + 64), _mm256_lddqu_si256((const __m256i *)(message + 64)));
-		_mm256_stream_si256((__m256i *)(to + 96), _mm256_lddqu_si256((const __m256i *)(message + 96)));
+}
+
+/* kept >= LINE. */
+TARGET_AVX2 static void stream_whole(uint8_t *to, const struct flow *flow, uint64_t lengths, uint64_t time_ms, uint64_t call,
+				     const uint8_t *message, uint32_t kept)
+{
+	const uint8_t *last = message + kept - LINE;
+
+	stream_head(to, flow, lengths, time_ms, call);
+	to += LINE;
+	for (; message + LINE < last; message += 2 * LINE, to += 2 * LINE) {
+		stream_line(to, message);
+		stream_line(to + LINE, message + LINE);
 	}
-	if (message + LINE <= end) {
-		_mm256_stream_si256((__m256i *)to, _mm256_lddqu_si256((const __m256i *)message));
-		_mm256_stream_si256((__m256i *)(to + 32), _mm256_lddqu_si256((const __m256i *)(message + 32)));
-		message += LINE;
+	if (message < last) {
+		stream_line(to, message);
 		to += LINE;
 	}
-	if (!rest)
-		return;
-	for (uint32_t i = 0; i < LINE; i += 16) {
-		__m128i v = _mm_setzero_si128();
+	stream_line(to, last);
+}
 
-		if (i + 16 <= rest)
-			v = _mm_loadu_si128((const __m128i *)(message + i));
-		else if (i < rest)
-			v = last_piece(end, rest - i);
-		_mm_stream_si128((__m128i *)(to + i), v);
-	}
+TARGET_AVX2 static void stream_difference(uint8_t *to, const struct flow *flow, uint64_t lengths, uint64_t time_ms, uint64_t call,
+					  const struct edit_list *l, uint32_t edit_lines, uint32_t text_lines)
+{
+	const uint8_t *edits = (const uint8_t *)l->edits, *text = l->text;
+
+	stream_head(to, flow, lengths, time_ms, call);
+	for (to += LINE; edit_lines; edit_lines--, edits += LINE, to += LINE)
+		stream_line(to, edits);
+	for (; text_lines; text_lines--, text += LINE, to += LINE)
+		stream_line(to, text);
 }
 
 _Static_assert(offsetof(struct flow, local) == 20 && offsetof(struct flow, transport) == 40 && sizeof(struct flow) >= 42 &&
 	       offsetof(struct trace_entry, local) == 20 && offsetof(struct trace_entry, transport) == 40 &&
 	       offsetof(struct trace_entry, kept) == 42 && offsetof(struct trace_entry, len) == 44 &&
-	       offsetof(struct trace_entry, direction) == 46 && offsetof(struct trace_entry, time_ms) == 48 &&
-	       offsetof(struct trace_entry, call) == 56, "write_avx2 puts it together");
+	       offsetof(struct trace_entry, direction) == 46 && offsetof(struct trace_entry, edits) == 47 &&
+	       offsetof(struct trace_entry, time_ms) == 48 && offsetof(struct trace_entry, call) == 56, "stream_head puts it together");
 #endif
 
-/* Word by word where ThreadSanitizer watches, since the race with a reader is meant, and settled by floor. */
+static inline uint64_t lengths(uint32_t kept, uint32_t len, uint32_t direction, uint32_t edits)
+{
+	return kept | (uint64_t)(uint16_t)len << 16 | (uint64_t)direction << 32 | (uint64_t)edits << 40;
+}
+
+/* Byte by byte where ThreadSanitizer watches, since the race with a reader is meant, and settled by floor. */
 static void write_plain(uint8_t *to, const void *from, uint32_t bytes)
 {
 #ifdef __SANITIZE_THREAD__
 	for (uint32_t i = 0; i < bytes; i++)
 		__atomic_store_n(to + i, ((const uint8_t *)from)[i], __ATOMIC_RELAXED);
 #else
-	if (bytes)
-		memcpy(to, from, bytes);
+	memcpy(to, from, bytes);
 #endif
 }
 
-static void write_entry(uint8_t *to, const struct trace_entry *e, const uint8_t *message, uint32_t kept)
+static void write_head(uint8_t *to, const struct flow *flow, uint64_t lengths, uint64_t time_ms, uint64_t call)
 {
-	write_plain(to, e, sizeof(*e));
-	write_plain(to + LINE, message, kept);
+	write_plain(to, &(struct trace_entry){ flow->remote, flow->local, flow->transport, (uint16_t)lengths, (uint16_t)(lengths >> 16),
+					       (uint8_t)(lengths >> 32), (uint8_t)(lengths >> 40), time_ms, call }, LINE);
 }
+
+static void write_whole(uint8_t *to, const uint8_t *message, uint32_t kept)
+{
+	uint8_t line[LINE] = { 0 };
+
+	if (kept < LINE) {
+		if (kept)
+			memcpy(line, message, kept);
+		write_plain(to, line, lines_of(kept) * LINE);
+		return;
+	}
+	for (uint32_t at = 0; at + LINE < kept; at += LINE, to += LINE)
+		write_plain(to, message + at, LINE);
+	write_plain(to, message + kept - LINE, LINE);
+}
+
+/* What is left of the segment becomes an entry without a message, and the oldest segment belongs to no entry that a reader may still take. */
+static __attribute__((noinline)) void next_segment(struct trace *t)
+{
+	uint64_t segment = t->size / SEGMENTS, left = t->end - t->next;
+	struct trace_entry pad = { .kept = (uint16_t)(left - LINE), .direction = TRACE_PAD };
+
+	if (left)
+		write_plain(place(t, t->next), &pad, sizeof(pad));
+	t->next = t->end;
+	t->end += segment;
+	t->base = NULL;
+	if (t->end > t->size) {
+		atomic_store_explicit(&t->floor, t->end - t->size, memory_order_relaxed);
+		atomic_thread_fence(memory_order_seq_cst);
+	}
+}
+
+void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms, uint64_t call, const struct flow *flow,
+	       const uint8_t *message, uint32_t len)
+{
+	uint32_t kept = len < TRACE_MESSAGE_MAX ? len : TRACE_MESSAGE_MAX, bytes = LINE * (1 + lines_of(kept));
+	uint64_t l = lengths(kept, len, direction, 0);
+	uint8_t *to;
+
+	if (t->end - t->next < bytes)
+		next_segment(t);
+	to = place(t, t->next);
+	t->next += bytes;
+	if (direction == TRACE_IN) {
+		t->base = kept == len ? message : NULL;
+		t->base_call = call;
+	}
+#if STREAMS
+	if (cpu_level >= CPU_AVX2 && kept >= LINE) {
+		stream_whole(to, flow, l, time_ms, call, message, kept);
+		return;
+	}
+#endif
+	write_head(to, flow, l, time_ms, call);
+	write_whole(to + LINE, message, kept);
+}
+
+void trace_put_edited(struct trace *t, uint64_t time_ms, uint64_t call, const struct flow *flow, const uint8_t *from,
+		      const struct edit_list *list, const uint8_t *message, uint32_t len)
+{
+	uint32_t edit_lines = lines_of(list->count * (uint32_t)sizeof(list->edits[0])), text_lines = lines_of(list->text_used);
+	uint32_t bytes = LINE * (1 + edit_lines + text_lines);
+	const struct edit_list *known = atomic_load_explicit(&t->list, memory_order_relaxed);
+	uint64_t l = lengths(list->text_used, len, DIFFERENCE, list->count);
+	uint8_t *to;
+
+	if (t->base != from || t->base_call != call || list != known || list->foreign || t->end - t->next < bytes || bytes >= len ||
+	    len > TRACE_MESSAGE_MAX) {
+		if (!known)
+			atomic_store_explicit(&t->list, list, memory_order_relaxed);
+		trace_put(t, TRACE_OUT, time_ms, call, flow, message, len);
+		return;
+	}
+	to = place(t, t->next);
+	t->next += bytes;
+#if STREAMS
+	if (cpu_level >= CPU_AVX2) {
+		stream_difference(to, flow, l, time_ms, call, list, edit_lines, text_lines);
+		return;
+	}
+#endif
+	write_head(to, flow, l, time_ms, call);
+	write_plain(to + LINE, list->edits, LINE * edit_lines);
+	write_plain(to + LINE * (1 + edit_lines), list->text, LINE * text_lines);
+}
+
+void trace_flush(struct trace *t)
+{
+	t->base = NULL;
+	if (atomic_load_explicit(&t->head, memory_order_relaxed) == t->next)
+		return;
+#if STREAMS
+	_mm_sfence(); /* streamed lines keep no order with other stores */
+#endif
+	atomic_store_explicit(&t->head, t->next, memory_order_release);
+}
+
+/* ---- reading */
+
+struct reader {
+	_Alignas(8) uint8_t entry[ENTRY_MAX];
+	uint8_t base[TRACE_MESSAGE_MAX]; /* the last one with TRACE_IN */
+	uint32_t base_len;		 /* 0: there is none that is whole */
+	uint8_t out[TRACE_MESSAGE_MAX];
+};
 
 static void read_lines(uint8_t *to, const uint8_t *from, uint32_t count)
 {
@@ -164,65 +299,6 @@ static void read_lines(uint8_t *to, const uint8_t *from, uint32_t count)
 
 		memcpy(to + i, &word, 8);
 	}
-}
-
-/* Moves the floor so that `bytes` from next on belong to no entry that a reader may still take. */
-static void make_room(struct trace *t, uint32_t bytes)
-{
-	uint64_t segment_bytes = t->size / SEGMENTS;
-	uint64_t floor = atomic_load_explicit(&t->floor, memory_order_relaxed);
-
-	if (t->next + bytes - floor <= t->size)
-		return;
-	floor = t->first[((t->next + bytes - t->size + segment_bytes - 1) / segment_bytes) % SEGMENTS];
-	atomic_store_explicit(&t->floor, floor, memory_order_relaxed);
-	atomic_thread_fence(memory_order_seq_cst);
-}
-
-/* Room for an entry: where it goes. */
-static uint8_t *begin(struct trace *t, uint32_t bytes)
-{
-	uint64_t segment = t->next / (t->size / SEGMENTS);
-	uint8_t *at = place(t, t->next);
-
-	make_room(t, bytes);
-	if (segment != t->segment) {
-		t->segment = segment;
-		t->first[segment % SEGMENTS] = t->next;
-	}
-	t->next += bytes;
-	return at;
-}
-
-void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms, uint64_t call, const struct flow *flow,
-	       const uint8_t *message, uint32_t len)
-{
-	uint32_t kept = len < TRACE_MESSAGE_MAX ? len : TRACE_MESSAGE_MAX, bytes = entry_bytes(kept);
-	uint32_t to_end = (uint32_t)(t->size - (t->next & (t->size - 1)));
-
-	if (to_end < bytes) { /* an entry lies in one piece: the rest of the ring becomes an empty one */
-		struct trace_entry pad = { .kept = (uint16_t)(to_end - LINE), .direction = TRACE_PAD };
-
-		write_plain(begin(t, to_end), &pad, sizeof(pad));
-	}
-#if STREAMS
-	if (cpu_level >= CPU_AVX2 && kept >= 16) {
-		write_avx2(begin(t, bytes), flow, kept | (uint32_t)(uint16_t)len << 16 | (uint64_t)direction << 32, time_ms, call, message, kept);
-		return;
-	}
-#endif
-	write_entry(begin(t, bytes), &(struct trace_entry){ flow->remote, flow->local, flow->transport, (uint16_t)kept, (uint16_t)len,
-							    (uint8_t)direction, time_ms, call }, message, kept);
-}
-
-void trace_flush(struct trace *t)
-{
-	if (atomic_load_explicit(&t->head, memory_order_relaxed) == t->next)
-		return;
-#if STREAMS
-	_mm_sfence(); /* streamed lines keep no order with other stores */
-#endif
-	atomic_store_explicit(&t->head, t->next, memory_order_release);
 }
 
 static uint64_t floor_of(const struct trace *t)
@@ -237,29 +313,83 @@ static bool still_whole(const struct trace *t, uint64_t at)
 	return floor_of(t) <= at;
 }
 
+/* The message behind the head in r->entry as it was. */
+static const uint8_t *whole_message(struct reader *r)
+{
+	struct trace_entry *e = (struct trace_entry *)r->entry;
+	uint8_t *message = r->entry + LINE, last[LINE];
+
+	if (e->kept > LINE) {
+		memcpy(last, message + (lines_of(e->kept) - 1) * LINE, LINE);
+		memcpy(message + e->kept - LINE, last, LINE);
+	}
+	if (e->direction == TRACE_IN) {
+		r->base_len = e->kept == e->len ? e->kept : 0;
+		memcpy(r->base, message, r->base_len);
+	}
+	return message;
+}
+
+/* What the edits in r->entry make of the base; *e becomes the entry that it was. NULL: the base is gone. */
+static const uint8_t *edited_message(const struct trace *t, struct reader *r, struct trace_entry *e)
+{
+	uintptr_t list_text = (uintptr_t)atomic_load_explicit((_Atomic(const struct edit_list *) *)&t->list, memory_order_relaxed)->text;
+	const uint8_t *text = r->entry + LINE * (1 + lines_of(e->edits * (uint32_t)sizeof(struct edit)));
+	uint32_t read = 0, n = 0;
+
+	for (uint32_t i = 0; i <= e->edits; i++) {
+		struct edit edit = { .offset = r->base_len };
+		uint64_t at;
+
+		if (i < e->edits)
+			memcpy(&edit, r->entry + LINE + sizeof(edit) * i, sizeof(edit));
+		at = edit.inserted.n ? (uintptr_t)edit.inserted.p - list_text : 0;
+		if (!r->base_len || edit.offset < read || edit.offset > r->base_len || edit.inserted.n > e->kept ||
+		    at > e->kept - edit.inserted.n || n + (edit.offset - read) + edit.inserted.n > TRACE_MESSAGE_MAX)
+			return NULL;
+		memcpy(r->out + n, r->base + read, edit.offset - read);
+		n += edit.offset - read;
+		memcpy(r->out + n, text + at, edit.inserted.n);
+		n += edit.inserted.n;
+		read = edit.offset + edit.removed;
+	}
+	e->kept = (uint16_t)n;
+	e->direction = TRACE_OUT;
+	e->edits = 0;
+	return r->out;
+}
+
 unsigned trace_read(const struct trace *t, uint64_t call, void (*fn)(void *ctx, const struct trace_entry *entry, const uint8_t *message),
 		    void *ctx)
 {
 	uint64_t head = atomic_load_explicit((_Atomic(uint64_t) *)&t->head, memory_order_acquire), at = floor_of(t);
-	_Alignas(8) uint8_t entry[ENTRY_MAX];
-	const struct trace_entry *e = (const struct trace_entry *)entry;
+	struct reader r;
+	struct trace_entry *e = (struct trace_entry *)r.entry;
 	unsigned n = 0;
 
+	r.base_len = 0;
 	while (at < head) {
+		const uint8_t *message;
 		uint32_t bytes;
 
-		read_lines(entry, place(t, at), 1);
+		read_lines(r.entry, place(t, at), 1);
 		if (!still_whole(t, at)) {
 			at = floor_of(t);
+			r.base_len = 0;
 			continue;
 		}
-		bytes = entry_bytes(e->kept);
+		bytes = entry_bytes(e);
 		if (e->direction != TRACE_PAD && (!call || e->call == call)) {
-			read_lines(entry + LINE, place(t, at) + LINE, bytes / LINE - 1);
+			read_lines(r.entry + LINE, place(t, at) + LINE, bytes / LINE - 1);
 			if (still_whole(t, at)) {
-				fn(ctx, e, entry + LINE);
-				n++;
+				message = e->direction == DIFFERENCE ? edited_message(t, &r, e) : whole_message(&r);
+				if (message) {
+					fn(ctx, e, message);
+					n++;
+				}
 			}
+		} else if (e->direction == TRACE_IN) {
+			r.base_len = 0; /* what follows may differ from another call's, which was not read */
 		}
 		at += bytes;
 	}

@@ -20,10 +20,12 @@ struct trace_entry {
 	uint16_t kept; /* bytes of the message that follow */
 	uint16_t len;	/* of the message as it was */
 	uint8_t direction; /* enum trace_direction */
+	uint8_t edits;	   /* internal: 0 */
 	uint64_t time_ms; /* of the proxy's clock: a worker reads it once a loop turn */
 	uint64_t call;	  /* keyed hash of its Call-ID */
 };
 
+struct edit_list;
 struct trace;
 
 /* NULL: no memory. control-only */
@@ -33,6 +35,11 @@ void trace_free(struct trace *t);
 /* The owner thread only. Readers see it from the next trace_flush on. */
 void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms, uint64_t call, const struct flow *flow,
 	       const uint8_t *message, uint32_t len);
+
+/* The same of `message`, len bytes that leave: what `list`, the same in all calls, made of the message at `from`. Where that is what was put last with TRACE_IN,
+ * since the last trace_flush and for the same call, less is written; readers get the same. */
+void trace_put_edited(struct trace *t, uint64_t time_ms, uint64_t call, const struct flow *flow, const uint8_t *from,
+		      const struct edit_list *list, const uint8_t *message, uint32_t len);
 
 /* Once a loop turn. The owner thread only. */
 void trace_flush(struct trace *t);

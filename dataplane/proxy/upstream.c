@@ -101,7 +101,7 @@ bool upstream_pass(struct proxy *p, struct server_txn *s, const struct flow *rep
 	if (s && keep)
 		server_keep(p, s, to, (uint32_t)n);
 	if (out)
-		send_end(p, (uint32_t)n, reply_to);
+		send_end_edited(p, m, (uint32_t)n, reply_to);
 	else if (s)
 		server_unsent(p, s);
 	return true;
@@ -136,7 +136,7 @@ void upstream_again(struct proxy *p, const struct lingering *l)
 	out = send_begin(p, room);
 	n = out ? edit_compose(&p->edits, p->in, out, room) : 0;
 	if (n > 0)
-		send_end(p, (uint32_t)n, &l->reply_to);
+		send_end_edited(p, p->in, (uint32_t)n, &l->reply_to);
 }
 
 /* RFC 3261 §16.7(6): 6xx before all; else the lowest class; within 4xx those that tell the caller how to repair the request. */

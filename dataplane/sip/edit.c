@@ -88,8 +88,8 @@ static void sort(struct edit_list *l)
 	}
 }
 
-/* Edits that did not come in order. Afterwards each begins where the one before it ends, or later: of several at one offset the last removes what
- * the one that removes named. -ERR_INVALID: two take the same byte. */
+/* Edits that did not come in order. Afterwards each begins where the one before it ends, or later: of several at one offset the last removes
+ * what the one that removes named. -ERR_INVALID: two take the same byte. */
 static __attribute__((noinline)) int settle(struct edit_list *l)
 {
 	uint64_t upto = 0;
@@ -171,24 +171,20 @@ static __attribute__((noinline)) void compose_careful(const struct edit_list *l,
 		memcpy(to, m->data + read, m->len - read);
 }
 
-/* A step or more of the message follows the last edit: so steps that begin before it end inside the message, and are written over what is written
- * later. The same holds for the text. */
+/* A step or more of the message follows the last edit: so steps that begin before it end inside the message, and write over what is written
+ * later. The list's own text has room for a step too. */
 static inline __attribute__((always_inline)) void compose_steps(const struct edit_list *l, const struct sip_message *m, uint8_t *to, bool wide)
 {
 	const uint8_t *data = m->data, *from = data;
 
 	for (const struct edit *e = l->edits, *last = e + l->count; e < last; e++) {
-		const uint8_t *at = data + e->offset, *text = e->inserted.p;
-		uint32_t n = e->inserted.n;
+		const uint8_t *at = data + e->offset;
 
 		copy_steps(to, from, (uint32_t)(at - from), wide);
 		to += at - from;
 		from = at + e->removed;
-		if ((uintptr_t)text - (uintptr_t)l->text < EDIT_TEXT_BYTES)
-			copy_steps(to, text, n, wide);
-		else if (n)
-			memcpy(to, text, n);
-		to += n;
+		copy_steps(to, e->inserted.p, e->inserted.n, wide);
+		to += e->inserted.n;
 	}
 	copy_rest(to, from, (uint32_t)(data + m->len - from), wide);
 }
@@ -218,7 +214,7 @@ int edit_compose(struct edit_list *l, const struct sip_message *m, uint8_t *out,
 		return rc;
 	if (size > cap)
 		return -ERR_FULL;
-	if (l->upto + EDIT_STEP > m->len)
+	if (l->upto + EDIT_STEP > m->len || l->foreign)
 		compose_careful(l, m, out);
 #if CPU_X86
 	else if (cpu_level >= CPU_AVX2)

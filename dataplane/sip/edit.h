@@ -26,6 +26,7 @@ struct edit_list {
 	uint32_t text_used;
 	uint32_t grows; /* what all of them insert less what they remove, modulo 2^32 */
 	bool unsettled; /* one begins before the end of those before it: edit_compose puts them in order, or refuses them */
+	bool foreign;	/* some of what they insert is not in text */
 	uint64_t upto;	/* in the message: no edit takes a byte behind that */
 	int error; /* sticky: 0 or a negative enum err; edit_compose returns it */
 	struct edit edits[EDITS_MAX];
@@ -37,7 +38,7 @@ static inline void edit_reset(struct edit_list *l)
 	l->count = 0;
 	l->text_used = 0;
 	l->grows = 0;
-	l->unsettled = false;
+	l->unsettled = l->foreign = false;
 	l->upto = 0;
 	l->error = 0;
 }
@@ -52,6 +53,7 @@ static inline void edit_replace(struct edit_list *l, uint32_t offset, uint32_t r
 	l->edits[l->count++] = (struct edit){ offset, removed, inserted };
 	l->grows += inserted.n - removed;
 	l->unsettled |= offset < l->upto;
+	l->foreign |= inserted.n && (uintptr_t)inserted.p - (uintptr_t)l->text >= EDIT_TEXT_BYTES;
 	if ((uint64_t)offset + removed > l->upto)
 		l->upto = (uint64_t)offset + removed;
 }
@@ -95,5 +97,6 @@ static inline uint32_t edit_size(const struct edit_list *l, const struct sip_mes
 }
 
 /* Writes the edited message to out. Bytes written, or -ERR_FULL (cap too small), -ERR_INVALID (overlapping edits), or the sticky
- * error; then out's bytes are anything. May be called again. Leaves the edits sorted by offset, and where several stand at one, the last of them removes. worker-only */
+ * error; then out's bytes are anything. May be called again. Leaves the edits sorted by offset, and where several stand at one, the last of them
+ * removes. worker-only */
 int edit_compose(struct edit_list *l, const struct sip_message *m, uint8_t *out, uint32_t cap);

@@ -7,6 +7,7 @@
 #include "base/cpu.h"
 #include "harness.h"
 #include "proxy/trace.h"
+#include "sip/edit.h"
 
 struct seen {
 	unsigned count;
@@ -110,6 +111,165 @@ static void test_reader_beside_writer(void **state)
 	trace_free(t);
 }
 
+/* ---- what left, kept as its difference from what came: an even entry comes, the odd one behind it leaves */
+
+struct made {
+	struct edit_list list;
+	uint8_t in[4400], out[6000];
+	uint32_t in_len, out_len;
+};
+
+/* Entries n and n + 1, n even: some are too long, some have foreign text, or more edits than usual, or none. */
+static void make(struct made *made, uint64_t n)
+{
+	static const char literal[] = "text that stands elsewhere";
+	struct sip_message m = { .data = made->in, .len = (uint32_t)(n * 37 % (n % 11 ? 1500 : 4400)) };
+	unsigned edits = n / 2 % 23 ? n / 2 % 6 : 30;
+	uint32_t at = 0;
+	int rc;
+
+	for (uint32_t i = 0; i < m.len; i++)
+		made->in[i] = (uint8_t)(n + i * 7);
+	edit_reset(&made->list);
+	for (unsigned i = 0; i < edits && at + 40 < m.len; i++) {
+		uint32_t removed = i % 2 ? (uint32_t)(n % 20) : 0;
+		uint8_t text[64];
+
+		memset(text, (int)(n + i), sizeof(text));
+		edit_replace(&made->list, at, removed, n / 2 % 13 ? edit_text(&made->list, text, (uint32_t)((n + i * 11) % 64)) : SPAN_LIT(literal));
+		at += 20 + (uint32_t)(n % 100);
+	}
+	if (n / 2 % 5 == 4) /* out of order */
+		edit_replace(&made->list, 0, 0, edit_text(&made->list, "first", 5));
+	made->in_len = m.len;
+	rc = edit_compose(&made->list, &m, made->out, sizeof(made->out));
+	assert_true(rc >= 0);
+	made->out_len = (uint32_t)rc;
+}
+
+static uint64_t call_of(uint64_t n)
+{
+	return n / 2 % 7 + 1;
+}
+
+static void put_pair(struct trace *t, struct made *made, uint64_t n)
+{
+	struct flow flow = { .remote = addr_of(CALLER), .local = addr_of(US) };
+
+	make(made, n);
+	trace_put(t, TRACE_IN, n, call_of(n), &flow, made->in, made->in_len);
+	if (n / 2 % 9 == 3)
+		trace_flush(t); /* what came is not there any more for what leaves */
+	if (n / 2 % 9 == 4) /* something else leaves first */
+		trace_put(t, TRACE_OUT, n, call_of(n) + 7, &flow, made->out, 1);
+	if (n / 2 % 9 == 5) /* something else came in between */
+		trace_put(t, TRACE_IN, 0, call_of(n), &flow, made->out, made->out_len);
+	flow.remote.port++;
+	trace_put_edited(t, n + 1, call_of(n), &flow, made->in, &made->list, made->out, made->out_len);
+	if (n / 2 % 9 == 6) /* once more, for another call */
+		trace_put_edited(t, 0, call_of(n) + 7, &flow, made->in, &made->list, made->out, made->out_len);
+	trace_flush(t);
+}
+
+struct compared {
+	struct made made;
+	uint64_t made_for, last;
+	unsigned count, left;
+	bool wrong;
+};
+
+static void compare(void *ctx, const struct trace_entry *e, const uint8_t *message)
+{
+	struct compared *c = ctx;
+	uint64_t n = e->time_ms & ~1ull;
+	bool out = e->time_ms & 1;
+	uint32_t len;
+
+	if (e->call > 7 || !e->time_ms)
+		return;
+	if (c->made_for != n)
+		make(&c->made, n);
+	c->made_for = n;
+	c->count++;
+	c->left += out;
+	c->last = e->time_ms;
+	len = out ? c->made.out_len : c->made.in_len;
+	c->wrong |= e->len != len || e->kept != (len < TRACE_MESSAGE_MAX ? len : TRACE_MESSAGE_MAX) || e->call != call_of(n) || e->edits ||
+		    e->direction != (out ? TRACE_OUT : TRACE_IN) || e->remote.port != addr_of(CALLER).port + out || e->local.port != 5060 ||
+		    memcmp(message, out ? c->made.out : c->made.in, e->kept) != 0;
+}
+
+static void differences(void)
+{
+	static struct made made;
+	static struct compared c;
+	struct trace *t = trace_new(262144);
+	unsigned all, read;
+
+	for (uint64_t n = 2; n <= 12000; n += 2) {
+		put_pair(t, &made, n);
+		if (n % 194)
+			continue;
+		memset(&c, 0, sizeof(c));
+		trace_read(t, 0, compare, &c);
+		assert_false(c.wrong);
+		assert_int_equal(c.last, n + 1);
+		assert_int_equal((c.count + 1) / 2, c.left); /* none without the other, but where the oldest segment begins between them */
+		assert_true(n < 1000 || c.count > 240); /* whole they would be 230 at most */
+	}
+	memset(&c, 0, sizeof(c));
+	read = trace_read(t, 0, compare, &c);
+	all = c.count;
+	memset(&c, 0, sizeof(c));
+	for (uint64_t call = 1; call <= 14; call++)
+		read -= trace_read(t, call, compare, &c);
+	assert_false(c.wrong);
+	assert_int_equal(c.count, all);
+	assert_int_equal(read, 0);
+	trace_free(t);
+}
+
+static void test_differences(void **state)
+{
+	enum cpu_level best = cpu_level;
+
+	for (int level = CPU_SCALAR; level < CPU_LEVELS; level++)
+		if (cpu_select((enum cpu_level)level))
+			differences();
+	cpu_select(best);
+}
+
+static _Atomic(bool) stop_pairs;
+
+static void *pair_writer(void *arg)
+{
+	static struct made made;
+
+	for (uint64_t n = 2; !atomic_load(&stop_pairs); n += 2)
+		put_pair(arg, &made, n);
+	return NULL;
+}
+
+static void test_differences_beside_writer(void **state)
+{
+	static struct compared c;
+	struct trace *t = trace_new(65536);
+	unsigned left = 0, reads = 0;
+	pthread_t thread;
+
+	assert_int_equal(pthread_create(&thread, NULL, pair_writer, t), 0);
+	while (reads++ < 300 || left < 100) {
+		memset(&c, 0, sizeof(c));
+		trace_read(t, reads % 3 ? 0 : reads % 7 + 1, compare, &c);
+		assert_false(c.wrong);
+		left += c.left;
+		sched_yield();
+	}
+	atomic_store(&stop_pairs, true);
+	pthread_join(thread, NULL);
+	trace_free(t);
+}
+
 /* What a call sends and receives is there under its Call-ID, and nothing of another call's. */
 static void note_line(void *ctx, const struct trace_entry *e, const uint8_t *message)
 {
@@ -141,4 +301,5 @@ static void test_call(void **state)
 	trace_free(t);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_wrap), cmocka_unit_test(test_reader_beside_writer), cmocka_unit_test(test_call))
+HARNESS_MAIN(cmocka_unit_test(test_wrap), cmocka_unit_test(test_reader_beside_writer), cmocka_unit_test(test_differences),
+	     cmocka_unit_test(test_differences_beside_writer), cmocka_unit_test(test_call))
