@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""docs/performance.md and its plots, from the JSON of bench/all. What stands between the marks of the notes is kept: it is written by hand.
+"""docs/performance.md and its plots, from the JSON of bench/all and bench/budget.json. What stands between the marks of the notes is kept: it is written by hand.
 
     bench/lib/report.py FILE.json [docs/performance.md]"""
 
@@ -9,6 +9,7 @@ import re
 import sys
 
 from machine import ROOT
+import report_notes
 from report_texts import FIGURES, HEADLINES, PLOTS, RUN_AGAIN, UNITS
 from svg import plot
 
@@ -139,11 +140,11 @@ def about_machine(results):
     return ["## The machine", "", *table(["", ""], [[words(name), shown(value)] for name, value in about.items()]), ""]
 
 
-def notes(before):
+def notes(before, results):
     kept = ""
     if NOTES_BEGIN in before and NOTES_END in before:
         kept = before.split(NOTES_BEGIN, 1)[1].split(NOTES_END, 1)[0].strip("\n")
-    return ["## What is not reached, and why", "", NOTES_BEGIN, kept, NOTES_END, ""]
+    return ["## What is not reached, and why", "", *report_notes.notes(results), NOTES_BEGIN, *([kept] if kept else []), NOTES_END, ""]
 
 
 # ---- plots
@@ -189,7 +190,7 @@ def write(results, page=PAGE, quick=False):
         with open(page, encoding="utf-8") as file:
             before = file.read()
     folder = os.path.splitext(page)[0]
-    lines = [*opening(results, quick), *run_again(results), *figures(results), *plots(results, folder), *details(results), *notes(before),
+    lines = [*opening(results, quick), *run_again(results), *figures(results), *plots(results, folder), *details(results), *notes(before, results),
              *about_machine(results)]
     with open(page, "w", encoding="utf-8") as file:
         file.write("\n".join(lines).rstrip("\n") + "\n")

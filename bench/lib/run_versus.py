@@ -149,7 +149,8 @@ def add_rate(results, found, dpdk):
 def summary(outcome):
     kept = {name: outcome[name] for name in ("offered", "rate", "seconds", "sent", "answered", "lost", "late", "setup_us", "generator", "cpu",
                                              "resident_mib")}
-    return {**kept, "trials": outcome.get("trials", [])}
+    more = {name: outcome[name] for name in ("receives_itself",) if name in outcome}
+    return {**kept, **more, "trials": outcome.get("trials", [])}
 
 
 def cpu_of(outcomes, measure):

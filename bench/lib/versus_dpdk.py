@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """The comparison once more, with the DPDK generator (bench/wire's) at the other end of the cable, on AF_XDP: it costs a fraction of what a socket
-does, so the proxy is the limit. Kamailio reads its socket behind the same cable."""
+does. Kamailio reads its socket behind the same cable. The generator's end receives on its own core (versus_peer)."""
 
 import os
 import time
 
+import versus_peer
 import wire_bed
 from versus_bed import Kamailio, Processes, before_others, core_ticks, cpu_ns, resident_mib
 from versus_load import spent
@@ -26,6 +27,7 @@ class Bed(wire_bed.Bed):
     def __init__(self):
         super().__init__("af_xdp", f"versus{os.getpid()}-dpdk")
         self.folder, self.dut = self.directory, self.device_space
+        self.others = versus_peer.threads("gen0")
         self.started = Processes(os.path.join(self.folder, "processes.json"))
         self.generator_core, self.proxy_core = wire_bed.WIRE_CORE, wire_bed.DEVICE_CORE
 
@@ -71,9 +73,11 @@ class Session:
         self._open()
 
     def _open(self):
+        inside = self.bed.inside(self.bed.wire_space)
         self.proxy = self.start()
         try:
             self.generator = wire_bed.Generator(self.bed, "stateful", calls=REMEMBERED, salt=time.time_ns() >> 20 & 0xffffff)
+            self.receives_itself = versus_peer.receives_itself(inside, "gen0", self.bed.generator_core, self.bed.others)
         except BaseException:
             self.proxy.stop()
             raise
@@ -106,5 +110,5 @@ class Session:
         return {"offered": rate, "rate": said["started"] / said["seconds"], "seconds": said["seconds"], "sent": said["started"],
                 "answered": said["done"], "lost": said["lost"] + lost, "late": said["late"], "refused": said["statuses_bad"],
                 "broken": said["wrong"] - said["statuses_bad"], "words": str(said) if said["wrong"] else "", "setup_us": said["delay_us"],
-                "resident_mib": resident_mib(self.proxy.pid), "cpu": spent(self.bed, begin, end),
+                "resident_mib": resident_mib(self.proxy.pid), "cpu": spent(self.bed, begin, end), "receives_itself": self.receives_itself,
                 "generator": {"busy": said["busy"], "left_out": said["skipped"], "longest_gap_us": said["longest_gap_us"]}}

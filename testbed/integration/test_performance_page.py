@@ -14,6 +14,7 @@ HERE = os.path.dirname(os.path.abspath(__file__))
 sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "bench", "lib"))
 
 import report  # noqa: E402
+import report_notes  # noqa: E402
 import svg  # noqa: E402
 
 with open(os.path.join(HERE, "performance.json"), encoding="utf-8") as fixture:
@@ -66,6 +67,42 @@ def test_notes_are_kept_and_the_rest_is_made_anew(tmp_path):
     assert "`stateful`: the copy costs 80 ns." in page
     assert "238 ns" in page
     assert page_of(tmp_path) == page
+
+
+BUDGET = {"avx2": {"in_dialog": {"instructions": 3000, "functions": {"sip_parse": 600, "checksum_add": 200, "nowhere_at_all": 500, "rte_pktmbuf_free_bulk": 200}},
+                   "stateful": {"instructions": 5330, "functions": {"sip_parse": 1000}}, "call": {"instructions": 20000, "functions": {}}}}
+
+
+@pytest.mark.parametrize("function, group", [
+    ("sip_parse", "reading"), ("uri_parse", "reading"), ("checksum_add", "checksums"), ("token_decode", "hashes and tokens"), ("siphash24", "hashes and tokens"),
+    ("edit_compose", "composing"), ("__memcpy_avx_unaligned_erms", "composing"), ("trace_put", "trace"), ("numbers_lookup", "tables"), ("packet_parse", "frames"),
+    ("rte_pktmbuf_free_bulk", "frames"), ("transactions_linger", "proxy"), ("framing_next", "streams"), ("nowhere_at_all", None)])
+def test_what_a_function_works_at(function, group):
+    assert report_notes.group_of(function) == group
+
+
+def test_notes_count_instructions():
+    notes = "\n".join(report_notes.notes(RESULTS, BUDGET))
+    row = next(line for line in notes.splitlines() if line.startswith("| message within a dialog"))
+    assert [cell.strip() for cell in row.split("|")[2:6]] == ["3,000", "60%", "", "20%"]
+    assert "`stateful` takes 5,330 instructions at 10.0 a nanosecond here; 500 ns are 5,000 of them" in notes
+    assert "`sip_parse` 1,000" in notes
+
+
+def noted(results):
+    """Keys that have a paragraph."""
+    heads = re.findall(r"^\*\*(.*?)\*\*", "\n".join(report_notes.notes(results, BUDGET)), re.M)
+    return {key for head in heads for key in re.findall(r"`(\w+)`", head)}
+
+
+def test_notes_are_of_what_is_missed():
+    targets = {key for key, entry in RESULTS.items() if key != "machine" and entry.get("target")}
+    without_words = {"scan", "numbers_load", "number_move", "publication_seen", "memory_call"}
+    assert noted(RESULTS) == {"stateful"}
+    for key in targets - without_words:
+        some = copy.deepcopy(RESULTS)
+        some[key]["reached"] = False
+        assert noted(some) == {"stateful", key}
 
 
 def test_one_point_is_no_plot(tmp_path):

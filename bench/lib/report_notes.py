@@ -1,0 +1,188 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What docs/performance.md says about figures that are not reached: where the instructions of bench/budget.json go, what that is in time, and what would help.
+Counts come from the budget and names of functions are looked up in the source, so that neither has to be written by hand."""
+
+import functools
+import glob
+import json
+import os
+import re
+
+from machine import ROOT
+
+BUDGET = os.path.join(ROOT, "bench", "budget.json")
+SOURCE = os.path.join(ROOT, "dataplane")
+# What a function works at, by the file that it stands in; the first that fits.
+GROUPS = (
+    ("checksums", r"net/checksum"),
+    ("hashes and tokens", r"sip/(token|branch|dialog_hash)|base/(aes|cmac|siphash|keyed_hash|base32)"),
+    ("composing", r"sip/(edit|reply|writer)"),
+    ("reading", r"sip/"),
+    ("trace", r"proxy/trace"),
+    ("tables", r"tables/"),
+    ("streams", r"tcp/|tls/|transport/"),
+    ("frames", r"net/|port|worker|dataplane"),
+    ("proxy", r"proxy/|transaction/|records|base/"),
+)
+OF_LIBRARIES = (("composing", r"__mem(cpy|move|set)"), ("frames", r"rte_"), ("streams", r"memmem|__memchr"))
+COLUMNS = ("reading", "hashes and tokens", "checksums", "composing", "trace", "tables", "frames", "proxy", "streams")
+PHASES = {"in_dialog": "message within a dialog", "stateful": "forwarded message of INVITE and 200", "call": "whole call", "tcp": "the same as `stateful`, by TCP"}
+TARGETS_NS = {"in_dialog": 250, "stateful": 500, "call": 3000}
+DEFINITION = re.compile(r"^(?:__attribute__\(\(\w+\)\) |[A-Za-z_]\w*[ *]+)+(\w+)\([^;\n]*$", re.M)
+
+
+@functools.cache
+def places():
+    """{function: files of dataplane/ that define one of that name}"""
+    found = {}
+    for path in glob.glob(os.path.join(SOURCE, "**", "*.[ch]"), recursive=True):
+        with open(path, encoding="utf-8") as file:
+            for name in DEFINITION.findall(file.read()):
+                found.setdefault(name, set()).add(os.path.relpath(path, SOURCE))
+    return found
+
+
+def group_of(function):
+    """None: it is nowhere, or in files of several groups."""
+    groups = {next((group for group, files in GROUPS if re.match(files, path)), None) for path in places().get(function, ())}
+    if not groups:
+        groups = {next((group for group, names in OF_LIBRARIES if re.match(names, function)), None)}
+    return groups.pop() if len(groups) == 1 else None
+
+
+def shares(phase):
+    """{group: its share of those instructions of a phase that are known to be in one}: small functions are not in the budget."""
+    found = {}
+    for function, own in phase["functions"].items():
+        group = group_of(function)
+        if group:
+            found[group] = found.get(group, 0) + own
+    known = sum(found.values())
+    return {group: own / known for group, own in found.items()}
+
+
+def budget(path=BUDGET):
+    with open(path, encoding="utf-8") as file:
+        return json.load(file)
+
+
+def where(phases):
+    """A table: instructions of each phase, and the share of each group."""
+    lines = ["| | instructions | " + " | ".join(COLUMNS) + " |", "|" + "---|" * (len(COLUMNS) + 2)]
+    for name, words in PHASES.items():
+        if name in phases:
+            of = shares(phases[name])
+            cells = [f"{of[group]:.0%}" if group in of else "" for group in COLUMNS]
+            lines.append(f"| {words} | {phases[name]['instructions']:,.0f} | " + " | ".join(cells) + " |")
+    return lines
+
+
+def costliest(phase, count=8):
+    return ", ".join(f"`{name}` {own:,.0f}" for name, own in list(phase["functions"].items())[:count])
+
+
+def work(results, phases):
+    """in_dialog, stateful and call: instructions at so many a nanosecond, and how many would be few enough."""
+    missed = [key for key in TARGETS_NS if key in phases and missing(results, key)]
+    if not missed:
+        return []
+    said = []
+    for key in missed:
+        pace = phases[key]["instructions"] / results[key]["value"]
+        said.append(f"`{key}` takes {phases[key]['instructions']:,.0f} instructions at {pace:.1f} a nanosecond here; {TARGETS_NS[key]:,} ns are "
+                    f"{pace * TARGETS_NS[key]:,.0f} of them")
+    lines = [f"It is work, not waiting: {'; '.join(said)} (AVX2's count, the time with the best that the CPU has)."]
+    lines += [f"The costliest functions of `{key}`: {costliest(phases[key])}." for key in missed[:2]]
+    floor = results[missed[0]].get("beside", {}).get("memcpy + look-up")
+    beside = results.get("in_dialog", {}).get("detail", {})
+    for name, words in (("in_dialog, nothing traced", "the trace of the last messages (`trace_mb: 0` switches it off)"),
+                        ("in_dialog, checksums offloaded", "checksums, which a network card can do")):
+        if name in beside and "in_dialog" in missed:
+            lines.append(f"Of `in_dialog` {words} took {results['in_dialog']['value'] - beside[name]['ns']:.0f} ns.")
+    if floor:
+        lines.append(f"The benchmark's own floor, a copy and a look-up, is {floor:.0f} ns.")
+    lines.append("Tried without gain: profile-guided and link-time optimisation, sixteen messages read ahead instead of eight, an AVX-512 stream for the trace, another "
+                 "`-mtune`. What helps is work that is not done: a message's parts that nobody asks for, the token of a dialog that was seen just before, checksums "
+                 "changed by what changed.")
+    return [f"**{names(missed)}.** " + " ".join(lines)]
+
+
+def missing(results, key):
+    return key in results and results[key].get("target") and not results[key]["reached"]
+
+
+def names(keys):
+    return ", ".join(f"`{key}`" for key in keys)
+
+
+def parts_of(results, key):
+    return {part["part"]: part for part in results.get(key, {}).get("detail", {}).get("parts", []) or [] if isinstance(part, dict)}
+
+
+def versus(results):
+    missed = [key for key in ("versus_rate", "versus_cpu") if missing(results, key)]
+    if not missed:
+        return []
+    lines = []
+    dpdk, saturated = parts_of(results, "versus_rate").get("DPDK generator on AF_XDP"), parts_of(results, "versus_cpu").get("saturated")
+    if dpdk and saturated and saturated.get("strowger_busy_share"):
+        share = saturated["strowger_busy_share"]
+        lines.append(f"At the highest rate without a loss by the DPDK generator ({dpdk['strowger']:,.0f} INVITE/s) Strowger's worker had something to do for {share:.0%} of its "
+                     f"time, the generator for {dpdk['generator_busy']:.0%} of its own"
+                     + (": the other core, which also does what the kernel has to do to hand both of them their frames, is what ends the rise." if share < 0.8 else "."))
+    lines.append("Of a forwarded message's time with AF_XDP at both ends (perf, 110,000 INVITE/s, when one took 2.1 µs) `sendto` has 0.8 µs for three frames to two messages forwarded, all "
+                 "of it the kernel's copy into an skb and veth; the rest is `stateful` from above and `recvfrom`. Before the generator's end received on its own core, 1.5 µs more "
+                 "went into what the peer receives, in softirq behind our `sendto`. Zero-copy AF_XDP, which veth does not have, or a network card under DPDK takes those 0.8 µs too. "
+                 "Kamailio's CPU per message depends much on the load: at 6,000 INVITE/s it is three times what it is at its highest rate.")
+    lines.append("Tried and not used: a thread for what the proxies receive, on their core (Kamailio lost messages from 30,000 INVITE/s on, and Strowger had 1.5 µs more); the "
+                 "generator's thread without holding back (a wake-up on the other core for each burst: 7 µs a message at 40,000 INVITE/s); busy polling (this kernel "
+                 "gives veth's sockets no NAPI to poll); GRO, which AF_XDP passes by.")
+    return [f"**{names(missed)}.** " + " ".join(lines)]
+
+
+def busy_at(results, key):
+    long = results[key].get("detail", {}).get("strowger", {}).get("long") or [None]
+    return (long[-1] or {}).get("device_busy")
+
+
+def memif(results):
+    missed = [key for key in ("memif_in_dialog", "memif_stateful") if missing(results, key)]
+    if not missed:
+        return []
+    said = [f"{share:.0%} at the rate of `{key}`" for key in missed if (share := busy_at(results, key))]
+    return [f"**{names(missed)}.** " + (f"The worker is busy: {', '.join(said)}. " if said else "") + "The rates are what the figures above leave after the driver, which copies every "
+            "frame into and out of shared memory (about a fifth of the time). Less work per message is what would help."]
+
+
+def veth(results):
+    missed = [key for key in ("veth_afxdp", "veth_afpacket") if missing(results, key)]
+    if not missed:
+        return []
+    return [f"**{names(missed)}.** testpmd swaps two addresses for each frame that it sends and does nothing else: its rate is the kernel's. Strowger's share is what the kernel takes for a frame "
+            "divided by that and `in_dialog` or `stateful` together; a forwarded message of INVITE and 200 sends one frame and a half, the 100 among them, where testpmd sends one."]
+
+
+OTHERS = {
+    "large": "Live calls, numbers and endpoints are met in random order: what is beyond the caches is waited for, as far as four frames of reading ahead do not hide it. Huge pages halve it.",
+    "two_workers": "Wants a machine whose cores are its own: from run to run it is between 1.2 and 2.2 where others share them.",
+    "delay": "The median says what Strowger adds. The 99th percentile and beyond are decided by how long the host stops either core meanwhile; the gaps of an empty loop beside it say how long "
+             "that is.",
+    "publication_loop": "In a quick run the 99th percentile of a turn is a matter of some dozens of turns, and on two cores the generator shares one with who sends the changes.",
+}
+ALWAYS = [
+    "**Streams.** No figure was named for TCP and TLS. Where TCP's instructions go is in the table; no burst of datagrams can be read ahead there. TLS adds what OpenSSL does for "
+    "each record, whatever its length. A connection that carries many messages a turn is cheaper by TCP (they share segments), not by TLS (each message is a record).",
+    "**Zero loss on a shared machine.** An AF_XDP queue holds 2,048 frames and a veth queue before it 256: some milliseconds. A host that stops a core for longer (`delay` says how long an empty loop "
+    "is stopped) makes every rate above it lose messages. Such a run measures the host: use a machine with nothing else to do.",
+]
+
+
+def notes(results, counted=None):
+    """Lines of Markdown. counted: the budget; None: the committed one."""
+    phases = (counted or budget()).get("avx2", {})
+    lines = ["Where the instructions go (`bench/guard`, AVX2, as in `bench/budget.json`; shares of what is in functions large enough to be listed there):", "", *where(phases), ""]
+    paragraphs = [*work(results, phases), *memif(results), *veth(results), *versus(results)]
+    paragraphs += [f"**`{key}`.** {words}" for key, words in OTHERS.items() if missing(results, key)]
+    for paragraph in paragraphs + ALWAYS:
+        lines += [paragraph, ""]
+    return lines
