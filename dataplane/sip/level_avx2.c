@@ -61,10 +61,9 @@ static inline uint64_t chunk_upto(const struct chunk *c, char byte)
 /* Each byte's column by its low half, its row by its high half. */
 static inline __m256i not_in(__m256i v, const uint8_t *set)
 {
-	const __m256i rows = _mm256_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0, 1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0,
-					      0, 0, 0, 0);
+	const __m256i rows = _mm256_load_si256((const __m256i *)lex_rows), half = _mm256_load_si256((const __m256i *)lex_halves);
 	__m256i column = _mm256_shuffle_epi8(_mm256_broadcastsi128_si256(_mm_loadu_si128((const __m128i *)set)), v);
-	__m256i row = _mm256_shuffle_epi8(rows, _mm256_and_si256(_mm256_srli_epi16(v, 4), _mm256_set1_epi8(15)));
+	__m256i row = _mm256_shuffle_epi8(rows, _mm256_and_si256(_mm256_srli_epi16(v, 4), half));
 
 	return _mm256_cmpeq_epi8(_mm256_and_si256(column, row), _mm256_setzero_si256());
 }

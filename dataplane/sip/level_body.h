@@ -55,15 +55,6 @@ static inline enum sip_method method_look(const uint8_t *p, uint32_t *ret_n)
 	return *ret_n - 1 < 7 ? method_of(bytes, *ret_n) : SIP_UNKNOWN_METHOD;
 }
 
-static inline bool begins_quick(const uint8_t *data, uint32_t len)
-{
-	uint32_t n;
-
-	if (len >= 8 && (load_64(data) == WORD_8('S', 'I', 'P', '/', '2', '.', '0', ' ') || method_look(data, &n) != SIP_UNKNOWN_METHOD))
-		return true;
-	return start_line_plausible(data, len);
-}
-
 static inline bool status_line_quick(const uint8_t *p, const uint8_t *end, struct sip_message *m)
 {
 	uint32_t hundreds = (uint32_t)(p[8] - '0'), tens = (uint32_t)(p[9] - '0'), ones = (uint32_t)(p[10] - '0');
@@ -109,10 +100,10 @@ careful:
 }
 
 #define MESSAGE_START start_line_quick
+#define MESSAGE_ZERO clear
 #include "sip/message_head.h"
 #include "sip/quick_head.h"
 
-#define MESSAGE_BEGINS begins_quick
 #define MESSAGE_VIA    via_next_quick
 #define MESSAGE_ELEMENT name_addr_read_quick
 #define MESSAGE_INDEX  index_quick

@@ -58,15 +58,15 @@ static enum scan_end scan_lines_scalar(const uint8_t *data, uint32_t len, struct
 }
 
 #define MESSAGE_START start_line_read
+#define MESSAGE_ZERO(p, n) memset(p, 0, n)
 #include "sip/message_head.h"
 
-#define MESSAGE_BEGINS start_line_plausible
 #define MESSAGE_VIA    via_next_careful
 #define MESSAGE_ELEMENT	 name_addr_read_careful
 #define MESSAGE_INDEX(m) false
 #define MESSAGE_PARTY(value, tag) false
 #define MESSAGE_CSEQ(value, method) -1
-#define MESSAGE_SMALL(end, n) -1
+#define MESSAGE_SMALL(end, n) ((void)(n), -1)
 #define MESSAGE_METHOD(name) SIP_UNKNOWN_METHOD
 #include "sip/message_body.h"
 

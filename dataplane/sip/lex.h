@@ -32,7 +32,11 @@ enum lex_set {
 	LEX_SETS
 };
 
-extern const uint8_t lex_sets[LEX_SETS][16] __attribute__((aligned(16)));
+extern const uint8_t lex_sets[LEX_SETS][16] __attribute__((aligned(16), visibility("hidden")));
+
+/* What such look-ups need besides: 1 << (h & 7) for each h < 8, twice; and fifteens. Here, since a compiler that knows them puts them together
+ * anew wherever they are needed. */
+extern const uint8_t lex_rows[32] __attribute__((visibility("hidden"))), lex_halves[32] __attribute__((visibility("hidden")));
 
 static inline bool lex_is(uint8_t c, unsigned classes)
 {

@@ -15,9 +15,10 @@ bool sip_answerable(const struct sip_message *m)
 	       m->first[SIP_H_CSEQ] >= 0 && m->top_via.whole.p;
 }
 
-struct span sip_value_closely(const uint8_t *data, const struct sip_header *h)
+struct span sip_value_closely(const struct sip_message *m, int index)
 {
-	const uint8_t *p = data + h->start + h->name_len, *end = data + h->end - 1, *colon;
+	const struct sip_header *h = &m->headers[index];
+	const uint8_t *p = m->data + h->start + h->name_len, *end = m->data + h->end - 1, *colon;
 
 	while (*p != ':') /* white space may stand before it */
 		p++;

@@ -68,29 +68,30 @@ struct sip_message {
 	const uint8_t *data;
 	uint32_t len; /* head and body; bytes of the datagram beyond Content-Length are not counted (RFC 3261 §18.3) */
 
-	bool is_request;
-	uint8_t method;		   /* enum sip_method: the request's; for a response its CSeq's */
-	uint16_t status;	   /* 100..699; 0 for a request */
-	struct span method_name;   /* as written, of the request line or of CSeq */
-	struct span request_uri;   /* as written, spaces trimmed; a response has none */
-	struct sip_uri uri;	   /* the same, read; text.p == NULL: absent or unreadable. URI_OTHER: scheme and text alone */
-	struct span reason;	   /* may be empty */
-	uint32_t start_line_end;   /* one past its CRLF: where the first header begins */
-	uint32_t head_end;	   /* offset of the blank line's CRLF: where a header may be appended */
-	uint32_t body;		   /* one past the blank line; len - body bytes follow */
+	uint32_t start_line_end; /* one past its CRLF: where the first header begins */
+	uint32_t head_end;	 /* offset of the blank line's CRLF: where a header may be appended */
+	uint32_t body;		 /* one past the blank line; len - body bytes follow */
+	uint32_t max_forwards;	 /* 0..255; UINT32_MAX when absent */
 
-	uint32_t cseq;		   /* number */
-	uint32_t max_forwards;	   /* 0..255; UINT32_MAX when absent */
-	struct span call_id;	   /* trimmed */
-	struct span from_tag;	   /* p == NULL when absent */
-	struct span to_tag;
-	struct via top_via;	   /* the first value of the first Via line; whole.p == NULL: absent or unreadable */
-	struct span via_rest;	   /* what follows it on its line */
-
+	/* From here to `repeated` zeros are what is said when there is nothing to say. */
 	enum sip_fault fault;
+	uint32_t cseq; /* number */
+	bool is_request;
+	uint8_t method;	 /* enum sip_method: the request's; for a response its CSeq's */
+	uint16_t status; /* 100..699; 0 for a request */
 	uint16_t header_count;
-	uint64_t present;	       /* a bit for each known id of which there is a line; */
-	uint64_t repeated;	       /* of which there are several */
+	struct span method_name; /* as written, of the request line or of CSeq */
+	struct span request_uri; /* as written, spaces trimmed; a response has none */
+	struct span reason;	 /* may be empty */
+	struct span call_id;	 /* trimmed */
+	struct span from_tag;	 /* p == NULL when absent */
+	struct span to_tag;
+	struct span via_rest; /* what follows top_via on its line */
+	uint64_t present;     /* a bit for each known id of which there is a line; */
+	uint64_t repeated;    /* of which there are several */
+
+	struct sip_uri uri;	       /* request_uri, read; text.p == NULL: absent or unreadable. URI_OTHER: scheme and text alone */
+	struct via top_via;	       /* the first value of the first Via line; whole.p == NULL: absent or unreadable */
 	int16_t first[SIP_HEADER_IDS]; /* index of the first line with that id, or -1; [SIP_H_OTHER] is unused */
 	int16_t last[SIP_HEADER_IDS];  /* of the last one, of those that are repeated; others are not written */
 	struct sip_header headers[SIP_LINES_MAX]; /* only the first header_count are written */
@@ -118,8 +119,8 @@ bool sip_answerable(const struct sip_message *m);
 uint16_t sip_fault_status(enum sip_fault fault);
 const char *sip_fault_reason(enum sip_fault fault);
 
-/* The value of a line that is indexed, as sip_value has it, whatever it looks like. any */
-struct span sip_value_closely(const uint8_t *data, const struct sip_header *h);
+/* As sip_value, whatever the line looks like; index >= 0. any */
+struct span sip_value_closely(const struct sip_message *m, int index);
 
 /* The value of the first / i-th header line, without white space around it; it may hold folds (CRLF + white space). An empty one lies right behind
  * its colon. p == NULL when index < 0. any */
@@ -134,7 +135,7 @@ static inline struct span sip_value(const struct sip_message *m, int index)
 	p = m->data + h->start + h->name_len;
 	end = m->data + h->end;
 	if (memcmp(p, ": ", 2) || p[2] <= ' ' || memcmp(end - 2, "\r\n", 2) || end[-3] <= ' ')
-		return sip_value_closely(m->data, h);
+		return sip_value_closely(m, index);
 	return span_of(p + 2, (uint32_t)(end - p) - 4);
 }
 

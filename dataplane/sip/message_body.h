@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* How a message is read: included once for each level behind message_head.h; it says by what (MESSAGE_BEGINS, MESSAGE_VIA, MESSAGE_ELEMENT, and
+/* How a message is read: included once for each level behind message_head.h; it says by what (MESSAGE_VIA, MESSAGE_ELEMENT, and
  * MESSAGE_INDEX, MESSAGE_PARTY, MESSAGE_CSEQ, MESSAGE_SMALL and MESSAGE_METHOD, which may say false, -1 or unknown for whatever is unusual). */
 
 #include "base/partial.h"
@@ -13,6 +13,18 @@
 #define MANDATORY (BIT(SIP_H_VIA) | BIT(SIP_H_FROM) | BIT(SIP_H_TO) | BIT(SIP_H_CALL_ID) | BIT(SIP_H_CSEQ))
 #define ONCE \
 	(BIT(SIP_H_FROM) | BIT(SIP_H_TO) | BIT(SIP_H_CALL_ID) | BIT(SIP_H_CSEQ) | BIT(SIP_H_MAX_FORWARDS) | BIT(SIP_H_CONTENT_LENGTH))
+
+/* A value as it usually stands, behind ": " and before CRLF, and with what white space there may be between them; any other as sip_value has it. For
+ * those who find white space odd and then look closer. */
+static inline struct span value_look(const struct sip_message *m, int line)
+{
+	const struct sip_header *h = &m->headers[line];
+	const uint8_t *p = m->data + h->start + h->name_len, *end = m->data + h->end - 2;
+
+	if (memcmp(p, ": ", 2) || memcmp(end, "\r\n", 2))
+		return sip_value_closely(m, line);
+	return span_of(p + 2, (uint32_t)(end - p) - 2);
+}
 
 /* The whole first line is read: a proxy takes its own value off it and sends the rest on. */
 static void read_via(struct sip_message *m)
@@ -43,6 +55,13 @@ static __attribute__((noinline)) bool read_party(struct span value, struct span 
 	struct name_addr party;
 
 	return MESSAGE_ELEMENT(&rest, &party, tag) == 1 && party.whole.n == value.n;
+}
+
+static inline bool party_good(struct sip_message *m, enum sip_header_id id, struct span *tag)
+{
+	int line = m->first[id];
+
+	return line < 0 || MESSAGE_PARTY(value_look(m, line), tag) || read_party(sip_value(m, line), tag);
 }
 
 static __attribute__((noinline)) void read_cseq_closely(struct sip_message *m)
@@ -78,11 +97,14 @@ static __attribute__((noinline)) void read_cseq_closely(struct sip_message *m)
 
 static inline void read_cseq(struct sip_message *m)
 {
-	struct span value = sip_first(m, SIP_H_CSEQ), method;
+	struct span value, method;
 	enum sip_method known;
 	int64_t number;
 
-	if (!value.p || m->len - (uint32_t)(value.p - m->data) < value.n + 16)
+	if (m->first[SIP_H_CSEQ] < 0)
+		return;
+	value = value_look(m, m->first[SIP_H_CSEQ]);
+	if (m->len - (uint32_t)(value.p - m->data) < value.n + 16)
 		goto closely;
 	number = MESSAGE_CSEQ(value, &method);
 	if (number < 0)
@@ -104,44 +126,48 @@ closely:
 	read_cseq_closely(m);
 }
 
-static void read_numbers(struct sip_message *m)
+/* The number that a line has, of up to four digits or, where those are others, as closely as need be; -1: none, or more than max. */
+static inline int64_t read_number(const struct sip_message *m, int line, uint32_t max)
 {
-	struct span hops = sip_first(m, SIP_H_MAX_FORWARDS), length = sip_first(m, SIP_H_CONTENT_LENGTH);
+	struct span value = value_look(m, line);
+	int small = MESSAGE_SMALL(span_end(value), value.n);
 	uint64_t v;
-	int small;
 
-	if (hops.p) {
-		small = MESSAGE_SMALL(span_end(hops), hops.n);
-		if ((unsigned)small <= 255)
-			m->max_forwards = (uint32_t)small;
-		else if (span_to_u64(hops, 255, &v))
-			m->max_forwards = (uint32_t)v;
+	if (small >= 0)
+		return (uint32_t)small <= max ? small : -1;
+	return span_to_u64(sip_value(m, line), max, &v) ? (int64_t)v : -1;
+}
+
+static inline void read_numbers(struct sip_message *m)
+{
+	int64_t number;
+
+	if (m->first[SIP_H_MAX_FORWARDS] >= 0) {
+		number = read_number(m, m->first[SIP_H_MAX_FORWARDS], 255);
+		if (number >= 0)
+			m->max_forwards = (uint32_t)number;
 		else
 			blame(m, SIP_FAULT_MAX_FORWARDS);
 	}
-	if (length.p) {
-		small = MESSAGE_SMALL(span_end(length), length.n);
-		if (small >= 0 && (uint32_t)small <= m->len - m->body)
-			m->len = m->body + (uint32_t)small;
-		else if (span_to_u64(length, UINT32_MAX, &v) && v <= m->len - m->body)
-			m->len = m->body + (uint32_t)v;
+	if (m->first[SIP_H_CONTENT_LENGTH] >= 0) {
+		number = read_number(m, m->first[SIP_H_CONTENT_LENGTH], m->len - m->body);
+		if (number >= 0)
+			m->len = m->body + (uint32_t)number;
 		else
 			blame(m, SIP_FAULT_CONTENT_LENGTH);
 	}
 }
 
-static void read_headers(struct sip_message *m)
+static inline void read_headers(struct sip_message *m)
 {
-	struct span from = sip_first(m, SIP_H_FROM), to = sip_first(m, SIP_H_TO);
-
 	if (~m->present & MANDATORY)
 		blame(m, SIP_FAULT_MISSING);
 	if (m->repeated & ONCE)
 		blame(m, SIP_FAULT_REPEATED);
 	read_via(m);
-	if (from.p && !MESSAGE_PARTY(from, &m->from_tag) && !read_party(from, &m->from_tag))
+	if (!party_good(m, SIP_H_FROM, &m->from_tag))
 		blame(m, SIP_FAULT_FROM);
-	if (to.p && !MESSAGE_PARTY(to, &m->to_tag) && !read_party(to, &m->to_tag))
+	if (!party_good(m, SIP_H_TO, &m->to_tag))
 		blame(m, SIP_FAULT_TO);
 	m->call_id = sip_first(m, SIP_H_CALL_ID);
 	if (m->call_id.p && !m->call_id.n)
@@ -154,17 +180,23 @@ static enum sip_verdict message_read(const uint8_t *data, uint32_t len, struct s
 {
 	uint32_t skip = 0, noise;
 
+	if (len && data[0] > '\r')
+		goto begun;
 	while (skip < len && (data[skip] == '\r' || data[skip] == '\n'))
 		skip++;
 	for (noise = skip; noise < len && (data[noise] == '\r' || data[noise] == '\n' || !data[noise]); noise++)
 		;
-	reset(m, data + skip, len - skip);
-	if (noise == len)
+	if (noise == len) {
+		reset(m, data + skip, len - skip);
 		return SIP_KEEPALIVE;
-	if (!MESSAGE_BEGINS(m->data, m->len))
-		return SIP_NOT_SIP;
-	if (!MESSAGE_INDEX(m))
+	}
+begun:
+	reset(m, data + skip, len - skip);
+	if (!MESSAGE_INDEX(m)) {
+		if (!start_line_plausible(m->data, m->len))
+			return SIP_NOT_SIP;
 		index_lines(m);
+	}
 	read_headers(m);
 	return m->fault == SIP_FINE ? SIP_OK : SIP_BAD;
 }

@@ -2,7 +2,9 @@
 #pragma once
 
 /* The lines of a message's head into its index, whatever they look like: included once for each level, which says how a start line is read
- * (MESSAGE_START) and has a chunk of 64 bytes (scan_walk.h). */
+ * (MESSAGE_START), zeros some bytes (MESSAGE_ZERO) and has a chunk of 64 bytes (scan_walk.h). */
+
+#include <stddef.h>
 
 #include "sip/header_line.h"
 #include "sip/level.h"
@@ -16,31 +18,16 @@ static inline void blame(struct sip_message *m, enum sip_fault fault)
 		m->fault = fault;
 }
 
-static void reset(struct sip_message *m, const uint8_t *data, uint32_t len)
+static inline void reset(struct sip_message *m, const uint8_t *data, uint32_t len)
 {
-	const struct span none = { 0, 0 };
+	const size_t from = offsetof(struct sip_message, fault), to = offsetof(struct sip_message, repeated) + sizeof(m->repeated);
 
 	m->data = data;
-	m->len = len;
-	m->is_request = false;
-	m->method = SIP_UNKNOWN_METHOD;
-	m->status = 0;
-	/* One by one: a = b = c copies what was just stored in pieces, and waits for them. */
-	m->method_name = none;
-	m->request_uri = none;
-	m->reason = none;
-	m->start_line_end = m->head_end = m->body = len;
-	m->cseq = 0;
+	m->len = m->start_line_end = m->head_end = m->body = len;
 	m->max_forwards = UINT32_MAX;
-	m->call_id = none;
-	m->from_tag = none;
-	m->to_tag = none;
+	MESSAGE_ZERO((uint8_t *)m + from, to - from);
 	m->uri.text.p = NULL;
-	m->top_via.whole = none;
-	m->via_rest = none;
-	m->fault = SIP_FINE;
-	m->header_count = 0;
-	m->present = m->repeated = 0;
+	m->top_via.whole = (struct span){ 0, 0 };
 	memset(m->first, 0xff, sizeof(m->first));
 }
 

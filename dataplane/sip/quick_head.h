@@ -88,6 +88,8 @@ static __attribute__((noinline)) bool read_head(struct sip_message *m)
 	if (!start)
 		return false;
 	start_line(m, (uint32_t)start);
+	if ((m->fault != SIP_FINE || (m->is_request && !m->method)) && !start_line_plausible(p, m->len))
+		return false;
 	limit = lines_limit(p, end, 0);
 	for (p += start;; p += n, h++, count++) {
 		if (__builtin_expect(p > limit, 0))

@@ -358,53 +358,53 @@ static inline uint32_t display_look(const struct chunk *c, uint64_t opens)
 	return odd & below(open) & ~below(from) ? 64 : open;
 }
 
+/* A bit for each of 16 bytes that is not of a token. */
+static inline uint32_t not_token(const uint8_t *p)
+{
+	const __m128i rows = _mm_load_si128((const __m128i *)lex_rows), half = _mm_load_si128((const __m128i *)lex_halves);
+	__m128i set = _mm_load_si128((const __m128i *)lex_sets[LEX_SET_TOKEN]), v = _mm_loadu_si128((const __m128i *)p);
+	__m128i found = _mm_and_si128(_mm_shuffle_epi8(set, v), _mm_shuffle_epi8(rows, _mm_and_si128(_mm_srli_epi16(v, 4), half)));
+
+	return (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(found, _mm_setzero_si128()));
+}
+
 /* n <= 32 bytes that end at `end`, of which 32 are readable: all of them are of a token. */
 static inline bool token_tail(const uint8_t *end, uint32_t n)
 {
-	const __m128i rows = _mm_setr_epi8(1, 2, 4, 8, 16, 32, 64, -128, 0, 0, 0, 0, 0, 0, 0, 0), half = _mm_set1_epi8(15);
-	__m128i set = _mm_load_si128((const __m128i *)lex_sets[LEX_SET_TOKEN]), v = _mm_loadu_si128((const __m128i *)(end - 16)), odd;
-	uint32_t bad;
+	uint32_t bad = not_token(end - 16) << 16;
 
-	odd = _mm_and_si128(_mm_shuffle_epi8(set, v), _mm_shuffle_epi8(rows, _mm_and_si128(_mm_srli_epi16(v, 4), half)));
-	bad = (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(odd, _mm_setzero_si128())) << 16;
-	if (n > 16) {
-		v = _mm_loadu_si128((const __m128i *)(end - 32));
-		odd = _mm_and_si128(_mm_shuffle_epi8(set, v), _mm_shuffle_epi8(rows, _mm_and_si128(_mm_srli_epi16(v, 4), half)));
-		bad |= (uint32_t)_mm_movemask_epi8(_mm_cmpeq_epi8(odd, _mm_setzero_si128()));
-	}
+	if (n > 16)
+		bad |= not_token(end - 32);
 	return !(bad >> (32 - n));
-}
-
-/* A bit for each byte that no URI has, but '<' and '>'. */
-static inline uint64_t chunk_not_uri(const struct chunk *c)
-{
-	return chunk_upto(c, ' ') | chunk_is(c, 0x7f) | chunk_is(c, '"');
 }
 
 /* The one element of a From or To as it mostly looks: "<uri>", with or without a display name, and nothing behind it but a tag. false: look
  * closer. */
 static inline bool party_look(struct span value, struct span *ret_tag)
 {
-	const uint8_t *p = value.p, *end = span_end(value), *tag;
-	uint32_t open, close, n = upto_64(p, end);
+	const uint8_t *p = value.p, *tag;
+	uint32_t open = 0, close, n;
+	uint64_t stops;
 	struct chunk c;
-	uint64_t opens;
 
-	if (n < 8)
+	if (value.n < 8)
 		return false;
-	c = chunk_load(p, n);
-	opens = chunk_is(&c, '<');
-	open = opens & 1 ? 0 : display_look(&c, opens);
-	if (open == 64)
-		return false;
-	close = first_bit(chunk_is(&c, '>') & ~below(open));
-	if (close == 64 || close - open < 3 || (chunk_not_uri(&c) | opens) & below(close) & ~below(open + 1))
+	c = chunk_load(p, value.n < 64 ? value.n : 64);
+	stops = chunk_in(&c, LEX_SET_NOT_URI);
+	if (*p != '<') {
+		open = display_look(&c, chunk_is(&c, '<'));
+		if (open == 64)
+			return false;
+	}
+	close = first_bit(stops & ~below(open + 1)); /* nothing before it that cannot stand in a URI */
+	if (close == 64 || p[close] != '>' || close - open < 3)
 		return false;
 	tag = p + close + 1;
-	if (tag == end)
+	if (close + 1 == value.n)
 		return true;
-	n = (uint32_t)(end - tag) - 5;
-	if (n - 1 >= 32 || value.n < 32 || (load_32(tag) | 0x20202000) != WORD_4(';', 't', 'a', 'g') || tag[4] != '=' || !token_tail(end, n))
+	n = value.n - close - 6;
+	if (n - 1 >= 32 || value.n < 32 || (load_32(tag) | 0x20202000) != WORD_4(';', 't', 'a', 'g') || tag[4] != '=' ||
+	    !token_tail(span_end(value), n))
 		return false;
 	*ret_tag = span_of(tag + 5, n);
 	return true;

@@ -72,7 +72,7 @@ static inline void run_line_end(struct run *r, const struct sip_message *m, cons
 		run_on(r, from, end);
 		return;
 	}
-	run_on(r, from, span_end(sip_value_closely(m->data, h)));
+	run_on(r, from, span_end(sip_value_closely(m, (int)(h - m->headers))));
 	run_aside(r, SPAN_LIT("\r\n"));
 }
 
@@ -111,7 +111,7 @@ static void run_to(struct run *r, const struct sip_message *m, struct span tag)
 		run_line(r, m, m->first[SIP_H_TO]);
 		return;
 	}
-	run_on(r, m->data + h->start, span_end(sip_value_closely(m->data, h)));
+	run_on(r, m->data + h->start, span_end(sip_value_closely(m, (int)(h - m->headers))));
 	run_aside(r, SPAN_LIT(";tag="));
 	put(&r->w, tag);
 	PUT(&r->w, "\r\n");

@@ -16,9 +16,10 @@ static struct sip_message m, again;
 static struct edit_list l;
 
 /* A value begins behind its colon and ends before its line does, without white space around it: by either way of finding it. */
-static void check_value(const struct sip_header *h, struct span value)
+static void check_value(int line)
 {
-	struct span closely = sip_value_closely(m.data, h);
+	struct span value = sip_value(&m, line), closely = sip_value_closely(&m, line);
+	const struct sip_header *h = &m.headers[line];
 
 	CHECK(value.p == closely.p && value.n == closely.n);
 	CHECK(value.p > m.data + h->start + h->name_len && value.p + value.n < m.data + h->end);
@@ -37,7 +38,7 @@ static void check_view(struct span s)
 		const struct sip_header *h = &m.headers[i];
 
 		CHECK(h->start >= at && h->name_len && h->start + h->name_len < h->end && h->end <= m.head_end);
-		check_value(h, sip_value(&m, i));
+		check_value(i);
 		CHECK(h->next < m.header_count && (h->next < 0 || (h->next > i && m.headers[h->next].id == h->id)));
 		CHECK(sip_header_lookup(sip_name(&m, i)) == h->id);
 		at = h->end;
