@@ -123,6 +123,7 @@ static struct attempt *attempt_new(struct proxy *p, struct context *c, const str
 		count(p, COUNTER_out_of_memory);
 		return NULL;
 	}
+	a->txn.settled_by_user = true;
 	a->context = c;
 	a->next = c->attempts;
 	c->attempts = a;

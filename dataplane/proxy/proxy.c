@@ -201,17 +201,17 @@ void context_release_if_idle(struct proxy *p, struct context *c)
 	context_free(p, c);
 }
 
-void context_linger(struct proxy *p, struct context *c)
+void context_linger(struct proxy *p, struct attempt *a)
 {
-	struct attempt *a = c->attempts;
+	struct context *c = a->context;
 	struct server_txn *s = c->server;
-	uint8_t *response;
+	uint8_t *response = s ? s->response : NULL;
+	bool both = s && s->kind == TXN_INVITE_SERVER && s->state == TXN_ACCEPTED && c->attempts == a && !a->next && a->txn.state == TXN_ACCEPTED;
 
-	if (!s || s->kind != TXN_INVITE_SERVER || s->state != TXN_ACCEPTED || !a || a->next || a->txn.state != TXN_ACCEPTED)
+	if (!both || !transactions_linger(p->transactions, s, &a->txn, p->now_ms)) {
+		transactions_settle(p->transactions, s, &a->txn);
 		return;
-	response = s->response;
-	if (!transactions_linger(p->transactions, s, &a->txn, p->now_ms))
-		return;
+	}
 	slab_put(p->slab, response);
 	context_free(p, c);
 }

@@ -231,7 +231,7 @@ void client_event(struct proxy *p, struct attempt *a, enum txn_event event)
 			failure_in(p, a);
 	}
 	if (event == TXN_RX_2XX && a->txn.state == TXN_ACCEPTED) {
-		context_linger(p, a->context);
+		context_linger(p, a);
 		return;
 	}
 	if (actions & TXN_DO_TIMEOUT)

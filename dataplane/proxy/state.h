@@ -273,8 +273,8 @@ void client_txn_happens(struct proxy *p, struct client_txn *txn, enum txn_event 
 uint32_t source_trunk(struct proxy *p, const struct flow *from);
 /* Keyed hash of the From tag of p->in. */
 uint64_t from_tag_hash(struct proxy *p);
-/* The call was answered by its only attempt: what lingers of it takes a fraction of the memory. */
-void context_linger(struct proxy *p, struct context *c);
+/* The attempt was answered. Where it was the call's only one, what lingers of the call takes a fraction of the memory, and the context is gone. */
+void context_linger(struct proxy *p, struct attempt *a);
 /* Frees the context once neither its server transaction nor an attempt is left. */
 void context_release_if_idle(struct proxy *p, struct context *c);
 

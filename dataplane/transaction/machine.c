@@ -1,20 +1,12 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transaction/machine.h"
 
-struct txn_step txn_step(enum txn_kind kind, enum txn_state state, enum txn_event event)
-{
-	static const struct txn_step(*const tables[TXN_KINDS])[TXN_EVENTS] = {
-		[TXN_INVITE_CLIENT] = txn_invite_client_table,
-		[TXN_CLIENT] = txn_client_table,
-		[TXN_INVITE_SERVER] = txn_invite_server_table,
-		[TXN_SERVER] = txn_server_table,
-	};
-	struct txn_step step = tables[kind][state][event];
-
-	if (!step.valid)
-		step.next = (uint8_t)state;
-	return step;
-}
+const struct txn_step (*const txn_tables[TXN_KINDS])[TXN_EVENTS] = {
+	[TXN_INVITE_CLIENT] = txn_invite_client_table,
+	[TXN_CLIENT] = txn_client_table,
+	[TXN_INVITE_SERVER] = txn_invite_server_table,
+	[TXN_SERVER] = txn_server_table,
+};
 
 uint32_t txn_linger_ms(enum txn_kind kind, enum txn_state state, const struct txn_timers *t, int reliable)
 {

@@ -60,8 +60,18 @@ struct txn_step {
 	uint8_t valid; /* 0: the event means nothing in that state; it is ignored */
 };
 
+/* Of each kind, by state. */
+extern const struct txn_step (*const txn_tables[TXN_KINDS])[TXN_EVENTS];
+
 /* any */
-struct txn_step txn_step(enum txn_kind kind, enum txn_state state, enum txn_event event);
+static inline struct txn_step txn_step(enum txn_kind kind, enum txn_state state, enum txn_event event)
+{
+	struct txn_step step = txn_tables[kind][state][event];
+
+	if (!step.valid)
+		step.next = (uint8_t)state;
+	return step;
+}
 
 struct txn_timers {
 	uint32_t t1, t2, t4; /* ms */

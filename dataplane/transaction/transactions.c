@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "transaction/transactions.h"
 
+#include <emmintrin.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -104,35 +105,47 @@ void transactions_touch(struct transactions *t)
 	pages_touch(t->slots, t->max_slots * sizeof(t->slots[0]));
 }
 
-/* Eight letters to lower case at once; other bytes stay. */
-static inline uint64_t lower8(uint64_t x)
+/* Sixteen letters to lower case at once; other bytes stay. Those above 0x7f are less than any letter here. */
+static inline void lower16(uint8_t *to, __m128i x)
 {
-	const uint64_t ones = 0x0101010101010101ULL, low = x & 0x7f * ones;
-	uint64_t from_a = low + (0x80 - 'A') * ones, beyond_z = low + (0x80 - 'Z' - 1) * ones;
+	__m128i upper = _mm_and_si128(_mm_cmpgt_epi8(x, _mm_set1_epi8('A' - 1)), _mm_cmplt_epi8(x, _mm_set1_epi8('Z' + 1)));
 
-	return x | ((from_a & ~beyond_z & ~x & 0x80 * ones) >> 2);
+	_mm_storeu_si128((__m128i *)to, _mm_or_si128(x, _mm_and_si128(upper, _mm_set1_epi8(0x20))));
 }
 
+/* Of a field that is not longer than FIELD_MAX. May write up to 15 bytes beyond its n. */
+static inline void put_lower(uint8_t *to, const uint8_t *from, uint32_t n)
+{
+	uint64_t low, high;
+	uint32_t i = 0;
+
+	if (n < 16) {
+		load_pair(from, n, &low, &high);
+		lower16(to, _mm_set_epi64x((long long)high, (long long)low));
+		return;
+	}
+	for (; i + 16 <= n; i += 16)
+		lower16(to + i, _mm_loadu_si128((const __m128i *)(from + i)));
+	lower16(to + n - 16, _mm_loadu_si128((const __m128i *)(from + n - 16)));
+}
+
+#define FIELD_MAX 96
+
 /* Long fields are folded into a hash first, so that the buffer has a bound. Case is folded where SIP compares without it.
- * May write up to 7 bytes beyond what it returns. */
-static uint32_t put_field(const struct transactions *t, uint8_t *buffer, uint32_t at, struct span field, bool fold)
+ * May write up to 15 bytes beyond what it returns. */
+static inline __attribute__((always_inline)) uint32_t put_field(const struct transactions *t, uint8_t *buffer, uint32_t at, struct span field, bool fold)
 {
 	buffer[at++] = (uint8_t)(field.n ? 1 + (field.n & 0x7f) : 0);
-	if (field.n > 96) {
+	if (__builtin_expect(field.n > FIELD_MAX, 0)) {
 		uint64_t h = siphash24(&t->key[1], field.p, field.n);
 
 		memcpy(buffer + at, &h, sizeof(h));
 		return at + (uint32_t)sizeof(h);
 	}
-	if (field.n)
+	if (fold)
+		put_lower(buffer + at, field.p, field.n);
+	else if (field.n)
 		memcpy(buffer + at, field.p, field.n);
-	for (uint32_t i = 0; fold && i < field.n; i += 8) {
-		uint64_t word;
-
-		memcpy(&word, buffer + at + i, 8);
-		word = lower8(word);
-		memcpy(buffer + at + i, &word, 8);
-	}
 	return at + field.n;
 }
 
@@ -234,9 +247,9 @@ static int is_reliable(const struct flow *f)
 	return f->transport != TRANSPORT_UDP;
 }
 
-/* Timers B and F are armed where timers A and E have nothing to say before them, or have once spoken: most requests are answered before. Until then
- * due_ms says when. */
-static void arm_wait(struct transactions *t, struct wheel_timer *lifetime)
+/* A timer whose due_ms says when. Timers B and F are armed where timers A and E have nothing to say before them, or have once spoken: most requests
+ * are answered before. Timers L and M mostly are not needed at all (transactions_linger). */
+static void arm_unarmed(struct transactions *t, struct wheel_timer *lifetime)
 {
 	if (!wheel_timer_armed(lifetime))
 		wheel_arm(t->wheel, lifetime, lifetime->due_ms);
@@ -272,7 +285,7 @@ void client_txn_redirect(struct transactions *t, struct client_txn *c, const str
 		return;
 	}
 	wheel_cancel(&c->retransmit);
-	arm_wait(t, &c->lifetime);
+	arm_unarmed(t, &c->lifetime);
 }
 
 static void client_free(struct transactions *t, struct client_txn *c)
@@ -307,6 +320,14 @@ unsigned client_txns(const struct transactions *t, uint32_t *cursor, uint32_t en
 			ret[n++] = t->slots[slot].client;
 	*cursor = slot;
 	return n;
+}
+
+void transactions_settle(struct transactions *t, struct server_txn *s, struct client_txn *c)
+{
+	if (s && s->state == TXN_ACCEPTED)
+		arm_unarmed(t, &s->lifetime);
+	if (c->state == TXN_ACCEPTED)
+		arm_unarmed(t, &c->lifetime);
 }
 
 struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c, uint64_t now_ms)
@@ -395,9 +416,10 @@ struct timed {
 	uint32_t *interval_ms;
 	struct wheel_timer *retransmit, *lifetime;
 	int reliable;
+	bool settled_by_user;
 };
 
-static uint16_t step(struct transactions *t, const struct timed *x, enum txn_event event, uint64_t now_ms)
+static inline __attribute__((always_inline)) uint16_t step(struct transactions *t, const struct timed *x, enum txn_event event, uint64_t now_ms)
 {
 	struct txn_step s = txn_step(x->kind, *x->state, event);
 
@@ -407,7 +429,7 @@ static uint16_t step(struct transactions *t, const struct timed *x, enum txn_eve
 	if (s.actions & TXN_DO_STOP_RETRANSMIT)
 		wheel_cancel(x->retransmit);
 	if (s.actions & TXN_DO_STOP_RETRANSMIT && event == TXN_ABANDON)
-		arm_wait(t, x->lifetime);
+		arm_unarmed(t, x->lifetime);
 	if (s.actions & TXN_DO_STOP_LIFETIME)
 		wheel_cancel(x->lifetime);
 	if (s.actions & TXN_DO_START_RETRANSMIT && !x->reliable) {
@@ -424,11 +446,18 @@ static uint16_t step(struct transactions *t, const struct timed *x, enum txn_eve
 			next = t->timers.t2;
 		*x->interval_ms = next;
 		wheel_arm(t->wheel, x->retransmit, now_ms + next);
-		arm_wait(t, x->lifetime); /* a server's is armed */
+		arm_unarmed(t, x->lifetime); /* a server's is armed */
 	}
-	if (s.actions & TXN_DO_START_LIFETIME)
-		wheel_arm(t->wheel, x->lifetime,
-			  now_ms + txn_linger_ms(x->kind, *x->state, &t->timers, x->reliable));
+	if (s.actions & TXN_DO_START_LIFETIME) {
+		uint64_t due_ms = now_ms + txn_linger_ms(x->kind, *x->state, &t->timers, x->reliable);
+
+		if (x->settled_by_user && *x->state == TXN_ACCEPTED) {
+			wheel_cancel(x->lifetime);
+			x->lifetime->due_ms = due_ms;
+		} else {
+			wheel_arm(t->wheel, x->lifetime, due_ms);
+		}
+	}
 	if (*x->state == TXN_TERMINATED) {
 		wheel_cancel(x->retransmit);
 		wheel_cancel(x->lifetime);
@@ -438,14 +467,14 @@ static uint16_t step(struct transactions *t, const struct timed *x, enum txn_eve
 
 uint16_t server_txn_event(struct transactions *t, struct server_txn *s, enum txn_event event, uint64_t now_ms)
 {
-	struct timed x = { s->kind, &s->state, &s->interval_ms, &s->retransmit, &s->lifetime, is_reliable(&s->reply_to) };
+	struct timed x = { s->kind, &s->state, &s->interval_ms, &s->retransmit, &s->lifetime, is_reliable(&s->reply_to), s->settled_by_user };
 
 	return step(t, &x, event, now_ms);
 }
 
 uint16_t client_txn_event(struct transactions *t, struct client_txn *c, enum txn_event event, uint64_t now_ms)
 {
-	struct timed x = { c->kind, &c->state, &c->interval_ms, &c->retransmit, &c->lifetime, is_reliable(&c->to) };
+	struct timed x = { c->kind, &c->state, &c->interval_ms, &c->retransmit, &c->lifetime, is_reliable(&c->to), c->settled_by_user };
 
 	return step(t, &x, event, now_ms);
 }

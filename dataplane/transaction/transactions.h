@@ -38,6 +38,7 @@ struct server_txn {
 	struct txn_link link;
 	uint8_t kind, state; /* enum txn_kind, enum txn_state */
 	bool relayed;	     /* what user is: a struct relay, else a struct context */
+	bool settled_by_user; /* once it is Accepted: transactions_settle */
 	uint32_t interval_ms;
 	struct wheel_timer retransmit, lifetime;
 	struct flow reply_to; /* where responses go (RFC 3261 §18.2.2, RFC 3581) */
@@ -56,6 +57,7 @@ struct client_txn {
 	uint8_t user;	/* what embeds it: enum client_txn_user */
 	uint16_t generation;
 	bool resent; /* by a stream, after its connection broke */
+	bool settled_by_user; /* once it is Accepted: transactions_settle */
 	uint32_t slot;
 	uint32_t interval_ms;
 	struct flow to;
@@ -111,6 +113,9 @@ struct client_txn *client_txn_at(const struct transactions *t, uint32_t slot, ui
  * them. Fewer than max: those were all, and *cursor is `end`, or less where no slot from there on was ever used. */
 unsigned client_txns(const struct transactions *t, uint32_t *cursor, uint32_t end, struct client_txn **ret, unsigned max);
 
+/* A transaction whose user says that it settles what becomes of it (settled_by_user) has no timer L or M when it is Accepted, until the user calls
+ * this or transactions_linger. Those of the two that are Accepted (s may be NULL) are armed from when they were, unless they are already. */
+void transactions_settle(struct transactions *t, struct server_txn *s, struct client_txn *c);
 /* Both are in their Accepted state and have been let go by their user: what is left of them, in their place, until the end of L and M
  * (transactions_end). NULL: no memory, and they stay as they are. */
 struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c, uint64_t now_ms);

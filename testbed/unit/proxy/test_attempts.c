@@ -345,6 +345,7 @@ static void test_late_answer(void **state)
 	for (unsigned provisional = 0; provisional < 2; provisional++) {
 		struct harness h;
 		const struct sent *first, *second, *cancel;
+		struct proxy_gauges g;
 
 		harness_start(&h, NULL);
 		request_send(&h, &(struct request){ 0 });
@@ -373,6 +374,12 @@ static void test_late_answer(void **state)
 		assert_int_equal(target_of(&h, 0, TARGET_LIVE), 1);
 		assert_int_equal(target_of(&h, 1, TARGET_LIVE), 0);
 		expect_nothing(&h);
+		wait_ms(&h, 31000);
+		proxy_gauges(h.proxy, &g);
+		assert_int_equal(g.server_transactions + g.client_transactions, 3);
+		wait_ms(&h, 1000); /* L and M are over, of both */
+		proxy_gauges(h.proxy, &g);
+		assert_int_equal(g.server_transactions + g.client_transactions, 0);
 		harness_end(&h);
 	}
 }

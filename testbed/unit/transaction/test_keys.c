@@ -107,6 +107,36 @@ static void test_keys(void **state)
 	wheel_free(w);
 }
 
+/* Of two branches that differ in one bit of one byte: the same where that makes another case of one letter, whatever the length. */
+static void test_case(void **state)
+{
+	static struct sip_message m;
+	struct wheel *w = wheel_new(START);
+	struct transactions *t = make(w, 4, 4);
+	struct via top = { .host = SPAN_LIT("h"), .port = 5060 };
+
+	for (uint32_t n = 8; n <= 96; n++)
+		for (unsigned c = 0; c < 256; c++) {
+			uint32_t at = 7 + (n + c) % (n - 7);
+			bool letter = (c >= 'A' && c <= 'Z') || (c >= 'a' && c <= 'z');
+			uint8_t *branch = malloc(n); /* no more: nothing behind it is read */
+			struct txn_key key[3];
+
+			for (unsigned i = 0; i < 3; i++) {
+				memcpy(branch, "z9hG4bK", 7);
+				memset(branch + 7, 'x', n - 7);
+				branch[at] = (uint8_t)(i == 0 ? c : i == 1 ? c ^ 0x20 : c ^ 1);
+				top.branch = span_of(branch, n);
+				key[i] = txn_key_of(t, &m, &top, SIP_INVITE);
+			}
+			assert_int_equal(key[0].a == key[1].a && key[0].b == key[1].b, letter);
+			assert_false(key[0].a == key[2].a && key[0].b == key[2].b);
+			free(branch);
+		}
+	transactions_free(t);
+	wheel_free(w);
+}
+
 /* Fields longer than any buffer of ours still tell transactions apart by their last byte. */
 static void test_long_keys(void **state)
 {
@@ -132,7 +162,7 @@ static void test_long_keys(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_keys), cmocka_unit_test(test_long_keys) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_keys), cmocka_unit_test(test_case), cmocka_unit_test(test_long_keys) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -206,6 +206,45 @@ static void test_server_timers(void **state)
 	}
 }
 
+/* Transactions whose user settles what becomes of them: no timer of theirs once they are Accepted, until it did, and then as of when they were. */
+static void test_settled_by_user(void **state)
+{
+	for (unsigned forked = 0; forked < 2; forked++) {
+		struct wheel *w = wheel_new(START);
+		struct transactions *t = make(w, 4, 16);
+		struct txn_key key = { 1, 2 };
+		struct server_txn *s = server_txn_new(t, &key, true, &udp);
+		struct client_txn *c = client_at(t, SIP_INVITE, &udp), *other = client_at(t, SIP_INVITE, &udp);
+		struct fired f = { .t = t };
+
+		s->settled_by_user = c->settled_by_user = other->settled_by_user = true;
+		client_txn_event(t, other, TXN_RX_1XX, START);
+		client_txn_event(t, c, TXN_RX_2XX, START + 100);
+		server_txn_event(t, s, TXN_TX_2XX, START + 100);
+		assert_int_equal(wheel_next_due(w), UINT64_MAX);
+		if (forked) {
+			transactions_settle(t, s, c);
+			transactions_settle(t, s, other); /* which is not Accepted, and has no timer */
+			run(w, &f, 0, 1000);
+			transactions_settle(t, s, c);
+			run(w, &f, 1001, 40000);
+			TIMED(f, 32100, 32100);
+			assert_int_equal(s->state, TXN_TERMINATED);
+			assert_int_equal(c->state, TXN_TERMINATED);
+			server_txn_release(t, s);
+			client_txn_release(t, c);
+		} else {
+			assert_non_null(transactions_linger(t, s, c, START + 100));
+			run(w, &f, 0, 40000);
+			assert_int_equal(f.count, 0);
+		}
+		assert_int_equal(wheel_next_due(w), UINT64_MAX);
+		client_txn_release(t, other);
+		transactions_free(t);
+		wheel_free(w);
+	}
+}
+
 /* ---- bounds */
 
 static void test_server_bound(void **state)
@@ -395,9 +434,9 @@ _Static_assert(sizeof(struct lingering) <= 128, "two cache lines");
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
-		cmocka_unit_test(test_client_timers), cmocka_unit_test(test_client_lingers), cmocka_unit_test(test_server_timers), cmocka_unit_test(test_server_bound),
-		cmocka_unit_test(test_client_bound),  cmocka_unit_test(test_generations),   cmocka_unit_test(test_lingering),
-		cmocka_unit_test(test_lingering_many),
+		cmocka_unit_test(test_client_timers), cmocka_unit_test(test_client_lingers), cmocka_unit_test(test_server_timers),
+		cmocka_unit_test(test_settled_by_user), cmocka_unit_test(test_server_bound), cmocka_unit_test(test_client_bound),
+		cmocka_unit_test(test_generations), cmocka_unit_test(test_lingering), cmocka_unit_test(test_lingering_many),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
