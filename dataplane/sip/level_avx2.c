@@ -49,15 +49,6 @@ static inline uint64_t chunk_is(const struct chunk *c, char byte)
 	       (uint64_t)(uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(c->high, v)) << c->shift;
 }
 
-static inline uint64_t chunk_upto(const struct chunk *c, char byte)
-{
-	const __m256i v = _mm256_set1_epi8(byte);
-	uint32_t low = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(c->low, v), c->low));
-	uint32_t high = (uint32_t)_mm256_movemask_epi8(_mm256_cmpeq_epi8(_mm256_min_epu8(c->high, v), c->high));
-
-	return (low & c->used) | (uint64_t)(high & c->used) << c->shift;
-}
-
 /* Each byte's column by its low half, its row by its high half. */
 static inline __m256i not_in(__m256i v, const uint8_t *set)
 {

@@ -35,11 +35,6 @@ static inline uint64_t chunk_is(const struct chunk *c, char byte)
 	return _mm512_cmpeq_epi8_mask(c->bytes, _mm512_set1_epi8(byte));
 }
 
-static inline uint64_t chunk_upto(const struct chunk *c, char byte)
-{
-	return _mm512_mask_cmple_epu8_mask(c->used, c->bytes, _mm512_set1_epi8(byte));
-}
-
 /* Each byte's column by its low half, its row by its high half. */
 static inline uint64_t chunk_in(const struct chunk *c, enum lex_set set)
 {

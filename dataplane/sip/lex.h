@@ -27,6 +27,7 @@ enum lex_set {
 	LEX_SET_STOP,	 /* not LEX_WORD, but for ';' */
 	LEX_SET_CLOSE,	 /* neither LEX_URI nor LEX_SPACE */
 	LEX_SET_NOT_URI, /* not LEX_URI */
+	LEX_SET_URI_ODD, /* the same, and '?' */
 	LEX_SET_TOKEN,	 /* LEX_TOKEN */
 	LEX_SET_HOST,	 /* LEX_HOST */
 	LEX_SETS

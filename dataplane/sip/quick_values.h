@@ -4,7 +4,6 @@
 /* Via, name-addr and URI as they usually look, by masks of 64 bytes: included by level_*.c, which say what a chunk is:
  *   chunk_load(p, n)     up to 64 bytes
  *   chunk_is(c, byte)    a bit for each byte of that value, which is not NUL
- *   chunk_upto(c, byte)  a bit for each byte that is not greater, of those that were loaded
  *   chunk_in(c, set)     a bit for each byte of the set
  *   load_16(p, n)        up to 16 bytes, zeros behind them
  * What looks otherwise goes to the careful readers. */
@@ -455,13 +454,13 @@ static inline bool uri_look(const uint8_t *p, uint32_t n, struct uri_marks *ret)
 	struct chunk c = chunk_load(p, some);
 	uint64_t ats = chunk_is(&c, '@'), colons = chunk_is(&c, ':');
 
-	if (chunk_in(&c, LEX_SET_NOT_URI) | chunk_is(&c, '?'))
+	if (chunk_in(&c, LEX_SET_URI_ODD))
 		return false;
 	ret->at = first_bit(ats);
 	ret->colon = first_bit(colons);
 	if (n > 64) {
 		c = chunk_load(p + 64, n - 64);
-		if (chunk_in(&c, LEX_SET_NOT_URI) | chunk_is(&c, '?'))
+		if (chunk_in(&c, LEX_SET_URI_ODD))
 			return false;
 		if (!ats)
 			ret->at = 64 + first_bit(chunk_is(&c, '@'));

@@ -292,6 +292,7 @@ static void sets(void **state)
 		assert_int_equal(in[LEX_SET_STOP], !lex_is((uint8_t)c, LEX_WORD) && c != ';');
 		assert_int_equal(in[LEX_SET_CLOSE], !lex_is((uint8_t)c, LEX_URI | LEX_SPACE));
 		assert_int_equal(in[LEX_SET_NOT_URI], !lex_is((uint8_t)c, LEX_URI));
+		assert_int_equal(in[LEX_SET_URI_ODD], !lex_is((uint8_t)c, LEX_URI) || c == '?');
 		assert_int_equal(in[LEX_SET_TOKEN], lex_is((uint8_t)c, LEX_TOKEN));
 		assert_int_equal(in[LEX_SET_HOST], lex_is((uint8_t)c, LEX_HOST));
 	}
