@@ -151,26 +151,34 @@ static struct span text_end(struct edit_list *l, const struct writer *w)
 	return w->cap ? edit_text_end(l, w->n) : span_of(l->text, 0);
 }
 
-void edit_max_forwards(struct edit_list *l, const struct sip_message *m)
+/* None, a single digit, more than two, or no room. */
+static __attribute__((noinline)) void edit_hops_carefully(struct edit_list *l, const struct sip_message *m)
 {
-	static const char digits[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
-				     "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
-	struct span value;
 	struct writer w;
 
 	if (m->max_forwards == UINT32_MAX) { /* §16.6(3) */
 		edit_replace(l, m->start_line_end, 0, SPAN_LIT("Max-Forwards: 70\r\n"));
 		return;
 	}
-	value = sip_first(m, SIP_H_MAX_FORWARDS);
 	w = text_begin(l, 10);
-	if (w.cap && m->max_forwards > 10 && m->max_forwards <= 100) { /* as most are */
-		memcpy(w.out, digits + 2 * (m->max_forwards - 1), 2);
-		w.n = 2;
-	} else {
-		put_u32(&w, m->max_forwards - 1);
+	put_u32(&w, m->max_forwards - 1);
+	edit_replace_span(l, m, sip_first(m, SIP_H_MAX_FORWARDS), text_end(l, &w));
+}
+
+void edit_max_forwards(struct edit_list *l, const struct sip_message *m)
+{
+	static const char digits[] = "0001020304050607080910111213141516171819202122232425262728293031323334353637383940414243444546474849"
+				     "5051525354555657585960616263646566676869707172737475767778798081828384858687888990919293949596979899";
+	struct span value;
+	uint8_t *out;
+
+	if (m->max_forwards - 11 >= 90 || !(out = edit_text_begin(l, 2))) {
+		edit_hops_carefully(l, m);
+		return;
 	}
-	edit_replace_span(l, m, value, text_end(l, &w));
+	memcpy(out, digits + 2 * (m->max_forwards - 1), 2);
+	value = sip_first(m, SIP_H_MAX_FORWARDS);
+	edit_replace_text(l, (uint32_t)(value.p - m->data), value.n, 2);
 }
 
 static uint32_t received_text(const struct ip_port *remote, uint8_t *out, uint32_t room, uint32_t *ret_received)

@@ -258,7 +258,7 @@ static bool send_stateless(struct proxy *p, const struct flow *from, const struc
 	line = (char *)edit_text_begin(&p->edits, 160);
 	if (!line)
 		return false;
-	edit_replace(&p->edits, m->start_line_end, 0, edit_text_end(&p->edits, via_line(p, listener, &b, line)));
+	edit_replace_text(&p->edits, m->start_line_end, 0, via_line(p, listener, &b, line));
 	edit_top_via(p, m, from);
 	if (hops < 0 || hops < m->first[SIP_H_ROUTE]) {
 		edit_max_forwards(&p->edits, m);
@@ -267,7 +267,8 @@ static bool send_stateless(struct proxy *p, const struct flow *from, const struc
 		way_edit_routes(p, w);
 		edit_max_forwards(&p->edits, m);
 	}
-	edit_content_length(&p->edits, m, to->transport);
+	if (to->transport != TRANSPORT_UDP)
+		edit_content_length(&p->edits, m, to->transport);
 	room = edit_size(&p->edits, m);
 	out = send_begin(p, room);
 	n = out ? edit_compose(&p->edits, m, out, room) : -ERR_NOMEM;
@@ -375,14 +376,15 @@ bool in_dialog(struct proxy *p, const struct flow *from)
 		refuse(p, from, COUNTER_refused_hops, 483);
 		return true;
 	}
-	if (p->in->method != SIP_ACK && p->in->method != SIP_CANCEL && extensions_refused(p, from))
+	if (p->in->first[SIP_H_PROXY_REQUIRE] >= 0 && p->in->method != SIP_ACK && p->in->method != SIP_CANCEL && extensions_refused(p, from))
 		return true;
 	if (!next_hop(p, &w, &to)) {
 		refuse(p, from, COUNTER_refused_destination, 403);
 		return true;
 	}
 	edit_reset(&p->edits);
-	way_edit_front(p, &w);
+	if (w.rebuild || p->in->method == SIP_NOTIFY)
+		way_edit_front(p, &w);
 	send_on(p, from, &w, &to);
 	return true;
 }

@@ -99,17 +99,18 @@ void route_look(struct proxy *p)
 
 int way_read_token(struct proxy *p, struct way *w)
 {
-	const struct sip_uri *request = request_uri(p->in);
+	const struct sip_uri *request;
 	struct look *l = p->look;
 
 	if (!l->routed)
 		route_look(p);
 	w->strict_before = false;
 	w->count = 0;
-	w->rest = sip_first(p->in, SIP_H_ROUTE);
 	if (l->route_good) {
 		note_route(w, &l->route, p->in->first[SIP_H_ROUTE]);
 		w->rest = l->route_rest;
+	} else {
+		w->rest = sip_first(p->in, SIP_H_ROUTE);
 	}
 	w->top_is_ours = l->token_error == 0;
 	if (w->top_is_ours) {
@@ -117,6 +118,7 @@ int way_read_token(struct proxy *p, struct way *w)
 		w->side = l->side;
 		return 0;
 	}
+	request = request_uri(p->in);
 	if (request && request->scheme != URI_TEL && token_from(p, request->user, w) == 0) {
 		w->strict_before = true;
 		return 0;
@@ -132,15 +134,13 @@ static bool may_be_request_uri(struct span text)
 	return uri_read(text, &uri) && !uri.headers.p;
 }
 
-int way_follow(struct proxy *p, struct way *w)
+/* Every way. */
+static __attribute__((noinline)) int follow(struct proxy *p, struct way *w)
 {
 	int rc = read_routes(p, w);
 
 	if (rc < 0)
 		return rc;
-	w->request_uri = p->in->request_uri;
-	w->tail.p = NULL;
-	w->rebuild = false;
 	w->hop = &w->hop_read;
 	if (w->strict_before) {
 		if (!w->count)
@@ -166,6 +166,22 @@ int way_follow(struct proxy *p, struct way *w)
 		w->rebuild = true;
 	}
 	return w->rebuild && !may_be_request_uri(w->request_uri) ? -ERR_INVALID : 0;
+}
+
+int way_follow(struct proxy *p, struct way *w)
+{
+	const struct sip_message *m = p->in;
+
+	w->request_uri = m->request_uri;
+	w->tail.p = NULL;
+	w->rebuild = false;
+	/* As most are: a single Route, which is ours, so the request URI is next. */
+	if (w->top_is_ours && !w->rest.n && m->headers[m->first[SIP_H_ROUTE]].next < 0 && (w->hop = request_uri(m))) {
+		w->first = w->own = 1;
+		w->hop_is_route = false;
+		return 0;
+	}
+	return follow(p, w);
 }
 
 /* Loose routing all around: our own values go, the rest stays as it was written. */
@@ -252,6 +268,15 @@ void way_edit_front(struct proxy *p, const struct way *w)
 
 void way_edit_routes(struct proxy *p, const struct way *w)
 {
-	if (!w->rebuild)
+	const struct sip_message *m = p->in;
+	const struct sip_header *h;
+
+	if (w->rebuild)
+		return;
+	if (w->count != 1 || w->first != 1) {
 		edit_drop_own(p, w);
+		return;
+	}
+	h = &m->headers[w->routes[0].line];
+	edit_replace(&p->edits, h->start, h->end - h->start, (struct span){ 0, 0 });
 }

@@ -24,6 +24,6 @@ int send_end(struct proxy *p, uint32_t len, const struct flow *to)
 int send_end_edited(struct proxy *p, const struct sip_message *m, uint32_t len, const struct flow *to)
 {
 	if (p->config.trace)
-		trace_put_edited(p->config.trace, p->now_ms, p->call_hash, to, m->data, &p->edits, p->out, len);
+		trace_put_edited(p->config.trace, m->data, p->now_ms, p->call_hash, to, &p->edits, p->out, len);
 	return p->config.outbox.commit(p->config.outbox.ctx, len, to);
 }

@@ -177,7 +177,7 @@ struct look {
 	struct token token;
 };
 
-#define PROXY_TRUNK_SLOTS 64
+#define PROXY_TRUNK_SLOTS 1024
 
 #define PROXY_RECEIVED_BITS 7
 #define RECEIVED_TEXT_MAX   96 /* ";received=...;rport=...", IPv6 too */

@@ -113,8 +113,8 @@ TARGET_AVX2 static inline __attribute__((always_inline)) void stream_line(uint8_
 
 /* lengths: what an entry has from `kept` to `edits`, before which it is as a flow. Everything goes from registers: a vector loaded from bytes
  * just stored waits, and a store into the cache in between would wait for its line and hold up all that follow. */
-TARGET_AVX2 static inline __attribute__((always_inline)) void stream_head(uint8_t *to, const struct flow *from, uint64_t lengths, uint64_t time_ms,
-									  uint64_t call)
+TARGET_AVX2 static inline __attribute__((always_inline)) void stream_head(uint8_t *to, uint64_t lengths, uint64_t time_ms, uint64_t call,
+									  const struct flow *from)
 {
 	const uint8_t *flow = (const uint8_t *)from;
 	uint64_t word;
@@ -127,12 +127,12 @@ TARGET_AVX2 static inline __attribute__((always_inline)) void stream_head(uint8_
 }
 
 /* kept >= LINE. */
-TARGET_AVX2 static void stream_whole(uint8_t *to, const struct flow *flow, uint64_t lengths, uint64_t time_ms, uint64_t call,
+TARGET_AVX2 static void stream_whole(uint8_t *to, uint64_t lengths, uint64_t time_ms, uint64_t call, const struct flow *flow,
 				     const uint8_t *message, uint32_t kept)
 {
 	const uint8_t *last = message + kept - LINE;
 
-	stream_head(to, flow, lengths, time_ms, call);
+	stream_head(to, lengths, time_ms, call, flow);
 	to += LINE;
 	for (; message + LINE < last; message += 2 * LINE, to += 2 * LINE) {
 		stream_line(to, message);
@@ -145,12 +145,12 @@ TARGET_AVX2 static void stream_whole(uint8_t *to, const struct flow *flow, uint6
 	stream_line(to, last);
 }
 
-TARGET_AVX2 static void stream_difference(uint8_t *to, const struct flow *flow, uint64_t lengths, uint64_t time_ms, uint64_t call,
+TARGET_AVX2 static void stream_difference(uint8_t *to, uint64_t lengths, uint64_t time_ms, uint64_t call, const struct flow *flow,
 					  const struct edit_list *l, uint32_t edit_lines, uint32_t text_lines)
 {
 	const uint8_t *edits = (const uint8_t *)l->edits, *text = l->text;
 
-	stream_head(to, flow, lengths, time_ms, call);
+	stream_head(to, lengths, time_ms, call, flow);
 	for (to += LINE; edit_lines; edit_lines--, edits += LINE, to += LINE)
 		stream_line(to, edits);
 	for (; text_lines; text_lines--, text += LINE, to += LINE)
@@ -180,16 +180,19 @@ static void write_plain(uint8_t *to, const void *from, uint32_t bytes)
 #endif
 }
 
-static void write_head(uint8_t *to, const struct flow *flow, uint64_t lengths, uint64_t time_ms, uint64_t call)
+static __attribute__((noinline)) void write_head(uint8_t *to, uint64_t lengths, uint64_t time_ms, uint64_t call, const struct flow *flow)
 {
 	write_plain(to, &(struct trace_entry){ flow->remote, flow->local, flow->transport, (uint16_t)lengths, (uint16_t)(lengths >> 16),
 					       (uint8_t)(lengths >> 32), (uint8_t)(lengths >> 40), time_ms, call }, LINE);
 }
 
-static void write_whole(uint8_t *to, const uint8_t *message, uint32_t kept)
+static __attribute__((noinline)) void write_whole(uint8_t *to, uint64_t lengths, uint64_t time_ms, uint64_t call, const struct flow *flow,
+						  const uint8_t *message, uint32_t kept)
 {
 	uint8_t line[LINE] = { 0 };
 
+	write_head(to, lengths, time_ms, call, flow);
+	to += LINE;
 	if (kept < LINE) {
 		if (kept)
 			memcpy(line, message, kept);
@@ -199,6 +202,14 @@ static void write_whole(uint8_t *to, const uint8_t *message, uint32_t kept)
 	for (uint32_t at = 0; at + LINE < kept; at += LINE, to += LINE)
 		write_plain(to, message + at, LINE);
 	write_plain(to, message + kept - LINE, LINE);
+}
+
+static __attribute__((noinline)) void write_difference(uint8_t *to, uint64_t lengths, uint64_t time_ms, uint64_t call, const struct flow *flow,
+						       const struct edit_list *l, uint32_t edit_lines, uint32_t text_lines)
+{
+	write_head(to, lengths, time_ms, call, flow);
+	write_plain(to + LINE, l->edits, LINE * edit_lines);
+	write_plain(to + LINE * (1 + edit_lines), l->text, LINE * text_lines);
 }
 
 /* What is left of the segment becomes an entry without a message, and the oldest segment belongs to no entry that a reader may still take. */
@@ -225,8 +236,11 @@ void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms
 	uint64_t l = lengths(kept, len, direction, 0);
 	uint8_t *to;
 
-	if (t->end - t->next < bytes)
+	if (__builtin_expect(t->end - t->next < bytes, 0)) {
 		next_segment(t);
+		trace_put(t, direction, time_ms, call, flow, message, len);
+		return;
+	}
 	to = place(t, t->next);
 	t->next += bytes;
 	if (direction == TRACE_IN) {
@@ -235,15 +249,14 @@ void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms
 	}
 #if STREAMS
 	if (cpu_level >= CPU_AVX2 && kept >= LINE) {
-		stream_whole(to, flow, l, time_ms, call, message, kept);
+		stream_whole(to, l, time_ms, call, flow, message, kept);
 		return;
 	}
 #endif
-	write_head(to, flow, l, time_ms, call);
-	write_whole(to + LINE, message, kept);
+	write_whole(to, l, time_ms, call, flow, message, kept);
 }
 
-void trace_put_edited(struct trace *t, uint64_t time_ms, uint64_t call, const struct flow *flow, const uint8_t *from,
+void trace_put_edited(struct trace *t, const uint8_t *from, uint64_t time_ms, uint64_t call, const struct flow *flow,
 		      const struct edit_list *list, const uint8_t *message, uint32_t len)
 {
 	uint32_t edit_lines = lines_of(list->count * (uint32_t)sizeof(list->edits[0])), text_lines = lines_of(list->text_used);
@@ -263,13 +276,11 @@ void trace_put_edited(struct trace *t, uint64_t time_ms, uint64_t call, const st
 	t->next += bytes;
 #if STREAMS
 	if (cpu_level >= CPU_AVX2) {
-		stream_difference(to, flow, l, time_ms, call, list, edit_lines, text_lines);
+		stream_difference(to, l, time_ms, call, flow, list, edit_lines, text_lines);
 		return;
 	}
 #endif
-	write_head(to, flow, l, time_ms, call);
-	write_plain(to + LINE, list->edits, LINE * edit_lines);
-	write_plain(to + LINE * (1 + edit_lines), list->text, LINE * text_lines);
+	write_difference(to, l, time_ms, call, flow, list, edit_lines, text_lines);
 }
 
 void trace_flush(struct trace *t)

@@ -38,7 +38,7 @@ void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms
 
 /* The same of `message`, len bytes that leave: what `list`, the same in all calls, made of the message at `from`. Where that is what was put last with TRACE_IN,
  * since the last trace_flush and for the same call, less is written; readers get the same. */
-void trace_put_edited(struct trace *t, uint64_t time_ms, uint64_t call, const struct flow *flow, const uint8_t *from,
+void trace_put_edited(struct trace *t, const uint8_t *from, uint64_t time_ms, uint64_t call, const struct flow *flow,
 		      const struct edit_list *list, const uint8_t *message, uint32_t len);
 
 /* Once a loop turn. The owner thread only. */

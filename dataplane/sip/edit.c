@@ -155,8 +155,9 @@ static inline __attribute__((always_inline)) void copy_rest(uint8_t *to, const u
 }
 
 /* Where steps could read or write beyond an end. The output has room. */
-static __attribute__((noinline)) void compose_careful(const struct edit_list *l, const struct sip_message *m, uint8_t *to)
+static __attribute__((noinline)) int compose_careful(const struct edit_list *l, const struct sip_message *m, uint8_t *out)
 {
+	uint8_t *to = out;
 	uint32_t read = 0;
 
 	for (const struct edit *e = l->edits, *last = e + l->count; e < last; e++) {
@@ -169,11 +170,12 @@ static __attribute__((noinline)) void compose_careful(const struct edit_list *l,
 	}
 	if (m->len > read)
 		memcpy(to, m->data + read, m->len - read);
+	return (int)edit_size(l, m);
 }
 
 /* A step or more of the message follows the last edit: so steps that begin before it end inside the message, and write over what is written
  * later. The list's own text has room for a step too. */
-static inline __attribute__((always_inline)) void compose_steps(const struct edit_list *l, const struct sip_message *m, uint8_t *to, bool wide)
+static inline __attribute__((always_inline)) int compose_steps(const struct edit_list *l, const struct sip_message *m, uint8_t *to, bool wide)
 {
 	const uint8_t *data = m->data, *from = data;
 
@@ -187,40 +189,38 @@ static inline __attribute__((always_inline)) void compose_steps(const struct edi
 		to += e->inserted.n;
 	}
 	copy_rest(to, from, (uint32_t)(data + m->len - from), wide);
+	return (int)edit_size(l, m);
 }
 
-static __attribute__((noinline)) void compose_plain(const struct edit_list *l, const struct sip_message *m, uint8_t *out)
+static __attribute__((noinline)) int compose_plain(const struct edit_list *l, const struct sip_message *m, uint8_t *out)
 {
-	compose_steps(l, m, out, false);
+	return compose_steps(l, m, out, false);
 }
 
 #if CPU_X86
-TARGET_AVX2 static __attribute__((noinline)) void compose_avx2(const struct edit_list *l, const struct sip_message *m, uint8_t *out)
+TARGET_AVX2 static __attribute__((noinline)) int compose_avx2(const struct edit_list *l, const struct sip_message *m, uint8_t *out)
 {
-	compose_steps(l, m, out, true);
+	return compose_steps(l, m, out, true);
 }
 #endif
 
 int edit_compose(struct edit_list *l, const struct sip_message *m, uint8_t *out, uint32_t cap)
 {
-	uint32_t size = edit_size(l, m);
 	int rc;
 
 	if (l->error)
 		return l->error;
 	if (l->upto > m->len)
 		return -ERR_INVALID;
-	if (l->unsettled && (rc = settle(l)) < 0)
+	if (__builtin_expect(l->unsettled, 0) && (rc = settle(l)) < 0)
 		return rc;
-	if (size > cap)
+	if (edit_size(l, m) > cap)
 		return -ERR_FULL;
 	if (l->upto + EDIT_STEP > m->len || l->foreign)
-		compose_careful(l, m, out);
+		return compose_careful(l, m, out);
 #if CPU_X86
-	else if (cpu_level >= CPU_AVX2)
-		compose_avx2(l, m, out);
+	if (cpu_level >= CPU_AVX2)
+		return compose_avx2(l, m, out);
 #endif
-	else
-		compose_plain(l, m, out);
-	return (int)size;
+	return compose_plain(l, m, out);
 }

@@ -43,19 +43,25 @@ static inline void edit_reset(struct edit_list *l)
 	l->error = 0;
 }
 
-/* inserted must stay alive until edit_compose. Overlapping removals make edit_compose fail. worker-only */
-static inline void edit_replace(struct edit_list *l, uint32_t offset, uint32_t removed, struct span inserted)
+static inline void edit_note(struct edit_list *l, uint32_t offset, uint32_t removed, struct span inserted)
 {
-	if (l->count == EDITS_MAX) {
+	uint64_t end = (uint64_t)offset + removed;
+
+	if (__builtin_expect(l->count == EDITS_MAX, 0)) {
 		l->error = -ERR_FULL;
 		return;
 	}
 	l->edits[l->count++] = (struct edit){ offset, removed, inserted };
 	l->grows += inserted.n - removed;
 	l->unsettled |= offset < l->upto;
+	l->upto = end > l->upto ? end : l->upto;
+}
+
+/* inserted must stay alive until edit_compose. Overlapping removals make edit_compose fail. worker-only */
+static inline void edit_replace(struct edit_list *l, uint32_t offset, uint32_t removed, struct span inserted)
+{
 	l->foreign |= inserted.n && (uintptr_t)inserted.p - (uintptr_t)l->text >= EDIT_TEXT_BYTES;
-	if ((uint64_t)offset + removed > l->upto)
-		l->upto = (uint64_t)offset + removed;
+	edit_note(l, offset, removed, inserted);
 }
 
 /* The same by the position of a span inside the message. worker-only */
@@ -84,6 +90,12 @@ static inline struct span edit_text_end(struct edit_list *l, uint32_t used)
 
 	l->text_used += used;
 	return s;
+}
+
+/* edit_replace by the `used` bytes that were written where edit_text_begin said. worker-only */
+static inline void edit_replace_text(struct edit_list *l, uint32_t offset, uint32_t removed, uint32_t used)
+{
+	edit_note(l, offset, removed, edit_text_end(l, used));
 }
 
 /* Removes one value of a multi-valued header: with its comma when the line has others, else the whole line. `value` is a span into

@@ -165,9 +165,9 @@ static void put_pair(struct trace *t, struct made *made, uint64_t n)
 	if (n / 2 % 9 == 5) /* something else came in between */
 		trace_put(t, TRACE_IN, 0, call_of(n), &flow, made->out, made->out_len);
 	flow.remote.port++;
-	trace_put_edited(t, n + 1, call_of(n), &flow, made->in, &made->list, made->out, made->out_len);
+	trace_put_edited(t, made->in, n + 1, call_of(n), &flow, &made->list, made->out, made->out_len);
 	if (n / 2 % 9 == 6) /* once more, for another call */
-		trace_put_edited(t, 0, call_of(n) + 7, &flow, made->in, &made->list, made->out, made->out_len);
+		trace_put_edited(t, made->in, 0, call_of(n) + 7, &flow, &made->list, made->out, made->out_len);
 	trace_flush(t);
 }
 
