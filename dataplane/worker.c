@@ -88,7 +88,7 @@ static void act_on_waiting(struct worker *w)
 	if (!q->count)
 		return;
 	proxy_datagrams(w->proxy, q->datagrams, q->count, w->now_ms);
-	rte_pktmbuf_free_bulk(q->frames, q->count);
+	output_recycle(w->output, q->frames, q->count);
 	q->count = 0;
 }
 

@@ -13,12 +13,12 @@
 #include "net/checksum.h"
 #include "net/header.h"
 #include "net/path.h"
+#include "net/spares.h"
 #include "port.h"
 #include "tables/routes.h"
 
 #define BATCH	      64
 #define EARLY	      8 /* frames that leave before the end of the turn, where that costs no system call */
-#define SPARES	      8	 /* buffers taken from the pool at once */
 #define SPARE_LINES   12 /* of a buffer that is to be written next: what most messages take */
 #define FRAGMENTS_MAX 128 /* 65,507 bytes at the least MTU */
 #define MTU_MIN_V4    576
@@ -38,8 +38,7 @@ struct queue {
 struct output {
 	struct output_config config;
 	uint32_t room;	       /* bytes of an mbuf behind the headroom */
-	struct rte_mbuf *spares[SPARES]; /* the last one is reserved or about to be */
-	unsigned spare_count;
+	struct spares spares; /* the next one is reserved or about to be */
 	bool in_scratch;
 	uint32_t reserved;
 	uint32_t ids, ids_key; /* identifications: a counter and what hides it */
@@ -68,6 +67,7 @@ struct output *output_new(const struct output_config *config)
 		return NULL;
 	memset(o, 0, bytes);
 	o->config = *config;
+	o->spares.pool = config->pool;
 	o->room = rte_pktmbuf_data_room_size(config->pool) - RTE_PKTMBUF_HEADROOM;
 	random_secret(&o->ids, sizeof(o->ids));
 	random_secret(&o->ids_key, sizeof(o->ids_key));
@@ -89,7 +89,7 @@ void output_free(struct output *o)
 {
 	if (!o)
 		return;
-	rte_pktmbuf_free_bulk(o->spares, o->spare_count);
+	spares_done(&o->spares);
 	for (unsigned i = 0; i < o->config.port_count; i++)
 		rte_pktmbuf_free_bulk(o->queues[i].frames, o->queues[i].count);
 	free(o);
@@ -112,18 +112,7 @@ static void prefetch_spare(const struct rte_mbuf *m)
 
 static struct rte_mbuf *spare(const struct output *o)
 {
-	return o->spares[o->spare_count - 1];
-}
-
-static bool more_spares(struct output *o)
-{
-	if (likely(!rte_pktmbuf_alloc_bulk(o->config.pool, o->spares, SPARES))) {
-		o->spare_count = SPARES;
-		return true;
-	}
-	o->spares[0] = rte_pktmbuf_alloc(o->config.pool);
-	o->spare_count = o->spares[0] != NULL;
-	return o->spare_count;
+	return o->spares.mbufs[o->spares.count - 1];
 }
 
 uint8_t *output_reserve(struct output *o, uint32_t bytes)
@@ -134,13 +123,18 @@ uint8_t *output_reserve(struct output *o, uint32_t bytes)
 	o->in_scratch = bytes > o->room;
 	if (o->in_scratch)
 		return o->scratch;
-	if (!o->spare_count && !more_spares(o)) {
+	if (unlikely(!o->spares.count && spares_fill(&o->spares))) {
 		count(o, COUNTER_drop_no_mbuf, 1);
 		return NULL;
 	}
-	if (o->spare_count > 1)
-		prefetch_spare(o->spares[o->spare_count - 2]);
+	if (o->spares.count > 1)
+		prefetch_spare(o->spares.mbufs[o->spares.count - 2]);
 	return rte_pktmbuf_mtod(spare(o), uint8_t *);
+}
+
+void output_recycle(struct output *o, struct rte_mbuf *const *frames, unsigned n)
+{
+	spares_take(&o->spares, frames, n);
 }
 
 static void flush(struct output *o, uint16_t port)
@@ -229,7 +223,7 @@ static uint32_t identification(struct output *o, uint8_t family)
 /* The reserved buffer with this much room for headers in front of a payload of `bytes`; it is the caller's now. */
 static inline struct rte_mbuf *take_reserved(struct output *o, uint32_t head, uint32_t bytes)
 {
-	struct rte_mbuf *m = o->spares[--o->spare_count];
+	struct rte_mbuf *m = o->spares.mbufs[--o->spares.count];
 
 	m->data_off = (uint16_t)(RTE_PKTMBUF_HEADROOM - head);
 	m->data_len = (uint16_t)(head + bytes);
@@ -299,7 +293,7 @@ static inline void send_known(struct output *o, const struct path *path, uint32_
 /* One packet for the kernel to find the neighbour of. */
 static void send_unknown(struct output *o, const struct datagram *d)
 {
-	struct rte_mbuf *m = o->spares[--o->spare_count];
+	struct rte_mbuf *m = o->spares.mbufs[--o->spares.count];
 	uint32_t header = header_bytes(d->family);
 	uint8_t *ip;
 
@@ -488,7 +482,7 @@ int output_commit_tcp(struct output *o, uint32_t len, const struct ip_addr *sour
 		count(o, COUNTER_drop_length, 1);
 		return 0;
 	}
-	m = o->spares[--o->spare_count];
+	m = o->spares.mbufs[--o->spares.count];
 	m->data_len = (uint16_t)len;
 	m->pkt_len = len;
 	sum_tcp(o, &d, m);

@@ -57,5 +57,8 @@ uint16_t output_mtu(const struct output *o);
 /* Queues a whole frame on a port (what the kernel sends), without the tag of the port's VLAN. Takes it over. worker-only */
 void output_frame(struct output *o, uint16_t port, struct rte_mbuf *frame);
 
+/* Takes over frames that nobody reads any more: what is sent next goes out in them, as far as they can be sent from. worker-only */
+void output_recycle(struct output *o, struct rte_mbuf *const *frames, unsigned n);
+
 /* Hands the queued frames to the drivers. worker-only */
 void output_flush(struct output *o);

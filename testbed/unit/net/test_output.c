@@ -366,6 +366,64 @@ static void test_full(void **state)
 	assert_int_equal(rte_mempool_in_use_count(pool), 0);
 }
 
+static struct rte_mbuf *used(struct rte_mempool *from)
+{
+	struct rte_mbuf *m = rte_pktmbuf_alloc(from);
+
+	assert_non_null(m);
+	memset(rte_pktmbuf_mtod(m, uint8_t *), 0xee, 700);
+	m->data_off = 3;
+	m->data_len = 700;
+	m->pkt_len = 700;
+	m->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_TX_UDP_CKSUM;
+	m->vlan_tci = 7;
+	m->l2_len = 99;
+	return m;
+}
+
+/* What was received in is sent from again, as good as new; what is shared, chained or another's goes back, and so does what is too much. */
+static void test_recycle(void **state)
+{
+	struct output *o = output(pool, true);
+	struct rte_mbuf *frames[100], *shared = used(pool), *sent[2];
+	unsigned small_size = rte_mempool_avail_count(small);
+
+	frames[0] = used(pool);
+	output_recycle(o, frames, 1);
+	assert_int_equal(rte_mempool_in_use_count(pool), 2);
+	assert_int_equal(put_out(o, 500, &from4, &to4), 0);
+	assert_int_equal(rte_mempool_in_use_count(pool), 2);
+	output_flush(o);
+	assert_int_equal(rte_eth_rx_burst(0, 0, sent, 2), 1);
+	assert_ptr_equal(sent[0], frames[0]);
+	assert_int_equal(sent[0]->ol_flags, 0);
+	assert_int_equal(sent[0]->tx_offload, 0);
+	collect(&wire, sent[0], 0);
+	check_ether(wire.bytes[0], true);
+	sent_check(wire.bytes[0] + 14, wire.length[0] - 14, 500);
+
+	assert_int_equal(rte_mempool_in_use_count(pool), 1);
+	rte_mbuf_refcnt_set(shared, 2);
+	frames[0] = shared;
+	frames[1] = used(small);
+	frames[2] = used(pool);
+	assert_int_equal(rte_pktmbuf_chain(frames[2], used(pool)), 0);
+	frames[3] = rte_pktmbuf_clone(shared, pool);
+	assert_non_null(frames[3]);
+	output_recycle(o, frames, 4);
+	assert_int_equal(rte_mempool_avail_count(small), small_size);
+	assert_int_equal(rte_mempool_in_use_count(pool), 1);
+	assert_int_equal(rte_mbuf_refcnt_read(shared), 1);
+	rte_pktmbuf_free(shared);
+
+	for (unsigned i = 0; i < 100; i++)
+		frames[i] = used(pool);
+	output_recycle(o, frames, 100);
+	assert_true(rte_mempool_in_use_count(pool) > 32 && rte_mempool_in_use_count(pool) < 100);
+	output_free(o);
+	assert_int_equal(rte_mempool_in_use_count(pool), 0);
+}
+
 /* Without mbufs nothing is sent, and nothing in part. */
 static void test_no_mbufs(void **state)
 {
@@ -561,7 +619,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),	    cmocka_unit_test(test_zero_sum),	   cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_kernel),	   cmocka_unit_test(test_unreachable),
-		cmocka_unit_test(test_early), cmocka_unit_test(test_full),	    cmocka_unit_test(test_no_mbufs),	   cmocka_unit_test(test_identification),
+		cmocka_unit_test(test_early), cmocka_unit_test(test_full), cmocka_unit_test(test_recycle), cmocka_unit_test(test_no_mbufs),
+		cmocka_unit_test(test_identification),
 		cmocka_unit_test(test_changed_neighbour), cmocka_unit_test(test_many_sources), cmocka_unit_test(test_tcp), cmocka_unit_test(test_partial_sum),
 	};
 
