@@ -103,11 +103,29 @@ static void token_of(const struct proxy *p, const struct context *c, const struc
 	ret->endpoint = a->endpoint_id;
 }
 
+#define HOPS_LINE	 "Max-Forwards: 70\r\n"
+#define BREADTH_LINE_MAX sizeof("Max-Breadth: 255\r\n")
+_Static_assert(MAX_BREADTH_DEFAULT == 60, "written out below");
+
+static uint32_t breadth_line(uint8_t breadth, char *out)
+{
+	struct writer w = { .out = (uint8_t *)out, .cap = BREADTH_LINE_MAX };
+
+	if (breadth == MAX_BREADTH_DEFAULT) {
+		PUT(&w, "Max-Breadth: 60\r\n");
+		return w.n;
+	}
+	PUT(&w, "Max-Breadth: ");
+	put_u32(&w, breadth);
+	PUT(&w, "\r\n");
+	return w.n;
+}
+
 /* Our Via and Record-Route go right behind the start line: legal anywhere, and an ICMP error that quotes the packet holds the branch.
  * Where the call changes listener or transport, each side gets a Record-Route that it can reach (RFC 5658). */
 static void edit_own_lines(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m)
 {
-	char *out = (char *)edit_text_begin(&p->edits, VIA_LINE_MAX + 2 * RECORD_ROUTE_MAX);
+	char *out = (char *)edit_text_begin(&p->edits, VIA_LINE_MAX + 2 * RECORD_ROUTE_MAX + sizeof(HOPS_LINE) + BREADTH_LINE_MAX);
 	struct branch b = {
 		.kind = BRANCH_TRANSACTION,
 		.worker = p->config.worker,
@@ -135,7 +153,13 @@ static void edit_own_lines(struct proxy *p, const struct context *c, const struc
 		if (inner >= 0 && inner != a->listener)
 			n += record_route_line(&p->listeners[inner], secure, token, len, out + n);
 	}
-	edit_replace(&p->edits, m->start_line_end, 0, edit_text_end(&p->edits, n));
+	if (m->max_forwards == UINT32_MAX) { /* §16.6(3) */
+		memcpy(out + n, HOPS_LINE, sizeof(HOPS_LINE) - 1);
+		n += sizeof(HOPS_LINE) - 1;
+	}
+	if (m->first[SIP_H_MAX_BREADTH] < 0)
+		n += breadth_line(a->breadth, out + n);
+	edit_replace_text(&p->edits, m->start_line_end, 0, n);
 }
 
 /* Text of ours, written where it stays until it is composed. Out of room: edit_compose says so. */
@@ -157,7 +181,7 @@ static __attribute__((noinline)) void edit_hops_carefully(struct edit_list *l, c
 	struct writer w;
 
 	if (m->max_forwards == UINT32_MAX) { /* §16.6(3) */
-		edit_replace(l, m->start_line_end, 0, SPAN_LIT("Max-Forwards: 70\r\n"));
+		edit_replace(l, m->start_line_end, 0, SPAN_LIT(HOPS_LINE));
 		return;
 	}
 	w = text_begin(l, 10);
@@ -300,21 +324,16 @@ static void edit_request_uri(struct proxy *p, const struct attempt *a, const str
 	edit_uri_params(&p->edits, m, uri->params);
 }
 
-/* RFC 5393 §5.3.3: what came is replaced by this branch's share; where none came, the default is made explicit. */
+/* RFC 5393 §5.3.3: what came is replaced by this branch's share; where none came, own lines or this make the default explicit. */
 static void edit_max_breadth(struct edit_list *l, const struct attempt *a, const struct sip_message *m)
 {
-	bool came = m->first[SIP_H_MAX_BREADTH] >= 0;
-	struct writer w = text_begin(l, 32);
+	struct writer w;
 
-	if (!came)
-		PUT(&w, "Max-Breadth: ");
+	if (m->first[SIP_H_MAX_BREADTH] < 0)
+		return;
+	w = text_begin(l, 4);
 	put_u32(&w, a->breadth);
-	if (came) {
-		edit_replace_span(l, m, sip_first(m, SIP_H_MAX_BREADTH), text_end(l, &w));
-	} else {
-		PUT(&w, "\r\n");
-		edit_replace(l, m->start_line_end, 0, text_end(l, &w));
-	}
+	edit_replace_span(l, m, sip_first(m, SIP_H_MAX_BREADTH), text_end(l, &w));
 }
 
 /* A Route that names us was the caller's way to reach us; request_in refused all others. */
@@ -326,11 +345,17 @@ static void edit_drop_routes(struct edit_list *l, const struct sip_message *m)
 
 static void edit(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m)
 {
+	bool hops_first = m->max_forwards != UINT32_MAX && m->first[SIP_H_MAX_FORWARDS] < m->first[SIP_H_VIA];
+
 	edit_reset(&p->edits);
-	edit_own_lines(p, c, a, m);
+	/* In the order in which most messages have them: then they need no sorting. */
 	edit_request_uri(p, a, m);
+	edit_own_lines(p, c, a, m);
+	if (hops_first)
+		edit_max_forwards(&p->edits, m);
 	edit_top_via(p, m, &c->from);
-	edit_max_forwards(&p->edits, m);
+	if (!hops_first && m->max_forwards != UINT32_MAX)
+		edit_max_forwards(&p->edits, m);
 	edit_max_breadth(&p->edits, a, m);
 	edit_drop_routes(&p->edits, m);
 	edit_content_length(&p->edits, m, a->txn.to.transport);
