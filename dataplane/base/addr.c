@@ -184,7 +184,7 @@ int ip_prefix_parse(struct span text, struct ip_prefix *ret_prefix)
 	return 0;
 }
 
-bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_addr *ip)
+bool ip_prefix_has(const struct ip_prefix *prefix, const struct ip_addr *ip)
 {
 	uint32_t whole = prefix->length / 8, rest = prefix->length % 8;
 

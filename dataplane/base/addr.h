@@ -51,7 +51,19 @@ int ip_port_parse(struct span text, uint16_t default_port, struct ip_port *ret_a
  * 0, -ERR_INVALID. any */
 int ip_prefix_parse(struct span text, struct ip_prefix *ret_prefix);
 
-bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_addr *ip);
+/* Of any family. any */
+bool ip_prefix_has(const struct ip_prefix *prefix, const struct ip_addr *ip);
+
+/* any */
+static inline bool ip_prefix_contains(const struct ip_prefix *prefix, const struct ip_addr *ip)
+{
+	uint32_t differ;
+
+	if (prefix->ip.family != IP_V4 || ip->family != IP_V4)
+		return ip_prefix_has(prefix, ip);
+	differ = (uint32_t)(big_endian(load_32(prefix->ip.bytes) ^ load_32(ip->bytes)) >> 32);
+	return (uint64_t)differ >> (32 - prefix->length) == 0;
+}
 
 /* Text with NUL; IPv6 as RFC 5952 says; returns its length. `brackets` puts IPv6 in [ ], as URIs and Via want it.
  * out has IP_TEXT_MAX + 2 bytes. any */

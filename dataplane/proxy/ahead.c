@@ -48,8 +48,8 @@ static void read_request(struct proxy *p, const struct flow *from)
 		calls_prefetch_open(p->calls, l->call_hash, from_tag_hash(p));
 }
 
-/* Pass one: the message, and where its transaction is found. */
-static void read_message(struct proxy *p, const struct datagram *d)
+/* Pass one: the message, and where its transaction is found. true: further passes are due. */
+static bool read_message(struct proxy *p, const struct datagram *d)
 {
 	struct sip_message *m = p->in;
 	struct look *l = p->look;
@@ -58,25 +58,25 @@ static void read_message(struct proxy *p, const struct datagram *d)
 	l->call_hash = p->call_hash = 0;
 	l->verdict = (uint8_t)sip_parse(d->data, d->len, m);
 	if (l->verdict != SIP_OK)
-		return;
+		return false;
 	l->call_hash = p->call_hash = call_id_hash(&p->config.call_key, m->call_id);
 	if (m->is_request) {
 		read_request(p, &d->from);
-		return;
+		return l->keyed;
 	}
 	l->branch_error = branch_decode(&p->branch_mac, m->top_via.branch, &l->branch);
-	if (!l->branch_error && l->branch.kind == BRANCH_TRANSACTION)
-		transactions_prefetch_slot(p->transactions, l->branch.slot);
+	if (l->branch_error || l->branch.kind != BRANCH_TRANSACTION)
+		return false;
+	transactions_prefetch_slot(p->transactions, l->branch.slot);
+	return true;
 }
 
 /* Pass two: the objects that those lead to. */
 static void prefetch_object(struct proxy *p, const struct sip_message *m, const struct look *l)
 {
-	if (l->verdict != SIP_OK)
-		return;
-	if (m->is_request && l->keyed)
+	if (m->is_request)
 		transactions_prefetch_found(p->transactions, &l->key);
-	if (!m->is_request && !l->branch_error && l->branch.kind == BRANCH_TRANSACTION)
+	else
 		lines(transactions_slot_object(p->transactions, l->branch.slot, l->branch.generation), sizeof(struct attempt) / 64 + 1);
 }
 
@@ -87,7 +87,7 @@ static void prefetch_context(struct proxy *p, const struct sip_message *m, const
 	struct client_txn *txn;
 	struct context *c;
 
-	if (l->verdict != SIP_OK || m->is_request || l->branch_error || l->branch.kind != BRANCH_TRANSACTION)
+	if (m->is_request)
 		return;
 	txn = client_txn_at(p->transactions, l->branch.slot, l->branch.generation, &lingering);
 	if (!txn || txn->user != CLIENT_TXN_ATTEMPT)
@@ -98,13 +98,15 @@ static void prefetch_context(struct proxy *p, const struct sip_message *m, const
 
 void read_ahead(struct proxy *p, const struct datagram *datagrams, unsigned n)
 {
+	unsigned due = 0; /* a bit each */
+
 	for (unsigned i = 0; i < n; i++) {
 		p->in = &p->views[i];
 		p->look = &p->looks[i];
-		read_message(p, &datagrams[i]);
+		due |= (unsigned)read_message(p, &datagrams[i]) << i;
 	}
-	for (unsigned i = 0; i < n; i++)
-		prefetch_object(p, &p->views[i], &p->looks[i]);
-	for (unsigned i = 0; i < n; i++)
-		prefetch_context(p, &p->views[i], &p->looks[i]);
+	for (unsigned left = due; left; left &= left - 1)
+		prefetch_object(p, &p->views[__builtin_ctz(left)], &p->looks[__builtin_ctz(left)]);
+	for (unsigned left = due; left; left &= left - 1)
+		prefetch_context(p, &p->views[__builtin_ctz(left)], &p->looks[__builtin_ctz(left)]);
 }

@@ -71,12 +71,16 @@ static int read_routes(const struct proxy *p, struct way *w)
 	return 0;
 }
 
-/* A Route as we wrote its Record-Route, "sip:TOKEN@..." or "sips:TOKEN@...": once the token is verified nothing else in it matters. */
+/* A Route as we wrote its Record-Route, "sip:TOKEN@..." or "sips:TOKEN@...": once the token is verified nothing else in it matters. What has an @
+ * before the shortest token's end has no token. */
 static struct span own_user(struct span uri)
 {
 	uint32_t scheme = uri.n > 5 && !memcmp(uri.p, "sip", 3) ? uri.p[3] == ':' ? 4 : !memcmp(uri.p + 3, "s:", 2) ? 5 : 0 : 0;
-	const uint8_t *at = scheme ? memchr(uri.p + scheme, '@', uri.n - scheme) : NULL;
+	const uint8_t *at;
 
+	if (scheme && uri.n > scheme + TOKEN_TEXT_USUAL && uri.p[scheme + TOKEN_TEXT_USUAL] == '@')
+		return span_of(uri.p + scheme, TOKEN_TEXT_USUAL);
+	at = scheme ? memchr(uri.p + scheme, '@', uri.n - scheme) : NULL;
 	return at ? span_of(uri.p + scheme, (uint32_t)(at - uri.p - scheme)) : (struct span){ 0, 0 };
 }
 

@@ -20,6 +20,7 @@
 #define SLOT	  8 /* where the word of slot and family is */
 
 _Static_assert(BASE32_LEN(BYTES_MAX) <= TOKEN_TEXT_MAX, "the longest token fits");
+_Static_assert(BASE32_LEN(FIXED + MAC) == TOKEN_TEXT_USUAL, "the shortest");
 _Static_assert(offsetof(struct token, slot) == SLOT && offsetof(struct token, endpoint) + 4 == FIXED, "lies as it is sent");
 #if __BYTE_ORDER__ == __ORDER_BIG_ENDIAN__
 #error "numbers are sent as they lie in memory"

@@ -13,6 +13,7 @@
 
 #define TOKEN_KEYS_MAX 4
 #define TOKEN_TEXT_MAX 128
+#define TOKEN_TEXT_USUAL 58 /* of one without an address: none is shorter */
 
 /* The fields up to `endpoint` lie as they are sent, so that they are copied at once. */
 struct token {

@@ -171,6 +171,21 @@ static void prefixes(void **state)
 	}
 }
 
+/* IPv4 is compared as a number: every length, with a difference at every bit. */
+static void prefixes_agree(void **state)
+{
+	for (unsigned length = 0; length <= 32; length++)
+		for (unsigned bit = 0; bit <= 32; bit++) {
+			struct ip_addr ip = { .family = IP_V4, .bytes = { 0xa5, 0x3c, 0x0f, 0x96 } };
+			struct ip_prefix prefix = { .ip = ip, .length = (uint8_t)length };
+
+			if (bit < 32)
+				ip.bytes[bit / 8] ^= (uint8_t)(0x80 >> bit % 8);
+			if (ip_prefix_contains(&prefix, &ip) != (bit >= length) || ip_prefix_has(&prefix, &ip) != (bit >= length))
+				fail_msg("/%u, bit %u", length, bit);
+		}
+}
+
 static void formats_with_brackets(void **state)
 {
 	struct ip_addr v4, v6;
@@ -222,6 +237,7 @@ int main(void)
 		cmocka_unit_test(parses_and_formats),
 		cmocka_unit_test(ports),
 		cmocka_unit_test(prefixes),
+		cmocka_unit_test(prefixes_agree),
 		cmocka_unit_test(formats_with_brackets),
 		cmocka_unit_test(quads_agree),
 	};
