@@ -58,14 +58,6 @@ static void list_push(struct wheel_timer **head, struct wheel_timer *t)
 	*head = t;
 }
 
-static void list_remove(struct wheel_timer *t)
-{
-	*t->prev_next = t->next;
-	if (t->next)
-		t->next->prev_next = t->prev_next;
-	t->prev_next = NULL;
-}
-
 static void list_take(struct wheel *w, struct wheel_timer **from)
 {
 	w->taken = *from;
@@ -117,8 +109,7 @@ void wheel_arm(struct wheel *w, struct wheel_timer *t, uint64_t due_ms)
 {
 	uint64_t stop;
 
-	if (t->prev_next)
-		list_remove(t);
+	wheel_cancel(t);
 	t->due_ms = due_ms;
 	if (due_ms <= w->now) {
 		list_push(&w->overdue, t);
@@ -127,12 +118,6 @@ void wheel_arm(struct wheel *w, struct wheel_timer *t, uint64_t due_ms)
 	stop = place(w, t);
 	if (stop < w->stop)
 		w->stop = stop;
-}
-
-void wheel_cancel(struct wheel_timer *t)
-{
-	if (t->prev_next)
-		list_remove(t);
 }
 
 /* How far ahead of slot `from` the first slot that holds a timer lies, going round; `slots` when there is none. */
@@ -203,7 +188,7 @@ static void spread(struct wheel *w)
 		while (w->taken) {
 			struct wheel_timer *t = w->taken;
 
-			list_remove(t);
+			wheel_cancel(t);
 			place(w, t);
 		}
 	}
@@ -219,7 +204,7 @@ static uint32_t fire_all(struct wheel *w, struct wheel_timer **from, void (*fire
 	while (w->taken) {
 		struct wheel_timer *t = w->taken;
 
-		list_remove(t);
+		wheel_cancel(t);
 		if (w->taken)
 			__builtin_prefetch(w->taken);
 		fire(ctx, t);

@@ -28,8 +28,16 @@ static inline bool wheel_timer_armed(const struct wheel_timer *t)
 /* (Re)arms t for due_ms; a time that has passed fires at the next advance. worker-only */
 void wheel_arm(struct wheel *w, struct wheel_timer *t, uint64_t due_ms);
 
-/* Idle ones are left alone. worker-only */
-void wheel_cancel(struct wheel_timer *t);
+/* Idle ones are left alone: most that are cancelled are. worker-only */
+static inline void wheel_cancel(struct wheel_timer *t)
+{
+	if (!t->prev_next)
+		return;
+	*t->prev_next = t->next;
+	if (t->next)
+		t->next->prev_next = t->prev_next;
+	t->prev_next = 0;
+}
 
 /* Moves time to now_ms and hands every timer that is due, disarmed and in order of its tick, to fire. fire may arm and
  * cancel any timer. Returns how many fired. worker-only */

@@ -218,24 +218,35 @@ static uint32_t received_text(const struct ip_port *remote, uint8_t *out, uint32
 	return w.n;
 }
 
-/* What a sender's Via is to say of where it came from. Senders are few, and messages many. */
-static struct span received_of(struct proxy *p, const struct ip_port *remote, bool port_too)
+const struct received *received_from(struct proxy *p, const struct ip_port *remote)
 {
-	struct edit_list *l = &p->edits;
-	uint8_t *room = edit_text_begin(l, RECEIVED_TEXT_MAX);
-	uint32_t ip = load_32(remote->ip.bytes), len, received;
+	uint32_t ip = load_32(remote->ip.bytes), received;
 	struct received *r = &p->received[(ip ^ (uint32_t)remote->port << 16) * 0x9e3779b1u >> (32 - PROXY_RECEIVED_BITS)];
 
-	if (!room)
-		return span_of(l->text, 0);
-	if (remote->ip.family != IP_V4) {
-		len = received_text(remote, room, RECEIVED_TEXT_MAX, &received);
-		return edit_text_end(l, port_too ? len : received);
-	}
+	if (remote->ip.family != IP_V4)
+		return NULL;
 	if (r->ip != ip || r->port != remote->port || !r->len) {
 		*r = (struct received){ .ip = ip, .port = remote->port };
 		r->len = (uint8_t)received_text(remote, r->text, sizeof(r->text), &received);
 		r->received_len = (uint8_t)received;
+	}
+	return r;
+}
+
+/* What a sender's Via is to say of where it came from. */
+static struct span received_of(struct proxy *p, const struct ip_port *remote, bool port_too)
+{
+	struct edit_list *l = &p->edits;
+	uint8_t *room = edit_text_begin(l, RECEIVED_TEXT_MAX);
+	uint32_t len, received;
+	const struct received *r;
+
+	if (!room)
+		return span_of(l->text, 0);
+	r = received_from(p, remote);
+	if (!r) {
+		len = received_text(remote, room, RECEIVED_TEXT_MAX, &received);
+		return edit_text_end(l, port_too ? len : received);
 	}
 	memcpy(room, r->text, sizeof(r->text));
 	return edit_text_end(l, port_too ? r->len : r->received_len);

@@ -21,21 +21,34 @@ static uint32_t own_tag(const struct proxy *p, const struct sip_message *m, char
 	return base32_encode((const uint8_t *)h, 8, out);
 }
 
-/* What to add to the top Via, since responses that we make ourselves are read by peers that sit behind a NAT too. */
-static void via_additions(const struct sip_message *m, const struct flow *from, struct reply *r, struct writer *received,
-			  struct writer *rport)
+#define RPORT_BEFORE (sizeof(";rport=") - 1)
+
+/* What to add to the top Via, since responses that we make ourselves are read by peers that sit behind a NAT too. text: room for it. */
+static void via_additions(struct proxy *p, const struct sip_message *m, const struct flow *from, struct reply *r, struct writer *text)
 {
 	const struct via *top = &m->top_via;
+	bool rport = top->rport && !top->rport_value.p;
+	bool received = !top->received.p && (top->rport || top->host_kind == HOST_NAME || !ip_eq(&top->ip, &from->remote.ip));
+	const struct received *known = rport || received ? received_from(p, &from->remote) : NULL;
 	char ip[IP_TEXT_MAX + 2];
+	uint32_t begin;
 
-	if (top->rport && !top->rport_value.p) {
-		put_u32(rport, from->remote.port);
-		r->rport_value = span_of(rport->out, rport->n);
+	if (known) {
+		if (rport)
+			r->rport_value = span_of(known->text + known->received_len + RPORT_BEFORE, known->len - known->received_len - (uint32_t)RPORT_BEFORE);
+		if (received)
+			r->via_append = span_of(known->text, known->received_len);
+		return;
 	}
-	if (!top->received.p && (top->rport || top->host_kind == HOST_NAME || !ip_eq(&top->ip, &from->remote.ip))) {
-		PUT(received, ";received=");
-		put(received, span_of(ip, ip_format(&from->remote.ip, false, ip)));
-		r->via_append = span_of(received->out, received->n);
+	if (rport) {
+		put_u32(text, from->remote.port);
+		r->rport_value = span_of(text->out, text->n);
+	}
+	if (received) {
+		begin = text->n;
+		PUT(text, ";received=");
+		put(text, span_of(ip, ip_format(&from->remote.ip, false, ip)));
+		r->via_append = span_of(text->out + begin, text->n - begin);
 	}
 }
 
@@ -43,19 +56,20 @@ static int compose(struct proxy *p, const struct sip_message *m, const struct fl
 		   struct span headers, uint8_t *out, uint32_t cap)
 {
 	struct reply r = { .status = status, .reason = reason };
-	uint8_t received_text[80], rport_text[8], lines[1024];
-	struct writer received = { received_text, sizeof(received_text), 0, false };
-	struct writer rport = { rport_text, sizeof(rport_text), 0, false };
+	uint8_t via_text[RECEIVED_TEXT_MAX], lines[1024];
+	struct writer via = { via_text, sizeof(via_text), 0, false };
 	struct writer all = { lines, sizeof(lines), 0, false };
 	char tag[16];
 
 	if (status > 100 && !m->to_tag.p)
 		r.to_tag = span_of(tag, own_tag(p, m, tag));
-	via_additions(m, from, &r, &received, &rport);
-	if (status > 100)
+	via_additions(p, m, from, &r, &via);
+	r.headers = headers;
+	if (status > 100) {
 		put(&all, span_of(p->server_line, p->server_line_len));
-	put(&all, headers);
-	r.headers = span_of(all.out, all.n);
+		put(&all, headers);
+		r.headers = span_of(all.out, all.n);
+	}
 	return reply_compose(m, &r, out, cap);
 }
 

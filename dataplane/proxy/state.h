@@ -374,6 +374,8 @@ int forward_send(struct proxy *p, const struct context *c, struct attempt *a, co
 uint32_t loop_hash(const struct proxy *p, const struct sip_message *m, uint64_t call_hash, uint64_t from_hash);
 /* Edits shared with in-dialog forwarding. */
 void edit_max_forwards(struct edit_list *l, const struct sip_message *m);
+/* The texts of an IPv4 sender, until the next call; NULL: it is none. Senders are few, and messages many. */
+const struct received *received_from(struct proxy *p, const struct ip_port *remote);
 void edit_top_via(struct proxy *p, const struct sip_message *m, const struct flow *from);
 /* A stream's reader needs the Content-Length that a datagram may lack (RFC 3261 §18.3, §20.14). */
 void edit_content_length(struct edit_list *l, const struct sip_message *m, uint8_t transport);

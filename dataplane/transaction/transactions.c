@@ -37,7 +37,7 @@ struct transactions {
 	struct pool *servers, *clients, *lingering;
 	struct expiry *ends; /* of lingering */
 	uint32_t client_bytes;
-	uint32_t max_server;
+	uint32_t max_server, server_count; /* lingering ones among them */
 	uint32_t mask;
 	struct txn_link **buckets;
 	uint32_t max_slots, fresh_slots, free_slots; /* slots from fresh on were never used; head of the list of those that were */
@@ -188,18 +188,19 @@ struct server_txn *server_txn_find(const struct transactions *t, const struct tx
 
 struct server_txn *server_txn_new(struct transactions *t, const struct txn_key *key, bool invite, const struct flow *reply_to)
 {
-	struct server_txn *s = transactions_servers(t) < t->max_server ? pool_get(t->servers) : NULL;
+	struct server_txn *s = t->server_count < t->max_server ? pool_get(t->servers) : NULL;
 
 	if (!s)
 		return NULL;
-	*s = (struct server_txn){
-		.link = { .chain = t->buckets[key->a & t->mask], .key = *key },
-		.kind = invite ? TXN_INVITE_SERVER : TXN_SERVER,
-		.state = invite ? TXN_PROCEEDING : TXN_TRYING,
-		.reply_to = *reply_to,
-		.retransmit = { .kind = TXN_TIMER_KIND_SERVER_RETRANSMIT },
-		.lifetime = { .kind = TXN_TIMER_KIND_SERVER_LIFETIME },
-	};
+	memset(s, 0, sizeof(*s)); /* not by a compound literal: that is written word by word */
+	s->link.chain = t->buckets[key->a & t->mask];
+	s->link.key = *key;
+	s->kind = invite ? TXN_INVITE_SERVER : TXN_SERVER;
+	s->state = invite ? TXN_PROCEEDING : TXN_TRYING;
+	s->reply_to = *reply_to;
+	s->retransmit.kind = TXN_TIMER_KIND_SERVER_RETRANSMIT;
+	s->lifetime.kind = TXN_TIMER_KIND_SERVER_LIFETIME;
+	t->server_count++;
 	t->buckets[key->a & t->mask] = &s->link;
 	return s;
 }
@@ -220,6 +221,7 @@ void server_txn_release(struct transactions *t, struct server_txn *s)
 	wheel_cancel(&s->retransmit);
 	wheel_cancel(&s->lifetime);
 	pool_put(t->servers, s);
+	t->server_count--;
 }
 
 static uint32_t slot_take(struct transactions *t)
@@ -357,6 +359,7 @@ static void lingering_release(struct transactions *t, struct lingering *l)
 	*link_to(t, &l->link) = l->link.chain;
 	slot_free(t, l->slot);
 	pool_put(t->lingering, l);
+	t->server_count--;
 }
 
 /* Those that are freed next: their own lines, by which the others are found. */
@@ -481,12 +484,12 @@ uint16_t client_txn_event(struct transactions *t, struct client_txn *c, enum txn
 
 bool transactions_client_room(const struct transactions *t)
 {
-	return transactions_clients(t) < t->max_slots;
+	return t->free_slots != SLOT_END || t->fresh_slots < t->max_slots;
 }
 
 uint32_t transactions_servers(const struct transactions *t)
 {
-	return pool_in_use(t->servers) + pool_in_use(t->lingering);
+	return t->server_count;
 }
 
 uint32_t transactions_clients(const struct transactions *t)
