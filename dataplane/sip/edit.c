@@ -129,16 +129,14 @@ static inline __attribute__((always_inline)) void copy_step(uint8_t *to, const u
 }
 
 /* Reads and writes whole steps. */
-static inline __attribute__((always_inline)) void copy_steps(uint8_t *to, const uint8_t *from, uint32_t n, bool wide)
+static inline __attribute__((always_inline)) void copy_steps(uint8_t *to, const uint8_t *from, const uint8_t *end, bool wide)
 {
-	const uint8_t *end = from + n;
-
 	for (; from < end; from += EDIT_STEP, to += EDIT_STEP)
 		copy_step(to, from, wide);
 }
 
 /* n >= EDIT_STEP bytes and none beyond. */
-static inline __attribute__((always_inline)) void copy_rest(uint8_t *to, const uint8_t *from, uint32_t n, bool wide)
+static inline __attribute__((always_inline)) void copy_rest(uint8_t *to, const uint8_t *from, uint64_t n, bool wide)
 {
 	const uint8_t *last = from + n - EDIT_STEP;
 	uint8_t *to_last = to + n - EDIT_STEP;
@@ -180,15 +178,17 @@ static inline __attribute__((always_inline)) int compose_steps(const struct edit
 	const uint8_t *data = m->data, *from = data;
 
 	for (const struct edit *e = l->edits, *last = e + l->count; e < last; e++) {
-		const uint8_t *at = data + e->offset;
+		const uint8_t *at = data + e->offset, *text = e->inserted.p;
+		uint64_t n = e->inserted.n;
 
-		copy_steps(to, from, (uint32_t)(at - from), wide);
+		copy_steps(to, from, at, wide);
 		to += at - from;
 		from = at + e->removed;
-		copy_steps(to, e->inserted.p, e->inserted.n, wide);
-		to += e->inserted.n;
+		if (n)
+			copy_steps(to, text, text + n, wide);
+		to += n;
 	}
-	copy_rest(to, from, (uint32_t)(data + m->len - from), wide);
+	copy_rest(to, from, (uint64_t)(data + m->len - from), wide);
 	return (int)edit_size(l, m);
 }
 

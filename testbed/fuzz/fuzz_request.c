@@ -56,6 +56,9 @@ static struct {
 	uint32_t quoted_len;
 	struct ip_port quoted_to;
 	char branch[128], token[256];
+	struct trace *trace;
+	uint64_t committed[256]; /* digests of what was sent last, in turn */
+	uint64_t commits, traced;
 } w;
 
 static struct sip_message view;
@@ -95,11 +98,43 @@ static bool is_response(void)
 	return strncasecmp((const char *)w.out, "SIP/2.0 ", 8) == 0;
 }
 
+/* Of as much as the trace keeps. */
+static uint64_t digest(const uint8_t *message, uint32_t len)
+{
+	uint64_t h = len;
+
+	for (uint32_t i = 0; i < len && i < TRACE_MESSAGE_MAX; i++)
+		h = (h ^ message[i]) * 0x100000001b3;
+	return h;
+}
+
+static void count_traced(void *ctx, const struct trace_entry *e, const uint8_t *message)
+{
+	w.traced += e->direction == TRACE_OUT;
+}
+
+static void hold_against(void *ctx, const struct trace_entry *e, const uint8_t *message)
+{
+	if (e->direction == TRACE_OUT && w.traced-- <= 256)
+		REQUIRE(digest(message, e->len) == w.committed[(w.commits - w.traced - 1) % 256]);
+}
+
+/* What left stands in the trace as it was sent, however it is kept there. */
+static void check_trace(void)
+{
+	trace_flush(w.trace);
+	w.traced = 0;
+	trace_read(w.trace, 0, count_traced, NULL);
+	REQUIRE(w.traced <= w.commits);
+	trace_read(w.trace, 0, hold_against, NULL);
+}
+
 static int commit(void *ctx, uint32_t len, const struct flow *to)
 {
 	bool to_target = ip_eq(&to->remote.ip, &w.target[0].ip) || ip_eq(&to->remote.ip, &w.target[1].ip);
 
 	REQUIRE(len && len <= sizeof(w.out));
+	w.committed[w.commits++ % 256] = digest(w.out, len);
 	REQUIRE(ip_port_eq(&to->local, &w.us));
 	REQUIRE(++w.sent <= REPLIES_MAX);
 	if (!is_response()) {
@@ -257,6 +292,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 			step(what, at, 0);
 	}
 	settle();
+	check_trace();
 	return 0;
 }
 
@@ -368,8 +404,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	pc.targets = calloc(TARGET_CELLS, sizeof(struct target_cell));
 	pc.listeners[0].addr = w.us;
 	pc.listener_count = 1;
-	pc.trace = trace_new(65536);
-	REQUIRE(pc.trace);
+	pc.trace = w.trace = trace_new(65536);
+	REQUIRE(w.trace);
 	pc.call_key = token_dialog_key(&pc.token_keys, 0);
 	w.proxy = pc.targets ? proxy_new(&pc, w.now_ms) : NULL;
 	REQUIRE(w.proxy);

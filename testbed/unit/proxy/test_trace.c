@@ -301,5 +301,59 @@ static void test_call(void **state)
 	trace_free(t);
 }
 
+/* Whatever leaves, edited or not, by either side, stands in the trace as it was sent. */
+struct leaving {
+	const struct harness *h;
+	unsigned next;
+};
+
+static void same_as_sent(void *ctx, const struct trace_entry *e, const uint8_t *message)
+{
+	struct leaving *l = ctx;
+	const struct sent *s;
+
+	if (e->direction != TRACE_OUT)
+		return;
+	assert_true(l->next < l->h->sent_count);
+	s = l->h->sent[l->next++];
+	assert_int_equal(e->len, s->len);
+	assert_int_equal(e->kept, s->len);
+	assert_memory_equal(message, s->data, s->len);
+	assert_memory_equal(&e->remote, &s->to.remote, sizeof(e->remote));
+}
+
+static void test_same_as_sent(void **state)
+{
+	static const char *const vias[] = { "SIP/2.0/UDP h;rport;branch=z9hG4bKa", "SIP/2.0/UDP 10.1.0.1:5060;branch=z9hG4bKb",
+					    "SIP/2.0/UDP h;received=192.0.2.1;branch=z9hG4bKc, SIP/2.0/TCP other;branch=z9hG4bKd" };
+	struct harness h;
+	struct dialog d;
+	struct trace *t = trace_new(262144);
+	struct leaving l = { &h, 0 };
+
+	harness_start(&h, NULL);
+	proxy_free(h.proxy);
+	h.config.trace = t;
+	h.proxy = proxy_new(&h.config, h.now_ms);
+	dialog_open(&h, NULL, A, NULL, &d);
+	for (unsigned i = 0; i < 60; i++) {
+		enum token_side side = i % 2 ? TOKEN_FROM_TARGET : TOKEN_FROM_CALLER;
+		const struct sent *s;
+
+		dialog_send(&h, &d, side, i % 5 ? "INFO" : "NOTIFY", 10 + i, vias[i % 3]);
+		s = h.sent[h.sent_count - 1];
+		answer(&h, s, i % 7 ? 200 : 404, NULL, i % 4 ? NULL : "X-Answer: yes\r\n");
+		wait_ms(&h, i % 3);
+	}
+	h.sent_read = h.sent_count;
+	dialog_close(&h, &d);
+	trace_flush(t);
+	assert_true(h.sent_count > 120);
+	trace_read(t, 0, same_as_sent, &l);
+	assert_int_equal(l.next, h.sent_count);
+	harness_end(&h);
+	trace_free(t);
+}
+
 HARNESS_MAIN(cmocka_unit_test(test_wrap), cmocka_unit_test(test_reader_beside_writer), cmocka_unit_test(test_differences),
-	     cmocka_unit_test(test_differences_beside_writer), cmocka_unit_test(test_call))
+	     cmocka_unit_test(test_differences_beside_writer), cmocka_unit_test(test_same_as_sent), cmocka_unit_test(test_call))
