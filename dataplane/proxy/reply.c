@@ -35,7 +35,8 @@ static void via_additions(struct proxy *p, const struct sip_message *m, const st
 
 	if (known) {
 		if (rport)
-			r->rport_value = span_of(known->text + known->received_len + RPORT_BEFORE, known->len - known->received_len - (uint32_t)RPORT_BEFORE);
+			r->rport_value = span_of(known->text + known->received_len + RPORT_BEFORE,
+						 known->len - known->received_len - (uint32_t)RPORT_BEFORE);
 		if (received)
 			r->via_append = span_of(known->text, known->received_len);
 		return;
