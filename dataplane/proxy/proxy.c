@@ -27,6 +27,7 @@ static void listener_texts(struct listener *l)
 	l->host_len = ip_port_format(&l->addr, l->host);
 	l->route_params = params[l->transport];
 	l->route_params_len = (uint32_t)strlen(l->route_params);
+	l->route_tail_len = (uint32_t)snprintf(l->route_tail, sizeof(l->route_tail), "@%s%s>", l->host, l->route_params);
 	l->via_len = (uint32_t)snprintf(l->via, sizeof(l->via), "SIP/2.0/%s %s", names[l->transport], l->host);
 }
 

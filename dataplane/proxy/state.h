@@ -151,6 +151,8 @@ struct listener {
 	uint32_t host_len;
 	const char *route_params; /* of our Record-Route: ";lr", ";transport=tcp;lr" */
 	uint32_t route_params_len;
+	char route_tail[IP_PORT_TEXT_MAX + 24]; /* what follows the token in it: "@10.0.0.1:5060;lr>" */
+	uint32_t route_tail_len;
 };
 
 /* How many messages are read before the first of them is acted on. */

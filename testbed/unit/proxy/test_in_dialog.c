@@ -422,7 +422,53 @@ static void test_hops(void **state)
 	harness_end(&h);
 }
 
+/* Our Route as we wrote it is taken at a glance, in any other writing it is read: the same message leaves. */
+static void test_own_route_written_otherwise(void **state)
+{
+	static const struct {
+		const char *what, *before, *after; /* of the token: "Route: " and a line's end are put around */
+	} cases[] = {
+		{ "as we wrote it", "<sip:", "@10.0.0.1:5060;lr>" },
+		{ "the other scheme", "<SIP:", "@10.0.0.1:5060;lr>" },
+		{ "with a name", "\"x>\" <sip:", "@10.0.0.1:5060;lr>" },
+		{ "another host of that length", "<sip:", "@10.0.0.9:5060;lr>" },
+		{ "without brackets", "sip:", "@10.0.0.1:5060;lr" },
+		{ "with more parameters", "<sip:", "@10.0.0.1:5060;lr;x=1>;y=\"a,b\"" },
+		{ "white space behind", "<sip:", "@10.0.0.1:5060;lr> \t" },
+		{ "folded", "\r\n <sip:", "@10.0.0.1:5060;lr>" },
+		{ "a comma behind", "<sip:", "@10.0.0.1:5060;lr>," },
+		{ "a password", "<sip:", ":x@10.0.0.1:5060;lr>" },
+		{ "no token any more, but a call that is known", "<sip:", "a@10.0.0.1:5060;lr>" },
+	};
+	struct harness h;
+	struct dialog d;
+	const struct sent *first = NULL, *s;
+	const char *at;
+	char token[128];
+
+	harness_start(&h, NULL);
+	dialog_open(&h, NULL, A, NULL, &d);
+	expect_request(&h, "ACK", A);
+	at = strstr(d.caller_routes, "<sip:");
+	assert_non_null(at);
+	snprintf(token, sizeof(token), "%.*s", (int)strcspn(at + 5, "@"), at + 5);
+	assert_int_equal(strlen(token), 58);
+	for (size_t i = 0; i < ARRAY_SIZE(cases); i++) {
+		snprintf(d.caller_routes, sizeof(d.caller_routes), "Route: %s%s%s\r\n", cases[i].before, token, cases[i].after);
+		dialog_send(&h, &d, TOKEN_FROM_CALLER, "INFO", 77, "SIP/2.0/UDP h;rport;branch=z9hG4bKw");
+		s = h.sent[h.sent_count - 1];
+		h.sent_read = h.sent_count;
+		if (!i)
+			first = s;
+		if (!sent_equal(s, first))
+			fail_msg("%s: %.60s", cases[i].what, (const char *)s->data);
+	}
+	dialog_close(&h, &d);
+	harness_end(&h);
+}
+
 HARNESS_MAIN(cmocka_unit_test(test_both_sides), cmocka_unit_test(test_reinvite), cmocka_unit_test(test_nat),
 	     cmocka_unit_test(test_destinations), cmocka_unit_test(test_former), cmocka_unit_test(test_tokens), cmocka_unit_test(test_token_in_new_call),
 	     cmocka_unit_test(test_strict), cmocka_unit_test(test_long_routes), cmocka_unit_test(test_families),
-	     cmocka_unit_test(test_stateless_responses), cmocka_unit_test(test_hops))
+	     cmocka_unit_test(test_stateless_responses), cmocka_unit_test(test_hops),
+	     cmocka_unit_test(test_own_route_written_otherwise))
