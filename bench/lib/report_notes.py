@@ -134,9 +134,10 @@ def versus(results):
                  "of it the kernel's copy into an skb and veth; the rest is `stateful` from above and `recvfrom`. Before the generator's end received on its own core, 1.5 µs more "
                  "went into what the peer receives, in softirq behind our `sendto`. Zero-copy AF_XDP, which veth does not have, or a network card under DPDK takes those 0.8 µs too. "
                  "Kamailio's CPU per message depends much on the load: at 6,000 INVITE/s it is three times what it is at its highest rate.")
-    lines.append("Tried and not used: a thread for what the proxies receive, on their core (Kamailio lost messages from 30,000 INVITE/s on, and Strowger had 1.5 µs more); the "
-                 "generator's thread without holding back (a wake-up on the other core for each burst: 7 µs a message at 40,000 INVITE/s); busy polling (this kernel "
-                 "gives veth's sockets no NAPI to poll); GRO, which AF_XDP passes by.")
+    lines.append("Tried and not used, in short runs beside other work on the same cores: a thread for what the proxies receive, on their core (Kamailio lost messages at 30,000 "
+                 "INVITE/s, which it did not without, and Strowger had 1.5 µs more); the generator's thread without holding back (woken for each burst: 7 to 10 µs of a "
+                 "message's time at 40,000 INVITE/s instead of 4); holding back without a thread, for the sockets to be polled by who reads them: no such polling was seen in "
+                 "the profile, and the timer ran on the proxy's core. GRO was not tried.")
     return [f"**{names(missed)}.** " + " ".join(lines)]
 
 
@@ -163,7 +164,7 @@ def veth(results):
 
 
 OTHERS = {
-    "large": "Live calls, numbers and endpoints are met in random order: what is beyond the caches is waited for, as far as four frames of reading ahead do not hide it. Huge pages halve it.",
+    "large": "Live calls, numbers and endpoints are met in random order: what is beyond the caches is waited for, as far as four frames of reading ahead do not hide it.",
     "two_workers": "Wants a machine whose cores are its own: from run to run it is between 1.2 and 2.2 where others share them.",
     "delay": "The median says what Strowger adds. The 99th percentile and beyond are decided by how long the host stops either core meanwhile; the gaps of an empty loop beside it say how long "
              "that is.",

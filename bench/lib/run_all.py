@@ -88,6 +88,19 @@ class Runner:
             if step not in self.made:
                 self.make(step, core)
 
+    def stage(self, lanes):
+        cores = sorted(os.sched_getaffinity(0))
+        if len(lanes) == 1 or len(cores) < len(lanes):
+            for lane in lanes:
+                self.lane(lane, None)
+            return
+        with hugepages(HUGEPAGES * len(lanes)):
+            threads = [threading.Thread(target=self.lane, args=(lane, core)) for lane, core in zip(lanes, cores)]
+            for thread in threads:
+                thread.start()
+            for thread in threads:
+                thread.join()
+
     def end(self):
         """What is under way ends, by way of what takes its namespaces down."""
         for child in list(self.children):
@@ -101,19 +114,11 @@ class Runner:
                 if found:
                     self.made[step] = found
                     self.progress.skip(step)
-        cores = sorted(os.sched_getaffinity(0))
         try:
-            for lanes in self.stages:
-                if len(lanes) == 1 or len(cores) < len(lanes):
-                    for lane in lanes:
-                        self.lane(lane, None)
-                    continue
-                with hugepages(HUGEPAGES * len(lanes)):
-                    threads = [threading.Thread(target=self.lane, args=(lane, core)) for lane, core in zip(lanes, cores)]
-                    for thread in threads:
-                        thread.start()
-                    for thread in threads:
-                        thread.join()
+            # A quick run keeps them throughout: pages that nobody has touched yet take seconds. A full one leaves the memory to Kamailio.
+            with hugepages(HUGEPAGES * max(map(len, self.stages)) if self.quick else 0):
+                for lanes in self.stages:
+                    self.stage(lanes)
         except BaseException:
             self.end()
             raise

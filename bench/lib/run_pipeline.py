@@ -144,7 +144,7 @@ def tcp_name(who, connections):
 def tcp(results, quick):
     """Of each mode the first case again and again, the others beside it once; UDP alike."""
     for mode in ("in_dialog", "stateful"):
-        count = {"in_dialog": 1, "stateful": 3}[mode] if quick else len(BY_TCP)
+        count = {"in_dialog": 1, "stateful": 2}[mode] if quick else len(BY_TCP)
         cases = {"UDP to UDP": lambda mode=mode: measure(mode, quick, **SMALL, messages=once_more(quick))}
         for who, connections in BY_TCP[:count]:
             cases[tcp_name(who, connections)] = lambda mode=mode, who=who, connections=connections: measure(

@@ -229,7 +229,7 @@ def main():
     if not options.no_build:
         built("strowgerd", "strowgerctl", "bench/strowger-publication", "bench/strowger-wire")
     results = Results("bench/publication" + (" --quick" if options.quick else ""))
-    count = 1000000 if options.quick else 10000000
+    count = 500000 if options.quick else 10000000
     with tempfile.TemporaryDirectory(prefix="strowger-numbers-") as folder, hugepages(HUGEPAGES):
         path = os.path.join(folder, "numbers.txt")
         write_numbers(path, count)

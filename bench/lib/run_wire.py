@@ -32,10 +32,10 @@ LIMITS = {"in-dialog": {"transactions": 1 << 21, "calls": 1 << 21, "message_mb":
           "calls": {"transactions": (1 << 23) - 1, "calls": 1 << 20, "message_mb": 2048},
           "stateful": {"transactions": (1 << 23) - 1, "calls": (1 << 23) - 1, "call_age_s": 4, "message_mb": 2048}}
 # Quick runs are too short for more to linger, and strowgerd touches all of its memory before it starts.
-LIMITS_QUICK = {"in-dialog": {"transactions": 1 << 17, "calls": 1 << 17, "message_mb": 256},
-                "stateful": {"transactions": 3 << 18, "calls": 3 << 18, "call_age_s": 4, "message_mb": 256}}
+LIMITS_QUICK = {"in-dialog": {"transactions": 1 << 15, "calls": 1 << 15, "message_mb": 64},
+                "stateful": {"transactions": 3 << 18, "calls": 3 << 18, "call_age_s": 4, "message_mb": 192}}
 # Where the kernel is in between, or TCP, a quick run does a fraction of that.
-LIMITS_QUICK_SLOW = {"transactions": 1 << 18, "calls": 1 << 18, "message_mb": 256}
+LIMITS_QUICK_SLOW = {"transactions": 1 << 18, "calls": 1 << 18, "message_mb": 128}
 # Where searches begin.
 FIRST = {("memif", "in-dialog"): 1200e3, ("memif", "stateful"): 600e3, ("af_xdp", "in-dialog"): 500e3, ("af_xdp", "stateful"): 280e3,
          ("af_packet", "in-dialog"): 350e3, ("af_packet", "stateful"): 220e3, ("tcp", "in-dialog"): 500e3, ("tcp", "stateful"): 360e3, ("tcp", "calls"): 300e3,

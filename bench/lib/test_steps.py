@@ -1,9 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """What bench/all runs, how much time it says is left, and how the figures of its steps become one."""
 
+import contextlib
+import io
+import json
 import os
+import tempfile
 import unittest
+from unittest import mock
 
+import run_all
 import run_pipeline
 import run_versus
 import run_wire
@@ -58,6 +64,61 @@ class Time(unittest.TestCase):
         progress.begin(second)
         now = 50
         self.assertEqual(progress.left(), 90)
+
+
+class Told(run_all.Runner):
+    """Steps come out as the test says: {name: [figures, or None where it fails]}."""
+
+    def __init__(self, stages, folder, answers, commit="abc"):
+        super().__init__(stages, True, folder, commit)
+        self.answers, self.asked = answers, []
+
+    def once(self, step, core):
+        self.asked.append((step.name, core))
+        found = self.answers[step.name].pop(0)
+        if found:
+            with open(self.path(step), "w", encoding="utf-8") as file:
+                json.dump({**found, "machine": {"commit": self.commit}}, file)
+        return found
+
+
+class Running(unittest.TestCase):
+    def setUp(self):
+        self.folder = self.enterContext(tempfile.TemporaryDirectory())
+        self.enterContext(mock.patch.object(run_all, "HUGEPAGES", 0))
+        self.a, self.b, self.c = (Step(name, seconds=1) for name in "abc")
+        self.stages = [[[self.a]], [[self.b], [self.c]]]
+
+    def ran(self, answers, resume=False, **more):
+        runner = Told(self.stages, self.folder, answers, **more)
+        with contextlib.redirect_stderr(io.StringIO()):
+            return runner, runner.run(resume)
+
+    def test_what_fails_is_made_once_more(self):
+        runner, found = self.ran({"a": [None, {"x": 1}], "b": [None, None], "c": [{"y": 2}]})
+        self.assertEqual((found["x"], found["y"]), (1, 2))
+        self.assertEqual(runner.failed, [self.b])
+        self.assertEqual([name for name, _ in runner.asked if name == "a"], ["a", "a"])
+
+    def test_lanes_have_a_core_each(self):
+        runner, _ = self.ran({name: [{name: 1}] for name in "abc"})
+        cores = dict(runner.asked)
+        self.assertIsNone(cores["a"])
+        if len(os.sched_getaffinity(0)) > 1:
+            self.assertEqual(len({cores["b"], cores["c"]} - {None}), 2)
+
+    def test_a_run_goes_on_where_one_ended(self):
+        self.ran({"a": [{"x": 1}], "b": [None, None], "c": [{"y": 2}]})
+        runner, found = self.ran({"b": [{"z": 3}]}, resume=True)
+        self.assertEqual((found["x"], found["y"], found["z"]), (1, 2, 3))
+        self.assertEqual([name for name, _ in runner.asked], ["b"])
+        self.assertFalse(runner.failed)
+
+    def test_figures_of_another_commit_are_not_taken(self):
+        answers = {name: [{name: 1}] for name in "abc"}
+        self.ran(answers)
+        runner, _ = self.ran({name: [{name: 2}] for name in "abc"}, resume=True, commit="def")
+        self.assertEqual(sorted(name for name, _ in runner.asked), ["a", "b", "c"])
 
 
 class Figures(unittest.TestCase):

@@ -91,12 +91,13 @@ class Search:
         return trial
 
     def bracket(self, first, seconds, resolution, tries=40):
-        """The best rate of short trials; 0: none passed."""
+        """The best rate of short trials; 0: none passed. Where the generator was not let run as much as it wanted, what it was to offer."""
         low, high, best, rate, fall = 0, None, 0, first, self.widen
         for _ in range(tries):
             trial = self.trial(rate, seconds)
             if trial["passed"]:
-                low, best = rate, max(best, trial["rate"])
+                low = rate
+                best = max(best, trial["rate"] if trial["held_back"] >= trial["skipped"] else rate)
             else:
                 high = rate
             if (high is not None and high - low <= resolution * high) or rate < LEAST:

@@ -126,8 +126,10 @@ bool wire_stream_open(struct wire_stream *s, unsigned wait_s, char *error_text)
 
 	while (c->opened < s->config.connections && !c->failed && rte_rdtsc() < end) {
 		while (asked < s->config.connections && asked - c->opened < AT_ONCE &&
-		       !ends_open(s->ends, s->config.callers + FIRST + asked % s->config.makes))
+		       !ends_open(s->ends, s->config.callers + FIRST + asked % s->config.makes)) {
 			asked++;
+			wire_port_flush(s->port); /* a SYN for which the port has no room is sent again after a second */
+		}
 		wire_port_flush(s->port);
 		wire_port_release(arrivals, wire_port_receive(s->port, arrivals));
 	}
