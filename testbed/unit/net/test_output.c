@@ -11,126 +11,14 @@
 #include <rte_mbuf.h>
 
 #include "base/err.h"
-#include "eal.h"
 #include "frames.h"
 #include "net/checksum.h"
 #include "net/header.h"
 #include "net/output.h"
 #include "net/reassembly.h"
-#include "port.h"
+#include "output_bed.h"
 #include "sent.h"
-#include "tables/epoch.h"
 #include "tables/routes.h"
-
-#define MBUFS	  4095
-#define MTU	  1500
-#define COLLECTED 128
-#define RING	  1023 /* what net_ring holds */
-
-/* Frames that went to the kernel, copied. */
-struct collected {
-	unsigned count;
-	uint16_t port[COLLECTED];
-	uint32_t length[COLLECTED];
-	uint8_t bytes[COLLECTED][2048];
-};
-
-static struct rte_mempool *pool, *small;
-static struct port *port;
-static struct epoch *epoch;
-static struct routes *routes;
-static struct counters counters;
-static struct collected kernel, wire;
-static const uint8_t peer_mac[6] = { 2, 0, 0, 0, 0, 1 };
-
-static const struct ip_port from4 = { { IP_V4, { 192, 0, 2, 9 } }, 5060 }, to4 = { { IP_V4, { 192, 0, 2, 1 } }, 5060 };
-static const struct ip_port from6 = { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 9 } }, 5060 };
-static const struct ip_port to6 = { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } }, 5060 };
-static const struct ip_port stranger4 = { { IP_V4, { 192, 0, 2, 77 } }, 5060 }, nowhere4 = { { IP_V4, { 203, 0, 113, 1 } }, 5060 };
-static const struct ip_port stranger6 = { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 77 } }, 5060 };
-
-static uint64_t counted(enum counter which)
-{
-	return counter_read(&counters, which);
-}
-
-static void collect(struct collected *c, struct rte_mbuf *m, uint16_t at)
-{
-	assert_true(c->count < COLLECTED);
-	assert_int_equal(m->nb_segs, 1);
-	c->port[c->count] = at;
-	c->length[c->count] = m->pkt_len;
-	memcpy(c->bytes[c->count], rte_pktmbuf_mtod(m, void *), m->pkt_len);
-	c->count++;
-	rte_pktmbuf_free(m);
-}
-
-static void to_kernel(void *ctx, struct rte_mbuf *m, uint16_t at)
-{
-	collect(ctx, m, at);
-}
-
-/* What the port sent comes back from net_ring. */
-static void receive(void)
-{
-	struct rte_mbuf *frames[64];
-	uint16_t n;
-
-	wire.count = 0;
-	while ((n = rte_eth_rx_burst(0, 0, frames, 64)))
-		for (uint16_t i = 0; i < n; i++)
-			collect(&wire, frames[i], 0);
-}
-
-static int publish_routes(void)
-{
-	static const struct route list[] = {
-		{ { { IP_V4, { 192, 0, 2, 0 } }, 24 }, { IP_NONE, { 0 } }, 0, 0 },
-		{ { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8 } }, 64 }, { IP_NONE, { 0 } }, 0, 0 },
-	};
-
-	return routes_publish(routes, list, 2);
-}
-
-static struct output *output(struct rte_mempool *from, bool with_kernel)
-{
-	struct output_config config = {
-		.ports = &port,
-		.port_count = 1,
-		.pool = from,
-		.routes = routes,
-		.counters = &counters,
-		.to_kernel = with_kernel ? to_kernel : NULL,
-		.ctx = &kernel,
-	};
-	struct output *o = output_new(&config);
-
-	assert_non_null(o);
-	memset(&counters, 0, sizeof(counters));
-	kernel.count = wire.count = 0;
-	return o;
-}
-
-static int put_out(struct output *o, uint32_t bytes, const struct ip_port *from, const struct ip_port *to)
-{
-	uint8_t *p = output_reserve(o, bytes);
-
-	if (!p)
-		return -ERR_NOMEM;
-	for (uint32_t i = 0; i < bytes; i++)
-		p[i] = (uint8_t)(i + 1);
-	return output_commit(o, bytes, from, to);
-}
-
-static void check_ether(const uint8_t *frame, bool v4)
-{
-	uint8_t mac[6];
-
-	port_mac(port, mac);
-	assert_memory_equal(frame, peer_mac, 6);
-	assert_memory_equal(frame + 6, mac, 6);
-	assert_int_equal(sent_number(frame + 12, 2), v4 ? 0x0800 : 0x86dd);
-}
 
 static void test_whole(void **state)
 {
@@ -342,112 +230,6 @@ static void test_early(void **state)
 	assert_int_equal(rte_mempool_in_use_count(pool), 0);
 }
 
-/* A port that takes no more: dropped and counted, in order. */
-static void test_full(void **state)
-{
-	struct output *o = output(pool, true);
-	struct rte_mbuf *frames[64];
-	uint32_t arrived = 0;
-	uint16_t n;
-
-	for (unsigned i = 0; i < RING + 300; i++)
-		assert_int_equal(put_out(o, 4, &from4, &to4), 0);
-	output_flush(o);
-	while ((n = rte_eth_rx_burst(0, 0, frames, 64))) {
-		arrived += n;
-		rte_pktmbuf_free_bulk(frames, n);
-	}
-	assert_int_equal(arrived, RING);
-	assert_int_equal(counted(COUNTER_tx_packets), RING);
-	assert_int_equal(counted(COUNTER_tx_dropped_full), 300);
-	/* What was not flushed is freed with it. */
-	put_out(o, 4, &from4, &to4);
-	output_free(o);
-	assert_int_equal(rte_mempool_in_use_count(pool), 0);
-}
-
-static struct rte_mbuf *used(struct rte_mempool *from)
-{
-	struct rte_mbuf *m = rte_pktmbuf_alloc(from);
-
-	assert_non_null(m);
-	memset(rte_pktmbuf_mtod(m, uint8_t *), 0xee, 700);
-	m->data_off = 3;
-	m->data_len = 700;
-	m->pkt_len = 700;
-	m->ol_flags = RTE_MBUF_F_RX_L4_CKSUM_GOOD | RTE_MBUF_F_RX_VLAN | RTE_MBUF_F_TX_UDP_CKSUM;
-	m->vlan_tci = 7;
-	m->l2_len = 99;
-	return m;
-}
-
-/* What was received in is sent from again, as good as new; what is shared, chained or another's goes back, and so does what is too much. */
-static void test_recycle(void **state)
-{
-	struct output *o = output(pool, true);
-	struct rte_mbuf *frames[100], *shared = used(pool), *sent[2];
-	unsigned small_size = rte_mempool_avail_count(small);
-
-	frames[0] = used(pool);
-	output_recycle(o, frames, 1);
-	assert_int_equal(rte_mempool_in_use_count(pool), 2);
-	assert_int_equal(put_out(o, 500, &from4, &to4), 0);
-	assert_int_equal(rte_mempool_in_use_count(pool), 2);
-	output_flush(o);
-	assert_int_equal(rte_eth_rx_burst(0, 0, sent, 2), 1);
-	assert_ptr_equal(sent[0], frames[0]);
-	assert_int_equal(sent[0]->ol_flags, 0);
-	assert_int_equal(sent[0]->tx_offload, 0);
-	collect(&wire, sent[0], 0);
-	check_ether(wire.bytes[0], true);
-	sent_check(wire.bytes[0] + 14, wire.length[0] - 14, 500);
-
-	assert_int_equal(rte_mempool_in_use_count(pool), 1);
-	rte_mbuf_refcnt_set(shared, 2);
-	frames[0] = shared;
-	frames[1] = used(small);
-	frames[2] = used(pool);
-	assert_int_equal(rte_pktmbuf_chain(frames[2], used(pool)), 0);
-	frames[3] = rte_pktmbuf_clone(shared, pool);
-	assert_non_null(frames[3]);
-	output_recycle(o, frames, 4);
-	assert_int_equal(rte_mempool_avail_count(small), small_size);
-	assert_int_equal(rte_mempool_in_use_count(pool), 1);
-	assert_int_equal(rte_mbuf_refcnt_read(shared), 1);
-	rte_pktmbuf_free(shared);
-
-	for (unsigned i = 0; i < 100; i++)
-		frames[i] = used(pool);
-	output_recycle(o, frames, 100);
-	assert_true(rte_mempool_in_use_count(pool) > 32 && rte_mempool_in_use_count(pool) < 100);
-	output_free(o);
-	assert_int_equal(rte_mempool_in_use_count(pool), 0);
-}
-
-/* Without mbufs nothing is sent, and nothing in part. */
-static void test_no_mbufs(void **state)
-{
-	struct output *o = output(small, true);
-	struct rte_mbuf *held[16];
-	unsigned size = rte_mempool_avail_count(small);
-
-	assert_int_equal(rte_pktmbuf_alloc_bulk(small, held, size - 3), 0);
-	assert_int_equal(put_out(o, 20000, &from4, &to4), 0);
-	assert_int_equal(counted(COUNTER_drop_no_mbuf), 1);
-	assert_int_equal(counted(COUNTER_fragmented_out), 0);
-	assert_int_equal(rte_mempool_avail_count(small), 3);
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(put_out(o, 10, &from4, &to4), 0);
-	assert_null(output_reserve(o, 10));
-	assert_int_equal(counted(COUNTER_drop_no_mbuf), 2);
-	output_flush(o);
-	receive();
-	assert_int_equal(wire.count, 3);
-	rte_pktmbuf_free_bulk(held, size - 3);
-	output_free(o);
-	assert_int_equal(rte_mempool_in_use_count(small), 0);
-}
-
 /* No identification comes back while 65,536 others are sent. */
 static void test_identification(void **state)
 {
@@ -468,52 +250,6 @@ static void test_identification(void **state)
 		last = id;
 	}
 	assert_true(consecutive < 100);
-	output_free(o);
-}
-
-/* A hop that was found once is used again, until the neighbour or the route changes. */
-static void test_changed_neighbour(void **state)
-{
-	static const uint8_t other_mac[6] = { 2, 0, 0, 0, 9, 9 };
-	struct output *o = output(pool, true);
-
-	for (unsigned i = 0; i < 3; i++)
-		assert_int_equal(put_out(o, 100, &from4, &to4), 0);
-	assert_int_equal(routes_neighbour_set(routes, 0, &to4.ip, other_mac), 0);
-	assert_int_equal(put_out(o, 100, &from4, &to4), 0);
-	assert_int_equal(put_out(o, 100, &from6, &to6), 0);
-	routes_neighbour_delete(routes, 0, &to4.ip);
-	assert_int_equal(put_out(o, 100, &from4, &to4), 0);
-	assert_int_equal(kernel.count, 1);
-	output_flush(o);
-	receive();
-	assert_int_equal(wire.count, 5);
-	for (unsigned i = 0; i < 5; i++)
-		assert_memory_equal(wire.bytes[i], i == 3 ? other_mac : peer_mac, 6);
-	assert_int_equal(routes_neighbour_set(routes, 0, &to4.ip, peer_mac), 0);
-	assert_int_equal(routes_publish(routes, NULL, 0), 0);
-	assert_int_equal(put_out(o, 100, &from4, &to4), -ERR_UNREACHABLE);
-	assert_int_equal(publish_routes(), 0);
-	assert_int_equal(put_out(o, 100, &from4, &to4), 0);
-	output_free(o);
-}
-
-/* More ways than there are places for: each datagram leaves from its own port all the same. */
-static void test_many_sources(void **state)
-{
-	struct output *o = output(pool, true);
-
-	for (unsigned i = 0; i < 5000; i++) {
-		struct ip_port from = from4;
-
-		from.port = (uint16_t)(1024 + i);
-		assert_int_equal(put_out(o, 20, &from, &to4), 0);
-		output_flush(o);
-		receive();
-		assert_int_equal(wire.count, 1);
-		if (sent_number(wire.bytes[0] + 34, 2) != from.port)
-			fail_msg("port %u came from %u", from.port, sent_number(wire.bytes[0] + 34, 2));
-	}
 	output_free(o);
 }
 
@@ -576,53 +312,14 @@ static void test_tcp(void **state)
 	output_free(o);
 }
 
-static int start_routes(void)
-{
-	epoch = epoch_new(1);
-	routes = epoch ? routes_new(epoch) : NULL;
-	if (!routes || publish_routes())
-		return -1;
-	return routes_neighbour_set(routes, 0, &to4.ip, peer_mac) || routes_neighbour_set(routes, 0, &to6.ip, peer_mac) ? -1 : 0;
-}
-
-static int start(void **state)
-{
-	const struct port_config config = { .name = "test", .devices = { "net_ring0" }, .device_count = 1, .queues = 1, .mtu = MTU };
-	const char *devices[] = { "net_ring0" };
-	const struct eal_config eal = { .devices = devices, .device_count = 1, .memory_mb = 256 };
-	char error[256];
-	bool hugepages;
-
-	if (eal_start(&eal, &hugepages, error))
-		goto failed;
-	pool = rte_pktmbuf_pool_create("test", MBUFS, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	small = rte_pktmbuf_pool_create("small", 15, 0, 0, RTE_MBUF_DEFAULT_BUF_SIZE, SOCKET_ID_ANY);
-	if (!pool || !small || port_open(&config, pool, &port, error))
-		goto failed;
-	return start_routes();
-failed:
-	print_error("%s\n", error);
-	return -1;
-}
-
-static int stop(void **state)
-{
-	routes_free(routes);
-	epoch_free(epoch);
-	port_close(port);
-	eal_stop();
-	return 0;
-}
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_whole),	    cmocka_unit_test(test_zero_sum),	   cmocka_unit_test(test_fragments),
 		cmocka_unit_test(test_round_trip),  cmocka_unit_test(test_kernel),	   cmocka_unit_test(test_unreachable),
-		cmocka_unit_test(test_early), cmocka_unit_test(test_full), cmocka_unit_test(test_recycle), cmocka_unit_test(test_no_mbufs),
-		cmocka_unit_test(test_identification),
-		cmocka_unit_test(test_changed_neighbour), cmocka_unit_test(test_many_sources), cmocka_unit_test(test_tcp), cmocka_unit_test(test_partial_sum),
+		cmocka_unit_test(test_early),
+		cmocka_unit_test(test_identification), cmocka_unit_test(test_tcp), cmocka_unit_test(test_partial_sum),
 	};
 
-	return cmocka_run_group_tests(tests, start, stop);
+	return cmocka_run_group_tests(tests, bed_start, bed_stop);
 }
