@@ -7,10 +7,10 @@
 #include "base/pages.h"
 
 /* Time is cut into blocks of 256 ms. The near ring has a slot per millisecond of the present block and the next; four far rings
- * have 256 slots each, of 1, 2^8, 2^16 and 2^24 blocks. A far slot is spread over the rings below a whole block before its time begins,
- * so the near ring always holds everything that is due within 256 ms. What lies beyond the last ring (34 years) waits in its
- * last slot and is placed again from there. A bit per slot says that it may hold something; a cancelled timer leaves its bit behind,
- * and whoever finds the slot empty clears it. */
+ * have 256 slots each, of 1, 2^8, 2^16 and 2^24 blocks. A far slot is taken a whole block before its time begins and spread over the rings
+ * below during that block, some timers in each advance, so the near ring always holds everything of the present block. What lies beyond the
+ * last ring (34 years) waits in its last slot and is placed again from there. A bit per slot says that it may hold something; a cancelled
+ * timer leaves its bit behind, and whoever finds the slot empty clears it. */
 
 #define BLOCK_BITS 8
 #define BLOCK_MS   (1u << BLOCK_BITS)
@@ -18,16 +18,24 @@
 #define FAR_SLOTS  256u
 #define FAR_RINGS  4
 
+/* Whoever advances the wheel has other work that waits: no advance does much, however many timers are due. */
+#define FIRED_AT_ONCE  16 /* while they are on time; */
+#define FIRED_LATE_MS  12 /* for each ms that they are late twice as many, up to here */
+#define SPREAD_AT_ONCE 8
+#define SPREAD_PER_MS  64 /* besides, for each ms since the advance before */
+
 struct far_ring {
 	uint64_t bits[FAR_SLOTS / 64];
 	struct wheel_timer *slot[FAR_SLOTS];
 };
 
 struct wheel {
-	uint64_t now;
+	uint64_t now;  /* up to here all have fired, but for those of this ms that are in `taken` */
 	uint64_t stop; /* nothing fires and nothing needs spreading before this time */
 	struct wheel_timer *overdue; /* armed for a time that had passed */
-	struct wheel_timer *taken;   /* a slot's list while it is fired or spread */
+	struct wheel_timer *taken;   /* those that are being fired */
+	bool spreading;		     /* some may be in: */
+	struct wheel_timer *spread[FAR_RINGS]; /* of far slots whose time begins with the next block */
 	uint64_t near_bits[NEAR_SLOTS / 64];
 	struct wheel_timer *near[NEAR_SLOTS];
 	struct far_ring far[FAR_RINGS];
@@ -58,12 +66,12 @@ static void list_push(struct wheel_timer **head, struct wheel_timer *t)
 	*head = t;
 }
 
-static void list_take(struct wheel *w, struct wheel_timer **from)
+static void list_move(struct wheel_timer **to, struct wheel_timer **from)
 {
-	w->taken = *from;
+	*to = *from;
 	*from = NULL;
-	if (w->taken)
-		w->taken->prev_next = &w->taken;
+	if (*to)
+		(*to)->prev_next = to;
 }
 
 /* The block up to whose end the near ring reaches. */
@@ -161,10 +169,18 @@ static uint64_t far_first(struct wheel *w, unsigned r)
 	return ahead < FAR_SLOTS ? from + ahead : UINT64_MAX;
 }
 
+/* The present block's end: what is being spread must be in its place by then. */
+static uint64_t block_end(const struct wheel *w)
+{
+	return near_block(w) << BLOCK_BITS;
+}
+
 static uint64_t next_stop(struct wheel *w)
 {
 	uint64_t stop = near_first(w);
 
+	if (w->spreading && block_end(w) < stop)
+		stop = block_end(w);
 	for (unsigned r = 0; r < FAR_RINGS; r++) {
 		uint64_t s = far_first(w, r);
 
@@ -174,63 +190,94 @@ static uint64_t next_stop(struct wheel *w)
 	return stop;
 }
 
-/* Where now is the first millisecond of a block: spreads the far slots whose turn that is, the coarsest first. */
-static void spread(struct wheel *w)
+/* Where now is the first millisecond of a block: takes the far slots whose turn it is. Nothing is left of those before. */
+static void spread_begin(struct wheel *w)
 {
 	uint64_t base = near_block(w);
 
 	if (w->now % BLOCK_MS)
 		return;
-	for (unsigned r = FAR_RINGS; r-- > 0;) {
-		if (base & ((1ULL << (8 * r)) - 1))
-			continue;
-		list_take(w, &w->far[r].slot[(base >> (8 * r)) % FAR_SLOTS]);
-		while (w->taken) {
-			struct wheel_timer *t = w->taken;
-
-			wheel_cancel(t);
-			place(w, t);
-		}
+	for (unsigned r = 0; r < FAR_RINGS && !(base & ((1ULL << (8 * r)) - 1)); r++) {
+		list_move(&w->spread[r], &w->far[r].slot[(base >> (8 * r)) % FAR_SLOTS]);
+		w->spreading |= w->spread[r] != NULL;
 	}
 }
 
-static uint32_t fire_all(struct wheel *w, struct wheel_timer **from, void (*fire)(void *ctx, struct wheel_timer *t),
-			 void *ctx)
+static void spread_some(struct wheel *w, uint64_t most)
+{
+	for (unsigned r = 0; r < FAR_RINGS; r++) {
+		for (; w->spread[r]; most--) {
+			struct wheel_timer *t = w->spread[r];
+			uint64_t stop;
+
+			if (!most)
+				return;
+			wheel_cancel(t);
+			if (w->spread[r])
+				__builtin_prefetch(w->spread[r], 1);
+			stop = place(w, t);
+			if (stop < w->stop)
+				w->stop = stop;
+		}
+	}
+	w->spreading = false;
+}
+
+/* The list is popped one by one: fire may cancel those that are still in it. */
+static uint32_t fire_some(struct wheel *w, uint32_t most, void (*fire)(void *ctx, struct wheel_timer *t), void *ctx)
 {
 	uint32_t fired = 0;
 
-	/* The list is popped one by one: fire may cancel those that are still in it. */
-	list_take(w, from);
-	while (w->taken) {
+	for (; w->taken && fired < most; fired++) {
 		struct wheel_timer *t = w->taken;
 
 		wheel_cancel(t);
 		if (w->taken)
 			__builtin_prefetch(w->taken);
 		fire(ctx, t);
-		fired++;
 	}
 	return fired;
 }
 
+/* How many may fire: of those that are due and have not fired the first was due at `since`. */
+static uint32_t fired_most(uint64_t since, uint64_t now_ms)
+{
+	uint64_t late = now_ms > since ? now_ms - since : 0;
+
+	return FIRED_AT_ONCE << (late < FIRED_LATE_MS ? late : FIRED_LATE_MS);
+}
+
 uint32_t wheel_advance(struct wheel *w, uint64_t now_ms, void (*fire)(void *ctx, struct wheel_timer *t), void *ctx)
 {
-	/* What fire arms for the past joins the overdue list anew and waits for the next advance: no loop without end. */
-	uint32_t fired = w->overdue ? fire_all(w, &w->overdue, fire, ctx) : 0;
+	uint64_t before = w->now;
+	uint32_t most = fired_most(w->taken ? w->now : w->stop, now_ms);
+	uint32_t fired = w->taken ? fire_some(w, most, fire, ctx) : 0;
 
-	while (w->stop <= now_ms) {
+	/* What fire arms for the past joins the overdue list anew and waits for the next advance: no loop without end. */
+	if (w->overdue && !w->taken) {
+		list_move(&w->taken, &w->overdue);
+		fired += fire_some(w, most - fired, fire, ctx);
+	}
+	while (!w->taken && w->stop <= now_ms) {
 		uint64_t stop = next_stop(w);
 
 		if (stop > now_ms) {
 			w->stop = stop;
 			break;
 		}
+		if (w->spreading && stop == block_end(w)) {
+			spread_some(w, UINT64_MAX); /* may have found an earlier one */
+			continue;
+		}
 		w->now = w->stop = stop;
-		spread(w);
-		fired += fire_all(w, &w->near[stop % NEAR_SLOTS], fire, ctx);
+		spread_begin(w);
+		list_move(&w->taken, &w->near[stop % NEAR_SLOTS]);
+		fired += fire_some(w, most - fired, fire, ctx);
 	}
-	if (now_ms > w->now)
+	if (now_ms > w->now && !w->taken)
 		w->now = now_ms;
+	if (w->spreading)
+		spread_some(w, now_ms > before ? SPREAD_AT_ONCE + SPREAD_PER_MS * (now_ms - before) : SPREAD_AT_ONCE);
 	return fired;
 }
 
@@ -239,9 +286,11 @@ uint64_t wheel_next_due(const struct wheel *wheel)
 	struct wheel *w = (struct wheel *)wheel; /* only bits of empty slots change */
 	uint64_t due;
 
-	if (w->overdue)
+	if (w->overdue || w->taken)
 		return w->now;
 	due = near_first(w);
+	if (w->spreading && block_end(w) < due)
+		return block_end(w);
 	if (due != UINT64_MAX)
 		return due;
 	for (unsigned r = 0; r < FAR_RINGS; r++) {

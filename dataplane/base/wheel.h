@@ -39,10 +39,11 @@ static inline void wheel_cancel(struct wheel_timer *t)
 	t->prev_next = 0;
 }
 
-/* Moves time to now_ms and hands every timer that is due, disarmed and in order of its tick, to fire. fire may arm and
- * cancel any timer. Returns how many fired. worker-only */
+/* Moves time to now_ms and hands the timers that are due, disarmed and in order of their ticks, to fire. fire may arm and cancel any timer.
+ * Some only, where very many are due at once (16 of one ms): wheel_next_due is not after now_ms then, and the next advances go on, with
+ * ever more of them the later it is. Returns how many fired. worker-only */
 uint32_t wheel_advance(struct wheel *w, uint64_t now_ms, void (*fire)(void *ctx, struct wheel_timer *t), void *ctx);
 
-/* The first time at which something may be due: exact within 256 ms, else a lower bound; UINT64_MAX when nothing is armed.
- * worker-only */
+/* The first time at which something may be due: exact within the present block of 256 ms, else a lower bound; UINT64_MAX when nothing is
+ * armed. worker-only */
 uint64_t wheel_next_due(const struct wheel *w);

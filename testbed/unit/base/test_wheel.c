@@ -236,7 +236,7 @@ static void test_model(void **state)
 			told = wheel_next_due(m->wheel);
 			if (first == UINT64_MAX ? told != UINT64_MAX : told > (first > m->now ? first : m->now))
 				fail_msg("next due: told %lu, first %lu, now %lu", told, first, m->now);
-			if (first != UINT64_MAX && first > m->now && first - m->now < 256)
+			if (first > m->now && first >> 8 == m->now >> 8)
 				assert_int_equal(told, first);
 			if (random_next() % 3)
 				continue;
@@ -251,6 +251,158 @@ static void test_model(void **state)
 		wheel_free(m->wheel);
 		free(m);
 	}
+}
+
+/* Thousands of one ms, and more of the next: a few in each advance while they are on time, ever more of them the later it is; in order. */
+static void test_many(void **state)
+{
+	enum { MANY = 4000 };
+	struct wheel_timer *t = calloc(MANY, sizeof(*t)), extra = { .kind = 1 }, past = { .kind = 2 };
+	struct wheel *w = wheel_new(1000);
+	struct log l = { .wheel = w };
+	unsigned ms = 0, before = 0;
+
+	for (unsigned i = 0; i < MANY; i++)
+		wheel_arm(w, &t[i], i % 4 ? 1100 : 1101);
+	assert_in_range(wheel_advance(w, 1100, note, &l), 1, 64);
+	assert_in_range(wheel_advance(w, 1100, note, &l), 1, 64);
+	assert_true(wheel_next_due(w) <= 1100);
+	/* Cancelled while it waits to be fired; armed for the same ms, for one that has begun, and for the past. */
+	for (unsigned i = 0; i < MANY; i += 2)
+		wheel_cancel(&t[i]);
+	wheel_arm(w, &extra, 1102);
+	wheel_arm(w, &past, 1099);
+	for (unsigned fired = 1; fired; ms++) {
+		fired = wheel_advance(w, 1101 + ms, note, &l);
+		assert_true(fired >= before || wheel_next_due(w) > 1101 + ms);
+		before = fired;
+	}
+	assert_in_range(ms, 4, 14);
+	assert_true(l.n > MANY / 2 && l.n < MANY / 2 + 200);
+	for (unsigned i = 0; i < MANY; i++)
+		assert_false(wheel_timer_armed(&t[i]));
+	for (unsigned i = 1; i < l.n; i++)
+		assert_true(l.due[i] >= l.due[i - 1] || l.due[i] == 1099);
+	assert_int_equal(l.due[l.n - 1], 1102);
+	assert_int_equal(wheel_next_due(w), UINT64_MAX);
+	wheel_free(w);
+	free(t);
+}
+
+/* A far slot with more in it than one advance spreads: until they have their places next_due is the block's beginning, and all fire at their
+ * time, whether the block's time is gone through by the ms, in two leaps, or in one. */
+static void test_spread(void **state)
+{
+	enum { MANY = 4000 };
+	static const struct {
+		const char *what;
+		unsigned count;
+		uint64_t steps[5]; /* ms within the block before, and after */
+	} cases[] = {
+		{ "one advance, then a leap to the end", 2, { 0, 511 } },
+		{ "several in one ms", 5, { 0, 0, 0, 0, 511 } },
+		{ "to the block's last ms and the next one's first", 4, { 0, 255, 256, 511 } },
+		{ "some, and into the middle of the block", 4, { 0, 1, 300, 511 } },
+		{ "begun late", 4, { 100, 101, 300, 511 } },
+	};
+
+	for (unsigned c = 0; c < sizeof(cases) / sizeof(cases[0]); c++) {
+		struct wheel_timer *t = calloc(MANY, sizeof(*t)), other = { .kind = 1 };
+		struct wheel *w = wheel_new(0);
+		const uint64_t block = 100 * 256;
+		struct log l = { .wheel = w };
+		uint64_t at = 0;
+
+		for (unsigned i = 0; i < MANY; i++)
+			wheel_arm(w, &t[i], block + 5 + i % 250);
+		wheel_advance(w, block - 257, note, &l);
+		for (unsigned k = 0; k < cases[c].count; k++) {
+			uint64_t last = 0;
+
+			at = block - 256 + cases[c].steps[k];
+			l.n = 0;
+			do
+				wheel_advance(w, at, note, &l);
+			while (wheel_next_due(w) <= at);
+			for (unsigned i = 0; i < l.n; last = l.due[i++])
+				if (l.due[i] > at || l.due[i] < last)
+					fail_msg("%s: due at %lu, fired at %lu after %lu", cases[c].what, l.due[i], at, last);
+			for (unsigned i = 0; i < MANY; i++)
+				if (t[i].due_ms <= at && wheel_timer_armed(&t[i]))
+					fail_msg("%s: due at %lu, not fired at %lu", cases[c].what, t[i].due_ms, at);
+			if (k)
+				continue;
+			if (!cases[c].steps[0])
+				assert_int_equal(wheel_next_due(w), block);
+			wheel_cancel(&t[MANY - 1]); /* and some that wait for their place */
+			wheel_cancel(&t[0]);
+			wheel_arm(w, &t[1], block + 270);
+			wheel_arm(w, &other, block + 1);
+			assert_true(wheel_next_due(w) <= block + 1);
+		}
+		assert_false(wheel_timer_armed(&other));
+		assert_true(wheel_timer_armed(&t[1]));
+		wheel_cancel(&t[1]);
+		assert_int_equal(wheel_next_due(w), UINT64_MAX);
+		wheel_free(w);
+		free(t);
+	}
+}
+
+/* Many at once, small and large steps, what is armed and cancelled while others wait: each fires once, at its ms where time goes by the ms. */
+#define CROWD 3000
+
+struct crowd {
+	struct wheel *wheel;
+	struct wheel_timer timer[CROWD];
+	bool armed[CROWD];
+	uint64_t from, now; /* of this step */
+};
+
+static void crowd_fire(void *ctx, struct wheel_timer *t)
+{
+	struct crowd *c = ctx;
+	unsigned i = t->kind, other = random_next() % CROWD;
+
+	if (!c->armed[i] || t->due_ms > c->now || t->due_ms < c->from)
+		fail_msg("timer %u, due at %lu, fired from %lu to %lu", i, t->due_ms, c->from, c->now);
+	c->armed[i] = random_next() % 4;
+	if (c->armed[i])
+		wheel_arm(c->wheel, t, c->now + 1 + random_next() % 1500);
+	if (random_next() % 8 == 0) {
+		wheel_cancel(&c->timer[other]);
+		c->armed[other] = false;
+	}
+}
+
+static void test_crowd(void **state)
+{
+	struct crowd *c = calloc(1, sizeof(*c));
+
+	random_state = 77;
+	c->now = 1ULL << 33;
+	c->wheel = wheel_new(c->now);
+	for (unsigned step = 0; step < 6000; step++) {
+		c->from = c->now + 1;
+		c->now += random_next() % 64 ? 1 : random_next() % 700;
+		for (unsigned k = 0; k < 8; k++) { /* all of them to a few ms */
+			unsigned i = random_next() % CROWD;
+
+			c->timer[i].kind = i;
+			c->armed[i] = true;
+			wheel_arm(c->wheel, &c->timer[i], c->now + 300 + random_next() % 600 / 200 * 100);
+		}
+		if (c->from > c->now)
+			c->from = c->now;
+		do
+			wheel_advance(c->wheel, c->now, crowd_fire, c);
+		while (wheel_next_due(c->wheel) <= c->now);
+		for (unsigned i = 0; i < CROWD; i++)
+			if (wheel_timer_armed(&c->timer[i]) != c->armed[i] || (c->armed[i] && c->timer[i].due_ms <= c->now))
+				fail_msg("timer %u, due at %lu, at %lu", i, c->timer[i].due_ms, c->now);
+	}
+	wheel_free(c->wheel);
+	free(c);
 }
 
 static void count(void *ctx, struct wheel_timer *t)
@@ -299,7 +451,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_single),	cmocka_unit_test(test_past),	cmocka_unit_test(test_inside_fire),
-		cmocka_unit_test(test_model),	cmocka_unit_test(test_million),
+		cmocka_unit_test(test_model),	cmocka_unit_test(test_many),
+		cmocka_unit_test(test_spread),	cmocka_unit_test(test_crowd),	cmocka_unit_test(test_million),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
