@@ -268,10 +268,12 @@ def test_hundreds_of_reloads(world):
     try:
         assert client.ping()
         reload(750)  # longer than a second: what is retired is released once in each, and the allocator keeps the room of the most that ever waited
-        before = resident()
-        reload(250)
-        grown = resident() - before
-        assert grown < 3 << 20, grown
+        grown = []
+        while not grown or grown[-1] >= 3 << 20 and len(grown) < 5:  # how many wait at most is a matter of pace; what is never released grows each time
+            before = resident()
+            reload(250)
+            grown.append(resident() - before)
+        assert grown[-1] < 3 << 20, grown
         assert client.ping()
     finally:
         client.close()
