@@ -292,7 +292,7 @@ def tshark(file, field, only="sip"):
 
 def invited(trial):
     """The trial's own calls: what is still repeated of an earlier one is left out."""
-    return {call_id for call_id, call in trial.ledger.calls.items() if call.targets}
+    return {call_id for call_id, call in trial.ledger.calls.items() if call.begun and call.targets}
 
 
 def count(records, kind):

@@ -5,6 +5,7 @@
 class Call:
     def __init__(self, call_id):
         self.call_id = call_id
+        self.begun = False        # its caller's INVITE is in the capture; else it is what is still repeated of an earlier call
         self.targets = []         # whom Strowger sent its INVITE to, in order, each once
         self.answers = {}         # target: when its first 200 to the INVITE was on the wire
         self.answered = None      # when a 200 to the INVITE first went to the caller
@@ -38,9 +39,11 @@ class Ledger:
     def _enter(self, message, again):
         source, destination = message.source[0], message.destination[0]
         if message.is_request:
-            if message.method == "INVITE" and destination in self.names and source in self.strowger \
-                    and "tag=" not in message.header("to"):
-                self._invited(self._call(message), self.names[destination], again)
+            if message.method == "INVITE" and "tag=" not in message.header("to"):
+                if source in self.strowger and destination in self.names:
+                    self._invited(self._call(message), self.names[destination], again)
+                elif destination in self.strowger and source not in self.strowger:
+                    self._call(message).begun = True
             return
         call = self._call(message)
         if message.cseq_method == "INVITE" and message.status >= 200:
