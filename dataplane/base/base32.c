@@ -1,13 +1,10 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/base32.h"
 
+#include "base/base32_lanes.h"
 #include "base/cpu.h"
 #include "base/err.h"
 #include "base/partial.h"
-
-#if CPU_X86
-#include <immintrin.h>
-#endif
 
 static uint32_t encode_scalar(const uint8_t *in, uint32_t n, char *out)
 {
@@ -58,18 +55,10 @@ static int decode_scalar(struct span text, uint8_t *out)
 }
 
 #if CPU_X86
-/* Ten bytes to sixteen characters: each five bits lie inside a word of two bytes, from which a multiplication moves them down. */
+/* Ten bytes to sixteen characters. */
 TARGET_AVX2 static inline __m128i encode_ten(__m128i v)
 {
-	const __m128i first = _mm_setr_epi8(1, 0, 1, 0, 2, 1, 2, 1, 3, 2, 4, 3, 4, 3, -1, 4);
-	const __m128i down = _mm_setr_epi16(1 << 5, 1 << 10, 1 << 7, 1 << 12, 1 << 9, 1 << 6, 1 << 11, 1 << 8), five = _mm_set1_epi16(31);
-	__m128i second = _mm_add_epi8(first, _mm_setr_epi8(5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 5, 0, 5));
-	__m128i a = _mm_and_si128(_mm_mulhi_epu16(_mm_shuffle_epi8(v, first), down), five);
-	__m128i b = _mm_and_si128(_mm_mulhi_epu16(_mm_shuffle_epi8(v, second), down), five);
-	__m128i all = _mm_packus_epi16(a, b);
-	__m128i digit = _mm_and_si128(_mm_cmpgt_epi8(all, _mm_set1_epi8(25)), _mm_set1_epi8('a' + 26 - '2'));
-
-	return _mm_sub_epi8(_mm_add_epi8(all, _mm_set1_epi8('a')), digit);
+	return _mm256_castsi256_si128(base32_encode_lanes(_mm256_castsi128_si256(v)));
 }
 
 /* n <= 10 */
@@ -113,16 +102,10 @@ TARGET_AVX2 static uint32_t encode_avx2(const uint8_t *in, uint32_t n, char *out
 /* Sixteen characters to ten bytes, zeros behind them; foreign characters leave bits in *bad. */
 TARGET_AVX2 static inline __m128i decode_sixteen(__m128i v, __m128i *bad)
 {
-	const __m128i order = _mm_setr_epi8(4, 3, 2, 1, 0, 12, 11, 10, 9, 8, -1, -1, -1, -1, -1, -1);
-	__m128i letter = _mm_sub_epi8(_mm_or_si128(v, _mm_set1_epi8(0x20)), _mm_set1_epi8('a'));
-	__m128i digit = _mm_sub_epi8(v, _mm_set1_epi8('2'));
-	__m128i is_letter = _mm_cmpeq_epi8(_mm_min_epu8(letter, _mm_set1_epi8(25)), letter);
-	__m128i is_digit = _mm_cmpeq_epi8(_mm_min_epu8(digit, _mm_set1_epi8(5)), digit);
+	__m256i foreign = _mm256_castsi128_si256(*bad), bytes = base32_decode_lanes(_mm256_castsi128_si256(v), &foreign);
 
-	v = _mm_blendv_epi8(_mm_add_epi8(digit, _mm_set1_epi8(26)), letter, is_letter);
-	*bad = _mm_or_si128(*bad, _mm_andnot_si128(_mm_or_si128(is_letter, is_digit), _mm_set1_epi8(-1)));
-	v = _mm_madd_epi16(_mm_maddubs_epi16(v, _mm_set1_epi16(0x0120)), _mm_set1_epi32(0x00010400));
-	return _mm_shuffle_epi8(_mm_or_si128(_mm_slli_epi64(v, 20), _mm_srli_epi64(v, 32)), order);
+	*bad = _mm256_castsi256_si128(foreign);
+	return _mm256_castsi256_si128(bytes);
 }
 
 /* The last up to sixteen characters of at least eight, padded with zeros. */
