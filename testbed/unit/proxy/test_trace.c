@@ -239,6 +239,51 @@ static void test_differences(void **state)
 	cpu_select(best);
 }
 
+/* What came in one segment and left in the next is kept whole: of the two segments the first is overwritten before the other. Something long
+ * leaves in between, so that segments end there too; entries are numbered, and none may be missing. */
+struct numbered {
+	const struct made *made;
+	uint64_t first, last;
+	unsigned count;
+};
+
+static void take_number(void *ctx, const struct trace_entry *e, const uint8_t *message)
+{
+	struct numbered *n = ctx;
+
+	if (!n->count++)
+		n->first = e->time_ms;
+	n->last = e->time_ms;
+	if (e->time_ms % 3)
+		return;
+	assert_int_equal(e->len, n->made->out_len);
+	assert_memory_equal(message, n->made->out, e->len);
+}
+
+static void test_base_in_another_segment(void **state)
+{
+	static struct made made;
+	static uint8_t other[3000];
+	struct trace *t = trace_new(65536);
+	struct flow flow = { .remote = addr_of(CALLER) };
+	uint64_t number = 0;
+
+	make(&made, 80);
+	assert_int_equal(made.list.count, 4);
+	for (unsigned i = 0; i < 1000; i++) {
+		struct numbered n = { .made = &made };
+
+		trace_put(t, TRACE_IN, ++number, 1, &flow, made.in, made.in_len);
+		trace_put(t, TRACE_OUT, ++number, 1, &flow, other, 64 * (i * 7 % 46));
+		trace_put_edited(t, made.in, ++number, 1, &flow, &made.list, made.out, made.out_len);
+		trace_flush(t);
+		trace_read(t, 1, take_number, &n);
+		assert_int_equal(n.last, number);
+		assert_int_equal(n.count, n.last - n.first + 1);
+	}
+	trace_free(t);
+}
+
 static _Atomic(bool) stop_pairs;
 
 static void *pair_writer(void *arg)
@@ -356,4 +401,5 @@ static void test_same_as_sent(void **state)
 }
 
 HARNESS_MAIN(cmocka_unit_test(test_wrap), cmocka_unit_test(test_reader_beside_writer), cmocka_unit_test(test_differences),
-	     cmocka_unit_test(test_differences_beside_writer), cmocka_unit_test(test_same_as_sent), cmocka_unit_test(test_call))
+	     cmocka_unit_test(test_base_in_another_segment), cmocka_unit_test(test_differences_beside_writer),
+	     cmocka_unit_test(test_same_as_sent), cmocka_unit_test(test_call))
