@@ -9,8 +9,8 @@
 #include "transport/stream.h"
 #include "worker.h"
 
-/* Internal to worker.c (the loop, on the worker's thread), worker_stream.c (TCP's part of it) and worker_control.c (its life, and what the
- * control thread asks of it). */
+/* Internal to worker.c (the loop, on the worker's thread), worker_in.c and worker_out.c (what comes and what leaves), worker_stream.c (TCP's
+ * part of it) and worker_control.c (its life, and what the control thread asks of it). */
 
 #define WORKER_BURST	32
 #define HANDOFF_RING	2048 /* frames between two workers */
@@ -98,6 +98,10 @@ void *worker_loop(void *arg);
 /* Monotonic. any */
 uint64_t worker_now_ms(void);
 uint64_t worker_now_us(void);
+
+/* ---- worker_in.c */
+/* Takes what the ports and the other workers have, a burst of each, and acts on it. Returns how much there was. worker-only */
+unsigned worker_receive(struct worker *w);
 
 /* ---- worker_out.c */
 /* A frame or packet for the kernel; takes it over. worker-only */
