@@ -144,7 +144,7 @@ static void move(struct tls *t, struct end *from)
 /* Both ends of a handshake in one engine; both say a word, so that the ticket arrives. */
 static bool shake(struct tls *t, struct end *c, struct end *s)
 {
-	static const struct ip_port a = { { IP_V4, { 192, 0, 2, 1 } }, 40000 }, b = { { IP_V4, { 192, 0, 2, 2 } }, 5061 };
+	static const struct ip_port a = { { { 192, 0, 2, 1 }, IP_V4 }, 40000 }, b = { { { 192, 0, 2, 2 }, IP_V4 }, 5061 };
 
 	memset(c, 0, offsetof(struct end, out));
 	memset(s, 0, offsetof(struct end, out));

@@ -142,8 +142,10 @@ static void add_addresses(struct search *s, const char *name, const struct sip_p
 static int compare_places(const void *a, const void *b)
 {
 	const struct sip_place *x = a, *y = b;
-	int order = memcmp(&x->addr.ip, &y->addr.ip, sizeof(x->addr.ip));
+	int order = (int)x->addr.ip.family - (int)y->addr.ip.family;
 
+	if (!order)
+		order = memcmp(x->addr.ip.bytes, y->addr.ip.bytes, sizeof(x->addr.ip.bytes));
 	if (x->priority != y->priority)
 		return x->priority < y->priority ? -1 : 1;
 	if (!order)

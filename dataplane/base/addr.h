@@ -9,10 +9,11 @@
 
 enum ip_family { IP_NONE = 0, IP_V4 = 4, IP_V6 = 6 };
 
-/* An IP address, network byte order; IPv4 in bytes[0..3], the rest zero, so that whole-struct comparison works. */
+/* An IP address, network byte order; IPv4 in bytes[0..3], the rest zero, so that whole-struct comparison works. The bytes come first: what was copied
+ * by one store of sixteen and one more is read again by words that lie within either, and waits for neither to reach the cache. */
 struct ip_addr {
-	uint8_t family; /* enum ip_family */
 	uint8_t bytes[16];
+	uint8_t family; /* enum ip_family */
 };
 
 /* An address and a port (host byte order). */

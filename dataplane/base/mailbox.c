@@ -22,7 +22,7 @@ struct mailbox {
 	_Alignas(LINE) uint8_t messages[];
 };
 
-#define MAGIC 0x786f626c69616d31ULL /* changes with the layout */
+#define MAGIC 0x786f626c69616d32ULL /* changes with the layout, of what is posted too */
 
 /* capacity rounded up to a power of two, and the distance of two messages; false: out of range. */
 static bool layout(uint32_t capacity, uint32_t message_bytes, uint64_t *ret_count, uint64_t *ret_stride)

@@ -16,7 +16,8 @@
 #define TAGS_MAX      2
 #define VLAN_ID	      0x0fff
 
-_Static_assert(offsetof(struct ip_port, ip.family) == 0 && offsetof(struct ip_port, ip.bytes) == 1, "put_v4 writes both at once");
+_Static_assert(offsetof(struct ip_port, ip.family) == 16 && offsetof(struct ip_port, port) == 18 && sizeof(struct ip_port) == 20,
+	       "put_v4 writes both at once");
 _Static_assert(PACKET_USUAL_AT == ETHER_BYTES + IPV4_BYTES + UDP_BYTES, "three headers and nothing else");
 
 /* One packet under examination. */
@@ -215,12 +216,14 @@ static enum packet_kind read_frame(struct reading *r, const uint8_t *p, uint32_t
 
 static inline void put_v4(struct ip_port *to, uint32_t address, uint16_t port)
 {
-	uint64_t low = htole64(IP_V4 | (uint64_t)le32toh(address) << 8), none = 0;
+	const uint32_t bytes[4] = { address };
+	const struct {
+		uint8_t family, hole;
+		uint16_t port;
+	} rest = { IP_V4, 0, port };
 
-	memcpy(to, &low, 8);
-	memcpy((uint8_t *)to + 8, &none, 8);
-	to->ip.bytes[15] = 0;
-	to->port = port;
+	memcpy(to, bytes, 16);
+	memcpy((uint8_t *)to + 16, &rest, 4);
 }
 
 /* Whether a host may have it (source_impossible), by its first byte. */

@@ -14,7 +14,7 @@
 
 static const struct listener_set listeners = {
 	.count = 2,
-	.addr = { { { IP_V4, { 192, 0, 2, 1 } }, 5060 }, { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } }, 5060 } },
+	.addr = { { { { 192, 0, 2, 1 }, IP_V4 }, 5060 }, { { { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 }, IP_V6 }, 5060 } },
 };
 
 static void over(struct rte_mbuf *m, uint8_t *data, size_t bytes)

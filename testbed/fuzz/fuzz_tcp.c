@@ -105,7 +105,7 @@ static const struct tcp_handlers handlers = {
 	.reserve = reserve, .commit = commit, .opened = opened, .data = data, .writable = writable, .peer_closed = peer_closed, .closed = closed,
 };
 
-static const struct ip_port us = { { IP_V4, { 192, 0, 2, 1 } }, 5060 }, them = { { IP_V4, { 192, 0, 2, 2 } }, 40000 };
+static const struct ip_port us = { { { 192, 0, 2, 1 }, IP_V4 }, 5060 }, them = { { { 192, 0, 2, 2 }, IP_V4 }, 40000 };
 
 /* `bytes` of TCP segment, checksum put right, in a buffer of its exact size. */
 static void segment_in(uint8_t *bytes, uint32_t n)

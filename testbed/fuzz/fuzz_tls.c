@@ -237,7 +237,7 @@ static void advance(void)
 
 static void set_up(void)
 {
-	const struct ip_port remote = { { IP_V4, { 192, 0, 2, 1 } }, 5061 };
+	const struct ip_port remote = { { { 192, 0, 2, 1 }, IP_V4 }, 5061 };
 
 	f.now_us = 1000000;
 	end_new(&f.client, &f.server);

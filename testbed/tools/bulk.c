@@ -176,7 +176,7 @@ static const struct tcp_handlers handlers = {
 
 static void make_endpoint(void)
 {
-	struct ip_port at = { { IP_V4, { 10, 78, 2, 1 } }, PORT };
+	struct ip_port at = { { { 10, 78, 2, 1 }, IP_V4 }, PORT };
 	struct tcp_config c = tcp_config_default();
 
 	c.connections = c.half_open = 4 * STREAMS_MAX;
@@ -239,7 +239,7 @@ static int kernel_listener(int space, const char *ip)
 
 static void call(struct stream *s)
 {
-	struct ip_port from = { { IP_V4, { 10, 78, 2, 1 } }, 0 }, to = { { IP_V4, { 10, 78, 0, 1 } }, PORT };
+	struct ip_port from = { { { 10, 78, 2, 1 }, IP_V4 }, 0 }, to = { { { 10, 78, 0, 1 }, IP_V4 }, PORT };
 	struct sockaddr_in at = kernel_address(s->place == LINUX_LINUX ? "10.78.1.1" : "10.78.2.1", PORT);
 
 	s->sender = s->receiver = -1;

@@ -27,11 +27,11 @@ struct counters counters;
 struct collected kernel, wire;
 const uint8_t peer_mac[6] = { 2, 0, 0, 0, 0, 1 };
 
-const struct ip_port from4 = { { IP_V4, { 192, 0, 2, 9 } }, 5060 }, to4 = { { IP_V4, { 192, 0, 2, 1 } }, 5060 };
-const struct ip_port from6 = { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 9 } }, 5060 };
-const struct ip_port to6 = { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } }, 5060 };
-const struct ip_port stranger4 = { { IP_V4, { 192, 0, 2, 77 } }, 5060 }, nowhere4 = { { IP_V4, { 203, 0, 113, 1 } }, 5060 };
-const struct ip_port stranger6 = { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 77 } }, 5060 };
+const struct ip_port from4 = { { { 192, 0, 2, 9 }, IP_V4 }, 5060 }, to4 = { { { 192, 0, 2, 1 }, IP_V4 }, 5060 };
+const struct ip_port from6 = { { { 0x20, 0x01, 0x0d, 0xb8, [15] = 9 }, IP_V6 }, 5060 };
+const struct ip_port to6 = { { { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 }, IP_V6 }, 5060 };
+const struct ip_port stranger4 = { { { 192, 0, 2, 77 }, IP_V4 }, 5060 }, nowhere4 = { { { 203, 0, 113, 1 }, IP_V4 }, 5060 };
+const struct ip_port stranger6 = { { { 0x20, 0x01, 0x0d, 0xb8, [15] = 77 }, IP_V6 }, 5060 };
 
 uint64_t counted(enum counter which)
 {
@@ -69,8 +69,8 @@ void receive(void)
 int publish_routes(void)
 {
 	static const struct route list[] = {
-		{ { { IP_V4, { 192, 0, 2, 0 } }, 24 }, { IP_NONE, { 0 } }, 0, 0 },
-		{ { { IP_V6, { 0x20, 0x01, 0x0d, 0xb8 } }, 64 }, { IP_NONE, { 0 } }, 0, 0 },
+		{ { { { 192, 0, 2, 0 }, IP_V4 }, 24 }, { { 0 }, IP_NONE }, 0, 0 },
+		{ { { { 0x20, 0x01, 0x0d, 0xb8 }, IP_V6 }, 64 }, { { 0 }, IP_NONE }, 0, 0 },
 	};
 
 	return routes_publish(routes, list, 2);

@@ -378,7 +378,7 @@ static void test_drops(void **state)
 static void test_again(void **state)
 {
 	const struct config_port port = { 0 };
-	const struct config_port bad = { .gateways = { { IP_V4, { 203, 0, 113, 77 } } }, .gateway_count = 1 };
+	const struct config_port bad = { .gateways = { { { 203, 0, 113, 77 }, IP_V4 } }, .gateway_count = 1 };
 	struct kernel_config config = { .base = base, .dataplane = &dataplane, .ports = &port };
 	struct kernel *second;
 	char error[256];
@@ -433,9 +433,9 @@ static int start(void **state)
 {
 	const struct eal_config eal = { .memory_mb = 128 };
 	const struct config_port port = {
-		.addresses = { { { IP_V4, { 10, 77, 0, 1 } }, 24 }, { { IP_V6, { 0xfd, 0x77, [15] = 1 } }, 64 } },
+		.addresses = { { { { 10, 77, 0, 1 }, IP_V4 }, 24 }, { { { 0xfd, 0x77, [15] = 1 }, IP_V6 }, 64 } },
 		.address_count = 2,
-		.gateways = { { IP_V4, { 10, 77, 0, 254 } } },
+		.gateways = { { { 10, 77, 0, 254 }, IP_V4 } },
 		.gateway_count = 1,
 	};
 	struct kernel_config config = { .dataplane = &dataplane, .ports = &port };

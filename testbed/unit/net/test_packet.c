@@ -448,8 +448,8 @@ static void with_tcp(struct listener_set *set)
 {
 	*set = frame_listeners;
 	set->tcp_count = 2;
-	set->tcp[0] = (struct ip_port){ { IP_V4, { 192, 0, 2, 1 } }, 5061 };
-	set->tcp[1] = (struct ip_port){ { IP_V6, { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 } }, 5061 };
+	set->tcp[0] = (struct ip_port){ { { 192, 0, 2, 1 }, IP_V4 }, 5061 };
+	set->tcp[1] = (struct ip_port){ { { 0x20, 0x01, 0x0d, 0xb8, [15] = 1 }, IP_V6 }, 5061 };
 	set->tcp_low = 20000;
 	set->tcp_high = 20099;
 }

@@ -391,12 +391,12 @@ static void port_vlan(void)
 static void check_filled_in(struct port *p, int s)
 {
 	static const struct ip_port ends[][2] = {
-		{ { { IP_V4, { 192, 0, 2, 1 } }, 5060 }, { { IP_V4, { 192, 0, 2, 9 } }, 5060 } },
-		{ { { IP_V6, { 0x20, 1, 0xd, 0xb8, [15] = 1 } }, 5060 }, { { IP_V6, { 0x20, 1, 0xd, 0xb8, [15] = 9 } }, 5060 } },
+		{ { { { 192, 0, 2, 1 }, IP_V4 }, 5060 }, { { { 192, 0, 2, 9 }, IP_V4 }, 5060 } },
+		{ { { { 0x20, 1, 0xd, 0xb8, [15] = 1 }, IP_V6 }, 5060 }, { { { 0x20, 1, 0xd, 0xb8, [15] = 9 }, IP_V6 }, 5060 } },
 	};
 	static const struct route list[] = {
-		{ { { IP_V4, { 192, 0, 2, 0 } }, 24 }, { IP_NONE, { 0 } }, 0, 0 },
-		{ { { IP_V6, { 0x20, 1, 0xd, 0xb8 } }, 64 }, { IP_NONE, { 0 } }, 0, 0 },
+		{ { { { 192, 0, 2, 0 }, IP_V4 }, 24 }, { { 0 }, IP_NONE }, 0, 0 },
+		{ { { { 0x20, 1, 0xd, 0xb8 }, IP_V6 }, 64 }, { { 0 }, IP_NONE }, 0, 0 },
 	};
 	static const uint8_t mac[6] = { 2, 0, 0, 0, 0, 9 };
 	static struct counters counters;

@@ -130,8 +130,8 @@ static const struct tcp_handlers handlers = {
 static struct ip_port address(bool kernel, uint16_t port)
 {
 	if (bed.v6)
-		return (struct ip_port){ { IP_V6, { 0xfd, 0x78, [15] = kernel ? 1 : 2 } }, port };
-	return (struct ip_port){ { IP_V4, { 10, 78, 0, kernel ? 1 : 2 } }, port };
+		return (struct ip_port){ { { 0xfd, 0x78, [15] = kernel ? 1 : 2 }, IP_V6 }, port };
+	return (struct ip_port){ { { 10, 78, 0, kernel ? 1 : 2 }, IP_V4 }, port };
 }
 
 static socklen_t kernel_address(const struct ip_port *from, struct sockaddr_storage *to)

@@ -74,11 +74,11 @@ static const struct tcp_handlers handlers = {
 	.reserve = reserve, .commit = commit, .opened = opened, .data = data, .writable = nothing, .peer_closed = nothing, .closed = closed,
 };
 
-static const struct ip_port us = { { IP_V4, { 192, 0, 2, 1 } }, 5060 };
+static const struct ip_port us = { { { 192, 0, 2, 1 }, IP_V4 }, 5060 };
 
 static struct ip_port peer(uint32_t i)
 {
-	return (struct ip_port){ { IP_V4, { 10, (uint8_t)(i >> 10), (uint8_t)(i >> 2), 7 } }, (uint16_t)(20000 + i % 4) };
+	return (struct ip_port){ { { 10, (uint8_t)(i >> 10), (uint8_t)(i >> 2), 7 }, IP_V4 }, (uint16_t)(20000 + i % 4) };
 }
 
 static void segment_in(uint32_t i, const struct segment *s, uint32_t payload)

@@ -144,8 +144,8 @@ static void test_lookup(void **state)
 static struct ip_addr source_number(unsigned i)
 {
 	if (i & 1)
-		return (struct ip_addr){ IP_V6, { 0x20, 1, (uint8_t)(i >> 8), (uint8_t)i, [15] = (uint8_t)random_next() } };
-	return (struct ip_addr){ IP_V4, { 10, 0, (uint8_t)(i >> 8), (uint8_t)i } };
+		return (struct ip_addr){ { 0x20, 1, (uint8_t)(i >> 8), (uint8_t)i, [15] = (uint8_t)random_next() }, IP_V6 };
+	return (struct ip_addr){ { 10, 0, (uint8_t)(i >> 8), (uint8_t)i }, IP_V4 };
 }
 
 static void test_sources(void **state)

@@ -217,7 +217,7 @@ static void test_refused_and_unreachable(void **state)
 	w->host[0].commit_error = -ERR_UNREACHABLE;
 	assert_int_equal(tcp_connect(w->host[0].tcp, &w->address[0], &w->address[1], NULL, &x), -ERR_UNREACHABLE);
 	w->host[0].commit_error = 0;
-	assert_int_equal(tcp_connect(w->host[0].tcp, &w->address[0], &(struct ip_port){ { IP_V6, { 1 } }, 5 }, NULL, &x), -ERR_INVALID);
+	assert_int_equal(tcp_connect(w->host[0].tcp, &w->address[0], &(struct ip_port){ { { 1 }, IP_V6 }, 5 }, NULL, &x), -ERR_INVALID);
 	assert_int_equal(wire_counter(w, 0, COUNTER_tcp_open_failed), 4);
 	rules_finish(w);
 }

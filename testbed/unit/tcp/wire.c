@@ -225,9 +225,9 @@ struct wire *wire_new(const struct tcp_config *a, const struct tcp_config *b, bo
 		w->free[w->free_count++] = i;
 	for (unsigned i = 0; i < 2; i++) {
 		if (v6)
-			w->address[i] = (struct ip_port){ { IP_V6, { 0x20, 1, 0xd, 0xb8, [15] = (uint8_t)(i + 1) } }, i ? 5060 : 0 };
+			w->address[i] = (struct ip_port){ { { 0x20, 1, 0xd, 0xb8, [15] = (uint8_t)(i + 1) }, IP_V6 }, i ? 5060 : 0 };
 		else
-			w->address[i] = (struct ip_port){ { IP_V4, { 192, 0, 2, (uint8_t)(i + 1) } }, i ? 5060 : 0 };
+			w->address[i] = (struct ip_port){ { { 192, 0, 2, (uint8_t)(i + 1) }, IP_V4 }, i ? 5060 : 0 };
 	}
 	host_new(w, 0, a);
 	host_new(w, 1, b);

@@ -159,7 +159,7 @@ void pair_new(struct pair *p, struct side *client, struct side *server)
 
 void pair_open(struct pair *p, uint32_t peer)
 {
-	struct ip_port client = { { IP_V4, { 192, 0, 2, 1 } }, 40000 }, server = { { IP_V4, { 192, 0, 2, 2 } }, 5061 };
+	struct ip_port client = { { { 192, 0, 2, 1 }, IP_V4 }, 40000 }, server = { { { 192, 0, 2, 2 }, IP_V4 }, 5061 };
 
 	assert_int_equal(tls_accept(p->server.side->tls, 0, &client, &p->server, &p->server.s), 0);
 	assert_int_equal(tls_connect(p->client.side->tls, peer, &server, &p->client, &p->client.s), 0);

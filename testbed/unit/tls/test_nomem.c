@@ -119,7 +119,7 @@ static void test_nomem(void **state)
 /* A session of which OpenSSL's n-th allocation fails. false: it has not so many. */
 static bool one_session(struct side *client, struct side *server, long n)
 {
-	const struct ip_port a = { { IP_V4, { 192, 0, 2, 1 } }, 40000 }, b = { { IP_V4, { 192, 0, 2, 2 } }, 5061 };
+	const struct ip_port a = { { { 192, 0, 2, 1 }, IP_V4 }, 40000 }, b = { { { 192, 0, 2, 2 }, IP_V4 }, 5061 };
 	struct tls_seen seen;
 	struct pair p;
 

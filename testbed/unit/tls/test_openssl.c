@@ -51,7 +51,7 @@ struct talk {
 
 static void talk_new(struct talk *k, bool we_serve, enum tls_version newest)
 {
-	const struct ip_port remote = { { IP_V4, { 192, 0, 2, 9 } }, we_serve ? 40000 : 5061 };
+	const struct ip_port remote = { { { 192, 0, 2, 9 }, IP_V4 }, we_serve ? 40000 : 5061 };
 
 	memset(k, 0, sizeof(*k));
 	k->us.side = &side;

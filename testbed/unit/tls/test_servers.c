@@ -339,7 +339,7 @@ static void test_swaps(void **state)
 
 static void test_no_server(void **state)
 {
-	const struct ip_port remote = { { IP_V4, { 192, 0, 2, 1 } }, 1 };
+	const struct ip_port remote = { { { 192, 0, 2, 1 }, IP_V4 }, 1 };
 	struct tls_session *s;
 
 	set_server(&server, id_b);

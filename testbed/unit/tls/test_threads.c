@@ -77,7 +77,7 @@ static void swap(unsigned i)
 static void *work(void *arg)
 {
 	struct worker *w = arg;
-	const struct ip_port a = { { IP_V4, { 192, 0, 2, 1 } }, 40000 }, b = { { IP_V4, { 192, 0, 2, 2 } }, 5061 };
+	const struct ip_port a = { { { 192, 0, 2, 1 }, IP_V4 }, 40000 }, b = { { { 192, 0, 2, 2 }, IP_V4 }, 5061 };
 
 	epoch_online(epoch, w->index);
 	for (unsigned i = 0; !atomic_load(&stop) || w->opened < AT_LEAST; i++) {

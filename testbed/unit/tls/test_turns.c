@@ -273,7 +273,7 @@ static void test_timeout(void **state)
 
 static void test_bounds(void **state)
 {
-	const struct ip_port remote = { { IP_V4, { 192, 0, 2, 1 } }, 1 };
+	const struct ip_port remote = { { { 192, 0, 2, 1 }, IP_V4 }, 1 };
 	struct tls_session *s, *more[2];
 	struct pair p[MANY];
 

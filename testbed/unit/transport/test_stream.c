@@ -4,7 +4,7 @@
 #define REQUEST "OPTIONS sip:a SIP/2.0\r\nVia: SIP/2.0/TCP h;branch=z9hG4bKaaaaaaaaaaaaaaaaaaaaaaaaa\r\nContent-Length: 0\r\n\r\n"
 #define BRANCH	";branch=z9hG4bKaaaaaaaaaaaaaaaaaaaaaaaaa"
 
-static const struct ip_port listener = { { IP_V4, { 192, 0, 2, 1 } }, 5060 }, client = { { IP_V4, { 192, 0, 2, 9 } }, 5060 };
+static const struct ip_port listener = { { { 192, 0, 2, 1 }, IP_V4 }, 5060 }, client = { { { 192, 0, 2, 9 }, IP_V4 }, 5060 };
 
 static void make(struct station *s, bool listens, uint32_t idle_ms)
 {
@@ -283,7 +283,7 @@ static void viewed(void **state)
 
 static void aliases(void **state)
 {
-	struct flow to = { .remote = { { IP_V4, { 192, 0, 2, 7 } }, 5060 }, .connection = 77 }, by_tls = to, older = to;
+	struct flow to = { .remote = { { { 192, 0, 2, 7 }, IP_V4 }, 5060 }, .connection = 77 }, by_tls = to, older = to;
 	unsigned kept = 0;
 
 	start(true, 0);

@@ -40,7 +40,7 @@ static struct {
 	uint64_t now_us;
 } many;
 
-static const struct ip_port us = { { IP_V4, { 192, 0, 2, 1 } }, 5060 };
+static const struct ip_port us = { { { 192, 0, 2, 1 }, IP_V4 }, 5060 };
 
 static uint8_t *reserve(void *ctx, uint32_t bytes)
 {
@@ -88,7 +88,7 @@ static void make(uint32_t connections, uint64_t buffer_bytes)
 static void segment_in(uint32_t i, const struct segment *s, const char *payload, uint32_t n)
 {
 	static uint8_t bytes[2048];
-	struct ip_addr from = { IP_V4, { 10, (uint8_t)(i >> 10), (uint8_t)(i >> 2), 7 } };
+	struct ip_addr from = { { 10, (uint8_t)(i >> 10), (uint8_t)(i >> 2), 7 }, IP_V4 };
 	struct tcp_packet p = { .source = from, .destination = us.ip, .checksum_good = true };
 	struct segment h = *s;
 	uint32_t header;

@@ -18,7 +18,7 @@ static struct {
 	struct epoch *epoch;
 } published[2]; /* for each station */
 static struct made ca, leaf;
-static const struct ip_port listener = { { IP_V4, { 192, 0, 2, 1 } }, 5061 }, client = { { IP_V4, { 192, 0, 2, 9 } }, 5061 };
+static const struct ip_port listener = { { { 192, 0, 2, 1 }, IP_V4 }, 5061 }, client = { { { 192, 0, 2, 9 }, IP_V4 }, 5061 };
 
 static uint64_t clock_us(void)
 {
