@@ -11,8 +11,8 @@
 /* The Internet checksum (RFC 1071), summed as many bits at a time as the CPU has (base/cpu.h). Sums are carried in the byte order of memory, so that
  * what checksum_fold returns is stored as it is. Parts may be summed one by one as long as all but the last have an even length. */
 
-/* What checksum_add is made of: vectors, of at least CHECKSUM_WIDE bytes, below which the set-up costs more than they save, and words. any */
-#define CHECKSUM_WIDE 64
+/* What checksum_add is made of: vectors, of at least CHECKSUM_WIDE bytes, and words. any */
+#define CHECKSUM_WIDE 128
 uint64_t checksum_add_vectors(uint64_t sum, const uint8_t *p, uint32_t bytes);
 uint64_t checksum_add_words(uint64_t sum, const uint8_t *p, uint32_t bytes);
 
