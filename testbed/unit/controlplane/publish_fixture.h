@@ -90,7 +90,7 @@ static inline void route(const struct stage *s, const char *number, const char *
 
 	if (number)
 		m = numbers_lookup(s->tables->numbers, number_of(number));
-	slot = number ? m.profile_slot : domains_lookup(domain_table_get(s->tables->domains), span_str(domain));
+	slot = domain ? domains_lookup(domain_table_get(s->tables->domains), span_str(domain)) : m.profile_slot;
 	strcpy(out, "-");
 	if (slot == PROFILE_NONE)
 		return;
