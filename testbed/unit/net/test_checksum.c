@@ -9,6 +9,7 @@
 #include <cmocka.h>
 
 #include "base/cpu.h"
+#include "frames.h"
 #include "net/checksum.h"
 
 #define BYTES_MAX 65535
@@ -102,9 +103,35 @@ static void test_right(void **state)
 		}
 }
 
+/* Every length around the widths of the loops, at every alignment, against the plain sum. */
+static void test_alignments(void **state)
+{
+	static uint8_t data[4096 + 64];
+
+	for (size_t i = 0; i < sizeof(data); i++)
+		data[i] = (uint8_t)(i * 167 + (i >> 5) * 91);
+	for (uint32_t at = 0; at < 9; at++)
+		for (uint32_t n = 0; n < 700; n++) {
+			uint8_t *copy = malloc(at + n + 1);
+			uint16_t got, want = (uint16_t)~sum_plain(0, data + at, n);
+
+			memcpy(copy + at, data + at, n);
+			got = checksum_fold(checksum_add(0, copy + at, n));
+			assert_int_equal((uint16_t)(got << 8 | got >> 8), want);
+			free(copy);
+		}
+	memset(data, 0xff, sizeof(data));
+	for (uint32_t n = 1; n < sizeof(data); n++) {
+		uint16_t got = checksum_fold(checksum_add(UINT64_MAX, data, n));
+
+		assert_int_equal((uint16_t)(got << 8 | got >> 8), (uint16_t)~sum_plain(0xffff, data, n));
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_extremes), cmocka_unit_test(test_right) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_random), cmocka_unit_test(test_extremes), cmocka_unit_test(test_right),
+					    cmocka_unit_test(test_alignments) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
