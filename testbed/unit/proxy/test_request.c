@@ -41,6 +41,18 @@ static void test_edits(void **state)
 		{ "Max-Forwards with odd spacing, 1", CALLER, "INVITE",
 		  "INVITE " NUMBER " SIP/2.0\r\nVia: " VIA "\r\nmax-forwards\t:  1  \r\n",
 		  "INVITE sip:+442035550100@10.2.0.1 SIP/2.0\r\nMax-Breadth: 60\r\nVia: " VIA "\r\nmax-forwards\t:  0  \r\n" },
+		{ "Max-Forwards before Via", CALLER, "INVITE",
+		  "INVITE " NUMBER " SIP/2.0\r\nMax-Forwards: 70\r\nVia: " VIA "\r\n",
+		  "INVITE sip:+442035550100@10.2.0.1 SIP/2.0\r\nMax-Breadth: 60\r\nMax-Forwards: 69\r\nVia: " VIA "\r\n" },
+		{ "Max-Forwards of two digits, then of one", CALLER, "INVITE",
+		  "INVITE " NUMBER " SIP/2.0\r\nVia: " VIA "\r\nMax-Forwards: 10\r\n",
+		  "INVITE sip:+442035550100@10.2.0.1 SIP/2.0\r\nMax-Breadth: 60\r\nVia: " VIA "\r\nMax-Forwards: 9\r\n" },
+		{ "Max-Forwards of three digits, then of two", CALLER, "INVITE",
+		  "INVITE " NUMBER " SIP/2.0\r\nVia: " VIA "\r\nMax-Forwards: 100\r\n",
+		  "INVITE sip:+442035550100@10.2.0.1 SIP/2.0\r\nMax-Breadth: 60\r\nVia: " VIA "\r\nMax-Forwards: 99\r\n" },
+		{ "Max-Forwards of three digits", CALLER, "INVITE",
+		  "INVITE " NUMBER " SIP/2.0\r\nVia: " VIA "\r\nMax-Forwards: 101\r\n",
+		  "INVITE sip:+442035550100@10.2.0.1 SIP/2.0\r\nMax-Breadth: 60\r\nVia: " VIA "\r\nMax-Forwards: 100\r\n" },
 		{ "rport without a value", "10.1.0.9:6789", "INVITE",
 		  "INVITE " NUMBER " SIP/2.0\r\nv:  SIP/2.0/UDP 10.1.0.9;rport;branch=z9hG4bK1 , SIP/2.0/TCP x\r\nMax-Forwards: 70\r\n",
 		  "INVITE sip:+442035550100@10.2.0.1 SIP/2.0\r\nMax-Breadth: 60\r\nv:  SIP/2.0/UDP 10.1.0.9;received=10.1.0.9;rport=6789;branch=z9hG4bK1 , SIP/2.0/TCP x\r\nMax-Forwards: 69\r\n" },
@@ -89,6 +101,29 @@ static void test_edits(void **state)
 		if (strcmp(without_own_lines(s, US, invite), want))
 			fail_msg("%s: sent\n%.*s", cases[i].what, (int)s->len, (const char *)s->data);
 		expect_nothing(&h);
+		harness_end(&h);
+	}
+}
+
+/* A datagram ends where it ends; in a stream the length must be said (§18.3). */
+static void test_length_on_streams(void **state)
+{
+	static const char text[] = "INVITE " NUMBER " SIP/2.0\r\nVia: " VIA "\r\nMax-Forwards: 70\r\nFrom: <sip:caller@10.1.0.1>;tag=from\r\n"
+				   "To: <sip:b@10.0.0.1>\r\nCall-ID: c\r\nCSeq: 1 INVITE\r\nContact: <sip:caller@10.1.0.1:5060>\r\n\r\nv=0\r\n";
+	static const char *const by_stream[] = { "tcp:10.5.0.1:5060", NULL };
+
+	for (unsigned stream = 0; stream < 2; stream++) {
+		struct harness h;
+
+		harness_start(&h, NULL);
+		if (stream) {
+			h.target_count = 0;
+			harness_trunk(&h, "stream", by_stream, NULL);
+			harness_publish(&h);
+		}
+		send_text(&h, CALLER, text);
+		expect_response(&h, 100, CALLER);
+		assert_string_equal(sent_header(expect_request(&h, "INVITE", stream ? by_stream[0] : A), "Content-Length", 0), stream ? "5" : "");
 		harness_end(&h);
 	}
 }
@@ -443,7 +478,7 @@ static void test_received(void **state)
 	harness_start(&h, NULL);
 	for (unsigned i = 0; i < 900; i++) {
 		char via[80], source[32], id[16], from[32], want[96];
-		unsigned port = i % 3 ? i : 40000 + i / 7, host = 1 + i * i % 250;
+		unsigned port = i >= 600 ? 5080 : i % 3 ? i : 40000 + i / 7, host = 1 + i * (i < 600 ? i : 1) % 250;
 		const struct sent *s;
 
 		snprintf(via, sizeof(via), "SIP/2.0/UDP pc%s;branch=z9hG4bK%u", i % 2 ? ";rport" : "", i);
@@ -463,6 +498,7 @@ static void test_received(void **state)
 	harness_end(&h);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_edits), cmocka_unit_test(test_received), cmocka_unit_test(test_request_uri), cmocka_unit_test(test_retransmissions), cmocka_unit_test(test_retransmissions_non_invite),
+HARNESS_MAIN(cmocka_unit_test(test_edits), cmocka_unit_test(test_received), cmocka_unit_test(test_length_on_streams),
+	     cmocka_unit_test(test_request_uri), cmocka_unit_test(test_retransmissions), cmocka_unit_test(test_retransmissions_non_invite),
 	     cmocka_unit_test(test_absorbed), cmocka_unit_test(test_trying), cmocka_unit_test(test_refusals), cmocka_unit_test(test_loop),
 	     cmocka_unit_test(test_draining), cmocka_unit_test(test_held), cmocka_unit_test(test_noise), cmocka_unit_test(test_odd_schemes))

@@ -1,7 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include <math.h>
 
+#include "base/siphash.h"
 #include "profile_fixture.h"
+#include "sip/via.h"
 
 #define DOWN { .health = ENDPOINT_DOWN }
 
@@ -302,6 +304,63 @@ static void test_shrunk(void **state)
 		}
 }
 
+/* A sips URI's call (RFC 5630 §5.3) passes over endpoints of other transports, from its first attempt on. */
+static void test_tls_only(void **state)
+{
+	static const struct target_line lines[] = { THREE };
+	struct profile_knobs knobs = profile_knobs_default();
+
+	for (unsigned strategy = 0; strategy < STRATEGIES; strategy++)
+		for (unsigned hash = 0; hash < 16; hash++) {
+			struct endpoint_config c;
+			struct selection_state s;
+			struct selection got;
+			struct bench b;
+
+			bench_start(&b, (enum strategy)strategy, &knobs, lines, ARRAY_SIZE(lines));
+			c = *endpoints_get(b.endpoints, b.slots[1][0]);
+			c.transport = TRANSPORT_TLS;
+			assert_int_equal(endpoints_update(b.endpoints, b.slots[1][0], &c), 0);
+			selection_start(&s, mix64(hash));
+			s.tls_only = true;
+			assert_int_equal(select_next(b.profile, b.endpoints, 0, &s, &got), 0);
+			assert_int_equal(got.endpoint, b.slots[1][0]);
+			assert_int_equal(select_next(b.profile, b.endpoints, 0, &s, &got), -ERR_NOT_FOUND);
+			bench_stop(&b);
+		}
+}
+
+/* A target that a call has left is not come back to, though another of its endpoints is up again. */
+static void test_left_behind(void **state)
+{
+	static const struct target_line lines[] = { { 1, 1, false, 2, { { 1, 1, 0 }, { 1, 1, 0 } } }, { 2, 1, false, 2, { { 1, 1, 0 }, { 1, 1, 0 } } },
+						    { 3, 1, false, 2, { { 1, 1, 0 }, { 1, 1, 0 } } } };
+	struct profile_knobs knobs = profile_knobs_default();
+
+	knobs.max_retries = knobs.max_attempts = ATTEMPTS_MAX;
+	for (unsigned strategy = 0; strategy < STRATEGIES; strategy++)
+		for (unsigned hash = 0; hash < 16 && strategy != STRATEGY_SIMULTANEOUS_RING; hash++) {
+			struct selection_state s;
+			struct selection got;
+			struct bench b;
+			unsigned met = 0;
+
+			bench_start(&b, (enum strategy)strategy, &knobs, lines, ARRAY_SIZE(lines));
+			for (unsigned i = 0; i < ARRAY_SIZE(lines); i++)
+				bench_health(&b, i, 1, ENDPOINT_DOWN);
+			selection_start(&s, mix64(hash));
+			for (unsigned n = 0; n < ARRAY_SIZE(lines); n++) {
+				assert_int_equal(select_next(b.profile, b.endpoints, 0, &s, &got), 0);
+				if (n) /* the one before it */
+					bench_health(&b, met >> 4, 1, ENDPOINT_UP);
+				assert_false(met >> configured_target(&b, got.target) & 1);
+				met = (met & 15) | 1u << configured_target(&b, got.target) | configured_target(&b, got.target) << 4;
+			}
+			assert_int_equal(select_next(b.profile, b.endpoints, 0, &s, &got), -ERR_NOT_FOUND);
+			bench_stop(&b);
+		}
+}
+
 /* That very endpoint, if it may take a call at all; the walk goes on from there. */
 static void test_prefer(void **state)
 {
@@ -387,8 +446,9 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_walks),		 cmocka_unit_test(test_ejected),	  cmocka_unit_test(test_shares),
-		cmocka_unit_test(test_weighted_retries), cmocka_unit_test(test_round_robin), cmocka_unit_test(test_endpoint_weights),
-		cmocka_unit_test(test_shrunk),		 cmocka_unit_test(test_refusal), cmocka_unit_test(test_prefer),	  cmocka_unit_test(test_speed),
+		cmocka_unit_test(test_weighted_retries), cmocka_unit_test(test_round_robin),	  cmocka_unit_test(test_endpoint_weights),
+		cmocka_unit_test(test_shrunk),		 cmocka_unit_test(test_tls_only),	  cmocka_unit_test(test_left_behind),
+		cmocka_unit_test(test_refusal),		 cmocka_unit_test(test_prefer),		  cmocka_unit_test(test_speed),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
