@@ -74,21 +74,6 @@ void attempt_settle(struct proxy *p, struct attempt *a)
 	wheel_cancel(&a->ring);
 }
 
-void attempt_release(struct proxy *p, struct attempt *a)
-{
-	struct context *c = a->context;
-	struct attempt **link = &c->attempts;
-
-	while (*link != a)
-		link = &(*link)->next;
-	*link = a->next;
-	attempt_settle(p, a);
-	load_left(p, a);
-	wheel_cancel(&a->cancel);
-	client_txn_release(p->transactions, &a->txn);
-	context_release_if_idle(p, c);
-}
-
 /* ---- beginning */
 
 uint64_t caller_hash(const struct proxy *p, const struct context *c)

@@ -28,21 +28,21 @@ static bool sent_view(struct proxy *p, const struct attempt *a)
 	return n > 0 && sip_parse(p->text, (uint32_t)n, &p->sent) == SIP_OK;
 }
 
-void downstream_ack(struct proxy *p, struct attempt *a, struct span response_to)
+struct refused *downstream_ack(struct proxy *p, struct attempt *a)
 {
+	struct span response_to = sip_first(p->in, SIP_H_TO);
 	uint32_t room;
 	uint8_t *out;
 	int n;
 
 	if (!sent_view(p, a))
-		return;
+		return NULL;
 	room = room_for(p->sent.body + response_to.n);
 	out = send_begin(p, room);
-	if (!out)
-		return;
-	n = reply_compose_ack(&p->sent, response_to, out, room);
+	n = out ? reply_compose_ack(&p->sent, response_to, out, room) : 0;
 	if (n > 0)
 		send_end(p, (uint32_t)n, &a->txn.to);
+	return refused_keep(p, a);
 }
 
 static bool send_cancel(struct proxy *p, struct attempt *a)

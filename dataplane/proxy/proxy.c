@@ -76,6 +76,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	p->wheel = wheel_new(now_ms);
 	tc.wheel = p->wheel;
 	p->slab = slab_new((uint64_t)config->message_mb << 20);
+	tc.slab = p->slab;
 	p->contexts = pool_new(config->max_transactions, sizeof(struct context));
 	if (p->wheel && p->slab && p->contexts) {
 		p->transactions = transactions_new(&tc);
@@ -177,62 +178,11 @@ bool context_view(struct proxy *p, const struct context *c)
 	return sip_parse(c->request, c->request_len, &p->kept) == SIP_OK;
 }
 
-/* Its transactions are gone. */
-static void context_free(struct proxy *p, struct context *c)
-{
-	wheel_cancel(&c->budget);
-	slab_put(p->slab, c->request);
-	slab_put(p->slab, c->best);
-	slab_put(p->slab, c->challenges);
-	slab_put(p->slab, c->reason);
-	pool_put(p->contexts, c);
-}
-
-void context_release_if_idle(struct proxy *p, struct context *c)
-{
-	struct live_call *call;
-
-	if (c->server || c->attempts)
-		return;
-	call = c->call_slot == CALL_NONE ? NULL : call_at(p->calls, c->call_slot, c->call_generation);
-	if (call && !call->answered) {
-		record_close(p, call);
-		call_close(p->calls, call);
-	}
-	context_free(p, c);
-}
-
-void context_linger(struct proxy *p, struct attempt *a)
-{
-	struct context *c = a->context;
-	struct server_txn *s = c->server;
-	uint8_t *response = s ? s->response : NULL;
-	bool both = s && s->kind == TXN_INVITE_SERVER && s->state == TXN_ACCEPTED && c->attempts == a && !a->next && a->txn.state == TXN_ACCEPTED;
-
-	if (!both || !transactions_linger(p->transactions, s, &a->txn, p->now_ms)) {
-		transactions_settle(p->transactions, s, &a->txn);
-		return;
-	}
-	slab_put(p->slab, response);
-	context_free(p, c);
-}
-
 static void server_lifetime(struct proxy *p, struct server_txn *s)
 {
-	struct context *c = s->relayed ? NULL : s->user;
-	struct relay *r = s->relayed ? s->user : NULL;
-
 	server_txn_event(p->transactions, s, TXN_TIMER_LIFETIME, p->now_ms);
-	if (s->state != TXN_TERMINATED)
-		return;
-	slab_put(p->slab, s->response);
-	server_txn_release(p->transactions, s);
-	if (r)
-		r->server = NULL;
-	if (c) {
-		c->server = NULL;
-		context_release_if_idle(p, c);
-	}
+	if (s->state == TXN_TERMINATED)
+		server_over(p, s);
 }
 
 static void cancel_fired(struct proxy *p, struct attempt *a)

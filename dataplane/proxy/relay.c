@@ -281,7 +281,7 @@ fail:
 
 bool relay_request(struct proxy *p, const struct flow *from, const struct flow *to, unsigned listener)
 {
-	struct lingering *lingering;
+	enum server_lingering lingering;
 	struct server_txn *s = server_txn_find(p->transactions, transaction_key(p), &lingering);
 	struct relay *r;
 

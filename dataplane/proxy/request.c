@@ -31,11 +31,16 @@ static void refuse_stranger(struct proxy *p, const struct flow *from)
 /* RFC 3261 §17.1.1.3, RFC 6026: an ACK for a non-2xx ends here; for a 2xx it is a request of its own. */
 static void ack_in(struct proxy *p, const struct flow *from)
 {
-	struct lingering *lingering;
+	enum server_lingering lingering;
 	struct server_txn *s = server_txn_find(p->transactions, transaction_key(p), &lingering);
+	bool absorbed = lingering == LINGERS_CONFIRMED;
 
-	if (s && !(server_txn_event(p->transactions, s, TXN_RX_ACK, p->now_ms) & TXN_DO_TO_USER)) {
+	if (s)
+		absorbed = !(server_txn_event(p->transactions, s, TXN_RX_ACK, p->now_ms) & TXN_DO_TO_USER);
+	if (absorbed) {
 		count(p, COUNTER_acks_absorbed);
+		if (s && s->state == TXN_CONFIRMED)
+			server_linger(p, s);
 		return;
 	}
 	if (!in_dialog(p, from)) /* nobody asked for it, and §16.3 leaves no way to refuse an ACK */
@@ -74,7 +79,7 @@ static void context_cancel(struct proxy *p, struct context *c)
 
 static void cancel_in(struct proxy *p, const struct flow *from)
 {
-	struct lingering *lingering;
+	enum server_lingering lingering;
 	struct server_txn *s = server_txn_find(p->transactions, transaction_key(p), &lingering);
 
 	if (!s && !lingering) {
@@ -373,7 +378,7 @@ void request_again(struct proxy *p, struct server_txn *s)
 
 void request_in(struct proxy *p, const struct flow *from)
 {
-	struct lingering *lingering;
+	enum server_lingering lingering;
 	struct server_txn *s;
 
 	count(p, COUNTER_sip_requests);

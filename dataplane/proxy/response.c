@@ -215,13 +215,14 @@ static void transaction_over(struct proxy *p, struct attempt *a, enum failure wh
 void client_event(struct proxy *p, struct attempt *a, enum txn_event event)
 {
 	uint16_t actions = client_txn_event(p->transactions, &a->txn, event, p->now_ms);
+	struct refused *left = NULL;
 
 	if (actions & TXN_DO_SEND_REQUEST) {
 		count(p, COUNTER_retransmissions_sent);
 		downstream_resend(p, a);
 	}
 	if (actions & TXN_DO_ACK)
-		downstream_ack(p, a, sip_first(p->in, SIP_H_TO));
+		left = downstream_ack(p, a);
 	if (actions & TXN_DO_TO_USER) {
 		if (event == TXN_RX_1XX)
 			provisional_in(p, a);
@@ -232,6 +233,10 @@ void client_event(struct proxy *p, struct attempt *a, enum txn_event event)
 	}
 	if (event == TXN_RX_2XX && a->txn.state == TXN_ACCEPTED) {
 		context_linger(p, a);
+		return;
+	}
+	if (left) {
+		attempt_linger(p, a, left);
 		return;
 	}
 	if (actions & TXN_DO_TIMEOUT)
@@ -256,6 +261,7 @@ void response_in(struct proxy *p, const struct flow *from)
 	struct client_txn *txn;
 	struct attempt *a;
 	const struct branch *b = &p->look->branch;
+	const struct refused *refused;
 	int rc = p->look->branch_error;
 
 	count(p, COUNTER_sip_responses);
@@ -274,7 +280,11 @@ void response_in(struct proxy *p, const struct flow *from)
 		return;
 	}
 	if (!txn) {
-		count(p, COUNTER_responses_stale);
+		refused = client_txn_left(p->transactions, b->slot, b->generation);
+		if (refused)
+			refused_again(p, refused, event);
+		else
+			count(p, COUNTER_responses_stale);
 		return;
 	}
 	if (txn->user == CLIENT_TXN_PROBE) {

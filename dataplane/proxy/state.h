@@ -275,16 +275,39 @@ void client_txn_happens(struct proxy *p, struct client_txn *txn, enum txn_event 
 uint32_t source_trunk(struct proxy *p, const struct flow *from);
 /* Keyed hash of the From tag of p->in. */
 uint64_t from_tag_hash(struct proxy *p);
-/* The attempt was answered. Where it was the call's only one, what lingers of the call takes a fraction of the memory, and the context is gone. */
-void context_linger(struct proxy *p, struct attempt *a);
-/* Frees the context once neither its server transaction nor an attempt is left. */
-void context_release_if_idle(struct proxy *p, struct context *c);
-
 /* ---- ahead.c */
 /* Reads n (at most PROXY_VIEWS) datagrams into p->views and p->looks, and asks the memory for what acting on them will need. */
 void read_ahead(struct proxy *p, const struct datagram *datagrams, unsigned n);
 /* The key of the server transaction that p->in belongs to, or that of the INVITE which it acknowledges or cancels. */
 const struct txn_key *transaction_key(struct proxy *p);
+
+/* ---- linger.c: what is over, but for what may come again. The context goes with the last of its transactions */
+/* What is left of an attempt in its Completed state: what the ACK of a final response that comes again takes, and that response does not have. In a
+ * buffer of the slab. */
+struct refused {
+	uint64_t dialog; /* hash of Call-ID, From tag and CSeq number */
+	struct ip_port to;
+	uint16_t listener, uri_len;
+	uint8_t max_forwards;
+	bool cancelled; /* a CANCEL was sent */
+	uint8_t uri[];
+};
+#define REFUSED_ACK_GROWTH 128 /* bytes that such an ACK has beside the response's head, its URI and our Via */
+
+/* The attempt was answered. Where it is the call's only one, what lingers of the call takes a fraction of the memory, and the context is gone. */
+void context_linger(struct proxy *p, struct attempt *a);
+/* Unlinks and frees; the transaction has terminated. */
+void attempt_release(struct proxy *p, struct attempt *a);
+/* Of an attempt that p->in refuses, p->sent being its INVITE; for attempt_linger. NULL: no memory, or nothing would linger. */
+struct refused *refused_keep(struct proxy *p, const struct attempt *a);
+/* Unlinks and frees, and leaves that in its place. */
+void attempt_linger(struct proxy *p, struct attempt *a, struct refused *left);
+/* p->in came to what an attempt left. */
+void refused_again(struct proxy *p, const struct refused *r, enum txn_event event);
+/* Unlinks and frees; it has terminated. */
+void server_over(struct proxy *p, struct server_txn *s);
+/* It was just confirmed: no more is left of it than absorbs what comes until timer I. */
+void server_linger(struct proxy *p, struct server_txn *s);
 
 /* ---- send.c */
 /* What it means that there is no buffer for a request just now: by a datagram 0, its retransmission is the next try; by a stream nobody tries again,
@@ -404,8 +427,6 @@ void attempt_abandon(struct proxy *p, struct attempt *a);
 void attempts_abandon(struct proxy *p, struct context *c, const struct attempt *except);
 /* Marks the outcome known and stops its clocks. */
 void attempt_settle(struct proxy *p, struct attempt *a);
-/* Unlinks and frees; the transaction has terminated. */
-void attempt_release(struct proxy *p, struct attempt *a);
 bool attempts_pending(const struct context *c);
 /* Some branch was cancelled and has not said how it ended: until then a 2xx may still come and win (§16.7(5), (6)). One that never sent a
  * provisional is not waited for: it cannot be cancelled, and may never answer. */
@@ -431,7 +452,8 @@ bool large_to_udp(struct proxy *p, struct attempt *a);
 /* ---- downstream.c: messages of an attempt's transaction */
 /* 0 (also where there was no buffer for a datagram), or a negative enum err. */
 int downstream_resend(struct proxy *p, struct attempt *a);
-void downstream_ack(struct proxy *p, struct attempt *a, struct span response_to);
+/* Of p->in. Returns refused_keep's. */
+struct refused *downstream_ack(struct proxy *p, struct attempt *a);
 /* ... and arms what sends the CANCEL again (timer E): over a stream only where there was no buffer for it. */
 void downstream_cancel(struct proxy *p, struct attempt *a);
 

@@ -152,6 +152,32 @@ int reply_compose(const struct sip_message *request, const struct reply *reply, 
 	return r.w.full ? -ERR_FULL : (int)r.w.n;
 }
 
+static void put_start(struct writer *w, const char *method, struct span uri)
+{
+	put_str(w, method);
+	PUT(w, " ");
+	put(w, uri);
+	PUT(w, " SIP/2.0\r\n");
+}
+
+/* What follows the Route: hops, the dialog as m has it, and the end. */
+static void put_rest(struct writer *w, const struct sip_message *m, const char *method, uint32_t max_forwards, struct span to, struct span extra)
+{
+	PUT(w, "Max-Forwards: ");
+	put_u32(w, max_forwards == UINT32_MAX ? 70 : max_forwards);
+	PUT(w, "\r\n");
+	put_line(w, m, m->first[SIP_H_FROM]);
+	put_field(w, "To", to);
+	put_line(w, m, m->first[SIP_H_CALL_ID]);
+	PUT(w, "CSeq: ");
+	put_u32(w, m->cseq);
+	PUT(w, " ");
+	put_str(w, method);
+	PUT(w, "\r\n");
+	put(w, extra);
+	PUT(w, "Content-Length: 0\r\n\r\n");
+}
+
 /* A request of our own beside an INVITE of ours: same transaction's Via, same dialog, same route. */
 static int compose_beside(const struct sip_message *sent, const char *method, struct span to, struct span extra, uint8_t *out,
 			  uint32_t cap)
@@ -160,31 +186,29 @@ static int compose_beside(const struct sip_message *sent, const char *method, st
 
 	if (!sip_answerable(sent))
 		return -ERR_INVALID;
-	put_str(&w, method);
-	PUT(&w, " ");
-	put(&w, sent->request_uri);
-	PUT(&w, " SIP/2.0\r\n");
+	put_start(&w, method, sent->request_uri);
 	put_field(&w, "Via", sent->top_via.whole);
 	put_lines(&w, sent, sent->first[SIP_H_ROUTE]);
-	PUT(&w, "Max-Forwards: ");
-	put_u32(&w, sent->max_forwards == UINT32_MAX ? 70 : sent->max_forwards);
-	PUT(&w, "\r\n");
-	put_line(&w, sent, sent->first[SIP_H_FROM]);
-	put_field(&w, "To", to);
-	put_line(&w, sent, sent->first[SIP_H_CALL_ID]);
-	PUT(&w, "CSeq: ");
-	put_u32(&w, sent->cseq);
-	PUT(&w, " ");
-	put_str(&w, method);
-	PUT(&w, "\r\n");
-	put(&w, extra);
-	PUT(&w, "Content-Length: 0\r\n\r\n");
+	put_rest(&w, sent, method, sent->max_forwards, to, extra);
 	return w.full ? -ERR_FULL : (int)w.n;
 }
 
 int reply_compose_ack(const struct sip_message *sent, struct span response_to, uint8_t *out, uint32_t cap)
 {
 	return compose_beside(sent, "ACK", response_to, span_of(out, 0), out, cap);
+}
+
+int reply_compose_ack_again(const struct sip_message *response, struct span uri, struct span via_line, uint32_t max_forwards, uint8_t *out,
+			    uint32_t cap)
+{
+	struct writer w = { .out = out, .cap = cap };
+
+	if (response->first[SIP_H_FROM] < 0 || response->first[SIP_H_TO] < 0 || response->first[SIP_H_CALL_ID] < 0)
+		return -ERR_INVALID;
+	put_start(&w, "ACK", uri);
+	put(&w, via_line);
+	put_rest(&w, response, "ACK", max_forwards, sip_first(response, SIP_H_TO), span_of(out, 0));
+	return w.full ? -ERR_FULL : (int)w.n;
 }
 
 int reply_compose_cancel(const struct sip_message *sent, struct span extra_headers, uint8_t *out, uint32_t cap)

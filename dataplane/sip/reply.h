@@ -26,4 +26,9 @@ int reply_compose(const struct sip_message *request, const struct reply *reply, 
  * (it has our Via on top): request URI, top Via, From, Call-ID, CSeq number, Route lines, Max-Forwards come from it; To from the
  * response for an ACK, from the INVITE for a CANCEL. extra_headers (Reason ...) may be empty. Bytes written, or -ERR_FULL. any */
 int reply_compose_ack(const struct sip_message *sent, struct span response_to, uint8_t *out, uint32_t cap);
+/* The same ACK when nothing is kept of the INVITE but its request URI and Max-Forwards (UINT32_MAX: it had none) and it had no Route: From, Call-ID
+ * and CSeq number are the response's too, which the caller knows to be the INVITE's. via_line: ours, whole, with its CRLF. -ERR_INVALID: the response
+ * lacks one of these. any */
+int reply_compose_ack_again(const struct sip_message *response, struct span uri, struct span via_line, uint32_t max_forwards, uint8_t *out,
+			    uint32_t cap);
 int reply_compose_cancel(const struct sip_message *sent, struct span extra_headers, uint8_t *out, uint32_t cap);

@@ -5,44 +5,10 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "base/expiry.h"
 #include "base/keyed_hash.h"
 #include "base/pages.h"
-#include "base/pool.h"
 #include "transaction/key.h"
-
-enum slot_state { SLOT_FREE, SLOT_CLIENT, SLOT_LINGERS };
-
-/* What the slot in a branch leads to. Outlives its objects, so that the next has another generation. */
-struct client_slot {
-	union {
-		struct client_txn *client;
-		struct lingering *lingering;
-		uint32_t next; /* free slot */
-	};
-	uint16_t generation;
-	uint8_t state; /* enum slot_state */
-};
-
-#define SLOT_END UINT32_MAX
-
-/* What has lingered to its end is freed in portions, in which its cold lines are fetched together, and whoever waits in the port waits for few. */
-#define ENDS_AT_ONCE 8
-#define ENDS_LATE_MS 12 /* for each ms that they are late twice as many, up to here */
-
-struct transactions {
-	struct txn_timers timers;
-	struct hash_key key[2];
-	struct wheel *wheel;
-	struct pool *servers, *clients, *lingering;
-	struct expiry *ends; /* of lingering */
-	uint32_t client_bytes;
-	uint32_t max_server, server_count; /* lingering ones among them */
-	uint32_t mask;
-	struct txn_link **buckets;
-	uint32_t max_slots, fresh_slots, free_slots; /* slots from fresh on were never used; head of the list of those that were */
-	struct client_slot *slots;
-};
+#include "transaction/table.h"
 
 static uint32_t bucket_count(uint32_t max)
 {
@@ -57,6 +23,7 @@ struct transactions *transactions_new(const struct transactions_config *config)
 {
 	struct transactions *t = calloc(1, sizeof(*t));
 	uint32_t n = bucket_count(config->max_server);
+	bool some_missing = false;
 
 	if (!t)
 		return NULL;
@@ -64,18 +31,25 @@ struct transactions *transactions_new(const struct transactions_config *config)
 	t->key[0] = config->key;
 	t->key[1] = (struct hash_key){ mix64(config->key.k0), mix64(config->key.k1) };
 	t->wheel = config->wheel;
+	t->slab = config->slab;
 	t->client_bytes = config->client_bytes;
 	t->mask = n - 1;
 	t->max_server = config->max_server;
 	t->max_slots = config->max_client;
 	t->free_slots = SLOT_END;
+	t->next_end_ms = UINT64_MAX;
 	t->buckets = pages_new(n * sizeof(t->buckets[0]));
 	t->servers = pool_new(config->max_server, sizeof(struct server_txn));
 	t->clients = pool_new(config->max_client, config->client_bytes);
 	t->lingering = pool_new(config->max_server, sizeof(struct lingering));
-	t->ends = expiry_new(config->max_server);
+	t->confirmed = pool_new(config->max_server, sizeof(struct txn_link));
+	t->ends[ENDS_ACCEPTED] = expiry_new(config->max_server);
+	t->ends[ENDS_CONFIRMED] = expiry_new(config->max_server);
+	t->ends[ENDS_COMPLETED] = expiry_new(config->max_client);
 	t->slots = pages_new(config->max_client * sizeof(t->slots[0]));
-	if (!t->buckets || !t->servers || !t->clients || !t->lingering || !t->ends || !t->slots) {
+	for (unsigned i = 0; i < END_QUEUES; i++)
+		some_missing |= !t->ends[i];
+	if (!t->buckets || !t->servers || !t->clients || !t->lingering || !t->confirmed || !t->slots || some_missing) {
 		transactions_free(t);
 		return NULL;
 	}
@@ -89,7 +63,9 @@ void transactions_free(struct transactions *t)
 	pool_free(t->servers);
 	pool_free(t->clients);
 	pool_free(t->lingering);
-	expiry_free(t->ends);
+	pool_free(t->confirmed);
+	for (unsigned i = 0; i < END_QUEUES; i++)
+		expiry_free(t->ends[i]);
 	pages_free(t->buckets, (t->mask + 1ULL) * sizeof(t->buckets[0]));
 	pages_free(t->slots, t->max_slots * sizeof(t->slots[0]));
 	free(t);
@@ -100,7 +76,9 @@ void transactions_touch(struct transactions *t)
 	pool_touch(t->servers);
 	pool_touch(t->clients);
 	pool_touch(t->lingering);
-	expiry_touch(t->ends);
+	pool_touch(t->confirmed);
+	for (unsigned i = 0; i < END_QUEUES; i++)
+		expiry_touch(t->ends[i]);
 	pages_touch(t->buckets, (t->mask + 1ULL) * sizeof(t->buckets[0]));
 	pages_touch(t->slots, t->max_slots * sizeof(t->slots[0]));
 }
@@ -110,13 +88,13 @@ struct txn_key txn_key_of(const struct transactions *t, const struct sip_message
 	return txn_key_read(t->key, m, top, method);
 }
 
-struct server_txn *server_txn_find(const struct transactions *t, const struct txn_key *key, struct lingering **ret_lingering)
+struct server_txn *server_txn_find(const struct transactions *t, const struct txn_key *key, enum server_lingering *ret_lingering)
 {
 	struct txn_link *l = t->buckets[key->a & t->mask];
 
 	while (l && (l->key.a != key->a || l->key.b != key->b))
 		l = l->chain;
-	*ret_lingering = l && l->lingers ? (struct lingering *)l : NULL;
+	*ret_lingering = l ? (enum server_lingering)l->lingers : LINGERS_NOT;
 	return l && !l->lingers ? (struct server_txn *)l : NULL;
 }
 
@@ -139,22 +117,10 @@ struct server_txn *server_txn_new(struct transactions *t, const struct txn_key *
 	return s;
 }
 
-/* The pointer that leads to the link. */
-static struct txn_link **link_to(struct transactions *t, const struct txn_link *l)
-{
-	struct txn_link **at = &t->buckets[l->key.a & t->mask];
-
-	while (*at != l)
-		at = &(*at)->chain;
-	return at;
-}
-
 void server_txn_release(struct transactions *t, struct server_txn *s)
 {
 	*link_to(t, &s->link) = s->link.chain;
-	wheel_cancel(&s->retransmit);
-	wheel_cancel(&s->lifetime);
-	pool_put(t->servers, s);
+	server_free(t, s);
 	t->server_count--;
 }
 
@@ -166,16 +132,6 @@ static uint32_t slot_take(struct transactions *t)
 		return t->fresh_slots < t->max_slots ? t->fresh_slots++ : SLOT_END;
 	t->free_slots = t->slots[slot].next;
 	return slot;
-}
-
-static void slot_free(struct transactions *t, uint32_t slot)
-{
-	struct client_slot *x = &t->slots[slot];
-
-	x->generation++;
-	x->state = SLOT_FREE;
-	x->next = t->free_slots;
-	t->free_slots = slot;
 }
 
 static int is_reliable(const struct flow *f)
@@ -224,13 +180,6 @@ void client_txn_redirect(struct transactions *t, struct client_txn *c, const str
 	arm_unarmed(t, &c->lifetime);
 }
 
-static void client_free(struct transactions *t, struct client_txn *c)
-{
-	wheel_cancel(&c->retransmit);
-	wheel_cancel(&c->lifetime);
-	pool_put(t->clients, c);
-}
-
 void client_txn_release(struct transactions *t, struct client_txn *c)
 {
 	slot_free(t, c->slot);
@@ -264,86 +213,6 @@ void transactions_settle(struct transactions *t, struct server_txn *s, struct cl
 		arm_unarmed(t, &s->lifetime);
 	if (c->state == TXN_ACCEPTED)
 		arm_unarmed(t, &c->lifetime);
-}
-
-struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c, uint64_t now_ms)
-{
-	struct lingering *l = pool_get(t->lingering);
-
-	if (!l)
-		return NULL;
-	*l = (struct lingering){
-		.link = { .chain = s->link.chain, .key = s->link.key, .lingers = true },
-		.slot = c->slot,
-		.reply_to = s->reply_to,
-	};
-	*link_to(t, &s->link) = &l->link;
-	t->slots[c->slot].lingering = l;
-	t->slots[c->slot].state = SLOT_LINGERS;
-	expiry_add(t->ends, pool_index(t->lingering, l), now_ms + txn_linger_ms(TXN_INVITE_CLIENT, TXN_ACCEPTED, &t->timers, false));
-	wheel_cancel(&s->retransmit);
-	wheel_cancel(&s->lifetime);
-	pool_put(t->servers, s);
-	client_free(t, c);
-	return l;
-}
-
-static void lingering_release(struct transactions *t, struct lingering *l)
-{
-	*link_to(t, &l->link) = l->link.chain;
-	slot_free(t, l->slot);
-	pool_put(t->lingering, l);
-	t->server_count--;
-}
-
-/* Those that are freed next: their own lines, by which the others are found. */
-static void prefetch_ends(const struct transactions *t)
-{
-	uint32_t index[ENDS_AT_ONCE];
-	unsigned n = expiry_ahead(t->ends, index, ENDS_AT_ONCE);
-
-	for (unsigned i = 0; i < n; i++) {
-		const struct lingering *l = pool_at(t->lingering, index[i]);
-
-		__builtin_prefetch(&l->link, 1);
-		__builtin_prefetch(&l->slot, 1);
-	}
-}
-
-static unsigned portion_end(struct transactions *t, uint64_t now_ms)
-{
-	uint32_t index[ENDS_AT_ONCE];
-	struct lingering *l[ENDS_AT_ONCE];
-	unsigned n = expiry_take(t->ends, now_ms, index, ENDS_AT_ONCE);
-
-	for (unsigned i = 0; i < n; i++) {
-		l[i] = pool_at(t->lingering, index[i]);
-		__builtin_prefetch(&t->buckets[l[i]->link.key.a & t->mask], 1);
-		__builtin_prefetch(&t->slots[l[i]->slot], 1);
-	}
-	prefetch_ends(t);
-	for (unsigned i = 0; i < n; i++)
-		lingering_release(t, l[i]);
-	return n;
-}
-
-unsigned transactions_end(struct transactions *t, uint64_t now_ms)
-{
-	uint64_t due = expiry_next_due(t->ends), late;
-	unsigned ended = 0, most;
-
-	if (due > now_ms)
-		return 0;
-	late = now_ms - due;
-	most = ENDS_AT_ONCE << (late < ENDS_LATE_MS ? late : ENDS_LATE_MS);
-	while (ended < most && expiry_next_due(t->ends) <= now_ms)
-		ended += portion_end(t, now_ms);
-	return ended;
-}
-
-uint64_t transactions_next_end(const struct transactions *t)
-{
-	return expiry_next_due(t->ends);
 }
 
 /* What the two kinds of transaction have in common, so that one function moves the timers of both. */
@@ -428,7 +297,7 @@ uint32_t transactions_servers(const struct transactions *t)
 
 uint32_t transactions_clients(const struct transactions *t)
 {
-	return pool_in_use(t->clients) + pool_in_use(t->lingering);
+	return pool_in_use(t->clients) + pool_in_use(t->lingering) + t->completed;
 }
 
 void transactions_prefetch_slot(const struct transactions *t, uint32_t slot)

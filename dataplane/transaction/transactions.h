@@ -31,7 +31,14 @@ struct txn_key {
 struct txn_link {
 	struct txn_link *chain; /* of its hash bucket */
 	struct txn_key key;
-	bool lingers; /* it is a struct lingering's */
+	uint8_t lingers; /* enum server_lingering */
+};
+
+/* What a link is part of. */
+enum server_lingering {
+	LINGERS_NOT,	   /* a struct server_txn */
+	LINGERS_ACCEPTED,  /* a struct lingering */
+	LINGERS_CONFIRMED, /* nothing: it stands for itself, and absorbs what comes until timer I */
 };
 
 struct server_txn {
@@ -80,6 +87,7 @@ struct transactions_config {
 	struct txn_timers timers;
 	struct hash_key key; /* secret, of this start */
 	struct wheel *wheel;
+	struct slab *slab; /* of client_txn_linger's buffers; NULL: there are none */
 };
 
 /* NULL: no memory. control-only */
@@ -93,8 +101,8 @@ void transactions_touch(struct transactions *t);
 struct txn_key txn_key_of(const struct transactions *t, const struct sip_message *m, const struct via *top, enum sip_method method);
 
 /* worker-only, all of these */
-/* The transaction, or NULL; where one lingers, NULL and *ret_lingering is it (else NULL). */
-struct server_txn *server_txn_find(const struct transactions *t, const struct txn_key *key, struct lingering **ret_lingering);
+/* The transaction, or NULL; where one lingers, NULL and *ret_lingering says how (else LINGERS_NOT). */
+struct server_txn *server_txn_find(const struct transactions *t, const struct txn_key *key, enum server_lingering *ret_lingering);
 /* In its first state, no timer armed, not yet answered. NULL: full. */
 struct server_txn *server_txn_new(struct transactions *t, const struct txn_key *key, bool invite, const struct flow *reply_to);
 /* Unlinks and frees; response must have been given back by the caller. */
@@ -118,7 +126,14 @@ unsigned client_txns(const struct transactions *t, uint32_t *cursor, uint32_t en
 void transactions_settle(struct transactions *t, struct server_txn *s, struct client_txn *c);
 /* Both are in their Accepted state and have been let go by their user: what is left of them, in their place, until the end of L and M
  * (transactions_end). NULL: no memory, and they stay as they are. */
-struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c, uint64_t now_ms);
+struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c);
+/* The server transaction is Confirmed and has been let go by its user, likewise until the end of timer I. false: no memory. */
+bool server_txn_linger(struct transactions *t, struct server_txn *s);
+/* c is an INVITE's in its Completed state and has been let go by its user: `left` in its place, a buffer of the slab, which is given back at the end
+ * of timer D. */
+void client_txn_linger(struct transactions *t, struct client_txn *c, void *left);
+/* What client_txn_linger left there; NULL: nothing. */
+void *client_txn_left(const struct transactions *t, uint32_t slot, uint16_t generation);
 /* Frees those that have lingered to their end by now_ms; some only, of very many: the later it is, the more. Returns how many. */
 unsigned transactions_end(struct transactions *t, uint64_t now_ms);
 /* When the next one has; UINT64_MAX: there is none. */

@@ -102,15 +102,17 @@ inline upstream_success()
 	fi
 }
 
-/* ---- attempt.c */
+/* ---- linger.c */
 
-inline context_release_if_idle()
+inline context_release_if_idle() /* of context_less() */
 {
 	if
 	:: server == TERMINATED && !ANY(LIVE) -> released = 1
 	:: else
 	fi
 }
+
+/* ---- attempt.c */
 
 inline attempt_settle(i)
 {
@@ -407,7 +409,11 @@ inline rx_final(i, code)
 		a[i].answered = 1;
 		a[i].state = COMPLETED;
 		a[i].lifetime = 1;
-		failure_in(i, code)
+		failure_in(i, code);
+		if
+		:: attempt_release(i) /* attempt_linger(): what is left of it acknowledges, and has no context */
+		:: skip /* by a stream, or where there is no memory */
+		fi
 	:: else
 	fi
 }
@@ -542,6 +548,7 @@ end:
 	do
 	:: atomic { server != TERMINATED -> context_cancel(); HANDLED } /* its retransmissions too */
 	:: atomic { server == COMPLETED -> server = CONFIRMED; HANDLED } /* ACK */
+	:: atomic { server == COMPLETED -> server = TERMINATED; context_release_if_idle(); HANDLED } /* server_linger() */
 	od
 }
 

@@ -126,6 +126,25 @@ static void faulty_requests_are_answered(void **state)
 	"Via: SIP/2.0/UDP 10.0.0.1;rport;branch=z9hG4bKa\r\nRoute: <sip:r1;lr>\r\nroute: <sip:r2;lr>,<sip:r3;lr>\r\n"   \
 	"Max-Forwards: 69\r\nFrom: <sip:a@b>;tag=1\r\n"
 
+/* From a response that may say what it likes of routes, hops and our Via. */
+static void ack_again(void **state)
+{
+	static const char ack[] = "ACK sip:bob@t SIP/2.0\r\nVia: ours\r\nMax-Forwards: 69\r\nFrom: <sip:a@b>;tag=1\r\nTo: <sip:c@d>;tag=9\r\n"
+				  "Call-ID: x\r\nCSeq: 7 ACK\r\nContent-Length: 0\r\n\r\n";
+	struct span s = exact_str("SIP/2.0 486 Busy Here\r\nVia: SIP/2.0/UDP 10.0.0.1;branch=z9hG4bKa;received=1.2.3.4\r\nVia: SIP/2.0/UDP h\r\n"
+				  "Route: <sip:r1;lr>\r\nMax-Forwards: 3\r\nTo: <sip:c@d>;tag=9\r\nCSeq: 7 INVITE\r\nCall-ID: x\r\n"
+				  "From: <sip:a@b>;tag=1  \r\nContent-Length: 4\r\n\r\nbody");
+	uint8_t out[1024];
+	int r;
+
+	assert_int_equal(sip_parse(s.p, s.n, &m), SIP_OK);
+	r = reply_compose_ack_again(&m, SPAN_LIT("sip:bob@t"), SPAN_LIT("Via: ours\r\n"), 69, out, sizeof(out));
+	assert_int_equal(r, sizeof(ack) - 1);
+	assert_memory_equal(out, ack, sizeof(ack) - 1);
+	assert_int_equal(reply_compose_ack_again(&m, SPAN_LIT("sip:bob@t"), SPAN_LIT("Via: ours\r\n"), 69, out, sizeof(ack) - 2), -ERR_FULL);
+	exact_free(s);
+}
+
 static void ack_and_cancel(void **state)
 {
 	static const char ack[] = "ACK sip:bob@t SIP/2.0\r\n" BESIDE "To: <sip:c@d>;tag=9\r\nCall-ID: x\r\nCSeq: 7 ACK\r\n"
@@ -154,7 +173,7 @@ int main(void)
 		cmocka_unit_test(lines_lie_anywhere),
 		cmocka_unit_test(a_tag_that_is_there_stays),
 		cmocka_unit_test(faulty_requests_are_answered),
-		cmocka_unit_test(ack_and_cancel),
+		cmocka_unit_test(ack_again), cmocka_unit_test(ack_and_cancel),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

@@ -2,8 +2,6 @@
 /* When the timers of transactions are due, and what happens at their bounds. */
 #include "transactions_fixture.h"
 
-static const struct flow udp = { .transport = TRANSPORT_UDP }, tcp = { .transport = TRANSPORT_TCP };
-
 /* ---- timers */
 
 struct fired {
@@ -47,14 +45,6 @@ static void run(struct wheel *w, struct fired *f, uint64_t from, uint64_t to)
 		assert_int_equal((f).count, ARRAY_SIZE(due_));                                                         \
 		assert_memory_equal((f).at, due_, sizeof(due_));                                                       \
 	} while (0)
-
-static struct client_txn *client_at(struct transactions *t, enum sip_method method, const struct flow *to)
-{
-	struct client_txn *c = client_txn_new(t, method, to, START);
-
-	assert_non_null(c);
-	return c;
-}
 
 static void test_client_timers(void **state)
 {
@@ -234,7 +224,7 @@ static void test_settled_by_user(void **state)
 			server_txn_release(t, s);
 			client_txn_release(t, c);
 		} else {
-			assert_non_null(transactions_linger(t, s, c, START + 100));
+			assert_non_null(transactions_linger(t, s, c));
 			run(w, &f, 0, 40000);
 			assert_int_equal(f.count, 0);
 		}
@@ -249,7 +239,7 @@ static void test_settled_by_user(void **state)
 
 static void test_server_bound(void **state)
 {
-	struct lingering *lingering;
+	enum server_lingering lingering;
 	struct wheel *w = wheel_new(START);
 	struct transactions *t = make(w, 100, 1);
 	struct server_txn *s[100];
@@ -335,108 +325,12 @@ static void test_generations(void **state)
 	wheel_free(w);
 }
 
-/* What is left of an answered INVITE stands where its two transactions stood, for as long as L and M, counts as both, and frees both. */
-static void test_lingering(void **state)
-{
-	struct wheel *w = wheel_new(START);
-	struct transactions *t = make(w, 3, 3);
-	struct fired f = { .t = t };
-	struct lingering *l[3], *found;
-
-	for (unsigned i = 0; i < 3; i++) {
-		struct txn_key key = { 64 * i, i }; /* in one bucket */
-		struct server_txn *s = server_txn_new(t, &key, true, &udp);
-		struct client_txn *c = client_at(t, SIP_INVITE, &tcp);
-
-		client_txn_event(t, c, TXN_RX_2XX, START);
-		server_txn_event(t, s, TXN_TX_2XX, START);
-		l[i] = transactions_linger(t, s, c, START + i);
-		assert_non_null(l[i]);
-		assert_memory_equal(&l[i]->reply_to, &udp, sizeof(udp));
-	}
-	assert_int_equal(transactions_servers(t), 3);
-	assert_int_equal(transactions_clients(t), 3);
-	assert_false(transactions_client_room(t));
-	assert_null(client_txn_new(t, SIP_INVITE, &udp, START));
-	assert_null(server_txn_new(t, &(struct txn_key){ 7, 7 }, true, &udp));
-	for (unsigned i = 0; i < 3; i++) {
-		struct txn_key key = { 64 * i, i };
-
-		assert_null(server_txn_find(t, &key, &found));
-		assert_ptr_equal(found, l[i]);
-		assert_null(client_txn_at(t, l[i]->slot, 0, &found));
-		assert_ptr_equal(found, l[i]);
-		assert_null(client_txn_at(t, l[i]->slot, 1, &found));
-		assert_null(found);
-	}
-	run(w, &f, 0, 40000); /* the transactions' own timers are gone */
-	assert_int_equal(f.count, 0);
-	assert_int_equal(wheel_next_due(w), UINT64_MAX);
-	for (unsigned i = 0; i < 3; i++) {
-		struct txn_key key = { 64 * i, i };
-		uint32_t slot = l[i]->slot;
-
-		assert_int_equal(transactions_next_end(t), START + 32000 + i);
-		assert_int_equal(transactions_end(t, START + 31999 + i), 0);
-		assert_int_equal(transactions_end(t, START + 32000 + i), 1);
-		assert_null(server_txn_find(t, &key, &found));
-		assert_null(found);
-		assert_null(client_txn_at(t, slot, 0, &found));
-		assert_null(found);
-		assert_int_equal(transactions_servers(t), 2 - i);
-		assert_int_equal(transactions_clients(t), 2 - i);
-	}
-	assert_int_equal(transactions_next_end(t), UINT64_MAX);
-	assert_non_null(client_txn_new(t, SIP_INVITE, &udp, START));
-	transactions_free(t);
-	wheel_free(w);
-}
-
-/* Thousands that end in one ms: a few at a time while they are on time, ever more of them the later it is; none is lost. */
-static void test_lingering_many(void **state)
-{
-	enum { MANY = 5000 };
-	struct wheel *w = wheel_new(START);
-	struct transactions *t = make(w, MANY, MANY);
-	uint64_t due = START + 32000;
-	unsigned ended, sum = 0, ms = 0, longest = 0;
-
-	for (unsigned i = 0; i < MANY; i++) {
-		struct server_txn *s = server_txn_new(t, &(struct txn_key){ i * 7919, i }, true, &udp);
-		struct client_txn *c = client_at(t, SIP_INVITE, &udp);
-
-		client_txn_event(t, c, TXN_RX_2XX, START);
-		server_txn_event(t, s, TXN_TX_2XX, START);
-		assert_non_null(transactions_linger(t, s, c, START));
-	}
-	assert_int_equal(transactions_end(t, due - 1), 0);
-	assert_in_range(transactions_end(t, due), 1, 32);
-	assert_in_range(transactions_end(t, due), 1, 32);
-	sum = MANY - transactions_servers(t);
-	for (; sum < MANY; ms++) {
-		assert_int_equal(transactions_next_end(t), due);
-		ended = transactions_end(t, due + ms);
-		assert_true(ended >= longest || sum + ended == MANY);
-		longest = ended;
-		sum += ended;
-		assert_int_equal(transactions_servers(t), MANY - sum);
-	}
-	assert_in_range(ms, 5, 16); /* a turn each ms: one that is as slow as that is let off nothing */
-	assert_int_equal(transactions_end(t, due + 100), 0);
-	assert_int_equal(transactions_clients(t), 0);
-	transactions_free(t);
-	wheel_free(w);
-}
-
-/* 32 s of them are walked through: no more of each than this. */
-_Static_assert(sizeof(struct lingering) <= 128, "two cache lines");
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_client_timers), cmocka_unit_test(test_client_lingers), cmocka_unit_test(test_server_timers),
 		cmocka_unit_test(test_settled_by_user), cmocka_unit_test(test_server_bound), cmocka_unit_test(test_client_bound),
-		cmocka_unit_test(test_generations), cmocka_unit_test(test_lingering), cmocka_unit_test(test_lingering_many),
+		cmocka_unit_test(test_generations),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
