@@ -46,7 +46,9 @@ static void test_answered(void **state)
 	s = h.sent[h.sent_count - 1];
 	wait_ms(&h, 90);
 	answer(&h, s, 180, "t", NULL);
-	wait_ms(&h, 900);
+	wait_ms(&h, 400);
+	answer(&h, s, 183, "t", NULL); /* no longer the first progress */
+	wait_ms(&h, 500);
 	assert_int_equal(h.record_count, 0);
 	answer(&h, s, 200, "t", "Contact: <sip:t@10.4.0.1>\r\n");
 	assert_int_equal(h.record_count, 1);
@@ -104,6 +106,7 @@ static void test_failed(void **state)
 		{ 486, 486, RECORD_REJECTED, ATTEMPT_RECORD_REJECTED },
 		{ 603, 603, RECORD_REJECTED, ATTEMPT_RECORD_REJECTED },
 		{ 503, 500, RECORD_REJECTED, ATTEMPT_RECORD_CODE },
+		{ 300, 300, RECORD_REJECTED, ATTEMPT_RECORD_REJECTED },
 		{ 0, 408, RECORD_EXHAUSTED, ATTEMPT_RECORD_RESPONSE_TIMEOUT },
 	};
 
@@ -116,7 +119,7 @@ static void test_failed(void **state)
 		harness_publish(&h);
 		request_send(&h, &(struct request){ 0 });
 		if (cases[i].status)
-			answer(&h, h.sent[1], cases[i].status, "t", NULL);
+			answer(&h, h.sent[1], cases[i].status, "t", "Reason: Q.850;cause=21\r\n");
 		else
 			wait_ms(&h, 4000);
 		r = record_at(&h, 0);
@@ -127,6 +130,8 @@ static void test_failed(void **state)
 		assert_int_equal(r->attempt_count, 1);
 		assert_int_equal(r->attempts[0].result, cases[i].result);
 		assert_int_equal(r->attempts[0].code, cases[i].status);
+		assert_int_equal(r->attempts[0].cause, cases[i].status ? 21 : 0);
+		assert_int_equal(r->ended_ms, cases[i].status ? 1 : 4000); /* at once: never 0, which would say that it has not ended */
 		harness_end(&h);
 		assert_int_equal(h.record_count, 1);
 	}
@@ -174,12 +179,22 @@ static void test_no_room(void **state)
 	proxy_gauges(h.proxy, &g);
 	assert_int_equal(g.records_waiting, 4);
 	h.records_full = false;
+	dialog_close(&h, &d[0]); /* its record goes behind those that wait */
 	wait_ms(&h, 1);
-	assert_int_equal(h.record_count, 4);
-	for (unsigned i = 0; i < 3; i++)
+	assert_int_equal(h.record_count, 5);
+	h.records_full = true; /* again, after none waited */
+	dialog_close(&h, &d[2]);
+	assert_int_equal(h.record_count, 5);
+	h.records_full = false;
+	wait_ms(&h, 1);
+	assert_int_equal(h.record_count, 6);
+	for (unsigned i = 0; i < 3; i++) {
+		static const unsigned order[] = { 1, 0, 2 };
+
 		assert_int_equal(record_at(&h, i)->kind, RECORD_START);
-	assert_int_equal(record_at(&h, 3)->kind, RECORD_END);
-	assert_int_equal(record_at(&h, 3)->id, record_at(&h, 1)->id);
+		assert_int_equal(record_at(&h, 3 + i)->kind, RECORD_END);
+		assert_int_equal(record_at(&h, 3 + i)->id, record_at(&h, order[i])->id);
+	}
 	harness_end(&h);
 	for (unsigned i = 0; i < 3; i++) {
 		free((char *)d[i].invite.call_id);
@@ -220,7 +235,7 @@ static void test_session(void **state)
 			proxy_advance(h.proxy, h.now_ms);
 			snprintf(text, sizeof(text),
 				 "%s sip:t@10.2.0.1 SIP/2.0\r\nVia: " VIA "9\r\nMax-Forwards: 70\r\nRoute: %s\r\nFrom: <sip:x@y>;tag=from\r\n"
-				 "To: <sip:x@y>;tag=to\r\nCall-ID: %s\r\nCSeq: 9 %s\r\nContent-Length: 0\r\n\r\n",
+				 "To: <sip:x@y>;tag=to\r\nCall-ID: %s\r\nCSeq: 9 %s\r\nReason: Q.850;cause=16\r\nContent-Length: 0\r\n\r\n",
 				 cases[i].refresh, sent_header(h.sent[1], "Record-Route", 0), sent_header(h.sent[1], "Call-ID", 0),
 				 cases[i].refresh);
 			send_text(&h, CALLER, text);
@@ -232,6 +247,7 @@ static void test_session(void **state)
 		}
 		assert_int_equal(record_at(&h, 1)->kind, RECORD_END);
 		assert_int_equal(record_at(&h, 1)->end, RECORD_EXPIRED);
+		assert_int_equal(record_at(&h, 1)->cause, 0); /* nobody gave one, whatever was the last message */
 		assert_in_range(h.now_ms - answered, cases[i].ends_ms, cases[i].ends_ms + 2000);
 		assert_int_equal(counter_of(&h, COUNTER_calls_expired), 1);
 		harness_end(&h);
@@ -244,16 +260,27 @@ static void test_foreign_end(void **state)
 {
 	struct harness h;
 	struct dialog d;
+	uint64_t begun;
 
 	harness_start(&h, NULL);
 	dialog_open(&h, NULL, A, NULL, &d);
 	h.sent_read = h.sent_count;
+	begun = h.config.clock_offset_ms + h.now_ms;
+	wait_ms(&h, 5000);
 	h.config.boot++;
+	h.config.node++;
+	h.config.worker++;
 	proxy_free(h.proxy);
 	h.proxy = proxy_new(&h.config, h.now_ms);
 	h.starts = 0; /* that call's end is the foreign one */
+	strcat(d.caller_routes, "Reason: Q.850;cause=31\r\n");
 	dialog_close(&h, &d);
 	assert_int_equal(h.record_count, 2);
+	assert_int_equal(record_at(&h, 1)->node, record_at(&h, 0)->node); /* of whoever set it up */
+	assert_int_equal(record_at(&h, 1)->worker, record_at(&h, 0)->worker);
+	assert_int_equal(record_at(&h, 1)->arrived_unix_ms, begun / 1000 * 1000);
+	assert_in_range(record_at(&h, 1)->ended_ms, 5000, 6000);
+	assert_int_equal(record_at(&h, 1)->cause, 31);
 	assert_int_equal(record_at(&h, 1)->kind, RECORD_FOREIGN_END);
 	assert_int_equal(record_at(&h, 1)->end, RECORD_ENDED_BY_CALLER);
 	assert_int_equal(record_at(&h, 1)->source_trunk_id, h.trunk[TRUNK_CALLER].id);

@@ -172,6 +172,26 @@ static void via_goes(void **state)
 	exact_free(s);
 }
 
+/* What goes from one line leaves another's removals as they are, whichever was named first. */
+static void lines_apart(void **state)
+{
+	for (int first = 0; first < 2; first++) {
+		struct span s = load(HEAD "Route: <sip:a>, <sip:b>\r\nRoute: <sip:c>, <sip:d>\r\n\r\n");
+		int line[2] = { m.first[SIP_H_ROUTE], m.headers[m.first[SIP_H_ROUTE]].next };
+
+		for (int i = 0; i < 2; i++) {
+			int at = line[first ^ i];
+			struct span rest = sip_value(&m, at);
+			struct name_addr e;
+
+			assert_int_equal(name_addr_next(&rest, &e), 1);
+			edit_remove_value(&l, &m, at, e.whole);
+		}
+		expect_composed("lines", HEAD "Route: <sip:b>\r\nRoute: <sip:d>\r\n\r\n");
+		exact_free(s);
+	}
+}
+
 /* ---- any list at all, against the plainest way to read it: byte by byte */
 
 /* Bytes written, or -ERR_INVALID. */
@@ -275,7 +295,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(nothing_changes_nothing), cmocka_unit_test(order_and_places), cmocka_unit_test(refusals),
 		cmocka_unit_test(text_is_kept),		   cmocka_unit_test(values_go),	       cmocka_unit_test(via_goes),
-		cmocka_unit_test(any_list),
+		cmocka_unit_test(lines_apart),		   cmocka_unit_test(any_list),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
