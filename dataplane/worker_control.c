@@ -218,6 +218,7 @@ static bool parts_new(struct worker *w, const struct worker_config *config)
 	struct proxy_config pc = config->proxy;
 
 	pc.worker = (uint8_t)w->index;
+	pc.alone = s->workers == 1;
 	pc.tables = s->tables;
 	pc.counters = w->counters;
 	pc.targets = w->targets;

@@ -28,6 +28,7 @@ struct trace;
 
 struct proxy_config {
 	uint8_t worker;
+	bool alone; /* there is no other worker, so nothing of the tables is shared with one */
 	const struct tables *tables;
 	struct counters *counters;  /* this worker's */
 	struct target_cell *targets; /* this worker's, by target slot: TARGET_CELLS of them */

@@ -323,9 +323,9 @@ fail_context:
 /* See selection_state.hash in select.h. */
 static uint64_t selection_hash(const struct proxy *p, const struct routing *r)
 {
-	if (r->profile->strategy == STRATEGY_ROUND_ROBIN)
-		return profiles_ticket(p->tables->profiles, r->profile_slot);
-	return p->call_hash;
+	if (r->profile->strategy != STRATEGY_ROUND_ROBIN)
+		return p->call_hash;
+	return p->config.alone ? profiles_ticket_alone(p->tables->profiles, r->profile_slot) : profiles_ticket(p->tables->profiles, r->profile_slot);
 }
 
 static void begin(struct proxy *p, struct context *c, const struct routing *r)

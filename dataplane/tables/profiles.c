@@ -256,6 +256,15 @@ uint64_t profiles_ticket(struct profiles *p, uint32_t slot)
 	return slot < p->slots.max ? atomic_fetch_add_explicit(&p->tickets[slot].next, 1, memory_order_relaxed) : 0;
 }
 
+uint64_t profiles_ticket_alone(struct profiles *p, uint32_t slot)
+{
+	uint64_t ticket = profiles_ticket_peek(p, slot);
+
+	if (slot < p->slots.max)
+		atomic_store_explicit(&p->tickets[slot].next, ticket + 1, memory_order_relaxed);
+	return ticket;
+}
+
 uint64_t profiles_ticket_peek(const struct profiles *p, uint32_t slot)
 {
 	return slot < p->slots.max ? atomic_load_explicit(&p->tickets[slot].next, memory_order_relaxed) : 0;

@@ -151,6 +151,8 @@ const struct profile *profiles_get(const struct profiles *p, uint32_t slot);
 
 /* The next ticket of a slot's round robin: shared by all workers, so that the rotation is exact. any */
 uint64_t profiles_ticket(struct profiles *p, uint32_t slot);
+/* The same where only this thread takes tickets: an atomic addition waits until all that was stored before it has reached the cache. any */
+uint64_t profiles_ticket_alone(struct profiles *p, uint32_t slot);
 /* What profiles_ticket would answer now, without taking it. any */
 uint64_t profiles_ticket_peek(const struct profiles *p, uint32_t slot);
 

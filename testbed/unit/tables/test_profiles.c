@@ -133,6 +133,13 @@ static void test_slots(void **state)
 	for (uint64_t i = 0; i < 5; i++)
 		assert_int_equal(profiles_ticket(p, a), i);
 	assert_int_equal(profiles_ticket(p, b), 0);
+	/* Whoever is alone takes the same ones. */
+	assert_int_equal(profiles_ticket_alone(p, a), 5);
+	assert_int_equal(profiles_ticket_alone(p, a), 6);
+	assert_int_equal(profiles_ticket_peek(p, a), 7);
+	assert_int_equal(profiles_ticket(p, a), 7);
+	assert_int_equal(profiles_ticket_alone(p, b), 1);
+	assert_int_equal(profiles_ticket_alone(p, profiles_max(p)), 0);
 	profiles_free(p);
 	epoch_free(e);
 }
