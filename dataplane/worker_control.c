@@ -223,7 +223,8 @@ static bool parts_new(struct worker *w, const struct worker_config *config)
 	pc.counters = w->counters;
 	pc.targets = w->targets;
 	pc.outbox = (struct outbox){ worker_outbox_reserve, worker_outbox_commit, w };
-	pc.record = worker_outbox_record;
+	pc.record_room = worker_outbox_record_room;
+	pc.record_written = worker_outbox_record_written;
 	pc.probe_done = worker_outbox_probe_done;
 	w->probes = mailbox_new(PROBES_WAITING, sizeof(struct probe_request));
 	w->probe_results = mailbox_new(PROBES_WAITING * 16, sizeof(struct probe_result));

@@ -49,16 +49,26 @@ int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to)
 	return output_commit(w->output, len, &to->local, &to->remote);
 }
 
-bool worker_outbox_record(void *ctx, const struct call_record *record)
+/* Of a record, what is written of one with an attempt and usual texts. */
+#define RECORD_USUAL_BYTES (offsetof(struct call_record, attempts) + sizeof(struct attempt_record))
+
+struct call_record *worker_outbox_record_room(void *ctx)
+{
+	struct worker *w = ctx;
+	struct call_record *room = mailbox_room(w->records);
+
+	if (!room)
+		counter_add(w->counters, COUNTER_records_waited, 1);
+	return room;
+}
+
+void worker_outbox_record_written(void *ctx)
 {
 	struct worker *w = ctx;
 
-	if (!mailbox_post_part(w->records, record, call_record_bytes(record))) {
-		counter_add(w->counters, COUNTER_records_waited, 1);
-		return false;
-	}
+	mailbox_posted(w->records);
+	mailbox_prefetch_room(w->records, RECORD_USUAL_BYTES); /* the ring is large, and it is not looked at again before the next call */
 	w->records_untold++;
-	return true;
 }
 
 /* started: cycles. */

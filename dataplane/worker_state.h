@@ -109,7 +109,8 @@ void worker_to_kernel(struct worker *w, struct rte_mbuf *m, enum exception_kind 
 /* What the proxy and the output floor are given; ctx: the worker. worker-only */
 uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes);
 int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to);
-bool worker_outbox_record(void *ctx, const struct call_record *record);
+struct call_record *worker_outbox_record_room(void *ctx);
+void worker_outbox_record_written(void *ctx);
 void worker_outbox_probe_done(void *ctx, const struct probe_result *result, uint64_t started);
 void worker_resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t port);
 

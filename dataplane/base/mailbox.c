@@ -94,17 +94,44 @@ void mailbox_free(struct mailbox *m)
 	free(m);
 }
 
-bool mailbox_post_part(struct mailbox *m, const void *message, uint32_t bytes)
+static uint8_t *place(const struct mailbox *m, uint32_t index)
+{
+	return (uint8_t *)m->messages + (size_t)(index & m->mask) * m->stride;
+}
+
+void *mailbox_room(struct mailbox *m)
 {
 	uint32_t head = atomic_load_explicit(&m->head, memory_order_relaxed);
 
 	if (head - m->tail_seen > m->mask) {
 		m->tail_seen = atomic_load_explicit(&m->tail, memory_order_acquire);
 		if (head - m->tail_seen > m->mask)
-			return false;
+			return NULL;
 	}
-	memcpy(m->messages + (size_t)(head & m->mask) * m->stride, message, bytes < m->message_bytes ? bytes : m->message_bytes);
-	atomic_store_explicit(&m->head, head + 1, memory_order_release);
+	return place(m, head);
+}
+
+void mailbox_posted(struct mailbox *m)
+{
+	atomic_store_explicit(&m->head, atomic_load_explicit(&m->head, memory_order_relaxed) + 1, memory_order_release);
+}
+
+void mailbox_prefetch_room(const struct mailbox *m, uint32_t bytes)
+{
+	const uint8_t *at = place(m, atomic_load_explicit(&m->head, memory_order_relaxed));
+
+	for (uint32_t i = 0; i < bytes; i += LINE)
+		__builtin_prefetch(at + i, 1);
+}
+
+bool mailbox_post_part(struct mailbox *m, const void *message, uint32_t bytes)
+{
+	void *room = mailbox_room(m);
+
+	if (!room)
+		return false;
+	memcpy(room, message, bytes < m->message_bytes ? bytes : m->message_bytes);
+	mailbox_posted(m);
 	return true;
 }
 
@@ -122,7 +149,7 @@ const void *mailbox_peek(struct mailbox *m)
 		if (tail == m->head_seen)
 			return NULL;
 	}
-	return m->messages + (size_t)(tail & m->mask) * m->stride;
+	return place(m, tail);
 }
 
 void mailbox_drop(struct mailbox *m)

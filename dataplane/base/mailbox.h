@@ -19,6 +19,13 @@ bool mailbox_post(struct mailbox *m, const void *message);
 /* Only the first `bytes` of it: what lies behind them is for the consumer to leave alone. the producing thread only */
 bool mailbox_post_part(struct mailbox *m, const void *message, uint32_t bytes);
 
+/* Where the next message is, for who writes it there piece by piece instead of copying it in: what lies there is left over from an earlier one. It
+ * comes to the consumer by mailbox_posted, and what is not posted is as if it had not been written. NULL: full. the producing thread only */
+void *mailbox_room(struct mailbox *m);
+void mailbox_posted(struct mailbox *m);
+/* Brings the first `bytes` of what mailbox_room will give into the cache. the producing thread only */
+void mailbox_prefetch_room(const struct mailbox *m, uint32_t bytes);
+
 /* Copies the oldest message out. false: empty. the consuming thread only */
 bool mailbox_take(struct mailbox *m, void *ret_message);
 

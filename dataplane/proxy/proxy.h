@@ -54,8 +54,10 @@ struct proxy_config {
 	bool silent_to_unknown; /* sources that no trunk holds get no answer */
 	const char *server_name; /* for our own answers; NULL or empty: no Server header */
 	uint64_t clock_offset_ms; /* UNIX time minus proxy time, so that tokens and records carry a date */
-	/* Puts a call record on its way (outbox.ctx is handed in). false: no room just now, it is offered again. NULL: no records. */
-	bool (*record)(void *ctx, const struct call_record *record);
+	/* Where a call record is to be written (outbox.ctx is handed in), and that it is written and may go its way. No room just now (NULL): it is
+	 * offered again. Both NULL: no records. */
+	struct call_record *(*record_room)(void *ctx);
+	void (*record_written)(void *ctx);
 	/* A probe has ended; started: what proxy_probe was given with it. NULL: proxy_probe is not used. */
 	void (*probe_done)(void *ctx, const struct probe_result *result, uint64_t started);
 };

@@ -75,10 +75,9 @@ static const char *take_text(char *out, const char *text, uint8_t n)
 	return text + n;
 }
 
-/* In scratch memory. What lies behind the texts' ends and behind the last attempt is of no meaning. */
-static const struct call_record *whole(struct proxy *p, struct kept_record *k)
+/* What lies behind the texts' ends and behind the last attempt is of no meaning. */
+static void write_whole(struct kept_record *k, struct call_record *r)
 {
-	struct call_record *r = &p->posting;
 	const char *text = text_of(k);
 
 	r->id = k->id;
@@ -106,7 +105,18 @@ static const struct call_record *whole(struct proxy *p, struct kept_record *k)
 	take_text(r->profile, text, k->profile_len);
 	r->profile[k->profile_len] = '\0';
 	memcpy(r->attempts, k->attempts, k->attempt_count * sizeof(r->attempts[0]));
-	return r;
+}
+
+/* false: no room. */
+static bool post_whole(struct proxy *p, struct kept_record *k)
+{
+	struct call_record *r = p->config.record_room(p->config.outbox.ctx);
+
+	if (!r)
+		return false;
+	write_whole(k, r);
+	p->config.record_written(p->config.outbox.ctx);
+	return true;
 }
 
 static void wait_for_room(struct proxy *p, struct kept_record *k)
@@ -127,9 +137,7 @@ static void wait_for_room(struct proxy *p, struct kept_record *k)
 
 static void post(struct proxy *p, struct kept_record *k)
 {
-	if (!p->config.record)
-		return;
-	if (p->unposted || !p->config.record(p->config.outbox.ctx, whole(p, k)))
+	if (p->config.record_room && (p->unposted || !post_whole(p, k)))
 		wait_for_room(p, k);
 }
 
@@ -137,7 +145,7 @@ uint32_t record_flush(struct proxy *p)
 {
 	struct waiting_record *w;
 
-	while ((w = p->unposted) && p->config.record(p->config.outbox.ctx, whole(p, &w->k))) {
+	while ((w = p->unposted) && post_whole(p, &w->k)) {
 		p->unposted = w->next;
 		if (!p->unposted)
 			p->unposted_end = &p->unposted;
@@ -149,7 +157,8 @@ uint32_t record_flush(struct proxy *p)
 
 const struct call_record *record_view(struct proxy *p, const struct live_call *call)
 {
-	return whole(p, call->record);
+	write_whole(call->record, &p->posting);
+	return &p->posting;
 }
 
 /* ---- keeping */
@@ -209,7 +218,7 @@ static struct kept_record *keep(struct proxy *p, const struct context *c, struct
 
 void record_open(struct proxy *p, struct context *c, struct live_call *call, struct span from_user, struct span to_user)
 {
-	call->record = p->config.record ? keep(p, c, from_user, to_user) : NULL;
+	call->record = p->config.record_room ? keep(p, c, from_user, to_user) : NULL;
 }
 
 void record_number(struct live_call *call, e164 number)

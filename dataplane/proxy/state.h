@@ -212,7 +212,7 @@ struct proxy {
 	uint64_t record_sequence;
 	uint32_t trunk_slots[PROXY_TRUNK_SLOTS]; /* where trunks were found, by id: to be held against the slot's id */
 	struct received received[1 << PROXY_RECEIVED_BITS]; /* by a hash of address and port */
-	struct call_record posting; /* scratch */
+	struct call_record posting; /* scratch: what is looked at */
 	struct listener listeners[PROXY_LISTENERS_MAX];
 	unsigned listener_count;
 	bool streams; /* some listener is not UDP's: else no transport is asked about */

@@ -1,7 +1,6 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-#include <stddef.h>
 #include <stdint.h>
 
 #include "base/addr.h"
@@ -76,9 +75,3 @@ struct call_record {
 	char to[RECORD_USER_MAX];
 	struct attempt_record attempts[ATTEMPTS_MAX]; /* those beyond attempt_count mean nothing, like the texts beyond their lengths */
 };
-
-/* Of a record, the bytes that mean something. any */
-static inline uint32_t call_record_bytes(const struct call_record *r)
-{
-	return (uint32_t)offsetof(struct call_record, attempts) + r->attempt_count * (uint32_t)sizeof(r->attempts[0]);
-}

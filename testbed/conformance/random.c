@@ -60,6 +60,7 @@ static struct {
 	uint8_t out[65536];
 	struct ip_port address[3], caller_address, us;
 	unsigned starts, ends;
+	struct call_record record; /* the one written last */
 	/* of the event just now */
 	unsigned went_up[7]; /* by class */
 	char log[60000];
@@ -230,11 +231,15 @@ static int commit(void *ctx, uint32_t len, const struct flow *to)
 	return 0;
 }
 
-static bool record(void *ctx, const struct call_record *r)
+static struct call_record *record_room(void *ctx)
 {
-	w.starts += r->kind == RECORD_START;
-	w.ends += r->kind == RECORD_END;
-	return true;
+	return &w.record;
+}
+
+static void record_written(void *ctx)
+{
+	w.starts += w.record.kind == RECORD_START;
+	w.ends += w.record.kind == RECORD_END;
 }
 
 /* ---- what comes in */
@@ -521,7 +526,8 @@ int main(int argc, char **argv)
 	harness_start(&w.h, &(struct harness_options){ .tcp_targets = w.target_tcp });
 	proxy_free(w.h.proxy);
 	w.h.config.outbox = (struct outbox){ reserve, commit, NULL };
-	w.h.config.record = record;
+	w.h.config.record_room = record_room;
+	w.h.config.record_written = record_written;
 	w.h.config.max_call_age_ms = AGE_MS;
 	w.now_ms = w.h.now_ms;
 	w.h.proxy = w.proxy = proxy_new(&w.h.config, w.now_ms);

@@ -51,6 +51,7 @@ static struct {
 	uint64_t now_ms;
 	bool stranger_spoke;
 	unsigned sent, offered, starts, ends, probes, probes_done;
+	struct call_record record; /* in the control thread's mailbox, the only place there */
 	uint8_t out[65536];
 	uint8_t quoted[512]; /* the last request to a target */
 	uint32_t quoted_len;
@@ -153,15 +154,19 @@ static int commit(void *ctx, uint32_t len, const struct flow *to)
 }
 
 /* The control thread's mailbox, which has no room now and then. */
-static bool record(void *ctx, const struct call_record *r)
+static struct call_record *record_room(void *ctx)
 {
+	return ++w.offered % 4 == 0 ? NULL : &w.record;
+}
+
+static void record_written(void *ctx)
+{
+	const struct call_record *r = &w.record;
+
 	REQUIRE(r->attempt_count <= ATTEMPTS_MAX && r->call_id_len <= RECORD_CALL_ID_MAX);
 	REQUIRE(r->kind == RECORD_START || r->ended_ms);
-	if (++w.offered % 4 == 0)
-		return false;
 	w.starts += r->kind == RECORD_START;
 	w.ends += r->kind == RECORD_END;
-	return true;
 }
 
 /* ---- the script */
@@ -368,7 +373,8 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	struct tables_limits limits = { 1, 1000, 100, 10, 10, 10 };
 	struct proxy_config pc = {
 		.outbox = { reserve, commit, NULL },
-		.record = record,
+		.record_room = record_room,
+		.record_written = record_written,
 		.probe_done = probe_done,
 		.ejection = { .after = 2, .after_failures = 3, .numbers = 1, .window_ms = 1000, .window_percent = 30, .window_calls = 4,
 			      .first_ms = 1000, .max_ms = 8000, .share_percent = 50, .ramp_ms = 2000, .last_resort = true },

@@ -62,6 +62,35 @@ static void test_part(void **state)
 	mailbox_free(m);
 }
 
+/* Written in its place, a message is nobody's until it is posted. */
+static void test_room(void **state)
+{
+	struct mailbox *m = mailbox_new(2, 40);
+	uint8_t out[40], *room;
+
+	for (uint8_t round = 1; round < 20; round++) {
+		room = mailbox_room(m);
+		assert_non_null(room);
+		memset(room, 0xee, 40);
+		assert_int_equal(mailbox_pending(m), 0);
+		assert_false(mailbox_take(m, out));
+		assert_ptr_equal(mailbox_room(m), room);
+		memset(room, round, 40);
+		mailbox_posted(m);
+		memset(out, round + 100, 40);
+		assert_true(mailbox_post(m, out));
+		assert_null(mailbox_room(m));
+		mailbox_prefetch_room(m, 40);
+		assert_true(mailbox_take(m, out));
+		assert_int_equal(out[0], round);
+		assert_int_equal(out[39], round);
+		assert_true(mailbox_take(m, out));
+		assert_int_equal(out[0], round + 100);
+		assert_int_equal(out[39], round + 100);
+	}
+	mailbox_free(m);
+}
+
 /* An odd size, so that neighbours in the ring would show an overrun. */
 struct letter {
 	uint8_t bytes[37];
@@ -148,8 +177,8 @@ static void test_survives(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_bounds), cmocka_unit_test(test_part), cmocka_unit_test(test_two_threads),
-					    cmocka_unit_test(test_survives) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_bounds), cmocka_unit_test(test_part), cmocka_unit_test(test_room),
+					    cmocka_unit_test(test_two_threads), cmocka_unit_test(test_survives) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }

@@ -57,16 +57,20 @@ static uint8_t *outbox_reserve(void *ctx, uint32_t bytes)
 	return h->reserved;
 }
 
-static bool record(void *ctx, const struct call_record *r)
+static struct call_record *record_room(void *ctx)
 {
 	struct harness *h = ctx;
 
-	if (h->records_full)
-		return false;
-	h->record[h->record_count++ % ARRAY_SIZE(h->record)] = *r;
+	return h->records_full ? NULL : &h->record[h->record_count % ARRAY_SIZE(h->record)];
+}
+
+static void record_written(void *ctx)
+{
+	struct harness *h = ctx;
+	const struct call_record *r = &h->record[h->record_count++ % ARRAY_SIZE(h->record)];
+
 	h->starts += r->kind == RECORD_START;
 	h->ends += r->kind == RECORD_END;
-	return true;
 }
 
 static int outbox_commit(void *ctx, uint32_t len, const struct flow *to)
@@ -216,7 +220,8 @@ void harness_start(struct harness *h, const struct harness_options *options)
 		.counters = h->counters,
 		.targets = h->targets,
 		.outbox = { outbox_reserve, outbox_commit, h },
-		.record = record,
+		.record_room = record_room,
+		.record_written = record_written,
 		.listeners = { { addr_of(US), TRANSPORT_UDP }, { addr_of(US6), TRANSPORT_UDP },
 			       { addr_of(US), TRANSPORT_TCP }, { addr_of(US6), TRANSPORT_TCP },
 			       { addr_of(US_TLS), TRANSPORT_TLS }, { addr_of(US6_TLS), TRANSPORT_TLS } },
