@@ -231,6 +231,37 @@ static void quads_agree(void **state)
 	}
 }
 
+/* Ports, lengths and the like: no more than allowed, and nothing that came around. */
+static void numbers(void **state)
+{
+	static const struct {
+		const char *text;
+		uint64_t max;
+		bool good;
+		uint64_t value;
+	} cases[] = {
+		{ "0", 0, true, 0 },
+		{ "00065535", 65535, true, 65535 },
+		{ "65536", 65535, false, 0 },
+		{ "18446744073709551615", UINT64_MAX, true, UINT64_MAX },
+		{ "18446744073709551616", UINT64_MAX, false, 0 },
+		{ "18446744073709551620", UINT64_MAX, false, 0 },
+		{ "30000000000000000000", UINT64_MAX, false, 0 },
+		{ "", 9, false, 0 },
+		{ "-1", 9, false, 0 },
+		{ "1 ", 9, false, 0 },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct span text = exact(cases[i].text);
+		uint64_t value = 77;
+
+		if (span_to_u64(text, cases[i].max, &value) != cases[i].good || value != (cases[i].good ? cases[i].value : 77))
+			fail_msg("%s: %llu", cases[i].text, (unsigned long long)value);
+		free((uint8_t *)text.p);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -240,6 +271,7 @@ int main(void)
 		cmocka_unit_test(prefixes_agree),
 		cmocka_unit_test(formats_with_brackets),
 		cmocka_unit_test(quads_agree),
+		cmocka_unit_test(numbers),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

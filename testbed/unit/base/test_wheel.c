@@ -289,6 +289,38 @@ static void test_many(void **state)
 	free(t);
 }
 
+/* One advance is one portion, however many ms it goes through; those armed for the past come in portions too, which grow like the others'. Those
+ * of a far slot have their places long before its time. */
+static void test_portions(void **state)
+{
+	enum { MANY = 4000 };
+	struct wheel_timer *t = calloc(MANY, sizeof(*t));
+	struct wheel *w = wheel_new(1000);
+	const uint64_t block = 100 * 256;
+	struct log l = { .wheel = w };
+
+	for (unsigned i = 0; i < 1000; i++)
+		wheel_arm(w, &t[i], 1100 + i % 5);
+	assert_in_range(wheel_advance(w, 1104, note, &l), 200, 300);
+	while (wheel_next_due(w) <= 1104)
+		wheel_advance(w, 1104, note, &l);
+	assert_int_equal(l.n, 1000);
+	for (unsigned i = 0; i < 1000; i++)
+		wheel_arm(w, &t[i], 900);
+	l.n = 0;
+	assert_in_range(wheel_advance(w, 1104, note, &l), 1, 64);
+	assert_in_range(wheel_advance(w, 1110, note, &l), 500, 1000);
+
+	for (unsigned i = 0; i < MANY; i++)
+		wheel_arm(w, &t[i], block + 5 + i % 250);
+	wheel_advance(w, block - 257, note, &l);
+	for (uint64_t at = block - 256; at < block - 128; at++)
+		wheel_advance(w, at, note, &l);
+	assert_int_equal(wheel_next_due(w), block + 5); /* the block's beginning while some wait for their place */
+	wheel_free(w);
+	free(t);
+}
+
 /* A far slot with more in it than one advance spreads: until they have their places next_due is the block's beginning, and all fire at their
  * time, whether the block's time is gone through by the ms, in two leaps, or in one. */
 static void test_spread(void **state)
@@ -452,7 +484,7 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_single),	cmocka_unit_test(test_past),	cmocka_unit_test(test_inside_fire),
 		cmocka_unit_test(test_model),	cmocka_unit_test(test_many),
-		cmocka_unit_test(test_spread),	cmocka_unit_test(test_crowd),	cmocka_unit_test(test_million),
+		cmocka_unit_test(test_portions), cmocka_unit_test(test_spread),	cmocka_unit_test(test_crowd),	cmocka_unit_test(test_million),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

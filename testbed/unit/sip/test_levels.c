@@ -231,6 +231,23 @@ static void methods_with_a_nul(void **state)
 			try_text(text, (size_t)snprintf(text, sizeof(text), formats[i], (char)c));
 }
 
+/* Numbers of any length that end as a shorter one that would do. */
+static void long_numbers(void **state)
+{
+	static const char *const formats[] = {
+		"OPTIONS sip:h SIP/2.0\r\nMax-Forwards: %s\r\n" REST "\r\n", "OPTIONS sip:h SIP/2.0\r\nContent-Length: %s\r\n" REST "\r\n123456789",
+		"OPTIONS sip:h SIP/2.0\r\nVia: SIP/2.0/UDP h:%s;branch=z9hG4bKa\r\nFrom: <sip:x@y>;tag=1\r\nTo: <sip:x@y>\r\nCall-ID: c\r\n"
+		"CSeq: 1 OPTIONS\r\n\r\n", "SIP/2.0 200 OK\r\n" HEAD "CSeq: %s INFO\r\nContact: <sip:a>\r\n\r\n",
+	};
+	static const char *const numbers[] = { "5", "05", "105", "1005", "10005", "00005", "100005", "1000005", "10000005", "12345678", "100000005",
+					       "2147483647", "2147483648", "4294967301", "100000000005", "18446744073709551621", "" };
+	char text[1024];
+
+	for (size_t i = 0; i < COUNT_OF(formats); i++)
+		for (size_t k = 0; k < COUNT_OF(numbers); k++)
+			try_text(text, (size_t)snprintf(text, sizeof(text), formats[i], numbers[k]));
+}
+
 /* A name with one bit of one of its bytes changed, far from the message's end and near it, and as it is in capitals. */
 static void try_name(const char *name)
 {
@@ -306,6 +323,7 @@ int main(void)
 		cmocka_unit_test(whole_messages),
 		cmocka_unit_test(cut_messages),
 		cmocka_unit_test(methods_with_a_nul),
+		cmocka_unit_test(long_numbers),
 		cmocka_unit_test(names),
 		cmocka_unit_test(many_lines),
 	};

@@ -3,7 +3,7 @@
 #include "exact.h"
 #include "sip/number.h"
 
-static const struct number_plan uk = { "44", "00", "0" }, us = { "1", "011", "1" }, off = { "", "", "" };
+static const struct number_plan uk = { "44", "00", "0" }, us = { "1", "011", "1" }, off = { "", "", "" }, nine = { "7", "9", "8" };
 
 static void from_uris(void **state)
 {
@@ -44,6 +44,9 @@ static void from_uris(void **state)
 		{ "tel:02035550100;phone-context=example.com", &uk, "+442035550100" },
 		{ "tel:0100;phone-context=+4x", &off, NULL },
 		{ "tel:012345678901234;phone-context=+44", &off, NULL },
+		{ "sip:9442035550100@h", &nine, "+442035550100" },
+		{ "sip:84951234567@h", &nine, "+74951234567" },
+		{ "sip:74951234567@h", &nine, "+74951234567" },
 		{ "mailto:442035550100@h", &uk, NULL },
 	};
 

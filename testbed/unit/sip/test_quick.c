@@ -67,6 +67,8 @@ static const struct sample {
 	{ "BYE sip:bob@192.0.2.4 SIP/2.0\r\n" OTHERS NAMES "Max-Forwards: 70\r\nIdentity: x\r\nCall-ID: " ID "\r\n" REST, true },
 	{ "BYE sip:bob@192.0.2.4 SIP/2.0\r\n" OTHERS NAMES "i: " ID "\r\n" REST, false },
 	{ "BYE sip:bob@192.0.2.4 SIP/2.0\r\n" OTHERS NAMES "Call-ID : " ID "\r\n" REST, false },
+	{ "BYE sip:bob@192.0.2.4 SIP/2.0\r\n" OTHERS NAMES "Call-ID : first\r\nCall-ID: " ID "\r\n" REST, false },
+	{ "BYE sip:bob@192.0.2.4 SIP/2.0\r\n" OTHERS NAMES "Call-ID:first\r\nCall-ID: " ID "\r\n" REST, false },
 	{ "BYE sip:bob@192.0.2.4 SIP/2.0\r\n" OTHERS NAMES "Call-ID: " ID "\r\n folded\r\n" REST, false },
 	{ "BYE sip:bob@192.0.2.4 SIP/2.0\r\n" OTHERS NAMES "Subject: x\r\n Call-ID: y\r\nCall-ID: " ID "\r\n" REST, false },
 	{ "BYE sip:bob@192.0.2.4 SIP/2.0\r\n" OTHERS NAMES REST "Call-ID: " ID "\r\n", false },
