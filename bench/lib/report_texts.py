@@ -130,8 +130,9 @@ FIGURES = {
         "with ten thousand changes a second over the control socket, as a multiple of p99 without.",
         "On two cores the generator, the control thread and who sends the changes share one; the worker has the other."),
     "memory_call": ("Memory of a live call", "Resident bytes, with all that its record will print: a Call-ID of 60 bytes, three attempts.", ""),
-    "memory_invite": ("Memory of an INVITE in progress", "Resident bytes of transactions, attempt, the kept message and the call; and of one that only lingers.",
-                      ""),
+    "memory_invite": ("Memory of an INVITE in progress", "Resident bytes of transactions, attempt, the kept message and the call; and of one that "
+                      "only lingers: answered, refused (and acknowledged by the caller), or answered by one of two places at which it rang.",
+                      "At most 256 bytes may linger."),
 }
 
 

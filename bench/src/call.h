@@ -21,6 +21,8 @@ struct call {
 	uint32_t input; /* index in the batch */
 	uint8_t routes[ROUTES_BYTES];
 	struct flight *flight; /* the Vias of the request under way, for its answer */
+	uint32_t rival_ip;     /* where the call rings too, where it does; and what that got */
+	struct flight *rival_flight;
 };
 
 struct flight {
@@ -35,7 +37,7 @@ struct input {
 	uint8_t text[MESSAGE_MAX];
 };
 
-enum { EXPECT_TRYING = 1, EXPECT_INVITE = 2, EXPECT_RESPONSE = 4, EXPECT_REQUEST = 8, EXPECT_HOP_ACK = 16 };
+enum { EXPECT_TRYING = 1, EXPECT_INVITE = 2, EXPECT_RESPONSE = 4, EXPECT_REQUEST = 8, EXPECT_HOP_ACK = 16, EXPECT_RIVAL = 32, EXPECT_CANCEL = 64 };
 
 struct call_name call_name_of(const struct traffic *t, uint32_t slot);
 struct flight *flight_new(void);

@@ -206,10 +206,15 @@ static void invite_out(struct traffic *t, struct call *c, uint32_t slot, const u
 	uint32_t came_len = peer_invite(came, t->mix, &name);
 	const char *fault = check_request(came, came_len, text, len, true);
 
-	expected(t, c, EXPECT_INVITE, text, len);
+	if (c->expect & EXPECT_RIVAL && !(c->expect & EXPECT_INVITE)) {
+		expected(t, c, EXPECT_RIVAL, text, len);
+		traffic_rival(t, slot);
+	} else {
+		expected(t, c, EXPECT_INVITE, text, len);
+	}
 	if (!fault && !left_by(text, len, false))
 		fault = "our Via names another transport";
-	if (fault || !world_is_endpoint(t->world, to) || to == c->refused_ip)
+	if (fault || !world_is_endpoint(t->world, to) || to == c->refused_ip || to == c->rival_ip)
 		wrong(fault ? fault : "not an endpoint", text, len);
 	c->target_ip = to;
 	c->route_bytes = keep_lines(text, len, "Record-Route: ", c->routes, ROUTES_BYTES);
@@ -226,7 +231,11 @@ static void request_out(struct traffic *t, struct call *c, uint32_t slot, const 
 		expected(t, c, EXPECT_HOP_ACK, text, len);
 		return;
 	}
-	if (c->expect & EXPECT_INVITE) {
+	if (c->expect & EXPECT_CANCEL && to == c->rival_ip && !memcmp(text, "CANCEL ", 7)) {
+		expected(t, c, EXPECT_CANCEL, text, len);
+		return;
+	}
+	if (c->expect & (EXPECT_INVITE | EXPECT_RIVAL)) {
 		invite_out(t, c, slot, text, len, to);
 		return;
 	}

@@ -94,35 +94,89 @@ static void end_calls(struct traffic *t, uint32_t count)
 	}
 }
 
-/* Calls that are answered and ended at once, so that nothing but their transactions stays. */
-static uint64_t grow_lingering(struct traffic *t, uint32_t count)
+static void rival_all(struct traffic *t, const uint32_t *slots)
+{
+	for (uint32_t i = 0; i < GROUP; i++)
+		traffic_rival(t, slots[i]);
+}
+
+/* All ring at both targets, the second answers, since it is its Record-Route that is kept; the first says that it has stopped. */
+static void fork_out(struct traffic *t, const uint32_t *slots)
+{
+	rival_all(t, slots);
+	put_all(t, slots, STEP_RINGING);
+	rival_all(t, slots);
+	put_all(t, slots, STEP_RINGING);
+	put_all(t, slots, STEP_ANSWER);
+	rival_all(t, slots);
+	put_all(t, slots, STEP_LOST);
+	rival_all(t, slots);
+	put_all(t, slots, STEP_ACK);
+	for (uint32_t i = 0; i < GROUP; i++)
+		traffic_back(t, slots[i]);
+}
+
+static void refuse(struct traffic *t, const uint32_t *slots)
+{
+	put_all(t, slots, STEP_BUSY);
+	put_all(t, slots, STEP_BUSY_ACK);
+	for (uint32_t i = 0; i < GROUP; i++)
+		traffic_over(t, slots[i]);
+}
+
+/* Calls that end at once, so that nothing but their transactions stays. */
+static uint64_t grow_lingering(struct traffic *t, enum ending ending, uint32_t count)
 {
 	uint32_t slots[GROUP];
 
 	for (uint32_t done = 0; done < count; done += GROUP) {
 		invite(t, slots, 1000000); /* all within a few seconds: none has gone when the last comes */
-		answer(t, slots);
+		if (ending == ENDING_REFUSED) {
+			refuse(t, slots);
+			continue;
+		}
+		if (ending == ENDING_FORKED)
+			fork_out(t, slots);
+		else
+			answer(t, slots);
 		end_calls(t, GROUP);
 	}
 	return resident_bytes();
 }
 
-void mode_memory_invite(struct traffic *t, const struct mode_options *o, double *ret_progress, double *ret_lingering)
+/* Those of which the growth is measured, and those before, with which all that is there once has been touched. */
+static uint32_t many_of(const struct mode_options *o)
 {
-	uint32_t few = (o->calls / 10 / GROUP + 1) * GROUP, many = (o->calls / GROUP + 1) * GROUP;
+	return (o->calls / GROUP + 1) * GROUP;
+}
+
+static uint32_t few_of(const struct mode_options *o)
+{
+	return (o->calls / 10 / GROUP + 1) * GROUP;
+}
+
+double mode_memory_lingering(struct traffic *t, const struct mode_options *o)
+{
+	uint64_t before;
+
+	traffic_reserve(8 * GROUP);
+	before = grow_lingering(t, o->ending, few_of(o));
+	return (double)(grow_lingering(t, o->ending, many_of(o)) - before) / many_of(o);
+}
+
+double mode_memory_progress(struct traffic *t, const struct mode_options *o)
+{
+	uint32_t few = few_of(o), many = many_of(o);
 	uint32_t *slots = calloc(few + many, sizeof(*slots));
 	uint64_t before, after;
 
 	if (!slots)
-		return;
+		return 0;
 	traffic_reserve(few + many + 8 * GROUP);
-	before = grow_lingering(t, few);
-	after = grow_lingering(t, many);
-	*ret_lingering = (double)(after - before) / many;
 	traffic_wait(t, SETTLE_MS, 10, false);
 	/* What lingered has gone, and its memory waits for others: more INVITEs than it has room for, before the growth is measured. */
 	before = grow_progress(t, slots, few);
 	after = grow_progress(t, slots + few, many);
-	*ret_progress = (double)(after - before) / many;
 	free(slots);
+	return (double)(after - before) / many;
 }

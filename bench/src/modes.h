@@ -6,6 +6,13 @@
 
 /* What strowger-pipeline can be asked to measure. Each takes a world and leaves its figure in *meter, its units in t->units. */
 
+/* How INVITEs end of which it is measured what lingers. */
+enum ending {
+	ENDING_ANSWERED,
+	ENDING_REFUSED, /* by the only one that was asked, and acknowledged by the caller */
+	ENDING_FORKED,	/* answered by one of two at which they rang; world_config.forked */
+};
+
 struct mode_options {
 	uint32_t calls;	   /* live at any time */
 	uint32_t rate;	   /* new calls a second of simulated time */
@@ -15,6 +22,7 @@ struct mode_options {
 	enum mix mix;
 	bool sequential;
 	uint32_t connections; /* of callers, where they speak TCP */
+	enum ending ending;
 };
 
 /* Requests and responses within dialogs, from either side; unit: message in. */
@@ -36,5 +44,6 @@ void mode_connections(struct traffic *t, const struct mode_options *o, struct me
 double mode_memory_connection(struct traffic *t, const struct mode_options *o);
 /* Resident bytes per live call with a 60-byte Call-ID, whose third target answered. */
 double mode_memory_call(struct traffic *t, const struct mode_options *o);
-/* Resident bytes per INVITE in progress, and per one that only lingers. */
-void mode_memory_invite(struct traffic *t, const struct mode_options *o, double *ret_progress, double *ret_lingering);
+/* Resident bytes per INVITE in progress, and per one that only lingers after such an ending. */
+double mode_memory_progress(struct traffic *t, const struct mode_options *o);
+double mode_memory_lingering(struct traffic *t, const struct mode_options *o);

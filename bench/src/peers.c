@@ -79,18 +79,33 @@ static uint32_t write(uint8_t *out, struct text *t, const struct message *m)
 	return (uint32_t)(t->p - out);
 }
 
-uint32_t peer_invite(uint8_t *out, enum mix mix, const struct call_name *name)
+/* dialog: NULL for an INVITE. */
+static uint32_t first_request(uint8_t *out, enum mix mix, enum method method, const struct call_name *name, const struct dialog_view *d)
 {
-	struct message m = { .make = peer_caller_make(name), .name = name, .mix = mix, .method = M_INVITE, .own_ip = name->caller_ip, .caller_writes = true,
-			     .branch = name->serial };
+	struct message m = { .make = peer_caller_make(name), .name = name, .dialog = d, .mix = mix, .method = method, .own_ip = name->caller_ip,
+			     .caller_writes = true, .branch = name->serial };
 	struct text t = { out };
 
-	PUT(&t, "INVITE sip:+");
+	put_str(&t, peer_method_names[method]);
+	PUT(&t, " sip:+");
 	put_u(&t, name->number);
 	PUT(&t, "@" PROXY_HOST);
 	put_str(&t, m.make->uri_params);
 	PUT(&t, " SIP/2.0\r\n");
 	return write(out, &t, &m);
+}
+
+uint32_t peer_invite(uint8_t *out, enum mix mix, const struct call_name *name)
+{
+	return first_request(out, mix, M_INVITE, name, NULL);
+}
+
+uint32_t peer_hop_ack(uint8_t *out, enum mix mix, const struct dialog_view *d)
+{
+	struct dialog_view bare = *d;
+
+	bare.route_bytes = 0;
+	return first_request(out, mix, M_ACK, d->name, &bare);
 }
 
 uint32_t peer_request(uint8_t *out, enum mix mix, enum method method, const struct dialog_view *d)
@@ -108,6 +123,18 @@ uint32_t peer_request(uint8_t *out, enum mix mix, enum method method, const stru
 	return write(out, &t, &m);
 }
 
+static const char *reason(unsigned status)
+{
+	switch (status) {
+	case 100: return " Trying\r\n";
+	case 180: return " Ringing\r\n";
+	case 486: return " Busy Here\r\n";
+	case 487: return " Request Terminated\r\n";
+	case 503: return " Service Unavailable\r\n";
+	default: return " OK\r\n";
+	}
+}
+
 uint32_t peer_response(uint8_t *out, enum mix mix, unsigned status, const struct answered_request *r, const struct dialog_view *d)
 {
 	struct message m = { .name = d->name, .dialog = d, .mix = mix, .method = r->method, .response = true, .status = status, .answered = r,
@@ -118,6 +145,6 @@ uint32_t peer_response(uint8_t *out, enum mix mix, unsigned status, const struct
 	m.own_ip = d->from_caller ? d->name->caller_ip : d->target_ip;
 	PUT(&t, "SIP/2.0 ");
 	put_u(&t, status);
-	put_str(&t, status == 100 ? " Trying\r\n" : status == 180 ? " Ringing\r\n" : status == 503 ? " Service Unavailable\r\n" : " OK\r\n");
+	put_str(&t, reason(status));
 	return write(out, &t, &m);
 }

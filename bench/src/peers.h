@@ -38,6 +38,8 @@ struct dialog_view {
 
 /* All return the length that they wrote (MESSAGE_MAX of room). */
 uint32_t peer_invite(uint8_t *out, enum mix mix, const struct call_name *name);
+/* The caller's ACK for a final response that is no 2xx: it belongs to the INVITE's transaction. */
+uint32_t peer_hop_ack(uint8_t *out, enum mix mix, const struct dialog_view *d);
 uint32_t peer_request(uint8_t *out, enum mix mix, enum method method, const struct dialog_view *d);
 /* via, record_routes: whole lines of the request that is answered. */
 struct answered_request {

@@ -13,6 +13,7 @@ static const char help[] =
 	"strowger-pipeline MODE [options]\n"
 	"  in_dialog | stateful | call | floor | hop | connections: nanoseconds; memory_call | memory_invite | memory_connection: bytes;\n"
 	"  load: of the numbers\n"
+	"  --ending answered|refused|forked  of the INVITEs of which memory_invite says what lingers (answered: and what one in progress takes)\n"
 	"  --tcp WHO       speaks TCP: callers, targets, or all (nobody)\n"
 	"  --tls           TLS over that TCP\n"
 	"  --connections N of the callers, where they speak TCP (100)\n"
@@ -45,6 +46,17 @@ static enum mix mix_of(const char *word)
 	exit(2);
 }
 
+static enum ending ending_of(const char *word)
+{
+	static const char *const words[] = { "answered", "refused", "forked" };
+
+	for (unsigned i = 0; i < 3; i++)
+		if (!strcmp(word, words[i]))
+			return (enum ending)i;
+	fprintf(stderr, "no such ending: %s\n", word);
+	exit(2);
+}
+
 static void tcp_of(struct world_config *w, const char *who)
 {
 	w->tcp_callers = !strcmp(who, "callers") || !strcmp(who, "all");
@@ -61,7 +73,8 @@ static void read_options(int argc, char **argv, struct options *o)
 		{ "calls", 1, NULL, 'c' },   { "numbers", 1, NULL, 'n' }, { "endpoints", 1, NULL, 'e' }, { "rate", 1, NULL, 'r' },
 		{ "messages", 1, NULL, 'm' }, { "batch", 1, NULL, 'b' },   { "mix", 1, NULL, 'x' },	   { "workers", 1, NULL, 'w' },
 		{ "offload", 0, NULL, 'o' }, { "trace", 1, NULL, 't' },	  { "sequential", 0, NULL, 's' }, { "help", 0, NULL, 'h' },
-		{ "tcp", 1, NULL, 'T' }, { "tls", 0, NULL, 'S' },	 { "connections", 1, NULL, 'C' }, { 0 },
+		{ "tcp", 1, NULL, 'T' }, { "tls", 0, NULL, 'S' },	 { "connections", 1, NULL, 'C' }, { "ending", 1, NULL, 'E' },
+		{ 0 },
 	};
 	struct mode_options *m = &o->mode_options;
 	int c;
@@ -86,6 +99,7 @@ static void read_options(int argc, char **argv, struct options *o)
 		case 'T': tcp_of(&o->world, optarg); break;
 		case 'S': o->world.tls = true; break;
 		case 'C': m->connections = (uint32_t)number; break;
+		case 'E': m->ending = ending_of(optarg); break;
 		default: fputs(help, stderr); exit(2);
 		}
 	}
@@ -133,10 +147,9 @@ static int run(const struct options *o, struct world *w, struct traffic *t)
 	if (!strcmp(o->mode, "memory_call"))
 		printf("\"bytes\":%.1f,", mode_memory_call(t, &o->mode_options));
 	if (!strcmp(o->mode, "memory_invite")) {
-		double progress, lingering;
-
-		mode_memory_invite(t, &o->mode_options, &progress, &lingering);
-		printf("\"progress\":%.1f,\"lingering\":%.1f,", progress, lingering);
+		printf("\"lingering\":%.1f,", mode_memory_lingering(t, &o->mode_options));
+		if (o->mode_options.ending == ENDING_ANSWERED)
+			printf("\"progress\":%.1f,", mode_memory_progress(t, &o->mode_options));
 	}
 	printf("\"records\":%llu,\"resident_mib\":%.1f}\n", (unsigned long long)w->records, (double)resident_bytes() / (1 << 20));
 	return 0;
@@ -161,6 +174,7 @@ int main(int argc, char **argv)
 	read_options(argc, argv, &o);
 	under_way = 16 * o.mode_options.batch;
 	o.world.failover = !strcmp(o.mode, "memory_call");
+	o.world.forked = o.mode_options.ending == ENDING_FORKED;
 	slots = o.mode_options.calls / 4 * 5 + under_way;
 	o.world.max_transactions = o.mode_options.rate * 45 + under_way;
 	if (!strncmp(o.mode, "memory", 6))

@@ -143,18 +143,35 @@ uint32_t traffic_pick(struct traffic *t)
 	return slot;
 }
 
+static void flights_free(struct call *c)
+{
+	flight_free(c->flight);
+	flight_free(c->rival_flight);
+	c->flight = c->rival_flight = NULL;
+}
+
 void traffic_back(struct traffic *t, uint32_t slot)
 {
-	flight_free(t->calls[slot].flight);
-	t->calls[slot].flight = NULL;
+	flights_free(&t->calls[slot]);
 	t->live[t->live_count++] = slot;
 }
 
 void traffic_over(struct traffic *t, uint32_t slot)
 {
-	flight_free(t->calls[slot].flight);
-	t->calls[slot].flight = NULL;
+	flights_free(&t->calls[slot]);
 	t->idle[t->idle_count++] = slot;
+}
+
+void traffic_rival(struct traffic *t, uint32_t slot)
+{
+	struct call *c = &t->calls[slot];
+	uint32_t ip = c->target_ip;
+	struct flight *flight = c->flight;
+
+	c->target_ip = c->rival_ip;
+	c->flight = c->rival_flight;
+	c->rival_ip = ip;
+	c->rival_flight = flight;
 }
 
 /* ---- messages in */
@@ -170,6 +187,9 @@ static const struct {
 	[STEP_RINGING] = { M_INVITE, 180, EXPECT_RESPONSE },
 	[STEP_ANSWER] = { M_INVITE, 200, EXPECT_RESPONSE },
 	[STEP_REFUSE] = { M_INVITE, 503, EXPECT_HOP_ACK | EXPECT_INVITE },
+	[STEP_BUSY] = { M_INVITE, 486, EXPECT_HOP_ACK | EXPECT_RESPONSE },
+	[STEP_BUSY_ACK] = { M_ACK, 0, 0 },
+	[STEP_LOST] = { M_INVITE, 487, EXPECT_HOP_ACK },
 	[STEP_ACK] = { M_ACK, 0, EXPECT_REQUEST },
 	[STEP_BYE] = { M_BYE, 0, EXPECT_REQUEST },
 	[STEP_INFO] = { M_INFO, 0, EXPECT_REQUEST },
@@ -201,6 +221,8 @@ static uint32_t write_request(struct traffic *t, struct call *c, struct dialog_v
 		c->cseq = 101;
 		return peer_invite(out, t->mix, d->name);
 	}
+	if (step == STEP_BUSY_ACK)
+		return peer_hop_ack(out, t->mix, d);
 	if (step == STEP_ACK)
 		c->from_caller = true;
 	else if (step != STEP_REACK) {
@@ -230,9 +252,13 @@ void traffic_put(struct traffic *t, uint32_t slot, enum step step)
 	else
 		in->len = write_request(t, c, &d, step, in->text);
 	c->step = (uint8_t)step;
-	if (step == STEP_REFUSE)
+	if (step == STEP_REFUSE || step == STEP_BUSY || step == STEP_LOST)
 		c->refused_ip = c->target_ip;
 	c->expect = steps[step].expect;
+	if (t->world->config.forked && step == STEP_INVITE)
+		c->expect |= EXPECT_RIVAL;
+	if (t->world->config.forked && step == STEP_ANSWER)
+		c->expect |= EXPECT_CANCEL;
 	t->missing += (uint32_t)__builtin_popcount(c->expect);
 	from = (steps[step].status ? !c->from_caller : c->from_caller) ? name.caller_ip : c->target_ip;
 	if (!traffic_tcp_put(t, from, name.serial, in) && !(t->frames[t->frame_count++] = world_frame(t->world, in->text, in->len, from)))

@@ -15,6 +15,9 @@ enum step {
 	STEP_RINGING, /* 180: to the caller */
 	STEP_ANSWER,  /* 200: to the caller */
 	STEP_REFUSE,  /* 503: ACK to the endpoint, INVITE to the next */
+	STEP_BUSY,    /* 486: ACK to the endpoint, and on to the caller */
+	STEP_BUSY_ACK, /* the caller's, for that: nothing follows */
+	STEP_LOST,    /* 487 from the rival: ACK to it */
 	STEP_ACK,     /* the caller's, for the 200 */
 	STEP_BYE,
 	STEP_INFO,
@@ -62,6 +65,8 @@ uint32_t traffic_fresh(struct traffic *t);
 /* A live call, which is no longer counted as idle until it is given back. */
 uint32_t traffic_pick(struct traffic *t);
 void traffic_back(struct traffic *t, uint32_t slot);
+/* A call that rings at two targets: from now on the other one is who answers (STEP_RINGING and so on; STEP_ANSWER: CANCEL to its rival). */
+void traffic_rival(struct traffic *t, uint32_t slot);
 /* The call is over. */
 void traffic_over(struct traffic *t, uint32_t slot);
 

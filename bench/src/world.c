@@ -152,14 +152,18 @@ static int add_profiles(struct world *w, const struct shape *s, uint32_t *slots)
 		char name[32];
 		struct profile_source source = { .name = name, .knobs = profile_knobs_default(), .targets = targets };
 		struct profile *compiled;
+		unsigned added;
 
 		snprintf(name, sizeof(name), "numbers-%u", p);
-		source.strategy = w->config.failover ? STRATEGY_FAILOVER : strategies[p % 3];
+		source.strategy = w->config.forked ? STRATEGY_SIMULTANEOUS_RING : w->config.failover ? STRATEGY_FAILOVER : strategies[p % 3];
 		for (uint32_t t = p * s->per_profile; rc == 0 && t < RTE_MIN(s->trunks, (p + 1) * s->per_profile); t++)
 			rc = add_trunk(w, t, s, &targets[source.target_count++]);
+		added = source.target_count;
+		if (w->config.forked)
+			source.target_count = RTE_MIN(source.target_count, 2);
 		compiled = profile_compile(&source);
 		rc = rc == 0 && compiled ? profiles_add(w->shared->tables->profiles, compiled, &slots[p]) : -1;
-		for (unsigned i = 0; i < source.target_count; i++)
+		for (unsigned i = 0; i < added; i++)
 			free((void *)(uintptr_t)targets[i].endpoints);
 	}
 	return rc;

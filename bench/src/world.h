@@ -23,6 +23,7 @@ struct world_config {
 	uint32_t connections;	       /* that there is room for, where anybody speaks TCP */
 	uint32_t callers;	       /* their addresses: at most WORLD_CALLERS, or WORLD_CALLERS_TCP; 0: as many */
 	bool failover;	      /* every profile, so that a refusal has a next target; else strategies are mixed */
+	bool forked;	      /* every call rings at two targets at once */
 };
 
 struct rte_mbuf;
