@@ -119,8 +119,8 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 	struct dataplane_limits *l = &c->dataplane.limits;
 	struct tables_limits *t = &l->tables;
 	const struct field_row rows[] = {
-		/* 24 bits name a client transaction in a branch, and a call in a token; a server transaction may have two clients. */
-		{ "transactions", r->transactions, 64, (1 << 23) - 1, &l->transactions },
+		/* 26 bits name a client transaction in a branch, 24 a call in a token; a server transaction may have two clients. */
+		{ "transactions", r->transactions, 64, (1 << 25) - 1, &l->transactions },
 		{ "calls", r->calls, 64, (1 << 24) - 1, &l->calls },
 		{ "call_age_s", r->call_age_s, 1, 4000000, &l->call_age_s },
 		{ "message_mb", r->message_mb, 1, 65536, &l->message_mb },

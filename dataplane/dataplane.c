@@ -20,6 +20,8 @@
 #include "sip/via.h"
 #include "tls/tls.h"
 
+_Static_assert(WORKERS_MAX <= 1 << BRANCH_WORKER_BITS, "a branch names the worker");
+
 #define EXCEPTION_RING	4096
 #define MBUF_CACHE	256
 #define PACKET_LINEAR	65600 /* an IP packet of many segments, made linear for the kernel */

@@ -8,18 +8,21 @@
 #include "base/partial.h"
 
 /* Behind the cookie: one letter for the kind, then 15 bytes as 24 characters of base32, in two words as they lie in memory, from
- * their lowest bits on: worker 8, slot 24 and generation 16 (or 40 of digest), the loop hash's lower 16; its upper 16, and 40 of MAC.
+ * their lowest bits on: worker 6, slot 26 and generation 16 (or worker 8 and 40 of digest), the loop hash's lower 16; its upper 16, and 40 of MAC.
  * The MAC is over a block of just that with the kind in the MAC's place. */
 
 #define TEXT	 24
 #define BYTES	 15
 #define CONTENT  16 /* bits of the second word before the MAC */
 #define DIGEST	 0xffffffffffULL
+#define WORKER	 ((1u << BRANCH_WORKER_BITS) - 1)
+#define SLOT	 ((1u << BRANCH_SLOT_BITS) - 1)
 #define MAC_MASK 0xffffffffffULL
 #define COOKIE	 0x4b62344768397aULL /* "z9hG4bK", the first byte lowest */
 #define LETTERS	 0x20200020200020ULL /* what makes its letters lower-case */
 
 _Static_assert(BRANCH_TEXT == 8 + TEXT, "cookie, kind, base32");
+_Static_assert(BRANCH_WORKER_BITS + BRANCH_SLOT_BITS == 32, "the lower half of the first word, below the generation");
 
 void branch_key(struct cmac *ret_mac, const struct hash_key *secret)
 {
@@ -32,9 +35,10 @@ void branch_key(struct cmac *ret_mac, const struct hash_key *secret)
 
 static inline uint64_t low_of(const struct branch *b)
 {
-	uint64_t middle = b->kind == BRANCH_TRANSACTION ? (b->slot & 0xffffff) | (uint64_t)b->generation << 24 : b->digest & DIGEST;
+	uint64_t content = b->kind == BRANCH_TRANSACTION ? (b->worker & WORKER) | (b->slot & SLOT) << BRANCH_WORKER_BITS | (uint64_t)b->generation << 32 :
+							   b->worker | (b->digest & DIGEST) << 8;
 
-	return b->worker | middle << 8 | (uint64_t)b->loop << 48;
+	return content | (uint64_t)b->loop << 48;
 }
 
 static inline char kind_of(const struct branch *b)
@@ -73,8 +77,8 @@ static inline void content_read(uint64_t low, uint64_t high, char kind, struct b
 	bool transaction = kind == 't';
 
 	ret->kind = transaction ? BRANCH_TRANSACTION : BRANCH_STATELESS;
-	ret->worker = (uint8_t)low;
-	ret->slot = transaction ? (uint32_t)(low >> 8) & 0xffffff : 0;
+	ret->worker = (uint8_t)(transaction ? low & WORKER : low);
+	ret->slot = transaction ? (uint32_t)low >> BRANCH_WORKER_BITS : 0;
 	ret->generation = transaction ? (uint16_t)(low >> 32) : 0;
 	ret->digest = transaction ? 0 : low >> 8 & DIGEST;
 	ret->loop = (uint32_t)(low >> 48 | high << 16);

@@ -15,10 +15,13 @@ enum branch_kind {
 	BRANCH_STATELESS,   /* forwarded without one: `digest` was derived from the received branch (RFC 3261 §16.11) */
 };
 
+#define BRANCH_WORKER_BITS 6
+#define BRANCH_SLOT_BITS   26
+
 struct branch {
 	enum branch_kind kind;
-	uint8_t worker;
-	uint32_t slot;	     /* 24 bits */
+	uint8_t worker;	     /* of a transaction: BRANCH_WORKER_BITS of it */
+	uint32_t slot;	     /* BRANCH_SLOT_BITS */
 	uint16_t generation;
 	uint64_t digest;     /* stateless: 40 bits kept in place of slot and generation */
 	uint32_t loop;	     /* RFC 5393 §4.2.1: hash of what routing depends on */

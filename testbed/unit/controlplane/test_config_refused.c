@@ -41,6 +41,7 @@ static const struct {
 	{ "workers: {count: -1}\n", "5: workers.count: -1 is not in 1..64" },
 	{ "workers: {cores: [1, 1]}\n", "5: workers.cores[1]: core 1 is listed twice" },
 	{ "workers: {idle: nap}\n", "5: workers.idle: 'nap' is none of spin, sleep" },
+	{ "limits: {transactions: 33554432}\n", "5: limits.transactions: 33554432 is not in 64..33554431" },
 	{ "limits: {calls: 1}\n", "5: limits.calls: 1 is not in 64..16777215" },
 	{ "timers: {t1_ms: 5}\n", "5: timers.t1_ms: 5 is not in 10..10000" },
 	{ "ejection: {numbers: 0}\n", "5: ejection.numbers: 0 is not in 1..32" },

@@ -25,9 +25,12 @@ static void branches(void **state)
 	const struct cmac mac = mac_by(key.k0, key.k1), other = mac_by(key.k0, key.k1 + 1);
 	static const struct branch cases[] = {
 		{ BRANCH_TRANSACTION, 0, 0, 0, 0, 0 },
-		{ BRANCH_TRANSACTION, 255, 0xffffff, 0xffff, 0, UINT32_MAX },
+		{ BRANCH_TRANSACTION, 63, 0x3ffffff, 0xffff, 0, UINT32_MAX },
+		{ BRANCH_TRANSACTION, 63, 0, 0, 0, 0 },
+		{ BRANCH_TRANSACTION, 0, 0x3ffffff, 0, 0, 0 },
+		{ BRANCH_TRANSACTION, 0, 0, 0xffff, 0, 0 },
 		{ BRANCH_TRANSACTION, 3, 0x123456, 0x789a, 0, 0xdeadbeef },
-		{ BRANCH_STATELESS, 7, 0, 0, 0xffffffffffULL, 5 },
+		{ BRANCH_STATELESS, 255, 0, 0, 0xffffffffffULL, 5 },
 		{ BRANCH_STATELESS, 0, 0, 0, 0x0123456789ULL, 0 },
 	};
 
@@ -227,8 +230,9 @@ static void branches_alike(void **state)
 			assert_int_equal(verdict[way > 0], verdict[0]);
 			if (verdict[0])
 				continue;
-			assert_true(out.kind == in.kind && out.worker == in.worker && out.loop == in.loop);
-			assert_int_equal(out.slot, in.kind == BRANCH_TRANSACTION ? in.slot & 0xffffff : 0);
+			assert_true(out.kind == in.kind && out.loop == in.loop);
+			assert_int_equal(out.worker, in.kind == BRANCH_TRANSACTION ? in.worker & 63 : in.worker);
+			assert_int_equal(out.slot, in.kind == BRANCH_TRANSACTION ? in.slot & 0x3ffffff : 0);
 			assert_int_equal(out.generation, in.kind == BRANCH_TRANSACTION ? in.generation : 0);
 			assert_int_equal(out.digest, in.kind == BRANCH_TRANSACTION ? 0 : in.digest & 0xffffffffffULL);
 		}
