@@ -160,5 +160,34 @@ static void test_never_forked(void **state)
 	harness_end(&h);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_answers), cmocka_unit_test(test_silence), cmocka_unit_test(test_408), cmocka_unit_test(test_late),
-	     cmocka_unit_test(test_message), cmocka_unit_test(test_never_forked))
+/* Timer E, and its interval after a provisional. */
+static void test_retransmissions(void **state)
+{
+	struct harness h;
+	const struct sent *first;
+
+	harness_start(&h, NULL);
+	h.knobs.response_timeout_ms = 0;
+	harness_publish(&h);
+	request_send(&h, &(struct request){ .method = "OPTIONS" });
+	first = expect_request(&h, "OPTIONS", A);
+	for (uint64_t due = 500; due <= 2000; due *= 2) {
+		assert_int_equal(wait_sent(&h), due);
+		assert_true(sent_equal(first, expect_request(&h, "OPTIONS", A)));
+	}
+	assert_int_equal(wait_sent(&h), 500);
+	expect_response(&h, 100, CALLER); /* RFC 4320 §4.1 */
+	assert_int_equal(wait_sent(&h), 3500);
+	assert_true(sent_equal(first, expect_request(&h, "OPTIONS", A)));
+	answer(&h, first, 100, NULL, NULL);
+	assert_int_equal(wait_sent(&h), 4000);
+	assert_true(sent_equal(first, expect_request(&h, "OPTIONS", A)));
+	answer(&h, first, 200, "to", NULL);
+	expect_response(&h, 200, CALLER);
+	wait_ms(&h, 40000);
+	expect_nothing(&h);
+	harness_end(&h);
+}
+
+HARNESS_MAIN(cmocka_unit_test(test_retransmissions), cmocka_unit_test(test_answers), cmocka_unit_test(test_silence),
+	     cmocka_unit_test(test_408), cmocka_unit_test(test_late), cmocka_unit_test(test_message), cmocka_unit_test(test_never_forked))

@@ -179,35 +179,6 @@ static void test_retransmissions(void **state)
 	harness_end(&h);
 }
 
-/* Timer E, and its interval after a provisional. */
-static void test_retransmissions_non_invite(void **state)
-{
-	struct harness h;
-	const struct sent *first;
-
-	harness_start(&h, NULL);
-	h.knobs.response_timeout_ms = 0;
-	harness_publish(&h);
-	request_send(&h, &(struct request){ .method = "OPTIONS" });
-	first = expect_request(&h, "OPTIONS", A);
-	for (uint64_t due = 500; due <= 2000; due *= 2) {
-		assert_int_equal(wait_sent(&h), due);
-		assert_true(sent_equal(first, expect_request(&h, "OPTIONS", A)));
-	}
-	assert_int_equal(wait_sent(&h), 500);
-	expect_response(&h, 100, CALLER); /* RFC 4320 §4.1 */
-	assert_int_equal(wait_sent(&h), 3500);
-	assert_true(sent_equal(first, expect_request(&h, "OPTIONS", A)));
-	answer(&h, first, 100, NULL, NULL);
-	assert_int_equal(wait_sent(&h), 4000);
-	assert_true(sent_equal(first, expect_request(&h, "OPTIONS", A)));
-	answer(&h, first, 200, "to", NULL);
-	expect_response(&h, 200, CALLER);
-	wait_ms(&h, 40000);
-	expect_nothing(&h);
-	harness_end(&h);
-}
-
 static void test_absorbed(void **state)
 {
 	struct harness h;
@@ -499,6 +470,6 @@ static void test_received(void **state)
 }
 
 HARNESS_MAIN(cmocka_unit_test(test_edits), cmocka_unit_test(test_received), cmocka_unit_test(test_length_on_streams),
-	     cmocka_unit_test(test_request_uri), cmocka_unit_test(test_retransmissions), cmocka_unit_test(test_retransmissions_non_invite),
-	     cmocka_unit_test(test_absorbed), cmocka_unit_test(test_trying), cmocka_unit_test(test_refusals), cmocka_unit_test(test_loop),
+	     cmocka_unit_test(test_request_uri), cmocka_unit_test(test_retransmissions), cmocka_unit_test(test_absorbed),
+	     cmocka_unit_test(test_trying), cmocka_unit_test(test_refusals), cmocka_unit_test(test_loop),
 	     cmocka_unit_test(test_draining), cmocka_unit_test(test_held), cmocka_unit_test(test_noise), cmocka_unit_test(test_odd_schemes))
