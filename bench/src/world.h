@@ -53,6 +53,7 @@ int world_start(struct world *w, const struct world_config *config);
 #define FIRST_NUMBER  442000000000ull
 uint32_t world_caller_ip(unsigned index); /* index < WORLD_CALLERS */
 uint32_t world_endpoint_ip(uint32_t index);
+struct ip_addr world_address(uint32_t ip); /* IPv4, the first byte highest */
 bool world_is_endpoint(const struct world *w, uint32_t ip);
 
 /* A frame as a driver hands it over: payload from that address to the proxy. NULL: no mbuf left. */
