@@ -242,6 +242,37 @@ def test_lost_final_and_ack(play):
     assert not play.a.request_in("ACK", seconds=0.2)
 
 
+def test_what_lingers_answers(play):
+    """When all is over but timers D and I: the same ACK to each final response that comes again, nothing to the INVITE."""
+    invite = play.invite()
+    play.a.reply(invite, 486, tag="a")
+    ack = play.a.request_in("ACK")
+    play.beside("ACK", play.caller.final().header("to"))
+    for _ in range(3):
+        play.a.reply(invite, 486, tag="a")
+        assert play.a.request_in("ACK").payload == ack.payload
+    play.caller.send(play.text)
+    assert not play.a.request_in(seconds=0.2) and not play.caller.final(0.2)
+
+
+def test_what_lingers_of_a_fork_answers(play):
+    """The loser's 487 again, the winner's 200 again, long after each has no more than its key and its slot."""
+    play.ask(number=RING)
+    invites = play.a.request_in(), play.b.request_in()
+    for target, invite in zip((play.a, play.b), invites):
+        target.reply(invite, 180, tag="t")
+    play.b.reply(invites[1], 200, tag="b")
+    assert play.caller.final().status == 200
+    play.a.reply(play.a.request_in("CANCEL"), 200)
+    play.a.reply(invites[0], 487, tag="t")
+    ack = play.a.request_in("ACK")
+    for _ in range(2):
+        play.a.reply(invites[0], 487, tag="t")
+        assert play.a.request_in("ACK").payload == ack.payload
+        play.b.reply(invites[1], 200, tag="b")
+        assert play.caller.final().status == 200
+
+
 def test_repeated_success_goes_up(play):
     invite = play.invite()
     for _ in range(3):
