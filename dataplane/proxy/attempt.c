@@ -122,6 +122,7 @@ static struct attempt *attempt_new(struct proxy *p, struct context *c, const str
 	a->trunk_id = trunk->id;
 	a->target = s->target;
 	a->target_slot = profile->targets[s->target].target_slot;
+	a->call_slot = c->call_slot;
 	a->listener = (uint16_t)listener;
 	join_endpoint(p, a);
 	watch_begun(p, a);

@@ -355,6 +355,12 @@ void calls_prefetch(const struct calls *c, uint32_t slot)
 		__builtin_prefetch(&c->at[slot]);
 }
 
+void calls_prefetch_close(const struct calls *c, const struct live_call *call)
+{
+	__builtin_prefetch(bucket(c, call->call_id, call->caller_tag), 1);
+	__builtin_prefetch(&c->due_s[call_slot(c, call)], 1);
+}
+
 void calls_prefetch_open(const struct calls *c, uint64_t call_id, uint64_t caller_tag)
 {
 	uint32_t slot = c->free ? c->free - 1 : c->fresh;

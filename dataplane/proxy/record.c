@@ -161,6 +161,15 @@ const struct call_record *record_view(struct proxy *p, const struct live_call *c
 	return &p->posting;
 }
 
+void record_prefetch(const struct live_call *call)
+{
+	if (!call->record)
+		return;
+	/* As many as one with an attempt and usual texts has. */
+	for (unsigned line = 0; line < 4; line++)
+		__builtin_prefetch((const uint8_t *)call->record + 64 * line, 1);
+}
+
 /* ---- keeping */
 
 static uint8_t text_len(struct span text, uint32_t room)

@@ -70,6 +70,7 @@ struct attempt {
 	uint32_t endpoint_id;
 	uint32_t trunk_slot, trunk_id; /* the target's */
 	uint32_t target_slot; /* statistics */
+	uint32_t call_slot;   /* the context's: who reads ahead need not wait for that to find the call */
 	uint32_t cancel_interval_ms;
 	struct attempt *same_next, **same_prev_next; /* unanswered attempts of the same endpoint; NULL: not among them */
 	uint16_t listener; /* index: what it is sent from */
@@ -177,6 +178,7 @@ struct look {
 	int token_error;	 /* of the token in it: token_decode's verdict */
 	enum token_side side;
 	struct token token;
+	const struct attempt *attempt; /* ahead.c alone: what is answered */
 };
 
 #define PROXY_TRUNK_SLOTS 1024

@@ -104,6 +104,32 @@ static void run_answers(struct harness *h, bool at_once)
 	assert_int_equal(counter_of(h, COUNTER_retransmissions_absorbed), 1);
 }
 
+/* The BYE of a call that is live, three times: read while the call is there, acted on when it is not. */
+static void run_ends(struct harness *h, bool at_once)
+{
+	struct request r = { .call_id = "a", .via = VIA "a" };
+	struct request bye = { .method = "BYE", .cseq = 2, .call_id = "a", .via = VIA "y", .to = "<sip:callee@10.0.0.1>;tag=t", .contact = "" };
+	const struct sent *invite;
+	const char *text;
+	char routes[1024];
+
+	send_text(h, CALLER, kept(request_text(&r)));
+	expect_response(h, 100, CALLER);
+	invite = expect_request(h, "INVITE", A);
+	snprintf(routes, sizeof(routes), "Route: %s\r\n", sent_header(invite, "Record-Route", 0));
+	bye.headers = routes;
+	text = kept(answer_text(invite, 200, "t", "Contact: <sip:target@10.2.0.1>\r\n"));
+	send_text(h, A, text);
+	expect_response(h, 200, CALLER);
+	text = kept(request_text(&bye));
+	act(h, (struct message[]){ { CALLER, text }, { CALLER, text }, { CALLER, text } }, 3, at_once);
+	for (unsigned i = 0; i < 3; i++)
+		expect_request(h, "BYE", A);
+	expect_nothing(h);
+	assert_int_equal(counter_of(h, COUNTER_calls_ended), 1);
+	assert_int_equal(h->ends, 1);
+}
+
 static void compare(void (*run)(struct harness *h, bool at_once))
 {
 	static struct harness one_by_one, at_once;
@@ -127,4 +153,9 @@ static void test_answers(void **state)
 	compare(run_answers);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_beginnings), cmocka_unit_test(test_answers))
+static void test_ends(void **state)
+{
+	compare(run_ends);
+}
+
+HARNESS_MAIN(cmocka_unit_test(test_beginnings), cmocka_unit_test(test_answers), cmocka_unit_test(test_ends))
