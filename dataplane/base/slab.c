@@ -16,16 +16,14 @@
 #define CHUNK_NONE  UINT32_MAX
 #define SHELF_HALF  (SLAB_SHELF / 2)
 
-/* A free buffer that is on no shelf holds the next one's address. */
-struct link {
-	struct link *next;
-};
+#define BUFFERS_MAX (CHUNK_BYTES / 64)
 
+/* Which buffers are free stands here and not in the buffers: their lines are cold, and one would have to be waited for to find the next. */
 struct chunk {
-	struct link *free;
+	uint64_t free[BUFFERS_MAX / 64]; /* a bit each: on no shelf and nobody's. The lowest is taken first: pages are touched one after another */
 	uint32_t next, prev; /* in its class's list of chunks with room, or (next) its group's list of empty ones */
-	uint16_t fresh;	     /* buffers from here on were never taken: their pages may be untouched */
 	uint16_t free_count, buffers;
+	uint8_t first; /* no word before it has a free one */
 	uint8_t group;
 };
 
@@ -140,8 +138,9 @@ static bool class_grow(struct slab *s, unsigned class)
 	*empty = c->next;
 	s->chunk_class[index] = (uint8_t)class;
 	c->buffers = c->free_count = (uint16_t)(CHUNK_BYTES / s->shelf[class].bytes);
-	c->free = NULL;
-	c->fresh = 0;
+	for (unsigned i = 0; i < c->buffers; i += 64)
+		c->free[i / 64] = c->buffers - i < 64 ? (1ULL << (c->buffers - i)) - 1 : UINT64_MAX;
+	c->first = 0;
 	partial_push(s, class, index);
 	return true;
 }
@@ -149,35 +148,33 @@ static bool class_grow(struct slab *s, unsigned class)
 static void *chunk_take(struct slab *s, unsigned class, uint32_t index)
 {
 	struct chunk *c = &s->stock->chunks[index];
-	struct link *l = c->free;
+	unsigned buffer;
 
-	if (l) {
-		unpoison_region(l, sizeof(*l));
-		c->free = l->next;
-		poison_region(l, sizeof(*l));
-	} else {
-		l = (struct link *)(s->memory + ((size_t)index << SLAB_CHUNK_SHIFT) + (size_t)c->fresh++ * s->shelf[class].bytes);
-	}
+	while (!c->free[c->first])
+		c->first++;
+	buffer = c->first * 64u + (unsigned)__builtin_ctzll(c->free[c->first]);
+	c->free[c->first] &= c->free[c->first] - 1;
 	if (--c->free_count == 0)
 		partial_remove(s, class, index);
-	return l;
+	return s->memory + ((size_t)index << SLAB_CHUNK_SHIFT) + (size_t)buffer * s->shelf[class].bytes;
 }
 
 static void chunk_put(struct slab *s, unsigned class, void *buffer)
 {
-	uint32_t index = (uint32_t)((uint64_t)((uint8_t *)buffer - s->memory) >> SLAB_CHUNK_SHIFT);
+	uint64_t at = (uint64_t)((uint8_t *)buffer - s->memory);
+	uint32_t index = (uint32_t)(at >> SLAB_CHUNK_SHIFT);
+	uint32_t number = (uint32_t)(at & (CHUNK_BYTES - 1)) / s->shelf[class].bytes;
 	struct chunk *c = &s->stock->chunks[index];
-	struct link *l = buffer;
 
-	assert(index < s->stock->chunk_count && c->free_count < c->buffers);
-	unpoison_region(l, sizeof(*l));
-	l->next = c->free;
-	poison_region(l, sizeof(*l));
-	c->free = l;
+	assert(index < s->stock->chunk_count && c->free_count < c->buffers && !(c->free[number / 64] >> number % 64 & 1));
+	c->free[number / 64] |= 1ULL << number % 64;
+	if (number / 64 < c->first)
+		c->first = (uint8_t)(number / 64);
 	if (c->free_count++ == 0)
 		partial_push(s, class, index);
 	if (c->free_count == c->buffers) {
 		partial_remove(s, class, index);
+		memset(c->free, 0, sizeof(c->free));
 		c->next = s->stock->empty[c->group];
 		s->stock->empty[c->group] = index;
 	}

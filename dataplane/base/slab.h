@@ -59,6 +59,7 @@ static inline void *slab_get(struct slab *s, uint32_t bytes)
 	if (__builtin_expect(!shelf->count, 0))
 		return slab_restock(s, bytes);
 	buffer = shelf->buffer[--shelf->count];
+	__builtin_prefetch(shelf->buffer[shelf->count - (shelf->count != 0)], 1); /* who comes next writes there */
 	s->bytes_in_use += shelf->bytes;
 	unpoison_region(buffer, bytes ? bytes : 1);
 	return buffer;

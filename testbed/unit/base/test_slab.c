@@ -119,6 +119,27 @@ static void test_shelf(void **state)
 	slab_free(s);
 }
 
+/* What was given back is taken before what was never used, whose pages nobody has touched: however often, memory does not spread. */
+static void test_low(void **state)
+{
+	enum { MOST = 300 }; /* five words of a chunk's bits */
+	struct slab *s = slab_new(8 * MIB);
+	uint8_t *some[MOST], *highest = NULL;
+
+	for (unsigned round = 0; round < 50; round++) {
+		for (unsigned i = 0; i < MOST; i++) {
+			assert_non_null(some[i] = slab_get(s, 64));
+			if (!round && some[i] > highest)
+				highest = some[i];
+			assert_true(some[i] <= highest);
+		}
+		for (unsigned i = 0, k = round; i < MOST; i++, k = (k + 7) % MOST)
+			slab_put(s, some[k]);
+	}
+	assert_int_equal(slab_bytes_in_use(s), 0);
+	slab_free(s);
+}
+
 /* Random sizes taken and given back; each buffer keeps a pattern that a neighbour would spoil. */
 static void test_random(void **state)
 {
@@ -174,6 +195,7 @@ int main(void)
 		cmocka_unit_test(test_classes),
 		cmocka_unit_test(test_bounds),
 		cmocka_unit_test(test_shelf),
+		cmocka_unit_test(test_low),
 		cmocka_unit_test(test_random),
 #ifdef POISON_ACTIVE
 		cmocka_unit_test(test_poison),
