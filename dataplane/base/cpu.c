@@ -10,7 +10,8 @@ static bool has(enum cpu_level level)
 #if CPU_X86
 	if (!__builtin_cpu_supports("avx2") || !__builtin_cpu_supports("bmi") || !__builtin_cpu_supports("bmi2"))
 		return false;
-	return level == CPU_AVX2 || (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl"));
+	return level == CPU_AVX2 ||
+	       (__builtin_cpu_supports("avx512bw") && __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512vbmi2"));
 #else
 	return false;
 #endif

@@ -10,7 +10,7 @@
 enum cpu_level {
 	CPU_SCALAR,
 	CPU_AVX2,   /* with BMI1, BMI2, LZCNT: Haswell, Zen */
-	CPU_AVX512, /* with BW and VL: Skylake-SP, Zen 4 */
+	CPU_AVX512, /* with BW, VL and VBMI2: Ice Lake, Zen 4 */
 	CPU_LEVELS
 };
 
@@ -23,7 +23,7 @@ bool cpu_select(enum cpu_level level);
 #if defined(__x86_64__)
 #define CPU_X86	    1
 #define TARGET_AVX2 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt")))
-#define TARGET_AVX512 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl")))
+#define TARGET_AVX512 __attribute__((target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi2")))
 #else
 #define CPU_X86 0
 #endif

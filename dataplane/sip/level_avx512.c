@@ -14,7 +14,7 @@
 #pragma clang attribute push(TARGET_AVX512, apply_to = function)
 #else
 #pragma GCC push_options
-#pragma GCC target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl")
+#pragma GCC target("avx2,bmi,bmi2,lzcnt,popcnt,avx512f,avx512bw,avx512vl,avx512vbmi2")
 #endif
 
 struct chunk {
@@ -75,7 +75,15 @@ static inline bool name_same(name_t name, const struct header_look *look)
 	return !_mm256_cmpneq_epi8_mask(folded, _mm256_load_si256((const __m256i *)look->text));
 }
 
-#define LEVEL sip_level_avx512
+/* 0 to 63; and which words of a list are beginning and end of its first four lines. */
+static const uint8_t head_bytes[64] = {
+	0, 1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11, 12, 13, 14, 15, 16, 17, 18, 19, 20, 21, 22, 23, 24, 25, 26, 27, 28, 29, 30, 31,
+	32, 33, 34, 35, 36, 37, 38, 39, 40, 41, 42, 43, 44, 45, 46, 47, 48, 49, 50, 51, 52, 53, 54, 55, 56, 57, 58, 59, 60, 61, 62, 63,
+};
+static const uint16_t head_words[32] = { [0] = 0, [2] = 1, [8] = 1, [10] = 2, [16] = 2, [18] = 3, [24] = 3, [26] = 4 };
+
+#define LEVEL		  sip_level_avx512
+#define LEVEL_VECTOR_HEAD 1
 #include "sip/level_body.h"
 
 #ifdef __clang__

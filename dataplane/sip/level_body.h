@@ -102,7 +102,19 @@ careful:
 #define MESSAGE_START start_line_quick
 #define MESSAGE_ZERO clear
 #include "sip/message_head.h"
+#ifdef LEVEL_VECTOR_HEAD
+#include "sip/vector_head.h"
+#else
 #include "sip/quick_head.h"
+#endif
+
+static inline bool index_quick(struct sip_message *m)
+{
+	if (read_head(m))
+		return true;
+	reset(m, m->data, m->len);
+	return false;
+}
 
 #define MESSAGE_VIA    via_next_quick
 #define MESSAGE_ELEMENT name_addr_read_quick

@@ -93,8 +93,7 @@ struct sip_message {
 	struct sip_uri uri;	       /* request_uri, read; text.p == NULL: absent or unreadable. URI_OTHER: scheme and text alone */
 	struct via top_via;	       /* the first value of the first Via line; whole.p == NULL: absent or unreadable */
 	int16_t first[SIP_HEADER_IDS]; /* index of the first line with that id, or -1; [SIP_H_OTHER] is unused */
-	int16_t last[SIP_HEADER_IDS];  /* of the last one, of those that are repeated; others are not written */
-	struct sip_header headers[SIP_LINES_MAX]; /* only the first header_count are written */
+	struct sip_header headers[SIP_LINES_MAX]; /* header_count; those behind them have no meaning */
 };
 
 enum sip_verdict {

@@ -41,7 +41,8 @@ static void read_via(struct sip_message *m)
 		blame(m, SIP_FAULT_VIA);
 		return;
 	}
-	m->via_rest = rest;
+	m->via_rest.p = rest.p; /* each as it was written: a copy of both would wait for them */
+	m->via_rest.n = rest.n;
 	while (rest.n && (r = MESSAGE_VIA(&rest, &via)) > 0)
 		;
 	if (r < 0)

@@ -40,6 +40,7 @@ struct head_reading {
 	uint32_t count;		   /* of those before it */
 	uint32_t lines;		   /* so far, with the start line */
 	uint32_t end;		   /* of the last line */
+	int16_t last[SIP_HEADER_IDS]; /* line of each kind that is repeated */
 };
 
 static __attribute__((noinline)) void start_line(struct sip_message *m, uint32_t end)
@@ -48,15 +49,15 @@ static __attribute__((noinline)) void start_line(struct sip_message *m, uint32_t
 	blame(m, MESSAGE_START(span_of(m->data, end), m));
 }
 
-/* headers[at], of a known id, into the chain of its kind. */
-static inline void line_link(struct sip_message *m, unsigned id, uint32_t at)
+/* headers[at], of a known id, into the chain of its kind; last: of each that is repeated, the last line. */
+static inline void line_link(struct sip_message *m, unsigned id, uint32_t at, int16_t *last)
 {
 	uint64_t bit = 1ull << id;
 
 	if (m->present & bit) {
-		m->headers[m->repeated & bit ? m->last[id] : m->first[id]].next = (int16_t)at;
+		m->headers[m->repeated & bit ? last[id] : m->first[id]].next = (int16_t)at;
 		m->repeated |= bit;
-		m->last[id] = (int16_t)at;
+		last[id] = (int16_t)at;
 	} else {
 		m->present |= bit;
 		m->first[id] = (int16_t)at;
@@ -80,7 +81,7 @@ static inline __attribute__((always_inline)) bool head_take(void *ctx, uint32_t 
 	}
 	id = header_line_read(r->data, (struct scan_line){ start, colon, end }, r->header);
 	if (id > SIP_H_OTHER)
-		line_link(m, (unsigned)id, r->count);
+		line_link(m, (unsigned)id, r->count, r->last);
 	if (id >= SIP_H_OTHER)
 		r->header++, r->count++;
 	return true;
@@ -89,9 +90,16 @@ static inline __attribute__((always_inline)) bool head_take(void *ctx, uint32_t 
 /* Lines into headers[]; the start line into its fields. On its own, so that the loop has all registers. */
 static __attribute__((noinline)) void index_lines(struct sip_message *m)
 {
-	struct head_reading r = { .m = m, .data = m->data, .len = m->len, .header = m->headers };
+	struct head_reading r;
+	enum scan_end end;
 	uint32_t head;
-	enum scan_end end = scan_walk(r.data, r.len, head_take, &r, &head);
+
+	r.m = m;
+	r.data = m->data;
+	r.len = m->len;
+	r.header = m->headers;
+	r.count = r.lines = r.end = 0;
+	end = scan_walk(r.data, r.len, head_take, &r, &head);
 
 	if (!r.lines) {
 		blame(m, MESSAGE_START(span_of(m->data, m->len), m));

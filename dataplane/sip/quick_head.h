@@ -2,44 +2,9 @@
 #pragma once
 
 /* The lines of a message's head into its index, as they usually look: included by level_body.h behind message_head.h, whose index_lines takes what looks
- * otherwise (folded lines, no blank line, more lines than there is room for). Beside what quick_values.h wants, level_*.c say what a name is:
- *   name_load(p, n)      up to 32 bytes, zeros behind them, and maybe in place of the last three
- *   name_first(name)     its first four
- *   name_length(name)    where its colon is; 32 without one
- *   name_same(name, l)   whether it is the one of a struct header_look
- *
- * A line is looked at at its two ends alone: its first 32 bytes mostly have its name. A value's bytes are left to whoever asks
- * for it. The blank line, and the beginning of one that goes on, are found because no name begins so. */
+ * otherwise (folded lines, no blank line, more lines than there is room for). */
 
-#include "sip/header_names.h"
-#include "sip/quick_values.h"
-
-#define NAME_BYTES 32 /* read of each line */
-
-/* The tail of a struct sip_header, from name_len on, as a word; 0, which none has: no header line. */
-static inline uint64_t line_tail(const struct sip_header *h)
-{
-	uint64_t tail;
-
-	memcpy(&tail, &h->name_len, sizeof(tail));
-	return tail;
-}
-
-/* A line of n bytes that is none of the usual ones: of another name, or oddly written. Its tail. */
-static __attribute__((noinline)) uint64_t other_line(const uint8_t *line, uint32_t n)
-{
-	struct chunk c = chunk_load(line, n < SCAN_BLOCK ? n : SCAN_BLOCK);
-	uint32_t name = first_bit(chunk_is(&c, ':'));
-	struct sip_header h = { 0 };
-	const uint8_t *colon;
-
-	if (name - 1 < 63 && !(~chunk_in(&c, LEX_SET_TOKEN) & below(name))) {
-		h = (struct sip_header){ .name_len = (uint16_t)name, .next = -1, .id = (uint8_t)sip_header_lookup(span_of(line, name)) };
-		return line_tail(&h);
-	}
-	colon = memchr(line, ':', n);
-	return header_line_read(line, (struct scan_line){ 0, colon ? (uint32_t)(colon - line) : UINT32_MAX, n }, &h) < 0 ? 0 : line_tail(&h);
-}
+#include "sip/quick_line.h"
 
 /* Line feeds of the block at data, of which `left` bytes are there. */
 static inline uint64_t feeds_of(const uint8_t *data, uint64_t left)
@@ -57,6 +22,7 @@ static __attribute__((noinline)) bool read_head(struct sip_message *m)
 	uint64_t len = m->len, safe = len - NAME_BYTES, base = 0, present = 0, count = 0, start, end, feeds, tail, bit, id;
 	struct sip_header *h = m->headers;
 	const struct header_look *look;
+	int16_t last[SIP_HEADER_IDS]; /* line of each kind that is repeated */
 	name_t name;
 
 	if (len < NAME_BYTES)
@@ -88,9 +54,9 @@ static __attribute__((noinline)) bool read_head(struct sip_message *m)
 			h->end = (uint32_t)end;
 			memcpy(&h->name_len, &tail, sizeof(tail));
 			if (__builtin_expect(!!(present & bit), 0)) { /* as line_link */
-				m->headers[m->repeated & bit ? m->last[id] : m->first[id]].next = (int16_t)count;
+				m->headers[m->repeated & bit ? last[id] : m->first[id]].next = (int16_t)count;
 				m->repeated |= bit;
-				m->last[id] = (int16_t)count;
+				last[id] = (int16_t)count;
 				continue;
 			}
 			present |= bit;
@@ -118,12 +84,4 @@ blank:
 	m->head_end = (uint32_t)start;
 	m->body = scan_blank(data, m->len, (uint32_t)start);
 	return m->body;
-}
-
-static inline bool index_quick(struct sip_message *m)
-{
-	if (read_head(m))
-		return true;
-	reset(m, m->data, m->len);
-	return false;
 }

@@ -64,9 +64,6 @@ static inline bool same_message(const struct sip_message *a, const struct sip_me
 		return false;
 	if (a->header_count != b->header_count || a->present != b->present || a->repeated != b->repeated || memcmp(a->first, b->first, sizeof(a->first)))
 		return false;
-	for (int id = 0; id < SIP_HEADER_IDS; id++)
-		if (a->repeated >> id & 1 && a->last[id] != b->last[id])
-			return false;
 	for (int i = 0; i < a->header_count; i++)
 		if (!same_header(&a->headers[i], &b->headers[i]))
 			return false;

@@ -98,6 +98,7 @@ static void try_message(struct span s, const struct sip_level *level)
 	static struct sip_message m, again;
 	enum sip_verdict v = sip_level_scalar.parse(s.p, s.n, &m);
 
+	memset(&again, 0xa5, sizeof(again)); /* or what one level leaves out, the one before it has written */
 	if (level->parse(s.p, s.n, &again) != v)
 		fail_msg("other verdict: '%.*s'", (int)s.n, s.p);
 	if (v != SIP_KEEPALIVE && v != SIP_NOT_SIP && !same_message(&m, &again))
@@ -299,6 +300,56 @@ static void many_lines(void **state)
 		}
 }
 
+/* The blank line at every place of a block of 64 bytes, written in every way, and what looks like one before and behind it; and heads of every
+ * number of lines up to some, of several kinds that are repeated, in turn. */
+static void blank_lines(void **state)
+{
+	static const char *const ends[] = { "\r\n", "\n", "\n\n", "\r\r\n", " \r\n", "\t\n\r\n", "a\n\r\n", "a:\n\r\n", ":\n\n", "\r", "" };
+	static const char *const bodies[] = { "", "\n", "\r\n\r\n", "v=0\r\n\r\n", "\n.\n.\n.\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n\n" };
+	char text[1024];
+
+	for (size_t end = 0; end < COUNT_OF(ends); end++)
+		for (size_t body = 0; body < COUNT_OF(bodies); body++)
+			for (int pad = 0; pad < 150; pad++)
+				for (int bare = 0; bare < 2; bare++) {
+					int n = snprintf(text, sizeof(text), "OPTIONS sip:h SIP/2.0\r\n" REST "X: %*s%s%s%s", pad, "y",
+							 bare ? "\n" : "\r\n", ends[end], bodies[body]);
+
+					try_text(text, (size_t)n);
+				}
+}
+
+static void repeated_lines(void **state)
+{
+	static const char *const lines[] = { "Via: SIP/2.0/UDP a\r\n", "Allow: INVITE\r\n", "v:  SIP/2.0/TCP b;branch=z\r\n", "Route: <sip:a;lr>\r\n",
+					     "X-Ours: 1\r\n", "Contact: <sip:a>\r\n", "ROUTE: <sip:b;lr>\r\n", "Call-ID : c\r\n" };
+	char text[8192];
+
+	for (size_t step = 1; step < COUNT_OF(lines); step += 2)
+		for (size_t count = 0; count < 100; count++)
+			for (size_t kinds = 1; kinds <= COUNT_OF(lines); kinds++) {
+				size_t n = (size_t)snprintf(text, sizeof(text), "SIP/2.0 200 OK\r\n%s", count % 3 ? REST : "");
+
+				for (size_t i = 0; i < count; i++)
+					n += (size_t)snprintf(text + n, sizeof(text) - n, "%s", lines[i * step % kinds]);
+				n += (size_t)snprintf(text + n, sizeof(text) - n, "\r\n");
+				try_text(text, n);
+			}
+}
+
+/* Heads of about as many bytes as are looked through at once. */
+static void long_heads(void **state)
+{
+	static char text[128 * 1024];
+
+	for (int bytes = 7900; bytes < 70000; bytes += bytes < 8400 || bytes > 65000 ? 7 : 4999) {
+		int n = snprintf(text, sizeof(text), "OPTIONS sip:h SIP/2.0\r\n" REST "X: %*s\r\nVia: SIP/2.0/UDP b\r\n\r\n%s", bytes, "y",
+				 bytes & 1 ? "body" : "");
+
+		try_text(text, (size_t)n);
+	}
+}
+
 static void sets(void **state)
 {
 	for (unsigned c = 0; c < 256; c++) {
@@ -326,6 +377,9 @@ int main(void)
 		cmocka_unit_test(long_numbers),
 		cmocka_unit_test(names),
 		cmocka_unit_test(many_lines),
+		cmocka_unit_test(blank_lines),
+		cmocka_unit_test(repeated_lines),
+		cmocka_unit_test(long_heads),
 	};
 
 #if CPU_X86
