@@ -15,6 +15,7 @@
 
 #include "base/err.h"
 #include "base/mailbox.h"
+#include "base/pages.h"
 #include "net/output.h"
 #include "net/reassembly.h"
 #include "proxy/stats.h"
@@ -251,7 +252,7 @@ static bool parts_new(struct worker *w, const struct worker_config *config)
 
 struct worker *worker_new(const struct worker_config *config, char *error_text)
 {
-	struct worker *w = calloc(1, sizeof(*w));
+	struct worker *w = pages_new(sizeof(*w));
 
 	if (!w)
 		goto fail;
@@ -260,12 +261,11 @@ struct worker *worker_new(const struct worker_config *config, char *error_text)
 	w->core = config->core;
 	w->event_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
 	w->page_fd = eventfd(0, EFD_NONBLOCK | EFD_CLOEXEC);
-	w->counters = aligned_alloc(64, sizeof(*w->counters));
+	w->counters = pages_new(sizeof(*w->counters));
 	w->targets = zero_pages(sizeof(struct target_cell) * TARGET_CELLS);
 	w->scratch = malloc(SCRATCH_BYTES);
 	if (w->event_fd < 0 || w->page_fd < 0 || !w->counters || !w->targets || !w->scratch)
 		goto fail;
-	memset(w->counters, 0, sizeof(*w->counters));
 	if (!parts_new(w, config))
 		goto fail;
 	collect_fds(w);
@@ -323,13 +323,13 @@ void worker_free(struct worker *w)
 	free(w->scratch);
 	if (w->targets)
 		munmap(w->targets, sizeof(struct target_cell) * TARGET_CELLS);
-	free(w->counters);
+	pages_free(w->counters, sizeof(*w->counters));
 	trace_free(w->trace);
 	if (w->event_fd >= 0)
 		close(w->event_fd);
 	if (w->page_fd >= 0)
 		close(w->page_fd);
-	free(w);
+	pages_free(w, sizeof(*w));
 }
 
 const struct trace *worker_trace(const struct worker *w)

@@ -3,8 +3,9 @@
 
 #include <stddef.h>
 
-/* Zeroed pages from the system, touched when first used. From 2 MiB on huge ones: of those that the operator reserved (hugetlbfs) where
- * enough are left, else such as the kernel makes of itself (madvise). NULL: no memory. control-only */
+/* Zeroed memory from the system at a cache line's start, touched when first used, in huge pages: of those that the operator reserved (hugetlbfs) where
+ * enough are left, else such as the kernel makes of itself (madvise). Up to 1 MiB shares one with its neighbours, which are freed when all of
+ * them are: for what a worker uses all the time and what lives as long as it. NULL: no memory. control-only */
 void *pages_new(size_t bytes);
 /* NULL is ignored; bytes as given to pages_new. control-only */
 void pages_free(void *p, size_t bytes);

@@ -8,6 +8,7 @@
 #include <rte_mbuf.h>
 
 #include "base/err.h"
+#include "base/pages.h"
 #include "base/partial.h"
 #include "base/random.h"
 #include "net/checksum.h"
@@ -58,14 +59,17 @@ struct datagram {
 	struct route_result hop;
 };
 
+static size_t output_bytes(const struct output_config *config)
+{
+	return sizeof(struct output) + config->port_count * sizeof(struct queue);
+}
+
 struct output *output_new(const struct output_config *config)
 {
-	size_t bytes = RTE_ALIGN_CEIL(sizeof(struct output) + config->port_count * sizeof(struct queue), 64);
-	struct output *o = aligned_alloc(64, bytes);
+	struct output *o = pages_new(output_bytes(config));
 
 	if (!o)
 		return NULL;
-	memset(o, 0, bytes);
 	o->config = *config;
 	o->spares.pool = config->pool;
 	o->room = rte_pktmbuf_data_room_size(config->pool) - RTE_PKTMBUF_HEADROOM;
@@ -92,7 +96,7 @@ void output_free(struct output *o)
 	spares_done(&o->spares);
 	for (unsigned i = 0; i < o->config.port_count; i++)
 		rte_pktmbuf_free_bulk(o->queues[i].frames, o->queues[i].count);
-	free(o);
+	pages_free(o, output_bytes(&o->config));
 }
 
 static void count(struct output *o, enum counter which, uint64_t n)

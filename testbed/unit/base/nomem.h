@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
-/* Lets the n-th allocation fail. Link with -Wl,--wrap=malloc,--wrap=calloc,--wrap=aligned_alloc,--wrap=mmap64: calls from our own
+/* Lets the n-th allocation fail. Link with -Wl,--wrap=malloc,--wrap=calloc,--wrap=aligned_alloc,--wrap=mmap64,--wrap=pages_new:
+ * calls from our own
  * objects come here (mmap by its 64-bit name, which meson asks for), those of shared libraries do not. */
 
 #include <stdbool.h>
@@ -16,10 +17,12 @@ void *__real_malloc(size_t bytes);
 void *__real_calloc(size_t count, size_t bytes);
 void *__real_aligned_alloc(size_t alignment, size_t bytes);
 void *__real_mmap64(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__real_pages_new(size_t bytes);
 void *__wrap_malloc(size_t bytes);
 void *__wrap_calloc(size_t count, size_t bytes);
 void *__wrap_aligned_alloc(size_t alignment, size_t bytes);
 void *__wrap_mmap64(void *at, size_t bytes, int protection, int flags, int fd, off_t offset);
+void *__wrap_pages_new(size_t bytes);
 
 static bool nomem_now(void)
 {
@@ -47,6 +50,12 @@ void *__wrap_aligned_alloc(size_t alignment, size_t bytes)
 void *__wrap_mmap64(void *at, size_t bytes, int protection, int flags, int fd, off_t offset)
 {
 	return nomem_now() ? MAP_FAILED : __real_mmap64(at, bytes, protection, flags, fd, offset);
+}
+
+/* Most of it needs nothing of the system. */
+void *__wrap_pages_new(size_t bytes)
+{
+	return nomem_now() ? NULL : __real_pages_new(bytes);
 }
 
 /* Runs scenario with its first allocation failing, then its second, until it meets no failure; returns how many there were. What is
