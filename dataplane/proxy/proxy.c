@@ -6,6 +6,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 
+#include "base/pages.h"
 #include "base/pool.h"
 #include "proxy/load.h"
 #include "proxy/probe.h"
@@ -41,7 +42,7 @@ __attribute__((unused)) static bool is_dialog_key(const struct proxy_config *con
 
 struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 {
-	struct proxy *p = calloc(1, sizeof(*p));
+	struct proxy *p = pages_new(sizeof(*p));
 	struct hash_key txn_key = { config->branch_key.k1, ~config->branch_key.k0 };
 	struct transactions_config tc = {
 		.max_server = config->max_transactions,
@@ -116,7 +117,7 @@ void proxy_free(struct proxy *p)
 	pool_free(p->contexts);
 	slab_free(p->slab);
 	wheel_free(p->wheel);
-	free(p);
+	pages_free(p, sizeof(*p));
 }
 
 int listener_for(const struct proxy *p, const struct ip_port *to, uint8_t transport, const struct ip_port *preferred)
@@ -168,9 +169,11 @@ uint64_t from_tag_hash(struct proxy *p)
 
 void reply_flow(const struct via *top, const struct flow *from, struct flow *ret_reply_to)
 {
+	uint16_t said = top->port ? top->port : from->transport == TRANSPORT_TLS ? 5061 : 5060;
+	bool symmetric = from->transport == TRANSPORT_UDP && top->rport;
+
 	*ret_reply_to = *from;
-	if (from->transport != TRANSPORT_UDP || !top->rport)
-		ret_reply_to->remote.port = top->port ? top->port : from->transport == TRANSPORT_TLS ? 5061 : 5060;
+	ret_reply_to->remote.port = symmetric ? from->remote.port : said;
 }
 
 bool context_view(struct proxy *p, const struct context *c)

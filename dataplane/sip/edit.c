@@ -112,44 +112,48 @@ static __attribute__((noinline)) int settle(struct edit_list *l)
 	return 0;
 }
 
-typedef uint8_t bytes_16 __attribute__((vector_size(16), aligned(1), may_alias));
-typedef uint8_t bytes_32 __attribute__((vector_size(EDIT_STEP), aligned(1), may_alias));
+#define STEPS_AT_ONCE 2
 
-/* A step, at any address; wide: in one register. */
+typedef uint8_t bytes_16 __attribute__((vector_size(16), aligned(1), may_alias));
+typedef uint8_t bytes_32 __attribute__((vector_size(32), aligned(1), may_alias));
+
+/* A step, at any address; wide: in two registers. */
 static inline __attribute__((always_inline)) void copy_step(uint8_t *to, const uint8_t *from, bool wide)
 {
 	if (wide) {
-		*(bytes_32 *)to = *(const bytes_32 *)from;
-	} else {
-		bytes_16 low = *(const bytes_16 *)from, high = *(const bytes_16 *)(from + 16);
+		bytes_32 low = *(const bytes_32 *)from, high = *(const bytes_32 *)(from + 32);
 
-		*(bytes_16 *)to = low;
-		*(bytes_16 *)(to + 16) = high;
+		*(bytes_32 *)to = low;
+		*(bytes_32 *)(to + 32) = high;
+	} else {
+		for (unsigned i = 0; i < EDIT_STEP; i += 16)
+			*(bytes_16 *)(to + i) = *(const bytes_16 *)(from + i);
 	}
 }
 
-/* Reads and writes whole steps. */
-static inline __attribute__((always_inline)) void copy_steps(uint8_t *to, const uint8_t *from, const uint8_t *end, bool wide)
+/* Reads and writes whole steps, one at the least: most pieces are no longer, and no branch depends on how much shorter. */
+static inline __attribute__((always_inline)) void copy_steps(uint8_t *to, const uint8_t *from, uint64_t n, bool wide)
 {
-	for (; from < end; from += EDIT_STEP, to += EDIT_STEP)
-		copy_step(to, from, wide);
+	copy_step(to, from, wide);
+	for (uint64_t at = EDIT_STEP; at < n; at += EDIT_STEP)
+		copy_step(to + at, from + at, wide);
 }
 
-/* n >= EDIT_STEP bytes and none beyond. */
+/* n >= EDIT_STEP bytes and none beyond. Where fewer steps are left than the loop takes, the last is made several times. */
 static inline __attribute__((always_inline)) void copy_rest(uint8_t *to, const uint8_t *from, uint64_t n, bool wide)
 {
-	const uint8_t *last = from + n - EDIT_STEP;
-	uint8_t *to_last = to + n - EDIT_STEP;
+	uint64_t last = n - EDIT_STEP, at = 0;
 
-	for (; from + 3 * EDIT_STEP < last; from += 4 * EDIT_STEP, to += 4 * EDIT_STEP) {
-		copy_step(to, from, wide);
-		copy_step(to + EDIT_STEP, from + EDIT_STEP, wide);
-		copy_step(to + 2 * EDIT_STEP, from + 2 * EDIT_STEP, wide);
-		copy_step(to + 3 * EDIT_STEP, from + 3 * EDIT_STEP, wide);
+	for (; at + (STEPS_AT_ONCE - 1) * EDIT_STEP < last; at += STEPS_AT_ONCE * EDIT_STEP)
+#pragma GCC unroll 4
+		for (unsigned i = 0; i < STEPS_AT_ONCE; i++)
+			copy_step(to + at + i * EDIT_STEP, from + at + i * EDIT_STEP, wide);
+#pragma GCC unroll 4
+	for (unsigned i = 0; i < STEPS_AT_ONCE; i++, at += EDIT_STEP) {
+		uint64_t place = at < last ? at : last;
+
+		copy_step(to + place, from + place, wide);
 	}
-	for (; from < last; from += EDIT_STEP, to += EDIT_STEP)
-		copy_step(to, from, wide);
-	copy_step(to_last, last, wide);
 }
 
 /* Where steps could read or write beyond an end. The output has room. */
@@ -181,11 +185,10 @@ static inline __attribute__((always_inline)) int compose_steps(const struct edit
 		const uint8_t *at = data + e->offset, *text = e->inserted.p;
 		uint64_t n = e->inserted.n;
 
-		copy_steps(to, from, at, wide);
+		copy_steps(to, from, (uint64_t)(at - from), wide);
 		to += at - from;
 		from = at + e->removed;
-		if (n)
-			copy_steps(to, text, text + n, wide);
+		copy_steps(to, n ? text : l->text, n, wide);
 		to += n;
 	}
 	copy_rest(to, from, (uint64_t)(data + m->len - from), wide);

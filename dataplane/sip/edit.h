@@ -12,7 +12,7 @@
 
 #define EDITS_MAX	48
 #define EDIT_TEXT_BYTES 2048
-#define EDIT_STEP	32 /* bytes that edit_compose copies at a time: it may read so far behind the text */
+#define EDIT_STEP	64 /* bytes that edit_compose copies at a time: it may read so far behind the text */
 
 /* Replace `removed` bytes at `offset` by inserted. Edits at one offset keep the order in which they were added. */
 struct edit {

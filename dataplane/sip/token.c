@@ -195,6 +195,7 @@ static TARGET_AES int decode_hard(const struct token_signer *signer, const uint8
 	__m256i bad = _mm256_setzero_si256(), a, b;
 	uint8_t key_id, *out = (uint8_t *)ret_token;
 	const struct cmac *mac;
+	bool by_caller, by_target;
 	uint64_t end, sum;
 
 	a = base32_decode_lanes(_mm256_loadu_si256((const __m256i *)p), &bad);
@@ -214,12 +215,12 @@ static TARGET_AES int decode_hard(const struct token_signer *signer, const uint8
 	second = _mm_blend_epi32(second, _mm_setzero_si128(), 8);
 	mac = &signer->key[place_of(key_id)].mac;
 	begun = begin_hard(mac, first, second);
-	if (sum == end_hard(mac, begun, dialog->call_hash, dialog->from_hash))
-		*ret_side = TOKEN_FROM_CALLER;
-	else if (sum == end_hard(mac, begun, dialog->call_hash, tag_hash(dialog->key, dialog->to_tag)))
-		*ret_side = TOKEN_FROM_TARGET;
-	else
+	/* Both sides' at once: which one speaks cannot be foretold, and a wrong guess would be found out only behind all of the above. */
+	by_caller = sum == end_hard(mac, begun, dialog->call_hash, dialog->from_hash);
+	by_target = sum == end_hard(mac, begun, dialog->call_hash, tag_hash(dialog->key, dialog->to_tag));
+	if (!(by_caller | by_target))
 		return -ERR_FORGED;
+	*ret_side = by_caller ? TOKEN_FROM_CALLER : TOKEN_FROM_TARGET;
 	_mm_storeu_si128((__m128i *)out, first);
 	_mm_storeu_si128((__m128i *)(out + 16), second);
 	_mm_storeu_si128((__m128i *)(out + 32), _mm_setzero_si128());
