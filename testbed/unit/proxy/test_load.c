@@ -117,6 +117,24 @@ static void test_place_of_the_silent(void **state)
 	harness_end(&h);
 }
 
+/* It is free before the call goes on: another endpoint of the same target may have it. */
+static void test_place_within_the_target(void **state)
+{
+	static const char *const two[] = { "10.5.0.1:5060", "10.5.0.2:5060", NULL };
+	struct harness h;
+
+	harness_start(&h, NULL);
+	h.target_count = 0;
+	harness_trunk(&h, "two", two, NULL);
+	limit(&h, 0, 1, 0);
+	place(&h, 1, NULL);
+	answer(&h, expect_request(&h, "INVITE", two[0]), 500, "t", NULL);
+	expect_request(&h, "ACK", two[0]);
+	expect_request(&h, "INVITE", two[1]);
+	assert_int_equal(calls_at(&h, 0), 1);
+	harness_end(&h);
+}
+
 /* max_calls is exact: of twelve calls ten ring at A, two are passed over and ring at B; one ends and the next one is A's. */
 static void test_max_calls(void **state)
 {
@@ -459,7 +477,7 @@ static void test_times(void **state)
 	harness_end(&h);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_place), cmocka_unit_test(test_place_of_the_silent), cmocka_unit_test(test_max_calls),
-	     cmocka_unit_test(test_bye), cmocka_unit_test(test_all_full),
+HARNESS_MAIN(cmocka_unit_test(test_place), cmocka_unit_test(test_place_of_the_silent), cmocka_unit_test(test_place_within_the_target),
+	     cmocka_unit_test(test_max_calls), cmocka_unit_test(test_bye), cmocka_unit_test(test_all_full),
 	     cmocka_unit_test(test_max_cps), cmocka_unit_test(test_ring), cmocka_unit_test(test_adopted), cmocka_unit_test(test_heals),
 	     cmocka_unit_test(test_budget), cmocka_unit_test(test_budget_and_the_dead), cmocka_unit_test(test_tiers), cmocka_unit_test(test_times))
