@@ -12,7 +12,7 @@
 
 /* ---- the context */
 
-/* Its transactions are gone. */
+/* Its transactions are gone, or need it no longer. */
 static void context_free(struct proxy *p, struct context *c)
 {
 	wheel_cancel(&c->budget);
@@ -48,8 +48,11 @@ static void context_less(struct proxy *p, struct context *c)
 			context_linger(p, c->attempts); /* the others were its rivals */
 		return;
 	}
-	if (c->server)
+	/* What is answered needs none for what it still does: its response comes again, or absorbs. */
+	if (c->server && c->server->state != TXN_COMPLETED && c->server->state != TXN_CONFIRMED)
 		return;
+	if (c->server)
+		c->server->user = NULL;
 	call = c->call_slot == CALL_NONE ? NULL : call_at(p->calls, c->call_slot, c->call_generation);
 	if (call && !call->answered) {
 		record_close(p, call);

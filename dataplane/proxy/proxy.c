@@ -227,13 +227,6 @@ void client_txn_happens(struct proxy *p, struct client_txn *txn, enum txn_event 
 		client_event(p, about_attempt(p, (struct attempt *)txn), event);
 }
 
-static uint64_t server_call_hash(const struct server_txn *s)
-{
-	if (!s->user)
-		return 0;
-	return s->relayed ? ((const struct relay *)s->user)->call_hash : ((const struct context *)s->user)->call_hash;
-}
-
 static void fire(void *ctx, struct wheel_timer *t)
 {
 	struct proxy *p = ctx;
@@ -242,7 +235,7 @@ static void fire(void *ctx, struct wheel_timer *t)
 	case TXN_TIMER_KIND_SERVER_RETRANSMIT: {
 		struct server_txn *s = CONTAINER(t, struct server_txn, retransmit);
 
-		p->call_hash = server_call_hash(s);
+		p->call_hash = s->call_hash;
 		if (server_txn_event(p->transactions, s, TXN_TIMER_RETRANSMIT, p->now_ms) & TXN_DO_REPLAY) {
 			count(p, COUNTER_retransmissions_sent);
 			upstream_replay(p, s);

@@ -272,6 +272,7 @@ static struct relay *relay_new(struct proxy *p, const struct flow *from, const s
 	if (!r->server)
 		goto fail;
 	r->server->user = r;
+	r->server->call_hash = r->call_hash;
 	r->server->relayed = true;
 	return r;
 fail:

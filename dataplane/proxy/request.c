@@ -299,6 +299,7 @@ static struct context *context_new(struct proxy *p, const struct flow *from, uin
 	if (!s)
 		goto fail_call;
 	s->user = c;
+	s->call_hash = c->call_hash;
 	s->settled_by_user = true;
 	c->server = s;
 	memcpy(copy, p->in->data, p->in->len);

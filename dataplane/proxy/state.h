@@ -87,7 +87,8 @@ struct attempt {
 	bool refused;	   /* its endpoint is known to be dead: the clock only spreads the work */
 };
 
-/* A request on its way, RFC 3261 §16.7's response context. Lives until its server transaction and all attempts are gone. */
+/* A request on its way, RFC 3261 §16.7's response context. Lives until all attempts are gone and it is
+ * answered for good, or its server transaction is gone. */
 struct context {
 	struct server_txn *server; /* NULL: terminated */
 	struct attempt *attempts;
@@ -283,7 +284,8 @@ void read_ahead(struct proxy *p, const struct datagram *datagrams, unsigned n);
 /* The key of the server transaction that p->in belongs to, or that of the INVITE which it acknowledges or cancels. */
 const struct txn_key *transaction_key(struct proxy *p);
 
-/* ---- linger.c: what is over, but for what may come again. The context goes with the last of its transactions */
+/* ---- linger.c: what is over, but for what may come again. The context goes with the last of its
+ * attempts, once the request is answered, or with the server transaction */
 /* What is left of an attempt in its Completed state: what the ACK of a final response that comes again takes, and that response does not have. In a
  * buffer of the slab. */
 struct refused {

@@ -52,6 +52,7 @@ struct server_txn {
 	uint8_t *response;    /* the last one, in a slab buffer, or NULL */
 	uint32_t response_len;
 	void *user; /* the proxy's response context or relay, or NULL when that is gone */
+	uint64_t call_hash; /* the user's too: whose call it is */
 };
 
 enum client_txn_user { CLIENT_TXN_ATTEMPT, CLIENT_TXN_PROBE, CLIENT_TXN_RELAY };

@@ -107,7 +107,7 @@ inline upstream_success()
 inline context_release_if_idle() /* of context_less() */
 {
 	if
-	:: server == TERMINATED && !ANY(LIVE) -> released = 1
+	:: (server == TERMINATED || server == COMPLETED || server == CONFIRMED) && !ANY(LIVE) -> released = 1
 	:: else
 	fi
 }

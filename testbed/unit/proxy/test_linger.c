@@ -177,7 +177,7 @@ static void test_confirmed(void **state)
 	answer(&h, invite, 486, "t", NULL);
 	expect_request(&h, "ACK", A);
 	busy = expect_response(&h, 486, CALLER);
-	assert_int_equal(contexts(&h), 1);
+	assert_int_equal(contexts(&h), 0); /* the response is all that is still of use */
 	request_send(&h, &r); /* before the ACK it is answered again */
 	assert_true(sent_equal(expect_response(&h, 486, CALLER), busy));
 	assert_int_equal(wait_sent(&h), 500); /* timer G */
@@ -204,6 +204,34 @@ static void test_confirmed(void **state)
 	assert_int_equal(g.client_transactions, 1);
 	cancel_send(&h, &r);
 	expect_response(&h, 481, CALLER);
+	harness_end(&h);
+}
+
+/* Of another request the answer alone is kept, for timer J, once its target can say no more. */
+static void test_answered(void **state)
+{
+	const struct request r = { .method = "MESSAGE", .contact = "" };
+	const struct sent *message, *ok;
+	struct proxy_gauges g;
+	struct harness h;
+
+	harness_start(&h, NULL);
+	request_send(&h, &r);
+	message = expect_request(&h, "MESSAGE", A);
+	answer(&h, message, 200, "t", NULL);
+	ok = expect_response(&h, 200, CALLER);
+	assert_int_equal(contexts(&h), 1);
+	wait_ms(&h, 5000); /* timer K */
+	assert_int_equal(contexts(&h), 0);
+	request_send(&h, &r);
+	assert_true(sent_equal(expect_response(&h, 200, CALLER), ok));
+	wait_ms(&h, TIMER_D - 5001);
+	request_send(&h, &r);
+	assert_true(sent_equal(expect_response(&h, 200, CALLER), ok));
+	wait_ms(&h, 1);
+	proxy_gauges(h.proxy, &g);
+	assert_int_equal(g.server_transactions + g.client_transactions, 0);
+	assert_int_equal(g.message_bytes, 0);
 	harness_end(&h);
 }
 
@@ -397,4 +425,5 @@ static void test_forked(void **state)
 }
 
 HARNESS_MAIN(cmocka_unit_test(test_same_ack), cmocka_unit_test(test_timer_d), cmocka_unit_test(test_strangers), cmocka_unit_test(test_confirmed),
+	     cmocka_unit_test(test_answered),
 	     cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_buffer), cmocka_unit_test(test_bytes), cmocka_unit_test(test_forked))
