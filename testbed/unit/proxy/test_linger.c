@@ -207,6 +207,49 @@ static void test_confirmed(void **state)
 	harness_end(&h);
 }
 
+struct traced {
+	unsigned count;
+	uint64_t call;
+	bool mixed;
+};
+
+static void note(void *ctx, const struct trace_entry *e, const uint8_t *message)
+{
+	struct traced *t = ctx;
+
+	t->mixed |= t->count++ && e->call != t->call;
+	t->call = e->call;
+}
+
+/* Whose call it was is known to all of that: timer G, the INVITE again, both sides' ACKs. */
+static void test_traced(void **state)
+{
+	const struct request r = { 0 };
+	struct trace *trace = trace_new(65536);
+	struct traced t = { 0 };
+	const struct sent *invite, *busy;
+	struct harness h;
+
+	harness_start(&h, NULL);
+	h.proxy->config.trace = trace;
+	invite = begin(&h, &r);
+	answer(&h, invite, 486, "t", NULL);
+	expect_request(&h, "ACK", A);
+	busy = expect_response(&h, 486, CALLER);
+	assert_int_equal(contexts(&h), 0);
+	wait_ms(&h, 500);
+	request_send(&h, &r);
+	answer(&h, invite, 486, "t", NULL);
+	ack_send(&h, &r, busy);
+	assert_int_equal(h.sent_count, 7);
+	trace_flush(trace);
+	trace_read(trace, 0, note, &t);
+	assert_int_equal(t.count, h.sent_count + 5); /* INVITE, 486, INVITE, 486, ACK came */
+	assert_true(t.call && !t.mixed);
+	harness_end(&h);
+	trace_free(trace);
+}
+
 /* Of another request the answer alone is kept, for timer J, once its target can say no more. */
 static void test_answered(void **state)
 {
@@ -425,5 +468,5 @@ static void test_forked(void **state)
 }
 
 HARNESS_MAIN(cmocka_unit_test(test_same_ack), cmocka_unit_test(test_timer_d), cmocka_unit_test(test_strangers), cmocka_unit_test(test_confirmed),
-	     cmocka_unit_test(test_answered),
+	     cmocka_unit_test(test_traced), cmocka_unit_test(test_answered),
 	     cmocka_unit_test(test_no_memory), cmocka_unit_test(test_no_buffer), cmocka_unit_test(test_bytes), cmocka_unit_test(test_forked))
