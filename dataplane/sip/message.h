@@ -128,12 +128,12 @@ static inline struct span sip_value(const struct sip_message *m, int index)
 	const struct sip_header *h;
 	const uint8_t *p, *end;
 
-	if (index < 0)
+	if (__builtin_expect(index < 0, 0))
 		return (struct span){ 0, 0 };
 	h = &m->headers[index];
 	p = m->data + h->start + h->name_len;
 	end = m->data + h->end;
-	if (memcmp(p, ": ", 2) || p[2] <= ' ' || memcmp(end - 2, "\r\n", 2) || end[-3] <= ' ')
+	if (__builtin_expect(memcmp(p, ": ", 2) || p[2] <= ' ' || memcmp(end - 2, "\r\n", 2) || end[-3] <= ' ', 0))
 		return sip_value_closely(m, index);
 	return span_of(p + 2, (uint32_t)(end - p) - 4);
 }

@@ -21,7 +21,7 @@ static inline struct span value_look(const struct sip_message *m, int line)
 	const struct sip_header *h = &m->headers[line];
 	const uint8_t *p = m->data + h->start + h->name_len, *end = m->data + h->end - 2;
 
-	if (memcmp(p, ": ", 2) || memcmp(end, "\r\n", 2))
+	if (__builtin_expect(memcmp(p, ": ", 2) || memcmp(end, "\r\n", 2), 0))
 		return sip_value_closely(m, line);
 	return span_of(p + 2, (uint32_t)(end - p) - 2);
 }
@@ -36,7 +36,7 @@ static void read_via(struct sip_message *m)
 	if (!rest.p)
 		return;
 	r = MESSAGE_VIA(&rest, &m->top_via);
-	if (r != 1) {
+	if (__builtin_expect(r != 1, 0)) {
 		m->top_via.whole.p = NULL;
 		blame(m, SIP_FAULT_VIA);
 		return;
@@ -62,7 +62,7 @@ static inline bool party_good(struct sip_message *m, enum sip_header_id id, stru
 {
 	int line = m->first[id];
 
-	return line < 0 || MESSAGE_PARTY(value_look(m, line), tag) || read_party(sip_value(m, line), tag);
+	return line < 0 || __builtin_expect(MESSAGE_PARTY(value_look(m, line), tag), 1) || read_party(sip_value(m, line), tag);
 }
 
 static __attribute__((noinline)) void read_cseq_closely(struct sip_message *m)
@@ -105,10 +105,10 @@ static inline void read_cseq(struct sip_message *m)
 	if (m->first[SIP_H_CSEQ] < 0)
 		return;
 	value = value_look(m, m->first[SIP_H_CSEQ]);
-	if (m->len - (uint32_t)(value.p - m->data) < value.n + 16)
+	if (__builtin_expect(m->len - (uint32_t)(value.p - m->data) < value.n + 16, 0))
 		goto closely;
 	number = MESSAGE_CSEQ(value, &method);
-	if (number < 0)
+	if (__builtin_expect(number < 0, 0))
 		goto closely;
 	if (m->is_request) {
 		if (method.n != m->method_name.n || method.n > 8 || (load_64(method.p) ^ load_64(m->method_name.p)) << (64 - 8 * method.n))
@@ -134,7 +134,7 @@ static inline int64_t read_number(const struct sip_message *m, int line, uint32_
 	int small = MESSAGE_SMALL(span_end(value), value.n);
 	uint64_t v;
 
-	if (small >= 0)
+	if (__builtin_expect(small >= 0, 1))
 		return (uint32_t)small <= max ? small : -1;
 	return span_to_u64(sip_value(m, line), max, &v) ? (int64_t)v : -1;
 }
@@ -161,17 +161,17 @@ static inline void read_numbers(struct sip_message *m)
 
 static inline void read_headers(struct sip_message *m)
 {
-	if (~m->present & MANDATORY)
+	if (__builtin_expect(!!(~m->present & MANDATORY), 0))
 		blame(m, SIP_FAULT_MISSING);
-	if (m->repeated & ONCE)
+	if (__builtin_expect(!!(m->repeated & ONCE), 0))
 		blame(m, SIP_FAULT_REPEATED);
 	read_via(m);
-	if (!party_good(m, SIP_H_FROM, &m->from_tag))
+	if (__builtin_expect(!party_good(m, SIP_H_FROM, &m->from_tag), 0))
 		blame(m, SIP_FAULT_FROM);
-	if (!party_good(m, SIP_H_TO, &m->to_tag))
+	if (__builtin_expect(!party_good(m, SIP_H_TO, &m->to_tag), 0))
 		blame(m, SIP_FAULT_TO);
 	m->call_id = sip_first(m, SIP_H_CALL_ID);
-	if (m->call_id.p && !m->call_id.n)
+	if (__builtin_expect(m->call_id.p && !m->call_id.n, 0))
 		blame(m, SIP_FAULT_CALL_ID);
 	read_cseq(m);
 	read_numbers(m);
@@ -181,7 +181,7 @@ static enum sip_verdict message_read(const uint8_t *data, uint32_t len, struct s
 {
 	uint32_t skip = 0, noise;
 
-	if (len && data[0] > '\r')
+	if (__builtin_expect(len && data[0] > '\r', 1))
 		goto begun;
 	while (skip < len && (data[skip] == '\r' || data[skip] == '\n'))
 		skip++;
@@ -193,7 +193,7 @@ static enum sip_verdict message_read(const uint8_t *data, uint32_t len, struct s
 	}
 begun:
 	reset(m, data + skip, len - skip);
-	if (!MESSAGE_INDEX(m)) {
+	if (__builtin_expect(!MESSAGE_INDEX(m), 0)) {
 		if (!start_line_plausible(m->data, m->len))
 			return SIP_NOT_SIP;
 		index_lines(m);

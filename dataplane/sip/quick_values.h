@@ -57,9 +57,9 @@ static inline __attribute__((always_inline)) void clear(void *p, uint32_t n)
 /* As port_read; four digits are what most ports have. */
 static inline const uint8_t *port_look(const uint8_t *p, const uint8_t *end, uint16_t *port)
 {
-	uint32_t digits;
+	uint32_t digits, more = end - p > 4;
 
-	if (end - p < 4 || (end - p > 4 && (uint8_t)(p[4] - '0') < 10))
+	if (end - p < 4 || (uint8_t)(p[more * 4] - '0') < 10 * more)
 		return port_read(p, end, port);
 	digits = load_32(p) ^ 0x30303030;
 	if ((digits | (digits + 0x06060606)) & 0xf0f0f0f0)
@@ -187,6 +187,28 @@ static inline bool via_transport(const uint8_t *p, enum sip_transport *ret_trans
 	return false;
 }
 
+/* ";branch=" and what ends at `end`, or a bare ";rport" behind it: whether it is there is no branch. false: other parameters; nothing is written. */
+static inline bool via_branch_look(const uint8_t *p, const uint8_t *end, struct via *v)
+{
+	uint32_t run;
+	struct chunk c;
+	uint64_t rport;
+
+	if (end - p <= 8 || (load_64(p) | 0x0020202020202000) != WORD_8(';', 'b', 'r', 'a', 'n', 'c', 'h', '='))
+		return false;
+	rport = (load_64(end - 8) >> 16 | 0x202020202000) == WORD_8(';', 'r', 'p', 'o', 'r', 't', 0, 0);
+	p += 8;
+	c = chunk_load(p, upto_64(p, end));
+	run = first_bit(~chunk_in(&c, LEX_SET_TOKEN));
+	if (!run || run == 64 || p + run + 6 * rport != end)
+		return false;
+	v->branch = span_of(p, run);
+	v->rport = rport;
+	v->rport_whole.p = (const uint8_t *)((uintptr_t)(p + run) & -(uintptr_t)rport);
+	v->rport_whole.n = (uint32_t)(6 * rport);
+	return true;
+}
+
 /* Parameters as clients write them, at ';': a branch, a bare rport, both in either order, and no more. Where they end; NULL: look closer (what was
  * written of *v then is written again). */
 static inline const uint8_t *via_params_look(const uint8_t *p, const uint8_t *end, struct via *v)
@@ -244,7 +266,7 @@ static inline int via_next_quick(struct span *rest, struct via *ret_via)
 	}
 	v->sent_by.n = (uint32_t)(p - v->sent_by.p);
 	v->params.p = p;
-	p = via_params_look(p, end, v);
+	p = via_branch_look(p, end, v) ? end : via_params_look(p, end, v);
 	if (!p) {
 		p = v->params.p;
 		v->branch = v->rport_whole = (struct span){ 0, 0 };
@@ -502,7 +524,7 @@ static inline int uri_parse_quick(struct span text, struct sip_uri *ret_uri)
 		if (!p)
 			goto careful;
 	}
-	if (p < end && *p != ';')
+	if ((p < end) & (p[-(p == end)] != ';')) /* one branch: whether there are parameters cannot be foretold */
 		goto careful;
 	/* field by field: a copy of the whole would wait for each of these stores */
 	ret_uri->scheme = URI_SIP;

@@ -66,10 +66,16 @@ static inline void head_store(const struct head_list *list, uint32_t count, stru
 	}
 }
 
+/* As name_load, of as many bytes as there are. */
+static inline name_t name_load_any(const uint8_t *p, uint32_t n)
+{
+	return _mm256_maskz_loadu_epi8(_bzhi_u32(UINT32_MAX, n < NAME_BYTES ? n : NAME_BYTES), p);
+}
+
 /* The head of m->data into the index: true, or false with *m in some state. */
 static __attribute__((noinline)) bool read_head(struct sip_message *m)
 {
-	const uint8_t *data = m->data, *p;
+	const uint8_t *data = m->data;
 	uint64_t len = m->len, safe = len - NAME_BYTES, present = 0, repeated = 0, start, tail, bit, id, left;
 	const struct header_look *look;
 	struct head_list list;
@@ -95,17 +101,11 @@ static __attribute__((noinline)) bool read_head(struct sip_message *m)
 	if ((m->fault != SIP_FINE || (m->is_request && !m->method)) && !start_line_plausible(data, m->len))
 		return false;
 	head_store(&list, count, m->headers);
-	left = count;
-	h = m->headers + count;
-	do {
-		left--;
-		h--;
-		start = list.begin[left];
-		p = data + start;
-		if (__builtin_expect(start > safe, 0))
-			name = name_load(p, (uint32_t)(len - start));
-		else
-			name = name_load(p, NAME_BYTES);
+	left = count - 1;
+	h = m->headers + left;
+	start = list.begin[left];
+	name = name_load_any(data + start, (uint32_t)(len - start));
+	for (;;) {
 		look = header_look_of(name_first(name), name_length(name));
 		if (__builtin_expect(!name_same(name, look), 0))
 			goto other;
@@ -120,15 +120,22 @@ static __attribute__((noinline)) bool read_head(struct sip_message *m)
 		present |= bit;
 		first[id] = (int16_t)left;
 		first[SIP_H_OTHER] = -1;
-	} while (left);
+		if (!left)
+			break;
+		left--;
+		h--;
+		start = list.begin[left];
+		/* Of the last line alone it cannot be foretold. */
+		name = __builtin_expect(start > safe, 0) ? name_load_any(data + start, (uint32_t)(len - start)) : name_load(data + start, NAME_BYTES);
+	}
 	m->present = present;
 	m->repeated = repeated;
 	return true;
 
 other:
-	if (*p <= ' ')
+	if (data[start] <= ' ')
 		return false;
-	tail = other_line(p, (uint32_t)(list.begin[left + 1] - start));
+	tail = other_line(data + start, (uint32_t)(list.begin[left + 1] - start));
 	if (!tail)
 		return false;
 	id = tail >> 32 & 0xff;

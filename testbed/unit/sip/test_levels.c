@@ -187,6 +187,58 @@ static void values(void **state)
 	each(uris, COUNT_OF(uris), 20000, try_uri);
 }
 
+static void by_every_level(const char *text, void (*try)(struct span, const struct sip_level *))
+{
+	struct span s = exact_str(text);
+
+	for (int k = CPU_AVX2; k < CPU_LEVELS; k++)
+		if (levels[k])
+			try(s, levels[k]);
+	exact_free(s);
+}
+
+/* Branches of every length, with a bare rport behind them, or what is one bit from it, or what stands in its place. */
+static void branches(void **state)
+{
+	static const char *const tails[] = { "", ";rport", ";RPORT", "rport", ";rport;", ";rport=", ";rport ", ";rport,SIP/2.0/UDP b;branch=c;rport", ";branch", "_" };
+	char text[256];
+
+	for (int length = 0; length < 70; length++)
+		for (size_t i = 0; i < COUNT_OF(tails); i++) {
+			size_t tail = strlen(tails[i]);
+			int n = snprintf(text, sizeof(text), "SIP/2.0/UDP 10.0.0.7:5060;branch=%.*s%s", length,
+					 "z9hG4bKaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa;rport", tails[i]);
+
+			by_every_level(text, try_via);
+			for (size_t bit = 0; bit < 7 * tail; bit++) {
+				char *byte = &text[(size_t)n - tail + bit / 7];
+
+				*byte ^= (char)(1 << bit % 7);
+				if (*byte)
+					by_every_level(text, try_via);
+				*byte ^= (char)(1 << bit % 7);
+			}
+		}
+}
+
+/* Ports of every number of digits and what may follow them. */
+static void ports(void **state)
+{
+	static const char *const digits[] = { "", "0", "9", "99", "5060", "0000", "0506", "12345", "50609", "65535", "65536", "123456", "50:0", "506/" };
+	static const char *const behind[] = { "", ";", ";lr", ";transport=udp", "?a=b", "x", " ", "/", ",", ":" };
+	char text[128];
+
+	for (size_t d = 0; d < COUNT_OF(digits); d++)
+		for (size_t b = 0; b < COUNT_OF(behind); b++) {
+			snprintf(text, sizeof(text), "sip:a@10.0.0.7:%s%s", digits[d], behind[b]);
+			by_every_level(text, try_uri);
+			snprintf(text, sizeof(text), "sip:host%s%s", behind[b], digits[d]);
+			by_every_level(text, try_uri);
+			snprintf(text, sizeof(text), "SIP/2.0/UDP 10.0.0.7:%s%s", digits[d], behind[b]);
+			by_every_level(text, try_via);
+		}
+}
+
 static void whole_messages(void **state)
 {
 	each(messages, COUNT_OF(messages), 10000, try_message);
@@ -371,6 +423,8 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(sets),
 		cmocka_unit_test(values),
+		cmocka_unit_test(branches),
+		cmocka_unit_test(ports),
 		cmocka_unit_test(whole_messages),
 		cmocka_unit_test(cut_messages),
 		cmocka_unit_test(methods_with_a_nul),
