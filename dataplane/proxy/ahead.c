@@ -88,9 +88,8 @@ static void prefetch_end(struct proxy *p, const struct token *t)
 }
 
 /* Pass two: the objects that those lead to. */
-static void prefetch_object(struct proxy *p, const struct sip_message *m, struct look *l)
+static void prefetch_object(struct proxy *p, const struct sip_message *m, const struct look *l)
 {
-	l->attempt = NULL;
 	if (!m->is_request)
 		lines(transactions_slot_object(p->transactions, l->branch.slot, l->branch.generation), sizeof(struct attempt) / 64 + 1);
 	else if (l->keyed)
@@ -100,7 +99,7 @@ static void prefetch_object(struct proxy *p, const struct sip_message *m, struct
 }
 
 /* Pass three: what an answer to an attempt touches besides. */
-static void prefetch_context(struct proxy *p, const struct sip_message *m, struct look *l)
+static void prefetch_context(struct proxy *p, const struct sip_message *m, const struct look *l)
 {
 	struct lingering *lingering;
 	struct client_txn *txn;
@@ -111,26 +110,11 @@ static void prefetch_context(struct proxy *p, const struct sip_message *m, struc
 	txn = client_txn_at(p->transactions, l->branch.slot, l->branch.generation, &lingering);
 	if (!txn || txn->user != CLIENT_TXN_ATTEMPT)
 		return;
-	l->attempt = a = (struct attempt *)txn;
+	a = (struct attempt *)txn;
 	lines(a->context, sizeof(*a->context) / 64);
+	/* What stands behind these is not asked for: nothing is done between two passes, so each would wait for what the last one brings. */
 	if (a->call_slot != CALL_NONE)
 		calls_prefetch(p->calls, a->call_slot);
-}
-
-/* Pass four: what those lead to. Nothing has been acted on since the third. */
-static void prefetch_call(struct proxy *p, const struct look *l)
-{
-	const struct context *c;
-	const struct live_call *call;
-
-	if (!l->attempt)
-		return;
-	c = l->attempt->context;
-	if (c->server)
-		lines(c->server, sizeof(*c->server) / 64);
-	call = c->call_slot == CALL_NONE ? NULL : call_at(p->calls, c->call_slot, c->call_generation);
-	if (call)
-		record_prefetch(call);
 }
 
 void read_ahead(struct proxy *p, const struct datagram *datagrams, unsigned n)
@@ -146,6 +130,4 @@ void read_ahead(struct proxy *p, const struct datagram *datagrams, unsigned n)
 		prefetch_object(p, &p->views[__builtin_ctz(left)], &p->looks[__builtin_ctz(left)]);
 	for (unsigned left = due; left; left &= left - 1)
 		prefetch_context(p, &p->views[__builtin_ctz(left)], &p->looks[__builtin_ctz(left)]);
-	for (unsigned left = due; left; left &= left - 1)
-		prefetch_call(p, &p->looks[__builtin_ctz(left)]);
 }

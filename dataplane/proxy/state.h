@@ -179,7 +179,6 @@ struct look {
 	int token_error;	 /* of the token in it: token_decode's verdict */
 	enum token_side side;
 	struct token token;
-	const struct attempt *attempt; /* ahead.c alone: what is answered */
 };
 
 #define PROXY_TRUNK_SLOTS 1024
