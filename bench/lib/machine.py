@@ -30,7 +30,7 @@ def said(*argv):
 def vector_sets():
     flags = re.search(r"^flags\s*:(.*)$", text_of("/proc/cpuinfo"), re.M)
     have = set(flags[1].split()) if flags else set()
-    return [name for name in ("avx2", "avx512f", "avx512bw", "avx512vl", "avx512vbmi") if name in have]
+    return [name for name in ("avx2", "avx512f", "avx512bw", "avx512vl", "avx512vbmi", "avx512_vbmi2") if name in have]
 
 
 def caches():
