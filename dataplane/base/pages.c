@@ -111,6 +111,7 @@ static void *part_new(size_t bytes)
 		if (s) {
 			s->used = PART_ALIGN;
 			poison_region((uint8_t *)s + s->used, HUGE_BYTES - s->used);
+			root_region(s, HUGE_BYTES);
 			filling = s;
 		}
 	}
@@ -135,6 +136,7 @@ static void part_free(void *p)
 		filling = NULL;
 	pthread_mutex_unlock(&sharing);
 	if (last) {
+		unroot_region(s, HUGE_BYTES);
 		unpoison_region(s, HUGE_BYTES); /* whoever gets these addresses next knows nothing of it */
 		(void)munmap(s, HUGE_BYTES);
 	}
