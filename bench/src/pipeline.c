@@ -176,7 +176,8 @@ int main(int argc, char **argv)
 	o.world.failover = !strcmp(o.mode, "memory_call");
 	o.world.forked = o.mode_options.ending == ENDING_FORKED;
 	slots = o.mode_options.calls / 4 * 5 + under_way;
-	o.world.max_transactions = o.mode_options.rate * 45 + under_way;
+	/* between UDP and a stream a BYE has a transaction too, which lingers as long as the INVITE's */
+	o.world.max_transactions = o.mode_options.rate * (o.world.tcp_callers == o.world.tcp_targets ? 45 : 90) + under_way;
 	if (!strncmp(o.mode, "memory", 6))
 		o.world.max_transactions += slots; /* all at once */
 	o.world.max_calls = slots + o.mode_options.rate * 45;
