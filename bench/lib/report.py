@@ -78,6 +78,8 @@ def opening(results, quick):
     lines = ["<!-- SPDX-License-Identifier: Apache-2.0 -->", "# Performance", ""]
     if quick:
         lines += ["**This page comes from a quick run: rough figures with a wide spread. `bench/all` without `--quick` makes the real ones.**", ""]
+    elif rough := [key for key, entry in ordered(results) if "--quick" in entry.get("command", "")]:
+        lines += [f"**Of a quick run, rough and with a wide spread: {', '.join(f'`{key}`' for key in rough)}. The others are of full ones.**", ""]
     lines += [f"What one core does ({about.get('cpu', 'machine unknown')}, {words(str(about.get('kernel', '')))}):", "", *headlines(results), ""]
     missed = [f"`{key}`" for key, entry in ordered(results) if entry.get("target") and not entry["reached"]]
     if missed:

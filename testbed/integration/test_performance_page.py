@@ -49,6 +49,13 @@ def test_page_opens_with_the_answer_and_names_what_is_missed(tmp_path):
     assert "quick run" in page_of(tmp_path, quick=True).split("## ")[0]
 
 
+def test_page_names_what_is_of_a_quick_run(tmp_path):
+    some = copy.deepcopy(RESULTS)
+    some["stateful"]["command"] = "bench/pipeline --quick"
+    opening = page_of(tmp_path, some).split("## ")[0]
+    assert "Of a quick run, rough and with a wide spread: `stateful`. The others are of full ones." in opening
+
+
 def test_every_link_leads_somewhere(tmp_path):
     page = page_of(tmp_path)
     for target in re.findall(r"\]\(([^)]+)\)", page):
