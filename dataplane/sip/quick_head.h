@@ -34,7 +34,7 @@ static __attribute__((noinline)) bool read_head(struct sip_message *m)
 	}
 	end = base + _tzcnt_u64(feeds) + 1;
 	start_line(m, (uint32_t)end);
-	if ((m->fault != SIP_FINE || (m->is_request && !m->method)) && !start_line_plausible(data, m->len))
+	if (is_noise(m))
 		return false;
 	feeds = _blsr_u64(feeds);
 	for (;;) {

@@ -15,6 +15,12 @@
 
 #define NAME_BYTES 32 /* read of each line */
 
+/* The start line has been read, and is none. */
+static inline bool is_noise(const struct sip_message *m)
+{
+	return (m->fault != SIP_FINE || (m->is_request && !m->method)) && !start_line_plausible(m->data, m->len);
+}
+
 /* The tail of a struct sip_header, from name_len on, as a word; 0, which none has: no header line. */
 static inline uint64_t line_tail(const struct sip_header *h)
 {

@@ -98,7 +98,7 @@ static __attribute__((noinline)) bool read_head(struct sip_message *m)
 	if (!m->body)
 		return false;
 	start_line(m, list.begin[0]);
-	if ((m->fault != SIP_FINE || (m->is_request && !m->method)) && !start_line_plausible(data, m->len))
+	if (is_noise(m))
 		return false;
 	head_store(&list, count, m->headers);
 	left = count - 1;
