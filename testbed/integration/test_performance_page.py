@@ -102,6 +102,15 @@ def noted(results):
     return {key for head in heads for key in re.findall(r"`(\w+)`", head)}
 
 
+def test_notes_say_how_many_instructions_a_cycle():
+    measured = copy.deepcopy(RESULTS)
+    assert "a cycle;" not in "\n".join(report_notes.notes(measured, BUDGET))
+    measured["scan"].setdefault("detail", {})["cycle_ns"] = 0.25
+    text = "\n".join(report_notes.notes(measured, BUDGET))
+    assert re.search(r"instructions at ([\d.]+) a nanosecond here, ([\d.]+) a cycle;", text)
+    assert "A cycle took 0.250 ns (4.00 GHz" in text
+
+
 def test_notes_are_of_what_is_missed():
     targets = {key for key, entry in RESULTS.items() if key != "machine" and entry.get("target")}
     without_words = {"scan", "numbers_load", "number_move", "publication_seen", "memory_call"}
