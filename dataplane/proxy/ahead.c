@@ -83,7 +83,7 @@ static void prefetch_end(struct proxy *p, const struct token *t)
 
 	if (!call)
 		return;
-	record_prefetch(call);
+	record_prefetch(call->record);
 	calls_prefetch_close(p->calls, call);
 }
 
@@ -91,14 +91,30 @@ static void prefetch_end(struct proxy *p, const struct token *t)
 static void prefetch_object(struct proxy *p, const struct sip_message *m, const struct look *l)
 {
 	if (!m->is_request)
-		lines(transactions_slot_object(p->transactions, l->branch.slot, l->branch.generation), sizeof(struct attempt) / 64 + 1);
+		lines(transactions_slot_object(p->transactions, l->branch.slot, l->branch.generation), sizeof(struct attempt) / 64);
 	else if (l->keyed)
 		transactions_prefetch_found(p->transactions, &l->key);
 	else
 		prefetch_end(p, &l->token);
 }
 
-/* Pass three: what an answer to an attempt touches besides. */
+/* Of what the attempt leads to, what its end touches. */
+static void prefetch_settling(struct proxy *p, const struct attempt *a)
+{
+	if (a->done)
+		return;
+	wheel_prefetch_cancel(&a->txn.retransmit);
+	wheel_prefetch_cancel(&a->clock);
+	wheel_prefetch_cancel(&a->ring);
+	__builtin_prefetch(a->same_prev_next, 1);
+	__builtin_prefetch(a->same_next, 1);
+	__builtin_prefetch(a->ahead_bucket, 1);
+	record_prefetch(a->ahead_record);
+	if (a->call_slot != CALL_NONE)
+		calls_prefetch_answer(p->calls, a->call_slot);
+}
+
+/* Pass three: what an answer to an attempt touches besides. Nothing here waits for the context: the attempt says where the rest is. */
 static void prefetch_context(struct proxy *p, const struct sip_message *m, const struct look *l)
 {
 	struct lingering *lingering;
@@ -111,9 +127,15 @@ static void prefetch_context(struct proxy *p, const struct sip_message *m, const
 	if (!txn || txn->user != CLIENT_TXN_ATTEMPT)
 		return;
 	a = (struct attempt *)txn;
-	lines(a->context, sizeof(*a->context) / 64);
-	/* What stands behind these is not asked for: nothing is done between two passes, so each would wait for what the last one brings. */
-	if (a->call_slot != CALL_NONE)
+	if (m->status >= 300)
+		lines(a->context, sizeof(*a->context) / 64);
+	else
+		lines(a->context, CONTEXT_ANSWER_BYTES / 64);
+	if (a->ahead_server)
+		lines(a->ahead_server, sizeof(struct server_txn) / 64);
+	if (m->status >= 200)
+		prefetch_settling(p, a);
+	else if (a->call_slot != CALL_NONE)
 		calls_prefetch(p->calls, a->call_slot);
 }
 

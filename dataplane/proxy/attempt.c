@@ -71,7 +71,8 @@ void attempt_settle(struct proxy *p, struct attempt *a)
 	a->done = true;
 	leave_endpoint(a);
 	wheel_cancel(&a->clock);
-	wheel_cancel(&a->ring);
+	if (!a->cancelled)
+		wheel_cancel(&a->ring);
 }
 
 /* ---- beginning */
@@ -114,7 +115,6 @@ static struct attempt *attempt_new(struct proxy *p, struct context *c, const str
 	c->attempts = a;
 	a->clock.kind = TIMER_ATTEMPT_CLOCK;
 	a->ring.kind = TIMER_ATTEMPT_RING;
-	a->cancel.kind = TIMER_ATTEMPT_CANCEL;
 	a->started_ms = p->now_ms;
 	a->endpoint = s->endpoint;
 	a->endpoint_id = e->id;
@@ -123,6 +123,8 @@ static struct attempt *attempt_new(struct proxy *p, struct context *c, const str
 	a->target = s->target;
 	a->target_slot = profile->targets[s->target].target_slot;
 	a->call_slot = c->call_slot;
+	a->ahead_server = c->server;
+	a->ahead_bucket = c->server ? server_txn_bucket(p->transactions, c->server) : NULL;
 	a->listener = (uint16_t)listener;
 	join_endpoint(p, a);
 	watch_begun(p, a);
@@ -338,6 +340,7 @@ void attempt_abandon(struct proxy *p, struct attempt *a)
 		return;
 	}
 	a->cancelled = true; /* and its place is taken until the target says that it has let go */
+	a->ring.kind = TIMER_ATTEMPT_CANCEL;
 	a->cancel_interval_ms = p->config.timers.t1;
 	downstream_cancel(p, a);
 	/* §9.1: without a final response by then, the INVITE is considered over. */

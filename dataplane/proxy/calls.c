@@ -355,6 +355,14 @@ void calls_prefetch(const struct calls *c, uint32_t slot)
 		__builtin_prefetch(&c->at[slot]);
 }
 
+void calls_prefetch_answer(const struct calls *c, uint32_t slot)
+{
+	if (slot >= c->fresh)
+		return;
+	__builtin_prefetch(&c->at[slot], 1);
+	__builtin_prefetch(&c->due_s[slot], 1);
+}
+
 void calls_prefetch_close(const struct calls *c, const struct live_call *call)
 {
 	__builtin_prefetch(bucket(c, call->call_id, call->caller_tag), 1);

@@ -69,6 +69,8 @@ struct live_call *call_find(const struct calls *c, uint64_t call_id, uint64_t fr
 			    enum token_side *ret_side);
 /* Brings what call_at, or call_find with that hint, will read into the cache. */
 void calls_prefetch(const struct calls *c, uint32_t slot);
+/* The same of what call_answer will write. */
+void calls_prefetch_answer(const struct calls *c, uint32_t slot);
 /* After calls_prefetch, or of a call that call_at gave: the same of what call_close will write. */
 void calls_prefetch_close(const struct calls *c, const struct live_call *call);
 /* Brings what call_open will read and write into the cache. */

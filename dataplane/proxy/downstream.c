@@ -71,5 +71,5 @@ void downstream_cancel(struct proxy *p, struct attempt *a)
 	bool sent = send_cancel(p, a);
 
 	if (!sent || a->txn.to.transport == TRANSPORT_UDP)
-		wheel_arm(p->wheel, &a->cancel, p->now_ms + a->cancel_interval_ms);
+		wheel_arm(p->wheel, &a->ring, p->now_ms + a->cancel_interval_ms);
 }

@@ -74,7 +74,7 @@ static struct context *attempt_leave(struct proxy *p, struct attempt *a)
 	*link = a->next;
 	attempt_settle(p, a);
 	load_left(p, a);
-	wheel_cancel(&a->cancel);
+	wheel_cancel(&a->ring);
 	return c;
 }
 

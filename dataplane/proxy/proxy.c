@@ -258,7 +258,7 @@ static void fire(void *ctx, struct wheel_timer *t)
 		attempt_ring_fired(p, about_attempt(p, CONTAINER(t, struct attempt, ring)));
 		break;
 	case TIMER_ATTEMPT_CANCEL:
-		cancel_fired(p, about_attempt(p, CONTAINER(t, struct attempt, cancel)));
+		cancel_fired(p, about_attempt(p, CONTAINER(t, struct attempt, ring)));
 		break;
 	case TIMER_BUDGET:
 		p->call_hash = CONTAINER(t, struct context, budget)->call_hash;

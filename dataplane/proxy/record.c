@@ -161,13 +161,13 @@ const struct call_record *record_view(struct proxy *p, const struct live_call *c
 	return &p->posting;
 }
 
-void record_prefetch(const struct live_call *call)
+void record_prefetch(const void *record)
 {
-	if (!call->record)
+	if (!record)
 		return;
 	/* As many as one with an attempt and usual texts has. */
 	for (unsigned line = 0; line < 4; line++)
-		__builtin_prefetch((const uint8_t *)call->record + 64 * line, 1);
+		__builtin_prefetch((const uint8_t *)record + 64 * line, 1);
 }
 
 /* ---- keeping */
@@ -263,6 +263,7 @@ void record_attempt(struct proxy *p, struct attempt *a)
 		count(p, COUNTER_records_lost); /* a part of one */
 		return;
 	}
+	a->ahead_record = k;
 	a->record = (int8_t)k->attempt_count;
 	k->attempts[k->attempt_count++] = (struct attempt_record){
 		.trunk_id = a->trunk_id,

@@ -25,8 +25,8 @@ void record_end(struct proxy *p, struct live_call *call, enum record_end end);
 void record_foreign_end(struct proxy *p, const struct token *t, enum token_side side);
 /* The call is gone: its record's memory too. */
 void record_close(struct proxy *p, struct live_call *call);
-/* Of the record of a call that is being set up or ends just now: brings it into the cache. */
-void record_prefetch(const struct live_call *call);
+/* Brings a call's record into the cache, or whatever lies there by now; NULL is ignored. */
+void record_prefetch(const void *record);
 /* The record as it is now, whole, in scratch memory that the next one takes. The call has one. */
 const struct call_record *record_view(struct proxy *p, const struct live_call *call);
 /* Posts what could not be posted before; returns how many still wait. */

@@ -84,7 +84,7 @@ static void success_in(struct proxy *p, struct attempt *a)
 
 	attempt_settle(p, a);
 	record_result(p, a, ATTEMPT_RECORD_ANSWERED, p->in->status);
-	wheel_cancel(&a->cancel);
+	wheel_cancel(&a->ring);
 	wheel_cancel(&c->budget);
 	if (c->method != SIP_INVITE) {
 		if (!c->final_sent) {
@@ -183,7 +183,8 @@ static void failure_in(struct proxy *p, struct attempt *a)
 	struct context *c = a->context;
 	bool known = a->done;
 
-	wheel_cancel(&a->cancel);
+	if (a->cancelled)
+		wheel_cancel(&a->ring);
 	load_left(p, a);
 	eject_on_503(p, a);
 	if (known) {
@@ -302,7 +303,7 @@ void response_in(struct proxy *p, const struct flow *from)
 		watch_response(p, a);
 	if (p->in->method == SIP_CANCEL && a->cancelled) { /* the CANCEL arrived (§9.1): its own transaction ends */
 		if (p->in->status >= 200)
-			wheel_cancel(&a->cancel);
+			wheel_cancel(&a->ring);
 		return;
 	}
 	if (p->in->method != a->txn.method || !has_via_below(p->in)) {

@@ -1,6 +1,8 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stddef.h>
+
 #include "base/slab.h"
 #include "base/wheel.h"
 #include "proxy/calls.h"
@@ -59,12 +61,17 @@ enum large {
 #define RETRY_AFTER_MAX_S   60
 #define MAX_BREADTH_DEFAULT 60 /* RFC 5393 §5.3.3 */
 
-/* One request sent to one endpoint. */
+/* One request sent to one endpoint. Five cache lines. */
 struct attempt {
 	struct client_txn txn; /* first: transactions.c allocates us */
 	struct context *context;
 	struct attempt *next;
-	struct wheel_timer clock, ring, cancel;
+	struct wheel_timer clock;
+	struct wheel_timer ring; /* once cancelled: the CANCEL again (timer E) */
+	struct attempt *same_next, **same_prev_next; /* unanswered attempts of the same endpoint; NULL: not among them */
+	/* Where the context's server transaction, the bucket that it is in, and the call's record are, or were: whoever reads ahead asks the memory for
+	 * them without waiting for the context. For nothing else: they may be gone. */
+	const void *ahead_server, *ahead_bucket, *ahead_record;
 	uint64_t started_ms;
 	uint32_t endpoint;    /* slot */
 	uint32_t endpoint_id;
@@ -72,7 +79,6 @@ struct attempt {
 	uint32_t target_slot; /* statistics */
 	uint32_t call_slot;   /* the context's: who reads ahead need not wait for that to find the call */
 	uint32_t cancel_interval_ms;
-	struct attempt *same_next, **same_prev_next; /* unanswered attempts of the same endpoint; NULL: not among them */
 	uint16_t listener; /* index: what it is sent from */
 	int8_t record;	   /* its place in the call's record, or -1 */
 	uint8_t breadth;   /* Max-Breadth that it is sent with (RFC 5393) */
@@ -86,30 +92,24 @@ struct attempt {
 	uint8_t large;	   /* enum large: its request may be too large for a datagram */
 	bool refused;	   /* its endpoint is known to be dead: the clock only spreads the work */
 };
+_Static_assert(sizeof(struct attempt) <= 5 * 64, "five cache lines");
 
 /* A request on its way, RFC 3261 §16.7's response context. Lives until all attempts are gone and it is
- * answered for good, or its server transaction is gone. */
+ * answered for good, or its server transaction is gone. What an answer that stands looks at comes first (CONTEXT_ANSWER_BYTES). */
 struct context {
 	struct server_txn *server; /* NULL: terminated */
 	struct attempt *attempts;
 	struct wheel_timer budget;
 	uint8_t *request; /* as received, in a slab buffer */
 	uint32_t request_len;
-	struct flow from;     /* whence the request came */
-	struct flow reply_to; /* where responses go, also after the server transaction's end */
-	uint64_t arrived_ms;
-	uint64_t call_hash; /* of its Call-ID */
-	uint64_t from_hash; /* of its From tag */
-	struct profile_knobs knobs; /* as they were when the call came */
-	struct selection_state selection;
-	uint32_t profile_slot, profile_id;
-	uint32_t source_trunk; /* slot */
-	uint32_t caller_trunk_id;
 	uint32_t call_slot; /* CALL_NONE: no live-call record */
 	uint16_t call_generation;
+	uint16_t best_status;	/* best real response so far; 0: none */
 	uint8_t method;
 	uint8_t started;	/* attempts begun */
 	uint8_t timeouts;	/* attempts that timed out */
+	uint8_t breadth;	/* Max-Breadth that it came with */
+	uint8_t redirect_count;
 	bool parallel;		/* simultaneous ring */
 	bool timed;		/* fastest: how long targets take to respond is measured */
 	bool retrying;		/* what begins now is a retry that counts against the budget */
@@ -119,19 +119,27 @@ struct context {
 	bool cancelled;		/* the caller's CANCEL came */
 	bool exhausted;		/* no further attempt: setup budget, or decline */
 	bool declined;		/* a 6xx ended a simultaneous ring */
-	uint16_t best_status;	/* best real response so far; 0: none */
-	uint8_t *best;		/* it, without our Via, in a slab buffer; may be NULL when memory was short */
-	uint32_t best_len;
-	uint8_t *challenges;	/* header lines of every 401 and 407, in a slab buffer; NULL: none */
-	uint32_t challenges_len;
-	uint8_t *reason;	/* Reason lines of the caller's CANCEL, in a slab buffer; NULL: none */
-	uint32_t reason_len;
-	uint8_t breadth;	/* Max-Breadth that it came with */
 	bool waiting;		/* it left no room for some targets of a simultaneous ring: they are tried when a branch has ended */
-	uint8_t redirect_count;
-	uint32_t redirects[REDIRECTS_MAX]; /* endpoints that a 3xx named, to be tried next */
 	uint32_t first_failed;	/* target slot of the first failed attempt, for rescued_away; UINT32_MAX */
-};
+	uint8_t *best;		/* best_status's response, without our Via, in a slab buffer; may be NULL when memory was short */
+	uint8_t *challenges;	/* header lines of every 401 and 407, in a slab buffer; NULL: none */
+	uint8_t *reason;	/* Reason lines of the caller's CANCEL, in a slab buffer; NULL: none */
+	uint64_t arrived_ms;
+	struct flow reply_to; /* where responses go, also after the server transaction's end */
+	uint64_t call_hash; /* of its Call-ID */
+	uint64_t from_hash; /* of its From tag */
+	struct flow from;     /* whence the request came */
+	uint32_t best_len, challenges_len, reason_len;
+	struct profile_knobs knobs; /* as they were when the call came */
+	struct selection_state selection;
+	uint32_t profile_slot, profile_id;
+	uint32_t source_trunk; /* slot */
+	uint32_t caller_trunk_id;
+	uint32_t redirects[REDIRECTS_MAX]; /* endpoints that a 3xx named, to be tried next */
+} __attribute__((aligned(64)));
+#define CONTEXT_ANSWER_BYTES 128
+_Static_assert(offsetof(struct context, reply_to) <= CONTEXT_ANSWER_BYTES, "what comes before is two cache lines");
+_Static_assert(sizeof(struct context) == 512, "eight cache lines");
 
 /* Attempts and retries of one profile; one writer, read by the control thread. */
 struct retry_part {

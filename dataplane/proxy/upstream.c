@@ -121,7 +121,7 @@ void upstream_forward(struct proxy *p, struct context *c)
 	if (m->status >= 200)
 		c->final_sent = true;
 	/* 2xx to INVITE is retransmitted by the target end to end (RFC 6026): nothing to keep. */
-	upstream_pass(p, s, &c->reply_to, !(c->method == SIP_INVITE && event == TXN_TX_2XX));
+	upstream_pass(p, s, s ? &s->reply_to : &c->reply_to, !(c->method == SIP_INVITE && event == TXN_TX_2XX));
 }
 
 void upstream_again(struct proxy *p, const struct lingering *l)

@@ -319,6 +319,11 @@ void transactions_prefetch_found(const struct transactions *t, const struct txn_
 		__builtin_prefetch(l);
 }
 
+const void *server_txn_bucket(const struct transactions *t, const struct server_txn *s)
+{
+	return &t->buckets[s->link.key.a & t->mask];
+}
+
 const void *transactions_slot_object(const struct transactions *t, uint32_t slot, uint16_t generation)
 {
 	const struct client_slot *x = slot < t->fresh_slots ? &t->slots[slot] : NULL;

@@ -156,5 +156,7 @@ void transactions_prefetch_slot(const struct transactions *t, uint32_t slot);
 void transactions_prefetch_key(const struct transactions *t, const struct txn_key *key);
 /* After transactions_prefetch_key: the first in its bucket. */
 void transactions_prefetch_found(const struct transactions *t, const struct txn_key *key);
+/* What server_txn_release and transactions_linger will look for it in, as long as it lives. */
+const void *server_txn_bucket(const struct transactions *t, const struct server_txn *s);
 /* After transactions_prefetch_slot: what the slot leads to, not to be looked into but by client_txn_at; NULL: nothing. */
 const void *transactions_slot_object(const struct transactions *t, uint32_t slot, uint16_t generation);

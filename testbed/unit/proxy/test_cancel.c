@@ -68,6 +68,47 @@ static void test_outlives_the_budget(void **state)
 	harness_end(&h);
 }
 
+/* Timer E of a CANCEL: it comes again, also when the target rings meanwhile, until it is answered or its INVITE is. */
+static void test_repeated(void **state)
+{
+	static const struct {
+		const char *description;
+		unsigned meanwhile; /* the target's response to the INVITE behind the CANCEL; 0: none */
+		bool ends;	    /* it ends the INVITE, and so the CANCEL */
+	} cases[] = { { "silence", 0, false }, { "still ringing", 180, false }, { "refused", 487, true }, { "answered", 200, true } };
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct harness h;
+		struct request r = { 0 };
+		const struct sent *invite, *cancel;
+
+		harness_start(&h, NULL);
+		invite = begin(&h, &r);
+		answer(&h, invite, 100, NULL, NULL);
+		cancel_send(&h, &r);
+		expect_response(&h, 200, CALLER);
+		cancel = expect_request(&h, "CANCEL", A);
+		if (cases[i].meanwhile)
+			answer(&h, invite, cases[i].meanwhile, "t", NULL);
+		if (cases[i].meanwhile == 487)
+			expect_request(&h, "ACK", A);
+		if (cases[i].ends)
+			expect_response(&h, cases[i].meanwhile, CALLER);
+		wait_ms(&h, 499);
+		if (!cases[i].ends) {
+			expect_nothing(&h);
+			wait_ms(&h, 1);
+			if (!sent_equal(cancel, expect_request(&h, "CANCEL", A)))
+				fail_msg("%s: another CANCEL", cases[i].description);
+			answer(&h, cancel, 200, "t", NULL);
+		}
+		wait_ms(&h, 5000);
+		for (unsigned n = h.sent_read; n < h.sent_count; n++) /* a 487 to the caller comes again */
+			assert_memory_not_equal(h.sent[n]->data, "CANCEL", 6);
+		harness_end(&h);
+	}
+}
+
 /* Without a provisional no CANCEL may go out: the caller is told at once, the branch cancelled when it stirs. */
 static void test_before_provisional(void **state)
 {
@@ -242,6 +283,6 @@ static void test_matching(void **state)
 }
 
 HARNESS_MAIN(cmocka_unit_test(test_after_provisional), cmocka_unit_test(test_outlives_the_budget),
-	     cmocka_unit_test(test_before_provisional), cmocka_unit_test(test_no_retry),
+	     cmocka_unit_test(test_repeated), cmocka_unit_test(test_before_provisional), cmocka_unit_test(test_no_retry),
 	     cmocka_unit_test(test_between_attempts), cmocka_unit_test(test_crossing_answer), cmocka_unit_test(test_after_final),
 	     cmocka_unit_test(test_ignored), cmocka_unit_test(test_matching))
