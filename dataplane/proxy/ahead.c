@@ -29,8 +29,8 @@ const struct txn_key *transaction_key(struct proxy *p)
 	return &p->look->key;
 }
 
-/* true: further passes are due. */
-static bool read_request(struct proxy *p, const struct flow *from)
+/* true: further passes are due. *opening: how many calls those before it in the batch may open. */
+static bool read_request(struct proxy *p, const struct flow *from, unsigned *opening)
 {
 	const struct sip_message *m = p->in;
 	struct look *l = p->look;
@@ -51,12 +51,12 @@ static bool read_request(struct proxy *p, const struct flow *from)
 		return true;
 	number_look(p, from);
 	if (m->method == SIP_INVITE)
-		calls_prefetch_open(p->calls, l->call_hash, from_tag_hash(p));
+		calls_prefetch_open(p->calls, (*opening)++, l->call_hash, from_tag_hash(p));
 	return true;
 }
 
 /* Pass one: the message, and where its transaction is found. true: further passes are due. */
-static bool read_message(struct proxy *p, const struct datagram *d)
+static bool read_message(struct proxy *p, const struct datagram *d, unsigned *opening)
 {
 	struct sip_message *m = p->in;
 	struct look *l = p->look;
@@ -68,7 +68,7 @@ static bool read_message(struct proxy *p, const struct datagram *d)
 		return false;
 	l->call_hash = p->call_hash = call_id_hash(&p->config.call_key, m->call_id);
 	if (m->is_request)
-		return read_request(p, &d->from);
+		return read_request(p, &d->from, opening);
 	l->branch_error = branch_decode(&p->branch_mac, m->top_via.branch, &l->branch);
 	if (l->branch_error || l->branch.kind != BRANCH_TRANSACTION)
 		return false;
@@ -142,11 +142,12 @@ static void prefetch_context(struct proxy *p, const struct sip_message *m, const
 void read_ahead(struct proxy *p, const struct datagram *datagrams, unsigned n)
 {
 	unsigned due = 0; /* a bit each */
+	unsigned opening = 0;
 
 	for (unsigned i = 0; i < n; i++) {
 		p->in = &p->views[i];
 		p->look = &p->looks[i];
-		due |= (unsigned)read_message(p, &datagrams[i]) << i;
+		due |= (unsigned)read_message(p, &datagrams[i], &opening) << i;
 	}
 	for (unsigned left = due; left; left &= left - 1)
 		prefetch_object(p, &p->views[__builtin_ctz(left)], &p->looks[__builtin_ctz(left)]);

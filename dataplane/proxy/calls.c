@@ -33,8 +33,9 @@ struct calls {
 	struct caller_stream *streams; /* by slot, of those that are streamed */
 	uint32_t *buckets;	/* slot + 1 of the newest call; 0: none */
 	struct wheel *wheel;
+	uint32_t *free;	     /* slots that were given back, the last one last: here and not in the calls, whose lines are cold */
+	uint32_t free_count;
 	uint32_t max, fresh; /* slots from here on were never taken */
-	uint32_t free;	     /* slot + 1 of the one given back last */
 	uint32_t max_age_ms, mask, open, live;
 	struct wheel_timer look;
 	uint64_t looked_ms;	/* when it was last looked */
@@ -46,6 +47,11 @@ struct calls {
 static size_t due_bytes(const struct calls *c)
 {
 	return sizeof(c->due_s[0]) * (size_t)c->max;
+}
+
+static size_t free_bytes(const struct calls *c)
+{
+	return sizeof(c->free[0]) * (size_t)c->max;
 }
 
 struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, struct wheel *wheel, uint32_t age_kind, const struct token *own)
@@ -68,9 +74,10 @@ struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, struct wheel *w
 	c->at = pages_new(sizeof(c->at[0]) * (size_t)max_calls);
 	c->buckets = pages_new(sizeof(c->buckets[0]) * (size_t)n);
 	c->due_s = pages_new(due_bytes(c));
+	c->free = pages_new(free_bytes(c));
 	c->flows = pages_new(sizeof(c->flows[0]) * (size_t)max_calls);
 	c->streams = pages_new(sizeof(c->streams[0]) * (size_t)max_calls);
-	if (!c->at || !c->buckets || !c->due_s || !c->flows || !c->streams) {
+	if (!c->at || !c->buckets || !c->due_s || !c->free || !c->flows || !c->streams) {
 		calls_free(c);
 		return NULL;
 	}
@@ -87,6 +94,7 @@ void calls_free(struct calls *c)
 		unpoison_region(c->at, sizeof(c->at[0]) * (size_t)c->max);
 	pages_free(c->at, sizeof(c->at[0]) * (size_t)c->max);
 	pages_free(c->due_s, due_bytes(c));
+	pages_free(c->free, free_bytes(c));
 	pages_free(c->flows, sizeof(c->flows[0]) * (size_t)c->max);
 	pages_free(c->streams, sizeof(c->streams[0]) * (size_t)c->max);
 	pages_free(c->buckets, sizeof(c->buckets[0]) * ((size_t)c->mask + 1));
@@ -97,6 +105,7 @@ void calls_touch(struct calls *c)
 {
 	pages_touch(c->at, sizeof(c->at[0]) * (size_t)c->max);
 	pages_touch(c->due_s, due_bytes(c));
+	pages_touch(c->free, free_bytes(c));
 	pages_touch(c->buckets, sizeof(c->buckets[0]) * ((size_t)c->mask + 1));
 }
 
@@ -110,15 +119,9 @@ static struct live_call *take(struct calls *c)
 {
 	struct live_call *call;
 
-	if (c->free) {
-		call = &c->at[c->free - 1];
-		c->free = call->chain;
-		unpoison_region(call, sizeof(*call));
-		return call;
-	}
-	if (c->fresh == c->max)
+	if (!c->free_count && c->fresh == c->max)
 		return NULL;
-	call = &c->at[c->fresh++];
+	call = &c->at[c->free_count ? c->free[--c->free_count] : c->fresh++];
 	unpoison_region(call, sizeof(*call));
 	return call;
 }
@@ -164,8 +167,7 @@ void call_close(struct calls *c, struct live_call *call)
 	c->open--;
 	call->generation++;
 	call->open = false;
-	call->chain = c->free;
-	c->free = slot + 1;
+	c->free[c->free_count++] = slot;
 	poison_region((uint8_t *)call + KEPT_BYTES, sizeof(*call) - KEPT_BYTES);
 }
 
@@ -369,9 +371,9 @@ void calls_prefetch_close(const struct calls *c, const struct live_call *call)
 	__builtin_prefetch(&c->due_s[call_slot(c, call)], 1);
 }
 
-void calls_prefetch_open(const struct calls *c, uint64_t call_id, uint64_t caller_tag)
+void calls_prefetch_open(const struct calls *c, unsigned before, uint64_t call_id, uint64_t caller_tag)
 {
-	uint32_t slot = c->free ? c->free - 1 : c->fresh;
+	uint32_t slot = before < c->free_count ? c->free[c->free_count - 1 - before] : c->fresh + (before - c->free_count);
 
 	__builtin_prefetch(bucket(c, call_id, caller_tag), 1);
 	if (slot < c->max)

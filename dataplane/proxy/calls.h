@@ -16,7 +16,7 @@
 
 /* One cache line. */
 struct live_call {
-	uint32_t chain;	     /* calls.c: the next one of its bucket, or the next free slot */
+	uint32_t chain;	     /* calls.c: slot + 1 of the next one of its bucket */
 	uint16_t generation; /* outlives the call: the slot's next one has another */
 	bool open : 1;
 	bool answered : 1;
@@ -73,8 +73,8 @@ void calls_prefetch(const struct calls *c, uint32_t slot);
 void calls_prefetch_answer(const struct calls *c, uint32_t slot);
 /* After calls_prefetch, or of a call that call_at gave: the same of what call_close will write. */
 void calls_prefetch_close(const struct calls *c, const struct live_call *call);
-/* Brings what call_open will read and write into the cache. */
-void calls_prefetch_open(const struct calls *c, uint64_t call_id, uint64_t caller_tag);
+/* Brings what call_open will read and write into the cache, of the call that is opened after that many others. */
+void calls_prefetch_open(const struct calls *c, unsigned before, uint64_t call_id, uint64_t caller_tag);
 /* The call in the first taken slot from *cursor on, which moves behind it; NULL: no more. */
 struct live_call *calls_next(const struct calls *c, uint32_t *cursor);
 /* The answered calls, at most max of them, in the slots from *cursor to before `end`; *cursor moves behind them. Fewer than max: those were all, and

@@ -2,6 +2,8 @@
 /* Live calls and their count per target: up at the answer, down at BYE, never twice. */
 #include "harness.h"
 
+#include "proxy/calls.h"
+
 static uint32_t live(const struct harness *h)
 {
 	struct proxy_gauges g;
@@ -141,5 +143,48 @@ static void test_hundred(void **state)
 	harness_end(&h);
 }
 
+/* Opened and closed at random, from none to all that there is room for: no slot is two calls', one that was given back is the next to be taken, and
+ * reading ahead, however far, changes nothing. */
+static void test_slots(void **state)
+{
+	enum { MAX = 37, STEPS = 20000 };
+	const struct token own = { .node = 1, .boot = 2, .worker = 3 };
+	struct wheel *wheel = wheel_new(1000);
+	struct calls *calls = calls_new(MAX, 1000, wheel, 1, &own);
+	struct live_call *open[MAX];
+	unsigned n = 0, refused = 0;
+	uint32_t given_back = CALL_NONE, random = 1;
+
+	for (unsigned step = 0; step < STEPS; step++) {
+		bool filling = step / (STEPS / 8) % 2 == 0;
+
+		random = random * 1664525 + 1013904223;
+		calls_prefetch_open(calls, random >> 8 & 63, random, step);
+		if (random >> 24 < (filling ? 160 : 96)) {
+			struct live_call *call = call_open(calls, random % 5, random % 3, 7, 9);
+
+			assert_true(call ? n < MAX : n == MAX);
+			refused += !call;
+			for (unsigned i = 0; call && i < n; i++)
+				assert_ptr_not_equal(call, open[i]);
+			if (call && given_back != CALL_NONE)
+				assert_int_equal(call_slot(calls, call), given_back);
+			if (call)
+				open[n++] = call;
+			given_back = call ? CALL_NONE : given_back;
+		} else if (n) {
+			unsigned at = (random >> 12) % n;
+
+			given_back = call_slot(calls, open[at]);
+			call_close(calls, open[at]);
+			open[at] = open[--n];
+		}
+		assert_int_equal(calls_open(calls), n);
+	}
+	assert_true(refused > 0);
+	calls_free(calls);
+	wheel_free(wheel);
+}
+
 HARNESS_MAIN(cmocka_unit_test(test_counts), cmocka_unit_test(test_answered_again), cmocka_unit_test(test_age),
-	     cmocka_unit_test(test_two_legs), cmocka_unit_test(test_hundred))
+	     cmocka_unit_test(test_two_legs), cmocka_unit_test(test_hundred), cmocka_unit_test(test_slots))
