@@ -7,7 +7,7 @@
 #include "base/pages.h"
 
 struct entry {
-	uint32_t index;
+	struct expiry_thing thing;
 	uint32_t due; /* the low half of its ms */
 };
 
@@ -55,7 +55,7 @@ static struct entry *entry(const struct expiry *e, uint32_t i)
 	return &e->at[i < behind ? e->first + i : i - behind];
 }
 
-void expiry_add(struct expiry *e, uint32_t index, uint64_t due_ms)
+void expiry_add(struct expiry *e, const struct expiry_thing *thing, uint64_t due_ms)
 {
 	assert(e->count < e->room);
 	if (!e->count)
@@ -63,15 +63,15 @@ void expiry_add(struct expiry *e, uint32_t index, uint64_t due_ms)
 	else if (due_ms < e->last_ms)
 		due_ms = e->last_ms;
 	e->last_ms = due_ms;
-	*entry(e, e->count++) = (struct entry){ index, (uint32_t)due_ms };
+	*entry(e, e->count++) = (struct entry){ *thing, (uint32_t)due_ms };
 }
 
-unsigned expiry_take(struct expiry *e, uint64_t now_ms, uint32_t *ret, unsigned max)
+unsigned expiry_take(struct expiry *e, uint64_t now_ms, struct expiry_thing *ret, unsigned max)
 {
 	unsigned n = 0;
 
 	while (n < max && e->first_ms <= now_ms) {
-		ret[n++] = e->at[e->first].index;
+		ret[n++] = e->at[e->first].thing;
 		if (++e->first == e->room)
 			e->first = 0;
 		/* Those behind are due no earlier: the low halves' difference is all of it. */
@@ -80,12 +80,12 @@ unsigned expiry_take(struct expiry *e, uint64_t now_ms, uint32_t *ret, unsigned 
 	return n;
 }
 
-unsigned expiry_ahead(const struct expiry *e, uint32_t *ret, unsigned max)
+unsigned expiry_ahead(const struct expiry *e, struct expiry_thing *ret, unsigned max)
 {
 	unsigned n = e->count < max ? e->count : max;
 
 	for (unsigned i = 0; i < n; i++)
-		ret[i] = entry(e, i)->index;
+		ret[i] = entry(e, i)->thing;
 	return n;
 }
 

@@ -1,26 +1,20 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "base/pool.h"
 
-#include <assert.h>
-#include <stdbool.h>
 #include <stdlib.h>
 
 #include "base/pages.h"
 #include "base/poison.h"
 
-struct pool {
-	uint8_t *objects;
-	size_t stride;
-	size_t object_bytes;
-	uint32_t count;
-	uint32_t fresh;	   /* objects from here on were never taken: their pages are untouched */
-	uint32_t returned; /* entries of stack */
-	uint32_t in_use;
-	uint32_t *stack;
-#ifndef NDEBUG
-	bool *taken; /* tells our own double put at once */
-#endif
-};
+/* Of an odd number, modulo 2^64 (Newton's iteration: each step doubles the bits that are right, of which 5 are at first). */
+static uint64_t inverse(uint64_t odd)
+{
+	uint64_t x = 3 * odd ^ 2;
+
+	for (unsigned right = 5; right < 64; right *= 2)
+		x *= 2 - odd * x;
+	return x;
+}
 
 struct pool *pool_new(uint32_t count, size_t bytes)
 {
@@ -34,6 +28,8 @@ struct pool *pool_new(uint32_t count, size_t bytes)
 	p->count = count;
 	p->object_bytes = (bytes + 15) & ~(size_t)15;
 	p->stride = p->object_bytes + POISON_GAP_BYTES;
+	p->stride_shift = (uint32_t)__builtin_ctzll(p->stride);
+	p->stride_inverse = inverse(p->stride >> p->stride_shift);
 	if (p->stride > SIZE_MAX / count)
 		goto fail_objects;
 	p->objects = pages_new(p->stride * count);
@@ -112,19 +108,6 @@ void pool_put(struct pool *p, void *object)
 	poison_region(object, p->object_bytes);
 	p->stack[p->returned++] = index;
 	p->in_use--;
-}
-
-uint32_t pool_index(const struct pool *p, const void *object)
-{
-	size_t offset = (size_t)((const uint8_t *)object - p->objects);
-
-	assert(offset % p->stride == 0 && offset / p->stride < p->count);
-	return (uint32_t)(offset / p->stride);
-}
-
-void *pool_at(const struct pool *p, uint32_t index)
-{
-	return index < p->count ? p->objects + p->stride * index : NULL;
 }
 
 uint32_t pool_capacity(const struct pool *p)

@@ -126,17 +126,18 @@ void upstream_forward(struct proxy *p, struct context *c)
 
 void upstream_again(struct proxy *p, const struct lingering *l)
 {
+	const struct flow to = lingering_reply_to(p->transactions, l);
 	uint32_t room;
 	uint8_t *out;
 	int n;
 
-	if (!edit_upwards(&p->edits, p->in, l->reply_to.transport))
+	if (!edit_upwards(&p->edits, p->in, to.transport))
 		return;
 	room = edit_size(&p->edits, p->in);
 	out = send_begin(p, room);
 	n = out ? edit_compose(&p->edits, p->in, out, room) : 0;
 	if (n > 0)
-		send_end_edited(p, p->in, (uint32_t)n, &l->reply_to);
+		send_end_edited(p, p->in, (uint32_t)n, &to);
 }
 
 /* RFC 3261 §16.7(6): 6xx before all; else the lowest class; within 4xx those that tell the caller how to repair the request. */

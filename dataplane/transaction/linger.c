@@ -9,42 +9,75 @@
 
 /* ---- beginning */
 
-static inline void ends_at(struct transactions *t, enum end_queue queue, uint32_t index, uint64_t due_ms)
+static inline void ends_at(struct transactions *t, enum end_queue queue, struct expiry_thing thing, uint64_t due_ms)
 {
-	expiry_add(t->ends[queue], index, due_ms);
+	expiry_add(t->ends[queue], &thing, due_ms);
 	if (due_ms < t->next_end_ms)
 		t->next_end_ms = due_ms; /* or later: then nothing is found to end */
 }
 
+/* Which of the local addresses it is; -1: there are too many. */
+static int local_index(struct transactions *t, const struct ip_port *local)
+{
+	if (t->local_last < t->local_count && ip_port_eq(&t->locals[t->local_last], local))
+		return (int)t->local_last;
+	for (t->local_last = 0; t->local_last < t->local_count; t->local_last++)
+		if (ip_port_eq(&t->locals[t->local_last], local))
+			return (int)t->local_last;
+	if (t->local_count == LOCALS_MAX)
+		return -1;
+	t->locals[t->local_count++] = *local;
+	return (int)t->local_last;
+}
+
 struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c)
 {
-	struct lingering *l = pool_get(t->lingering);
+	struct pool *lingering = t->keyed[LINGERS_ACCEPTED];
+	int local = local_index(t, &s->reply_to.local);
+	struct lingering *l = local < 0 ? NULL : pool_get(lingering);
+	uint32_t index, home;
 
 	if (!l)
 		return NULL;
+	__builtin_prefetch(pool_ahead(lingering, 0), 1); /* who comes next writes there */
 	*l = (struct lingering){
-		.link = { .chain = s->link.chain, .key = s->link.key, .lingers = LINGERS_ACCEPTED },
-		.slot = c->slot,
-		.reply_to = s->reply_to,
+		.key = s->key,
+		.connection = s->reply_to.connection,
+		.remote = s->reply_to.remote,
+		.tls_peer = s->reply_to.tls_peer,
+		.transport = s->reply_to.transport,
+		.local = (uint8_t)local,
 	};
-	*link_to(t, &s->link) = &l->link;
+	index = pool_index(lingering, l);
+	home = server_home(t, s);
+	directory_replace(&t->directory, home, server_reference(t, s), reference_to(LINGERS_ACCEPTED, index));
 	t->slots[c->slot].lingering = l;
 	t->slots[c->slot].state = SLOT_LINGERS;
-	ends_at(t, ENDS_ACCEPTED, pool_index(t->lingering, l), c->lifetime.due_ms);
+	ends_at(t, ENDS_ACCEPTED, (struct expiry_thing){ index, { [WITH_HOME] = home, [WITH_SLOT] = c->slot } }, c->lifetime.due_ms);
 	server_free(t, s);
 	client_free(t, c);
 	return l;
 }
 
+struct flow lingering_reply_to(const struct transactions *t, const struct lingering *l)
+{
+	return (struct flow){ .remote = l->remote, .local = t->locals[l->local], .transport = l->transport, .tls_peer = l->tls_peer,
+			      .connection = l->connection };
+}
+
 bool server_txn_linger(struct transactions *t, struct server_txn *s)
 {
-	struct txn_link *l = pool_get(t->confirmed);
+	struct pool *confirmed = t->keyed[LINGERS_CONFIRMED];
+	struct txn_key *key = pool_get(confirmed);
+	uint32_t index, home;
 
-	if (!l)
+	if (!key)
 		return false;
-	*l = (struct txn_link){ .chain = s->link.chain, .key = s->link.key, .lingers = LINGERS_CONFIRMED };
-	*link_to(t, &s->link) = l;
-	ends_at(t, ENDS_CONFIRMED, pool_index(t->confirmed, l), s->lifetime.due_ms);
+	*key = s->key;
+	index = pool_index(confirmed, key);
+	home = server_home(t, s);
+	directory_replace(&t->directory, home, server_reference(t, s), reference_to(LINGERS_CONFIRMED, index));
+	ends_at(t, ENDS_CONFIRMED, (struct expiry_thing){ index, { [WITH_HOME] = home } }, s->lifetime.due_ms);
 	server_free(t, s);
 	return true;
 }
@@ -53,7 +86,7 @@ void client_txn_linger(struct transactions *t, struct client_txn *c, void *left)
 {
 	t->slots[c->slot].left = left;
 	t->slots[c->slot].state = SLOT_COMPLETED;
-	ends_at(t, ENDS_COMPLETED, c->slot, c->lifetime.due_ms);
+	ends_at(t, ENDS_COMPLETED, (struct expiry_thing){ .index = c->slot }, c->lifetime.due_ms);
 	t->completed++;
 	client_free(t, c);
 }
@@ -67,87 +100,68 @@ void *client_txn_left(const struct transactions *t, uint32_t slot, uint16_t gene
 
 /* ---- ending */
 
-static void lingering_release(struct transactions *t, struct lingering *l)
+/* What is found by a key no more. */
+static inline void keyed_release(struct transactions *t, enum server_lingering how, const struct expiry_thing *x)
 {
-	*link_to(t, &l->link) = l->link.chain;
-	slot_free(t, l->slot);
-	pool_put(t->lingering, l);
+	directory_remove(&t->directory, x->with[WITH_HOME], reference_to(how, x->index));
+	pool_put(t->keyed[how], pool_at(t->keyed[how], x->index));
 	t->server_count--;
 }
 
-/* Those that are freed next: their own lines, by which the others are found. */
-static void prefetch_ends(const struct transactions *t)
+static void accepted_end(struct transactions *t, const struct expiry_thing *x)
 {
-	uint32_t index[ENDS_AT_ONCE];
-	unsigned n = expiry_ahead(t->ends[ENDS_ACCEPTED], index, ENDS_AT_ONCE);
-
-	for (unsigned i = 0; i < n; i++) {
-		const struct lingering *l = pool_at(t->lingering, index[i]);
-
-		__builtin_prefetch(&l->link, 1);
-		__builtin_prefetch(&l->slot, 1);
-	}
+	keyed_release(t, LINGERS_ACCEPTED, x);
+	slot_free(t, x->with[WITH_SLOT]);
 }
 
-static void accepted_end(struct transactions *t, const uint32_t *index, unsigned n)
+static void accepted_prefetch(const struct transactions *t, const struct expiry_thing *x)
 {
-	struct lingering *l[ENDS_AT_ONCE];
-
-	for (unsigned i = 0; i < n; i++) {
-		l[i] = pool_at(t->lingering, index[i]);
-		__builtin_prefetch(&t->buckets[l[i]->link.key.a & t->mask], 1);
-		__builtin_prefetch(&t->slots[l[i]->slot], 1);
-	}
-	prefetch_ends(t);
-	for (unsigned i = 0; i < n; i++)
-		lingering_release(t, l[i]);
+	directory_prefetch(&t->directory, x->with[WITH_HOME]);
+	__builtin_prefetch(&t->slots[x->with[WITH_SLOT]], 1);
 }
 
-static void confirmed_end(struct transactions *t, const uint32_t *index, unsigned n)
+static void confirmed_end(struct transactions *t, const struct expiry_thing *x)
 {
-	struct txn_link *l[ENDS_AT_ONCE];
-
-	for (unsigned i = 0; i < n; i++)
-		__builtin_prefetch(l[i] = pool_at(t->confirmed, index[i]), 1);
-	for (unsigned i = 0; i < n; i++)
-		__builtin_prefetch(&t->buckets[l[i]->key.a & t->mask], 1);
-	for (unsigned i = 0; i < n; i++) {
-		*link_to(t, l[i]) = l[i]->chain;
-		pool_put(t->confirmed, l[i]);
-	}
-	t->server_count -= n;
+	keyed_release(t, LINGERS_CONFIRMED, x);
 }
 
-static void completed_end(struct transactions *t, const uint32_t *slots, unsigned n)
+static void confirmed_prefetch(const struct transactions *t, const struct expiry_thing *x)
 {
-	for (unsigned i = 0; i < n; i++)
-		__builtin_prefetch(&t->slots[slots[i]], 1);
-	for (unsigned i = 0; i < n; i++) {
-		slab_put(t->slab, t->slots[slots[i]].left);
-		slot_free(t, slots[i]);
-	}
-	t->completed -= n;
+	directory_prefetch(&t->directory, x->with[WITH_HOME]);
 }
 
-static void (*const queue_ends[END_QUEUES])(struct transactions *t, const uint32_t *index, unsigned n) = {
-	[ENDS_ACCEPTED] = accepted_end,
-	[ENDS_CONFIRMED] = confirmed_end,
-	[ENDS_COMPLETED] = completed_end,
-};
+static void completed_end(struct transactions *t, const struct expiry_thing *x)
+{
+	slab_put(t->slab, t->slots[x->index].left);
+	slot_free(t, x->index);
+	t->completed--;
+}
 
-static unsigned queue_end(struct transactions *t, enum end_queue queue, uint64_t now_ms)
+static void completed_prefetch(const struct transactions *t, const struct expiry_thing *x)
+{
+	__builtin_prefetch(&t->slots[x->index], 1);
+}
+
+/* prefetch: what `end` touches, of those that come after. */
+static inline __attribute__((always_inline)) unsigned queue_end(struct transactions *t, enum end_queue queue, uint64_t now_ms,
+								void (*end)(struct transactions *t, const struct expiry_thing *x),
+								void (*prefetch)(const struct transactions *t, const struct expiry_thing *x))
 {
 	struct expiry *ends = t->ends[queue];
 	uint64_t due = expiry_next_due(ends), late;
-	uint32_t index[ENDS_AT_ONCE];
-	unsigned ended = 0, most, n;
+	struct expiry_thing things[ENDS_AT_ONCE], ahead[ENDS_AT_ONCE];
+	unsigned ended = 0, most, n, n_ahead;
 
 	if (due > now_ms)
 		return 0;
 	late = now_ms - due;
 	most = ENDS_AT_ONCE << (late < ENDS_LATE_MS ? late : ENDS_LATE_MS);
-	while (ended < most && (n = expiry_take(ends, now_ms, index, ENDS_AT_ONCE))) {
-		queue_ends[queue](t, index, n);
+	while (ended < most && (n = expiry_take(ends, now_ms, things, ENDS_AT_ONCE))) {
+		n_ahead = expiry_ahead(ends, ahead, ENDS_AT_ONCE);
+		for (unsigned i = 0; i < n_ahead; i++)
+			prefetch(t, &ahead[i]);
+		for (unsigned i = 0; i < n; i++)
+			end(t, &things[i]);
 		ended += n;
 	}
 	return ended;
@@ -159,12 +173,13 @@ unsigned transactions_end(struct transactions *t, uint64_t now_ms)
 
 	if (t->next_end_ms > now_ms)
 		return 0;
+	ended += queue_end(t, ENDS_ACCEPTED, now_ms, accepted_end, accepted_prefetch);
+	ended += queue_end(t, ENDS_CONFIRMED, now_ms, confirmed_end, confirmed_prefetch);
+	ended += queue_end(t, ENDS_COMPLETED, now_ms, completed_end, completed_prefetch);
 	t->next_end_ms = UINT64_MAX;
-	for (enum end_queue i = 0; i < END_QUEUES; i++) {
-		uint64_t due;
+	for (unsigned i = 0; i < END_QUEUES; i++) {
+		uint64_t due = expiry_next_due(t->ends[i]);
 
-		ended += queue_end(t, i, now_ms);
-		due = expiry_next_due(t->ends[i]);
 		t->next_end_ms = due < t->next_end_ms ? due : t->next_end_ms;
 	}
 	return ended;

@@ -10,19 +10,9 @@
 #include "transaction/key.h"
 #include "transaction/table.h"
 
-static uint32_t bucket_count(uint32_t max)
-{
-	uint32_t n = 64;
-
-	while (n < max && n < 1U << 30)
-		n *= 2;
-	return n;
-}
-
 struct transactions *transactions_new(const struct transactions_config *config)
 {
 	struct transactions *t = calloc(1, sizeof(*t));
-	uint32_t n = bucket_count(config->max_server);
 	bool some_missing = false;
 
 	if (!t)
@@ -33,23 +23,23 @@ struct transactions *transactions_new(const struct transactions_config *config)
 	t->wheel = config->wheel;
 	t->slab = config->slab;
 	t->client_bytes = config->client_bytes;
-	t->mask = n - 1;
 	t->max_server = config->max_server;
 	t->max_slots = config->max_client;
 	t->free_slots = SLOT_END;
 	t->next_end_ms = UINT64_MAX;
-	t->buckets = pages_new(n * sizeof(t->buckets[0]));
-	t->servers = pool_new(config->max_server, sizeof(struct server_txn));
+	t->keyed[LINGERS_NOT] = pool_new(config->max_server, sizeof(struct server_txn));
+	t->keyed[LINGERS_ACCEPTED] = pool_new(config->max_server, LINGERING_BYTES);
+	t->keyed[LINGERS_CONFIRMED] = pool_new(config->max_server, sizeof(struct txn_key));
 	t->clients = pool_new(config->max_client, config->client_bytes);
-	t->lingering = pool_new(config->max_server, sizeof(struct lingering));
-	t->confirmed = pool_new(config->max_server, sizeof(struct txn_link));
 	t->ends[ENDS_ACCEPTED] = expiry_new(config->max_server);
 	t->ends[ENDS_CONFIRMED] = expiry_new(config->max_server);
 	t->ends[ENDS_COMPLETED] = expiry_new(config->max_client);
 	t->slots = pages_new(config->max_client * sizeof(t->slots[0]));
 	for (unsigned i = 0; i < END_QUEUES; i++)
 		some_missing |= !t->ends[i];
-	if (!t->buckets || !t->servers || !t->clients || !t->lingering || !t->confirmed || !t->slots || some_missing) {
+	for (unsigned i = 0; i < KEYED_POOLS; i++)
+		some_missing |= !t->keyed[i];
+	if (directory_init(&t->directory, config->max_server) < 0 || !t->clients || !t->slots || some_missing) {
 		transactions_free(t);
 		return NULL;
 	}
@@ -60,26 +50,24 @@ void transactions_free(struct transactions *t)
 {
 	if (!t)
 		return;
-	pool_free(t->servers);
 	pool_free(t->clients);
-	pool_free(t->lingering);
-	pool_free(t->confirmed);
+	for (unsigned i = 0; i < KEYED_POOLS; i++)
+		pool_free(t->keyed[i]);
 	for (unsigned i = 0; i < END_QUEUES; i++)
 		expiry_free(t->ends[i]);
-	pages_free(t->buckets, (t->mask + 1ULL) * sizeof(t->buckets[0]));
+	directory_done(&t->directory);
 	pages_free(t->slots, t->max_slots * sizeof(t->slots[0]));
 	free(t);
 }
 
 void transactions_touch(struct transactions *t)
 {
-	pool_touch(t->servers);
 	pool_touch(t->clients);
-	pool_touch(t->lingering);
-	pool_touch(t->confirmed);
+	for (unsigned i = 0; i < KEYED_POOLS; i++)
+		pool_touch(t->keyed[i]);
 	for (unsigned i = 0; i < END_QUEUES; i++)
 		expiry_touch(t->ends[i]);
-	pages_touch(t->buckets, (t->mask + 1ULL) * sizeof(t->buckets[0]));
+	directory_touch(&t->directory);
 	pages_touch(t->slots, t->max_slots * sizeof(t->slots[0]));
 }
 
@@ -90,36 +78,42 @@ struct txn_key txn_key_of(const struct transactions *t, const struct sip_message
 
 struct server_txn *server_txn_find(const struct transactions *t, const struct txn_key *key, enum server_lingering *ret_lingering)
 {
-	struct txn_link *l = t->buckets[key->a & t->mask];
+	struct directory_search search = directory_seek(&t->directory, key->a);
+	uint32_t reference;
 
-	while (l && (l->key.a != key->a || l->key.b != key->b))
-		l = l->chain;
-	*ret_lingering = l ? (enum server_lingering)l->lingers : LINGERS_NOT;
-	return l && !l->lingers ? (struct server_txn *)l : NULL;
+	*ret_lingering = LINGERS_NOT;
+	while ((reference = directory_next(&t->directory, &search))) {
+		struct txn_key *found = reference_at(t, reference);
+
+		if (found->a != key->a || found->b != key->b)
+			continue;
+		*ret_lingering = reference_how(reference);
+		return *ret_lingering == LINGERS_NOT ? (struct server_txn *)found : NULL;
+	}
+	return NULL;
 }
 
 struct server_txn *server_txn_new(struct transactions *t, const struct txn_key *key, bool invite, const struct flow *reply_to)
 {
-	struct server_txn *s = t->server_count < t->max_server ? pool_get(t->servers) : NULL;
+	struct server_txn *s = t->server_count < t->max_server ? pool_get(t->keyed[LINGERS_NOT]) : NULL;
 
 	if (!s)
 		return NULL;
 	memset(s, 0, sizeof(*s)); /* not by a compound literal: that is written word by word */
-	s->link.chain = t->buckets[key->a & t->mask];
-	s->link.key = *key;
+	s->key = *key;
 	s->kind = invite ? TXN_INVITE_SERVER : TXN_SERVER;
 	s->state = invite ? TXN_PROCEEDING : TXN_TRYING;
 	s->reply_to = *reply_to;
 	s->retransmit.kind = TXN_TIMER_KIND_SERVER_RETRANSMIT;
 	s->lifetime.kind = TXN_TIMER_KIND_SERVER_LIFETIME;
 	t->server_count++;
-	t->buckets[key->a & t->mask] = &s->link;
+	directory_add(&t->directory, key->a, server_reference(t, s));
 	return s;
 }
 
 void server_txn_release(struct transactions *t, struct server_txn *s)
 {
-	*link_to(t, &s->link) = s->link.chain;
+	directory_remove(&t->directory, server_home(t, s), server_reference(t, s));
 	server_free(t, s);
 	t->server_count--;
 }
@@ -297,7 +291,7 @@ uint32_t transactions_servers(const struct transactions *t)
 
 uint32_t transactions_clients(const struct transactions *t)
 {
-	return pool_in_use(t->clients) + pool_in_use(t->lingering) + t->completed;
+	return pool_in_use(t->clients) + pool_in_use(t->keyed[LINGERS_ACCEPTED]) + t->completed;
 }
 
 void transactions_prefetch_slot(const struct transactions *t, uint32_t slot)
@@ -308,20 +302,21 @@ void transactions_prefetch_slot(const struct transactions *t, uint32_t slot)
 
 void transactions_prefetch_key(const struct transactions *t, const struct txn_key *key)
 {
-	__builtin_prefetch(&t->buckets[key->a & t->mask]);
+	directory_prefetch(&t->directory, directory_home(&t->directory, key->a));
 }
 
 void transactions_prefetch_found(const struct transactions *t, const struct txn_key *key)
 {
-	const struct txn_link *l = t->buckets[key->a & t->mask];
+	struct directory_search search = directory_seek(&t->directory, key->a);
+	uint32_t reference = directory_next(&t->directory, &search);
 
-	if (l)
-		__builtin_prefetch(l);
+	if (__builtin_expect(reference, 0))
+		__builtin_prefetch(reference_at(t, reference));
 }
 
 const void *server_txn_bucket(const struct transactions *t, const struct server_txn *s)
 {
-	return &t->buckets[s->link.key.a & t->mask];
+	return &t->directory.lines[server_home(t, s)];
 }
 
 const void *transactions_slot_object(const struct transactions *t, uint32_t slot, uint16_t generation)

@@ -27,22 +27,15 @@ struct txn_key {
 	uint64_t a, b;
 };
 
-/* How a server transaction is found; first in what it belongs to. */
-struct txn_link {
-	struct txn_link *chain; /* of its hash bucket */
-	struct txn_key key;
-	uint8_t lingers; /* enum server_lingering */
-};
-
-/* What a link is part of. */
+/* What a server transaction's key leads to. */
 enum server_lingering {
 	LINGERS_NOT,	   /* a struct server_txn */
 	LINGERS_ACCEPTED,  /* a struct lingering */
-	LINGERS_CONFIRMED, /* nothing: it stands for itself, and absorbs what comes until timer I */
+	LINGERS_CONFIRMED, /* nothing but the key, which absorbs what comes until timer I */
 };
 
 struct server_txn {
-	struct txn_link link;
+	struct txn_key key;
 	uint8_t kind, state; /* enum txn_kind, enum txn_state */
 	bool relayed;	     /* what user is: a struct relay, else a struct context */
 	bool settled_by_user; /* once it is Accepted: transactions_settle */
@@ -74,11 +67,15 @@ struct client_txn {
 /* An INVITE that was answered with a 2xx, on both its sides: their Accepted states (RFC 6026), for which timers L and M are the same 64*T1, and
  * nothing of the call but what they need. There are 32 s of these: they decide how much memory a worker walks through. */
 struct lingering {
-	struct txn_link link;
-	uint32_t slot; /* of the client transaction */
-	struct flow reply_to; /* where further 2xx go */
+	struct txn_key key;
+	/* Where further 2xx go: lingering_reply_to. */
+	uint64_t connection;
+	struct ip_port remote;
+	uint32_t tls_peer;
+	uint8_t transport;
+	uint8_t local; /* which one of the local addresses */
 };
-_Static_assert(sizeof(struct lingering) == 96, "a cache line and a half");
+_Static_assert(sizeof(struct lingering) <= 64, "a cache line");
 
 struct transactions;
 
@@ -128,6 +125,8 @@ void transactions_settle(struct transactions *t, struct server_txn *s, struct cl
 /* Both are in their Accepted state and have been let go by their user: what is left of them, in their place, until the end of L and M
  * (transactions_end). NULL: no memory, and they stay as they are. */
 struct lingering *transactions_linger(struct transactions *t, struct server_txn *s, struct client_txn *c);
+/* The server transaction's. */
+struct flow lingering_reply_to(const struct transactions *t, const struct lingering *l);
 /* The server transaction is Confirmed and has been let go by its user, likewise until the end of timer I. false: no memory. */
 bool server_txn_linger(struct transactions *t, struct server_txn *s);
 /* c is an INVITE's in its Completed state and has been let go by its user: `left` in its place, a buffer of the slab, which is given back at the end
@@ -154,7 +153,7 @@ uint32_t transactions_clients(const struct transactions *t);
 /* ---- reading ahead: none of these waits for memory, but on what was asked for before. worker-only */
 void transactions_prefetch_slot(const struct transactions *t, uint32_t slot);
 void transactions_prefetch_key(const struct transactions *t, const struct txn_key *key);
-/* After transactions_prefetch_key: the first in its bucket. */
+/* After transactions_prefetch_key: what it leads to, if anything. */
 void transactions_prefetch_found(const struct transactions *t, const struct txn_key *key);
 /* What server_txn_release and transactions_linger will look for it in, as long as it lives. */
 const void *server_txn_bucket(const struct transactions *t, const struct server_txn *s);

@@ -65,6 +65,27 @@ static void test_last_freed_first_used(void **state)
 	pool_free(p);
 }
 
+/* What is asked for ahead is what comes: first those that were put back, then those that were never taken. */
+static void test_ahead(void **state)
+{
+	struct pool *p = pool_new(6, 48);
+	void *taken[4];
+	const void *ahead[6];
+
+	for (unsigned i = 0; i < 4; i++)
+		taken[i] = pool_get(p);
+	pool_put(p, taken[1]);
+	pool_put(p, taken[3]);
+	for (unsigned i = 0; i < 4; i++)
+		assert_non_null(ahead[i] = pool_ahead(p, i));
+	assert_null(pool_ahead(p, 4));
+	assert_null(pool_ahead(p, UINT32_MAX));
+	for (unsigned i = 0; i < 4; i++)
+		assert_ptr_equal(pool_get(p), ahead[i]);
+	assert_null(pool_ahead(p, 0));
+	pool_free(p);
+}
+
 static void test_refusals(void **state)
 {
 	assert_null(pool_new(0, 64));
@@ -115,7 +136,7 @@ int main(void)
 		cmocka_unit_test(touched_pages_are_there),
 		cmocka_unit_test(test_fill_and_empty),
 		cmocka_unit_test(touched_pages_are_there),
-		cmocka_unit_test(test_last_freed_first_used),
+		cmocka_unit_test(test_last_freed_first_used), cmocka_unit_test(test_ahead),
 		cmocka_unit_test(test_refusals),
 #ifdef POISON_ACTIVE
 		cmocka_unit_test(test_poison),

@@ -9,9 +9,9 @@
 
 /* Of a call that was refused or forked: no more than this while it lingers. */
 #define LINGERING_BYTES 256
-/* What a lingering object, and a slot and an entry that says when it ends, take beside the messages that are kept. */
-#define SERVER_BYTES (sizeof(struct lingering) + 8 + 8) /* or less, once confirmed */
-#define CLIENT_BYTES (16 + 8)
+/* What a lingering object, its share of the directory and an entry that says when it ends, or a slot and such an entry, take beside the messages that are kept. */
+#define SERVER_BYTES (64 + 16 + 16) /* or less, once confirmed */
+#define CLIENT_BYTES (16 + 16)
 #define ATTEMPT_BYTES (128 + CLIENT_BYTES) /* of each further attempt */
 
 /* An INVITE at A, and nobody to go to from there. */

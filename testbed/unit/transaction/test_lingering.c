@@ -10,6 +10,7 @@ static void test_lingering(void **state)
 	struct transactions *t = make(w, 3, 3);
 	struct lingering *l[3], *found;
 	enum server_lingering how;
+	uint32_t slots[3];
 
 	for (unsigned i = 0; i < 3; i++) {
 		struct txn_key key = { 64 * i, i }; /* in one bucket */
@@ -18,9 +19,10 @@ static void test_lingering(void **state)
 
 		client_txn_event(t, c, TXN_RX_2XX, START + i);
 		server_txn_event(t, s, TXN_TX_2XX, START + i);
+		slots[i] = c->slot;
 		l[i] = transactions_linger(t, s, c);
 		assert_non_null(l[i]);
-		assert_memory_equal(&l[i]->reply_to, &udp, sizeof(udp));
+		assert_int_equal((uintptr_t)l[i] % 64, 0);
 	}
 	assert_int_equal(transactions_servers(t), 3);
 	assert_int_equal(transactions_clients(t), 3);
@@ -32,15 +34,15 @@ static void test_lingering(void **state)
 
 		assert_null(server_txn_find(t, &key, &how));
 		assert_int_equal(how, LINGERS_ACCEPTED);
-		assert_null(client_txn_at(t, l[i]->slot, 0, &found));
+		assert_null(client_txn_at(t, slots[i], 0, &found));
 		assert_ptr_equal(found, l[i]);
-		assert_null(client_txn_at(t, l[i]->slot, 1, &found));
+		assert_null(client_txn_at(t, slots[i], 1, &found));
 		assert_null(found);
 	}
 	assert_int_equal(wheel_next_due(w), UINT64_MAX); /* the transactions' own timers are gone */
 	for (unsigned i = 0; i < 3; i++) {
 		struct txn_key key = { 64 * i, i };
-		uint32_t slot = l[i]->slot;
+		uint32_t slot = slots[i];
 
 		assert_int_equal(transactions_next_end(t), START + 32000 + i);
 		assert_int_equal(transactions_end(t, START + 31999 + i), 0);
@@ -54,6 +56,57 @@ static void test_lingering(void **state)
 	}
 	assert_int_equal(transactions_next_end(t), UINT64_MAX);
 	assert_non_null(client_txn_new(t, SIP_INVITE, &udp, START));
+	transactions_free(t);
+	wheel_free(w);
+}
+
+static struct flow flow_of(unsigned which)
+{
+	return (struct flow){
+		.remote = { .ip = { .bytes = { 1, [15] = (uint8_t)which }, .family = which % 2 ? IP_V6 : IP_V4 }, .port = (uint16_t)(1000 + which) },
+		.local = { .ip = { .bytes = { 2, [15] = (uint8_t)which }, .family = which % 2 ? IP_V6 : IP_V4 }, .port = (uint16_t)(2000 + which) },
+		.transport = (uint8_t)(which % 3 ? TRANSPORT_UDP : TRANSPORT_TLS),
+		.tls_peer = 0x80000000 + which,
+		.connection = FLOW_THEIRS - which,
+	};
+}
+
+/* Where further 2xx go is all there, by whatever it is; of more local addresses than there are listeners nothing lingers apart. */
+static void test_reply_to(void **state)
+{
+	enum { LOCALS = 128, MANY = 2 * LOCALS };
+	struct wheel *w = wheel_new(START);
+	struct transactions *t = make(w, MANY + 1, MANY + 1);
+	struct lingering *l[MANY];
+	struct server_txn *s;
+	struct client_txn *c;
+	struct flow strange = flow_of(LOCALS);
+	enum server_lingering how;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		struct flow f = flow_of(i % LOCALS);
+
+		s = server_txn_new(t, &(struct txn_key){ i, i }, true, &f);
+		c = client_at(t, SIP_INVITE, &udp);
+		l[i] = transactions_linger(t, s, c);
+		assert_non_null(l[i]);
+	}
+	for (unsigned i = 0; i < MANY; i++) {
+		struct flow is = lingering_reply_to(t, l[i]), should = flow_of(i % LOCALS);
+
+		assert_true(ip_port_eq(&is.remote, &should.remote));
+		assert_true(ip_port_eq(&is.local, &should.local));
+		assert_int_equal(is.transport, should.transport);
+		assert_int_equal(is.tls_peer, should.tls_peer);
+		assert_true(is.connection == should.connection);
+	}
+	s = server_txn_new(t, &(struct txn_key){ MANY, MANY }, true, &strange);
+	c = client_at(t, SIP_INVITE, &udp);
+	assert_null(transactions_linger(t, s, c));
+	assert_ptr_equal(server_txn_find(t, &(struct txn_key){ MANY, MANY }, &how), s); /* it stays as it is */
+	server_txn_release(t, s);
+	client_txn_release(t, c);
+	assert_int_equal(transactions_servers(t), MANY);
 	transactions_free(t);
 	wheel_free(w);
 }
@@ -190,14 +243,11 @@ static void test_refused_many(void **state)
 	wheel_free(w);
 }
 
-/* 32 s of them are walked through: no more of each than this. */
-_Static_assert(sizeof(struct lingering) <= 128, "two cache lines");
-
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lingering), cmocka_unit_test(test_lingering_many), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_refused_many),
+		cmocka_unit_test(test_refused_many), cmocka_unit_test(test_reply_to),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
