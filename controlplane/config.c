@@ -121,6 +121,7 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 	const struct field_row rows[] = {
 		/* 26 bits name a client transaction in a branch, 24 a call in a token; a server transaction may have two clients. */
 		{ "transactions", r->transactions, 64, (1 << 25) - 1, &l->transactions },
+		{ "in_progress", r->in_progress, 64, (1 << 25) - 1, &l->in_progress },
 		{ "calls", r->calls, 64, (1 << 24) - 1, &l->calls },
 		{ "call_age_s", r->call_age_s, 1, 4000000, &l->call_age_s },
 		{ "message_mb", r->message_mb, 1, 65536, &l->message_mb },
@@ -140,6 +141,8 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 
 	if (err)
 		return err;
+	if (l->in_progress > l->transactions)
+		return error_set(error, -ERR_INVALID, "limits.in_progress: more than transactions (%u > %u)", l->in_progress, l->transactions);
 	if (!r->connections_per_source)
 		l->connections_per_source = l->connections / 2;
 	c->limits = (struct model_limits){ t->numbers, t->prefixes, t->profiles, t->trunks, t->endpoints, 0 };

@@ -39,6 +39,7 @@ static const cyaml_schema_field_t listener_fields[] = {
 
 static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_INT_PTR("transactions", OPTIONAL, struct raw_limits, transactions),
+	CYAML_FIELD_INT_PTR("in_progress", OPTIONAL, struct raw_limits, in_progress),
 	CYAML_FIELD_INT_PTR("calls", OPTIONAL, struct raw_limits, calls),
 	CYAML_FIELD_INT_PTR("call_age_s", OPTIONAL, struct raw_limits, call_age_s),
 	CYAML_FIELD_INT_PTR("message_mb", OPTIONAL, struct raw_limits, message_mb),

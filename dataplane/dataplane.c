@@ -162,6 +162,7 @@ static void proxy_settings(const struct dataplane_config *c, struct proxy_config
 		.timer_c_ms = c->timers.timer_c,
 		.ejection = c->ejection,
 		.max_transactions = c->limits.transactions,
+		.max_in_progress = c->limits.in_progress,
 		.max_calls = c->limits.calls,
 		.message_mb = c->limits.message_mb,
 		.max_call_age_ms = c->limits.call_age_s * 1000,

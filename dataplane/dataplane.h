@@ -33,6 +33,7 @@ struct tls_store;
 
 struct dataplane_limits {
 	uint32_t transactions; /* server transactions per worker (INVITEs and others in progress or lingering) */
+	uint32_t in_progress;  /* of transactions: those that do not linger as the little that is left of an INVITE; 0: all */
 	uint32_t calls;	       /* live calls per worker */
 	uint32_t call_age_s;   /* a call whose BYE was missed ends then; at most 4,000,000 */
 	uint32_t message_mb;   /* kept messages per worker */

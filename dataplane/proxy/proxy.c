@@ -47,6 +47,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	struct transactions_config tc = {
 		.max_server = config->max_transactions,
 		.max_client = config->max_transactions * 2,
+		.max_in_progress = config->max_in_progress,
 		.client_bytes = sizeof(struct attempt),
 		.timers = config->timers,
 		.key = txn_key,
@@ -78,7 +79,7 @@ struct proxy *proxy_new(const struct proxy_config *config, uint64_t now_ms)
 	tc.wheel = p->wheel;
 	p->slab = slab_new((uint64_t)config->message_mb << 20);
 	tc.slab = p->slab;
-	p->contexts = pool_new(config->max_transactions, sizeof(struct context));
+	p->contexts = pool_new(config->max_in_progress ? config->max_in_progress : config->max_transactions, sizeof(struct context));
 	if (p->wheel && p->slab && p->contexts) {
 		p->transactions = transactions_new(&tc);
 		p->calls = calls_new(config->max_calls, config->max_call_age_ms, p->wheel, TIMER_CALL_AGE,

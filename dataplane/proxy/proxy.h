@@ -48,6 +48,7 @@ struct proxy_config {
 	struct txn_timers timers;
 	uint32_t timer_c_ms;
 	uint32_t max_transactions, max_calls, message_mb;
+	uint32_t max_in_progress; /* of max_transactions; 0: all of them */
 	uint32_t max_call_age_ms; /* a call whose BYE was missed ends then */
 	struct ejection_config ejection;
 	enum admission admission; /* at the start */

@@ -13,6 +13,8 @@
 struct transactions *transactions_new(const struct transactions_config *config)
 {
 	struct transactions *t = calloc(1, sizeof(*t));
+	const uint32_t servers = config->max_in_progress ? config->max_in_progress : config->max_server;
+	const uint32_t clients = config->max_in_progress ? config->max_in_progress * 2 : config->max_client;
 	bool some_missing = false;
 
 	if (!t)
@@ -27,10 +29,10 @@ struct transactions *transactions_new(const struct transactions_config *config)
 	t->max_slots = config->max_client;
 	t->free_slots = SLOT_END;
 	t->next_end_ms = UINT64_MAX;
-	t->keyed[LINGERS_NOT] = pool_new(config->max_server, sizeof(struct server_txn));
+	t->keyed[LINGERS_NOT] = pool_new(servers, sizeof(struct server_txn));
 	t->keyed[LINGERS_ACCEPTED] = pool_new(config->max_server, LINGERING_BYTES);
 	t->keyed[LINGERS_CONFIRMED] = pool_new(config->max_server, sizeof(struct txn_key));
-	t->clients = pool_new(config->max_client, config->client_bytes);
+	t->clients = pool_new(clients, config->client_bytes);
 	t->ends[ENDS_ACCEPTED] = expiry_new(config->max_server);
 	t->ends[ENDS_CONFIRMED] = expiry_new(config->max_server);
 	t->ends[ENDS_COMPLETED] = expiry_new(config->max_client);
@@ -118,6 +120,11 @@ void server_txn_release(struct transactions *t, struct server_txn *s)
 	t->server_count--;
 }
 
+static inline bool slot_room(const struct transactions *t)
+{
+	return t->free_slots != SLOT_END || t->fresh_slots < t->max_slots;
+}
+
 static uint32_t slot_take(struct transactions *t)
 {
 	uint32_t slot = t->free_slots;
@@ -143,7 +150,7 @@ static void arm_unarmed(struct transactions *t, struct wheel_timer *lifetime)
 
 struct client_txn *client_txn_new(struct transactions *t, enum sip_method method, const struct flow *to, uint64_t now_ms)
 {
-	struct client_txn *c = transactions_client_room(t) ? pool_get(t->clients) : NULL;
+	struct client_txn *c = slot_room(t) ? pool_get(t->clients) : NULL;
 
 	if (!c)
 		return NULL;
@@ -281,7 +288,7 @@ uint16_t client_txn_event(struct transactions *t, struct client_txn *c, enum txn
 
 bool transactions_client_room(const struct transactions *t)
 {
-	return t->free_slots != SLOT_END || t->fresh_slots < t->max_slots;
+	return slot_room(t) && pool_in_use(t->clients) < pool_capacity(t->clients);
 }
 
 uint32_t transactions_servers(const struct transactions *t)

@@ -81,6 +81,7 @@ struct transactions;
 
 struct transactions_config {
 	uint32_t max_server, max_client;
+	uint32_t max_in_progress; /* servers in memory of their own (lingering ones leave it), and twice as many clients; 0: max_server, max_client */
 	uint32_t client_bytes; /* size of the user's structure that begins with struct client_txn */
 	struct txn_timers timers;
 	struct hash_key key; /* secret, of this start */
@@ -144,7 +145,7 @@ uint64_t transactions_next_end(const struct transactions *t);
 uint16_t server_txn_event(struct transactions *t, struct server_txn *s, enum txn_event event, uint64_t now_ms);
 uint16_t client_txn_event(struct transactions *t, struct client_txn *c, enum txn_event event, uint64_t now_ms);
 
-/* client_txn_new would find a slot. worker-only */
+/* client_txn_new would find a slot, and room for it. worker-only */
 bool transactions_client_room(const struct transactions *t);
 /* Lingering ones count on both sides. worker-only */
 uint32_t transactions_servers(const struct transactions *t);

@@ -36,6 +36,7 @@ static void defaults(void **state)
 	assert_string_equal(c->state_file, "");
 	assert_int_equal(c->drain_timeout_s, 30);
 	assert_int_equal(c->routing->trunk_count, 0);
+	assert_int_equal(c->dataplane.limits.in_progress, 0); /* as many as transactions */
 	assert_int_equal(c->dataplane.limits.call_age_s, 43200);
 	assert_int_equal(c->dataplane.limits.trace_mb, 8);
 	assert_int_equal(c->dataplane.limits.connections_per_source, 8192);
@@ -84,7 +85,7 @@ static const char *const everything_text =
 	"  - {address: 10.77.0.1, port: 5062, transport: tcp}\n"
 	"  - {address: 10.77.0.1, transport: tls}\n"
 	"  - {address: 10.77.0.1, port: 5071, transport: tls, server: carriers}\n"
-	"limits: {transactions: 128, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, connections: 99, connections_per_source: 9, stream_mb: 3, numbers: 5, prefixes: 6, profiles: 7, "
+	"limits: {transactions: 128, in_progress: 64, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, connections: 99, connections_per_source: 9, stream_mb: 3, numbers: 5, prefixes: 6, profiles: 7, "
 	"trunks: 8, endpoints: 9}\n"
 	"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
 	"tcp: {idle_s: 0, message_timeout_s: 5, connect_timeout_ms: 700, keepalive_s: 8, port_low: 41000, port_high: 41999}\n"
@@ -175,6 +176,7 @@ static void check_dataplane(const struct config *c)
 	assert_int_equal(c->dataplane.ejection.share_percent, 100);
 	assert_int_equal(c->dataplane.unknown_source, UNKNOWN_SOURCE_SILENT);
 	assert_string_equal(c->dataplane.server_name, "");
+	assert_int_equal(c->dataplane.limits.in_progress, 64);
 	assert_int_equal(c->dataplane.limits.call_age_s, 90);
 	assert_int_equal(c->dataplane.limits.trace_mb, 0);
 	assert_int_equal(c->dataplane.name_count, 2);

@@ -42,6 +42,8 @@ static const struct {
 	{ "workers: {cores: [1, 1]}\n", "5: workers.cores[1]: core 1 is listed twice" },
 	{ "workers: {idle: nap}\n", "5: workers.idle: 'nap' is none of spin, sleep" },
 	{ "limits: {transactions: 33554432}\n", "5: limits.transactions: 33554432 is not in 64..33554431" },
+	{ "limits: {in_progress: 63}\n", "5: limits.in_progress: 63 is not in 64..33554431" },
+	{ "limits: {transactions: 64, in_progress: 65}\n", "5: limits.in_progress: more than transactions (65 > 64)" },
 	{ "limits: {calls: 1}\n", "5: limits.calls: 1 is not in 64..16777215" },
 	{ "timers: {t1_ms: 5}\n", "5: timers.t1_ms: 5 is not in 10..10000" },
 	{ "ejection: {numbers: 0}\n", "5: ejection.numbers: 0 is not in 1..32" },

@@ -234,6 +234,7 @@ void harness_start(struct harness *h, const struct harness_options *options)
 		.timer_c_ms = 185000,
 		.ejection = { .last_resort = true },
 		.max_transactions = options->max_transactions ? options->max_transactions : 1000,
+		.max_in_progress = options->max_in_progress,
 		.max_calls = options->max_calls ? options->max_calls : 1000,
 		.message_mb = options->tiny_memory ? 0 : options->message_mb ? options->message_mb : 16,
 		.max_call_age_ms = CALL_AGE_MS,

@@ -41,6 +41,7 @@ struct sent {
 };
 
 struct harness_options {
+	uint32_t max_in_progress; /* of max_transactions; 0: all */
 	uint32_t max_transactions, max_calls, message_mb; /* 0: plenty. message_mb 0 too; tiny_memory asks for the least */
 	bool tiny_memory;
 	bool silent_to_unknown;

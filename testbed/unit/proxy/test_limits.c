@@ -48,6 +48,8 @@ static void test_storms(void **state)
 		{ 0 },
 		{ .max_transactions = 1 }, { .max_transactions = 2 }, { .max_transactions = 3 }, { .max_transactions = 7 },
 		{ .max_calls = 1 }, { .max_calls = 2 }, { .max_calls = 5 },
+		{ .max_transactions = 50, .max_in_progress = 2 },
+		{ .max_transactions = 20, .max_in_progress = 7 },
 		{ .tiny_memory = true },
 		{ .max_transactions = 5, .max_calls = 3, .tiny_memory = true },
 	};
@@ -139,6 +141,38 @@ static void test_transactions(void **state)
 	expect_full(&h, CALLER); /* I, 5 s, and D, 32 s, hold the slot */
 	wait_ms(&h, 4000);
 	h.sent_read = h.sent_count;
+	harness_end(&h);
+}
+
+/* What is in progress has a bound of its own; what is answered leaves that, and counts among all alone. */
+static void test_in_progress(void **state)
+{
+	struct harness h;
+	char via[64], id[16];
+	struct request r = { .via = via, .call_id = id };
+
+	harness_start(&h, &(struct harness_options){ .max_transactions = 6, .max_in_progress = 2 });
+	for (unsigned i = 0; i < 8; i++) {
+		static const struct sent *invites[2];
+
+		snprintf(via, sizeof(via), VIA "%u", i);
+		snprintf(id, sizeof(id), "c%u", i);
+		request_send(&h, &r);
+		if (i >= 6) { /* six linger */
+			expect_full(&h, CALLER);
+			continue;
+		}
+		expect_response(&h, 100, CALLER);
+		invites[i % 2] = expect_request(&h, "INVITE", A);
+		if (i % 2 == 0)
+			continue;
+		request_send(&h, &(struct request){ .via = VIA "x", .call_id = "x" });
+		expect_full(&h, CALLER);
+		for (unsigned k = 0; k < 2; k++) {
+			answer(&h, invites[k], 200, "t", NULL);
+			expect_response(&h, 200, CALLER);
+		}
+	}
 	harness_end(&h);
 }
 
@@ -254,5 +288,5 @@ static void test_long_fields(void **state)
 	}
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_storms), cmocka_unit_test(test_no_buffers), cmocka_unit_test(test_transactions),
+HARNESS_MAIN(cmocka_unit_test(test_storms), cmocka_unit_test(test_no_buffers), cmocka_unit_test(test_transactions), cmocka_unit_test(test_in_progress),
 	     cmocka_unit_test(test_attempts), cmocka_unit_test(test_calls), cmocka_unit_test(test_large), cmocka_unit_test(test_long_fields))

@@ -111,6 +111,40 @@ static void test_reply_to(void **state)
 	wheel_free(w);
 }
 
+/* What is in progress has memory for fewer than may linger: as many servers as are said and twice as many clients, again and again. */
+static void test_in_progress(void **state)
+{
+	struct wheel *w = wheel_new(START);
+	struct transactions_config config = { .max_server = 6, .max_client = 12, .max_in_progress = 2, .client_bytes = sizeof(struct client_txn),
+					      .timers = timers, .wheel = w };
+	struct transactions *t = transactions_new(&config);
+	struct client_txn *c[4];
+	struct server_txn *s[2];
+
+	for (uint32_t round = 0; round < 3; round++) {
+		for (uint32_t i = 0; i < 4; i++) {
+			assert_true(transactions_client_room(t));
+			c[i] = client_at(t, SIP_INVITE, &udp);
+		}
+		assert_false(transactions_client_room(t));
+		assert_null(client_txn_new(t, SIP_INVITE, &udp, START));
+		for (uint32_t i = 0; i < 2; i++)
+			assert_non_null(s[i] = server_txn_new(t, &(struct txn_key){ round, i }, true, &udp));
+		assert_null(server_txn_new(t, &(struct txn_key){ round, 2 }, true, &udp));
+		for (uint32_t i = 0; i < 2; i++) {
+			client_txn_event(t, c[i], TXN_RX_2XX, START);
+			server_txn_event(t, s[i], TXN_TX_2XX, START);
+			assert_non_null(transactions_linger(t, s[i], c[i]));
+			client_txn_release(t, c[2 + i]);
+		}
+	}
+	assert_int_equal(transactions_servers(t), 6);
+	assert_int_equal(transactions_clients(t), 6);
+	assert_null(server_txn_new(t, &(struct txn_key){ 3, 0 }, true, &udp)); /* six linger */
+	transactions_free(t);
+	wheel_free(w);
+}
+
 /* Thousands that end in one ms: a few at a time while they are on time, ever more of them the later it is; none is lost. */
 static void test_lingering_many(void **state)
 {
@@ -247,7 +281,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_lingering), cmocka_unit_test(test_lingering_many), cmocka_unit_test(test_refused),
-		cmocka_unit_test(test_refused_many), cmocka_unit_test(test_reply_to),
+		cmocka_unit_test(test_refused_many), cmocka_unit_test(test_reply_to), cmocka_unit_test(test_in_progress),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
