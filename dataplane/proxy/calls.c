@@ -17,6 +17,11 @@
 #define LOOK_MS	    64
 #define LOOK_ALL_MS 1000
 #define LOOK_BLOCK  64 /* calls looked at in one go */
+/* Those that are too old go in portions, one a ms, so that whoever waits in the port waits for few: where many began together they also stand together.
+ * A share of all goes too, so that none is kept for long: where all live four seconds they go as fast as they come. */
+#define ENDS_AT_ONCE 32
+#define ENDS_SHARE   4096
+#define ENDS_AHEAD   8 /* whose lines are fetched: there, and at twice that */
 
 _Static_assert(sizeof(struct live_call) == 64, "a call is a cache line");
 _Static_assert(KEPT_BYTES == 8, "poisoning goes by words of 8 bytes");
@@ -40,6 +45,7 @@ struct calls {
 	struct wheel_timer look;
 	uint64_t looked_ms;	/* when it was last looked */
 	uint32_t look_at, look_left; /* where, and at how many more calls this time */
+	uint32_t ended;		     /* of this portion */
 	uint16_t node, boot;
 	uint8_t worker;
 };
@@ -229,10 +235,29 @@ static bool block_due(const uint32_t *due_s, uint32_t now_s)
 	return any;
 }
 
-struct live_call *calls_expired(struct calls *c, uint64_t now_ms)
+/* What ending the next ones will touch. */
+static const struct live_call *ends_ahead(const struct calls *c, uint32_t slot, uint32_t now_s)
+{
+	uint32_t near = slot + ENDS_AHEAD, far = slot + 2 * ENDS_AHEAD;
+
+	if (far < c->fresh && c->due_s[far] - 1 < now_s)
+		__builtin_prefetch(&c->at[far], 1);
+	if (near >= c->fresh || c->due_s[near] - 1 >= now_s)
+		return NULL;
+	calls_prefetch_close(c, &c->at[near]);
+	return &c->at[near];
+}
+
+struct live_call *calls_expired(struct calls *c, uint64_t now_ms, const struct live_call **ret_ahead)
 {
 	uint32_t now_s = (uint32_t)(now_ms / 1000);
 
+	if (c->ended >= ENDS_AT_ONCE + c->live / ENDS_SHARE) {
+		c->ended = 0;
+		if (c->live)
+			wheel_arm(c->wheel, &c->look, now_ms + 1);
+		return NULL;
+	}
 	if (!c->look_left) {
 		uint64_t passed = now_ms - c->looked_ms;
 
@@ -252,9 +277,12 @@ struct live_call *calls_expired(struct calls *c, uint64_t now_ms)
 		if (c->due_s[slot] - 1 < now_s) {
 			c->due_s[slot] = 0;
 			c->look_left++; /* not over yet, even if this was the last one: the caller asks again */
+			c->ended++;
+			*ret_ahead = ends_ahead(c, slot, now_s);
 			return &c->at[slot];
 		}
 	}
+	c->ended = 0;
 	if (c->live)
 		wheel_arm(c->wheel, &c->look, now_ms + LOOK_MS);
 	return NULL;

@@ -55,8 +55,9 @@ void call_answer(struct calls *c, struct live_call *call, uint64_t target_tag, u
 void call_session(struct live_call *call, uint64_t session_s);
 /* A re-INVITE or UPDATE passed: the call begins to grow old anew. NULL is ignored. */
 void call_refresh(struct calls *c, struct live_call *call, uint64_t now_ms);
-/* Its timer fired: a call whose BYE was missed, within two seconds of its time; the caller closes it and asks again. NULL: no more just now. */
-struct live_call *calls_expired(struct calls *c, uint64_t now_ms);
+/* Its timer fired: a call whose BYE was missed, within two seconds of its time, or some more where most calls end together; the caller closes it and asks
+ * again. *ret_ahead: one that is likely to be next but a few, so that what hangs on it can be fetched, or NULL. NULL: no more just now. */
+struct live_call *calls_expired(struct calls *c, uint64_t now_ms, const struct live_call **ret_ahead);
 
 uint32_t call_slot(const struct calls *c, const struct live_call *call);
 /* NULL: gone. */

@@ -200,9 +200,12 @@ static void cancel_fired(struct proxy *p, struct attempt *a)
 
 static void calls_aged(struct proxy *p)
 {
+	const struct live_call *ahead;
 	struct live_call *call;
 
-	while ((call = calls_expired(p->calls, p->now_ms))) {
+	while ((call = calls_expired(p->calls, p->now_ms, &ahead))) {
+		if (ahead)
+			record_prefetch(ahead->record);
 		load_ended(p, call);
 		count(p, COUNTER_calls_expired);
 		record_end(p, call, RECORD_EXPIRED);

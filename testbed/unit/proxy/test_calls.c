@@ -186,5 +186,58 @@ static void test_slots(void **state)
 	wheel_free(wheel);
 }
 
-HARNESS_MAIN(cmocka_unit_test(test_counts), cmocka_unit_test(test_answered_again), cmocka_unit_test(test_age),
+static void when_fired(void *ctx, struct wheel_timer *t)
+{
+	++*(unsigned *)ctx;
+}
+
+/* Thousands that are too old at once: a few each ms, more of them where more live, each of them once, those that are not too old never; and what is said to
+ * be ahead is one of them that is still there. */
+static void test_many_age(void **state)
+{
+	enum { MANY = 20000, PORTION = 32 + MANY / 4096, AGE = 5000 };
+	const struct token own = { .node = 1, .boot = 2, .worker = 3 };
+	uint64_t now = 1000, last = 0;
+	struct wheel *wheel = wheel_new(now);
+	struct calls *calls = calls_new(MANY, AGE, wheel, 1, &own);
+	unsigned ended = 0, most = 0, fired = 0, aheads = 0;
+
+	for (unsigned i = 0; i < MANY; i++) {
+		struct live_call *call = call_open(calls, i, i, 7, 9);
+
+		if (i % 10 == 9)
+			call_session(call, 2); /* sooner */
+		call_answer(calls, call, i, now);
+	}
+	while (calls_live(calls) && ++now < 20000) {
+		const struct live_call *ahead;
+		struct live_call *call;
+		unsigned n = 0;
+
+		fired = 0;
+		wheel_advance(wheel, now, when_fired, &fired);
+		while (fired && (call = calls_expired(calls, now, &ahead))) {
+			uint32_t slot = call_slot(calls, call);
+
+			assert_true(call->open);
+			assert_true(now >= 1000 + (slot % 10 == 9 ? 2000 : AGE));
+			assert_true(!ahead || (ahead->open && ahead != call));
+			aheads += ahead != NULL;
+			call_close(calls, call);
+			n++;
+		}
+		ended += n;
+		most = n > most ? n : most;
+		last = n ? now : last;
+	}
+	assert_int_equal(ended, MANY);
+	assert_int_equal(calls_open(calls), 0);
+	assert_true(most <= PORTION);
+	assert_true(aheads > MANY / 2);
+	assert_true(last <= 1000 + AGE + 2000 + MANY / 32);
+	calls_free(calls);
+	wheel_free(wheel);
+}
+
+HARNESS_MAIN(cmocka_unit_test(test_many_age), cmocka_unit_test(test_counts), cmocka_unit_test(test_answered_again), cmocka_unit_test(test_age),
 	     cmocka_unit_test(test_two_legs), cmocka_unit_test(test_hundred), cmocka_unit_test(test_slots))
