@@ -38,12 +38,12 @@ static bool read_request(struct proxy *p, const struct flow *from, unsigned *ope
 
 	if (m->to_tag.p && m->first[SIP_H_ROUTE] >= 0) {
 		route_look(p);
-		ours = !l->token_error && l->token.node == p->config.node && l->token.boot == p->config.boot && l->token.worker == p->config.worker;
+		ours = token_is_ours(p);
 		if (ours)
 			calls_prefetch(p->calls, l->token.slot);
 	}
-	/* Another mid-dialog request than an ACK, which may be for a transaction's end, belongs to no transaction of ours. */
-	if (m->to_tag.p && m->method != SIP_ACK)
+	/* No mid-dialog request belongs to a transaction of ours, but an ACK that may be for one's end: that of a call which is here mostly is not. */
+	if (m->to_tag.p && (ours || m->method != SIP_ACK))
 		return ours && m->method == SIP_BYE;
 	read_key(p, m, l);
 	transactions_prefetch_key(p->transactions, &l->key);

@@ -146,6 +146,8 @@ struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_t
 	call->natted = false;
 	call->streamed = false;
 	call->held = false;
+	call->accepted = false;
+	call->relayed = false;
 	call->call_id = call_id;
 	call->caller_tag = caller_tag;
 	call->target_tag = 0;

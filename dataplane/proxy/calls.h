@@ -23,6 +23,8 @@ struct live_call {
 	bool held : 1;				  /* it has a place in its target's load (load.c) */
 	bool natted : 1;			  /* calls.c knows where its packets come from */
 	bool streamed : 1;			  /* calls.c knows what connection its caller is at */
+	bool accepted : 1;			  /* its 2xx left by its INVITE's transaction: that one absorbs no ACK */
+	bool relayed : 1;			  /* an INVITE within it had a transaction (relay.c), which may absorb one */
 	uint64_t call_id, caller_tag, target_tag; /* keyed hashes; target_tag 0 until the answer */
 	struct kept_record *record;		  /* what goes on record (record.h); NULL: none */
 	uint32_t setup_s, caller_trunk, target_trunk, endpoint; /* as in the token (token.h) */

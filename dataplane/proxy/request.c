@@ -28,8 +28,18 @@ static void refuse_stranger(struct proxy *p, const struct flow *from)
 		reply_stateless(p, p->in, from, 403, NULL, NO_HEADERS);
 }
 
-/* RFC 3261 §17.1.1.3, RFC 6026: an ACK for a non-2xx ends here; for a 2xx it is a request of its own. */
-static void ack_in(struct proxy *p, const struct flow *from)
+/* The ACK comes by the Record-Route of a call whose INVITE was accepted, and in which no INVITE was relayed with a transaction: none can absorb it
+ * (RFC 6026 §7.1). */
+static bool acknowledges_2xx(const struct proxy *p)
+{
+	const struct live_call *call =
+		p->in->to_tag.p && token_is_ours(p) ? call_at(p->calls, p->look->token.slot, p->look->token.generation) : NULL;
+
+	return call && call->accepted && !call->relayed && call->call_id == p->call_hash;
+}
+
+/* false: it is of no transaction of ours. */
+static bool ack_absorbed(struct proxy *p)
 {
 	enum server_lingering lingering;
 	struct server_txn *s = server_txn_find(p->transactions, transaction_key(p), &lingering);
@@ -37,12 +47,19 @@ static void ack_in(struct proxy *p, const struct flow *from)
 
 	if (s)
 		absorbed = !(server_txn_event(p->transactions, s, TXN_RX_ACK, p->now_ms) & TXN_DO_TO_USER);
-	if (absorbed) {
-		count(p, COUNTER_acks_absorbed);
-		if (s && s->state == TXN_CONFIRMED)
-			server_linger(p, s);
+	if (!absorbed)
+		return false;
+	count(p, COUNTER_acks_absorbed);
+	if (s && s->state == TXN_CONFIRMED)
+		server_linger(p, s);
+	return true;
+}
+
+/* RFC 3261 §17.1.1.3, RFC 6026: an ACK for a non-2xx ends here; for a 2xx it is a request of its own. */
+static void ack_in(struct proxy *p, const struct flow *from)
+{
+	if (!acknowledges_2xx(p) && ack_absorbed(p))
 		return;
-	}
 	if (!in_dialog(p, from)) /* nobody asked for it, and §16.3 leaves no way to refuse an ACK */
 		count(p, COUNTER_refused_token);
 }

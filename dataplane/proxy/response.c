@@ -37,6 +37,8 @@ static void call_answered(struct proxy *p, struct context *c, struct attempt *a,
 	call->endpoint = a->endpoint_id;
 	call_session(call, session_expires(p->in));
 	call_answer(p->calls, call, tag_hash(&p->config.call_key, p->in->to_tag), p->now_ms);
+	/* The 2xx goes up just now: from here its transaction becomes Accepted. One that has told of a failure waits for an ACK. */
+	call->accepted = c->server && c->server->state == TXN_PROCEEDING;
 	load_answered(p, a, call);
 	record_answer(p, c, call, p->in->status);
 }

@@ -257,6 +257,15 @@ static inline uint32_t unix_s(const struct proxy *p, uint64_t ms)
 	return (uint32_t)((ms + p->config.clock_offset_ms) / 1000);
 }
 
+/* p->look's token is there, good, and of a call that was set up here. */
+static inline bool token_is_ours(const struct proxy *p)
+{
+	const struct look *l = p->look;
+
+	return l->routed && !l->token_error && l->token.node == p->config.node && l->token.boot == p->config.boot &&
+	       l->token.worker == p->config.worker;
+}
+
 /* ---- proxy.c */
 /* The index of the listener to send to `to` from: `preferred` when it fits its family and transport; -1: none. */
 int listener_for(const struct proxy *p, const struct ip_port *to, uint8_t transport, const struct ip_port *preferred);
