@@ -27,10 +27,11 @@ from wire_search import WIDEN, Search
 HUGEPAGES = 1536
 MODES = ("in-dialog", "stateful")
 LINE_RATE = 1.73e6  # of 700-byte frames in 10 Gbit/s
-# Lingering transactions are those of 32 s: the table is as large as it can be. Calls that nobody hangs up end after some seconds.
-LIMITS = {"in-dialog": {"transactions": 1 << 21, "calls": 1 << 21, "message_mb": 1024},
+# Lingering transactions are those of 32 s: there is room for those of 500,000 INVITEs a second, and for a million at a time without an answer. Calls that nobody
+# hangs up end after some seconds.
+LIMITS = {"in-dialog": {"transactions": 1 << 21, "in_progress": 1 << 17, "calls": 1 << 21, "message_mb": 1024},
           "calls": {"transactions": (1 << 23) - 1, "calls": 1 << 20, "message_mb": 2048},
-          "stateful": {"transactions": (1 << 23) - 1, "calls": (1 << 23) - 1, "call_age_s": 4, "message_mb": 2048}}
+          "stateful": {"transactions": 1 << 24, "in_progress": 1 << 20, "calls": 1 << 22, "call_age_s": 4, "message_mb": 2048}}
 # Quick runs are too short for more to linger, and strowgerd touches all of its memory before it starts.
 LIMITS_QUICK = {"in-dialog": {"transactions": 1 << 15, "calls": 1 << 15, "message_mb": 64},
                 "stateful": {"transactions": 3 << 18, "calls": 3 << 18, "call_age_s": 4, "message_mb": 192}}

@@ -69,7 +69,7 @@ class Process:
         """What else runs on this machine is not to take its core away: every session is a group to the scheduler, and this is the group's weight."""
         try:
             with open(f"/proc/{self.child.pid}/autogroup", "w", encoding="ascii") as file:
-                file.write("-10")
+                file.write("-20")
         except OSError:
             pass  # no groups here
 
@@ -253,8 +253,8 @@ class Strowger:
 
     name = "strowger"
 
-    def __init__(self, bed, transactions=65536, calls=65536, call_age_s=43200, message_mb=256, more=None, room=None, transport="udp"):
-        """more: keys of the configuration that stand in the place of these; room: limits beside these."""
+    def __init__(self, bed, transactions=65536, in_progress=None, calls=65536, call_age_s=43200, message_mb=256, more=None, room=None, transport="udp"):
+        """in_progress: None: all transactions may be; more: keys of the configuration that stand in the place of these; room: limits beside these."""
         self.bed = bed
         self.socket_path = os.path.join(bed.directory, "control.sock")
         port = {"name": "sip0", "mtu": 1500, "addresses": [f"{US}/{PREFIX}"]}
@@ -266,7 +266,7 @@ class Strowger:
             "workers": {"cores": [DEVICE_CORE], "idle": "spin"},
             "ports": [port],
             "listeners": [{"address": US, "port": 5060, "transport": transport}],
-            "limits": {"transactions": transactions, "calls": calls, "call_age_s": call_age_s, "message_mb": message_mb, "mbufs": 16384,
+            "limits": {"transactions": transactions, "in_progress": in_progress or transactions, "calls": calls, "call_age_s": call_age_s, "message_mb": message_mb, "mbufs": 16384,
                        **(room or {})},
             "number_plan": {"country_code": "44"},
             "probe": {"enabled": False},

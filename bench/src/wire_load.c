@@ -14,16 +14,28 @@
 #include "wire_state.h"
 #include "wire_template.h"
 
+#define HUGE_BYTES ((size_t)2 << 20)
+
 /* ---- life */
 
+static size_t whole_pages(size_t bytes)
+{
+	return (bytes + HUGE_BYTES - 1) & ~(HUGE_BYTES - 1);
+}
+
+/* Calls are met in random order: a page table of small pages would not be in the caches either. */
 static void *pages(size_t bytes)
 {
-	void *p = mmap(NULL, bytes, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+	size_t whole = whole_pages(bytes);
+	void *p = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS | MAP_HUGETLB, -1, 0);
 
-	if (p == MAP_FAILED)
-		return NULL;
-	madvise(p, bytes, MADV_HUGEPAGE);
-	memset(p, 0, bytes); /* touched now, not while it is measured */
+	if (p == MAP_FAILED) {
+		p = mmap(NULL, whole, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+		if (p == MAP_FAILED)
+			return NULL;
+		madvise(p, whole, MADV_HUGEPAGE);
+	}
+	memset(p, 0, whole); /* touched now, not while it is measured */
 	return p;
 }
 
@@ -55,9 +67,9 @@ void load_free(struct load *l)
 	if (!l)
 		return;
 	if (l->calls)
-		munmap(l->calls, l->config.slots * sizeof(struct call));
+		munmap(l->calls, whole_pages(l->config.slots * sizeof(struct call)));
 	if (l->held)
-		munmap(l->held, l->config.slots * sizeof(l->held[0]));
+		munmap(l->held, whole_pages(l->config.slots * sizeof(l->held[0])));
 	free(l);
 }
 

@@ -18,7 +18,7 @@
 
 #include "wire_stream.h"
 
-#define DESCRIPTORS 1024
+#define DESCRIPTORS 2048
 #define MBUFS	    16383
 #define QUEUE	    64
 #define BURST	    64
