@@ -5,15 +5,34 @@
 
 #include "base/err.h"
 
-#define AT_ONCE 8 /* taken from the pool */
-#define PART	32 /* given back */
+#define PART 32 /* given back */
+
+/* The next ones. Whoever sent them last is long gone, and so are their headers from the caches. */
+static void fetch(struct spares *s)
+{
+	if (unlikely(rte_mempool_get_bulk(s->pool, (void **)s->fetched, SPARES_AT_ONCE)))
+		return;
+	s->fetched_count = SPARES_AT_ONCE;
+	for (unsigned i = 0; i < SPARES_AT_ONCE; i++) {
+		__builtin_prefetch(&s->fetched[i]->cacheline0, 1);
+		__builtin_prefetch(&s->fetched[i]->cacheline1, 1);
+	}
+}
 
 int spares_fill(struct spares *s)
 {
 	if (s->count)
 		return 0;
-	if (likely(!rte_pktmbuf_alloc_bulk(s->pool, s->mbufs, AT_ONCE))) {
-		s->count = AT_ONCE;
+	if (unlikely(!s->fetched_count))
+		fetch(s);
+	if (likely(s->fetched_count)) {
+		for (unsigned i = 0; i < SPARES_AT_ONCE; i++) {
+			rte_pktmbuf_reset(s->fetched[i]);
+			s->mbufs[i] = s->fetched[i];
+		}
+		s->count = SPARES_AT_ONCE;
+		s->fetched_count = 0;
+		fetch(s);
 		return 0;
 	}
 	s->mbufs[0] = rte_pktmbuf_alloc(s->pool);
@@ -65,5 +84,6 @@ void spares_take(struct spares *s, struct rte_mbuf *const *mbufs, unsigned n)
 void spares_done(struct spares *s)
 {
 	rte_pktmbuf_free_bulk(s->mbufs, s->count);
-	s->count = 0;
+	rte_mempool_put_bulk(s->pool, (void *const *)s->fetched, s->fetched_count);
+	s->count = s->fetched_count = 0;
 }

@@ -97,6 +97,38 @@ static void test_recycle(void **state)
 	assert_int_equal(rte_mempool_in_use_count(pool), 0);
 }
 
+/* What the pool gives is as good as new, however it went back, and all that was fetched ahead is used before the pool is empty. */
+static void test_pool_buffers(void **state)
+{
+	struct output *o = output(small, true);
+	unsigned size = rte_mempool_avail_count(small), sent = 0;
+	struct rte_mbuf *all[64];
+
+	assert_in_range(size, 1, 64);
+	for (unsigned i = 0; i < size; i++)
+		all[i] = used(small);
+	rte_mempool_put_bulk(small, (void *const *)all, size);
+	while (sent < size && !put_out(o, 500, &from4, &to4) && !counted(COUNTER_drop_no_mbuf))
+		sent++;
+	assert_int_equal(sent, size);
+	assert_null(output_reserve(o, 10));
+	output_flush(o);
+	for (unsigned i = 0; i < size; i++) {
+		struct rte_mbuf *m;
+
+		assert_int_equal(rte_eth_rx_burst(0, 0, &m, 1), 1);
+		assert_int_equal(m->ol_flags, 0);
+		assert_int_equal(m->tx_offload, 0);
+		assert_int_equal(m->vlan_tci, 0);
+		wire.count = 0;
+		collect(&wire, m, 0);
+		check_ether(wire.bytes[0], true);
+		sent_check(wire.bytes[0] + 14, wire.length[0] - 14, 500);
+	}
+	output_free(o);
+	assert_int_equal(rte_mempool_in_use_count(small), 0);
+}
+
 /* Without mbufs nothing is sent, and nothing in part. */
 static void test_no_mbufs(void **state)
 {
@@ -171,7 +203,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(test_full),		  cmocka_unit_test(test_recycle),      cmocka_unit_test(test_no_mbufs),
-		cmocka_unit_test(test_changed_neighbour), cmocka_unit_test(test_many_sources),
+		cmocka_unit_test(test_changed_neighbour), cmocka_unit_test(test_many_sources), cmocka_unit_test(test_pool_buffers),
 	};
 
 	return cmocka_run_group_tests(tests, bed_start, bed_stop);
