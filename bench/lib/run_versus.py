@@ -131,7 +131,8 @@ def rate_part(name, strowger, kamailio, target):
     ratios = ratio_spread(strowger, kamailio)
     return {"part": name, "value": ratio, "target": f">= {target}", "reached": ratio >= target, "spread": ratios,
             "strowger": best_rate(strowger), "kamailio": best_rate(kamailio),
-            "generator_busy": median([best["generator"]["busy"] for best in strowger])}
+            **{f"generator_{name}": median([best["generator"][name] for best in strowger]) for name in ("busy", "receiving", "core_share")
+               if name in strowger[0]["generator"]}}
 
 
 def add_rate(results, found, dpdk):

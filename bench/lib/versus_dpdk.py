@@ -12,6 +12,7 @@ from versus_load import spent
 
 # Calls that the generator remembers; a power of two, above what a second and a half can leave open.
 REMEMBERED = 1 << 18
+GATHER_US = 50  # what is due within so long is sent by one system call, as who has several calls at a time would
 MESSAGES = 2  # of a call that are forwarded: INVITE and 200
 DROP = "table netdev bench { chain c { type filter hook ingress device port0 priority 0; policy drop; }\n}\n"
 
@@ -76,8 +77,8 @@ class Session:
         inside = self.bed.inside(self.bed.wire_space)
         self.proxy = self.start()
         try:
-            self.generator = wire_bed.Generator(self.bed, "stateful", calls=REMEMBERED, salt=time.time_ns() >> 20 & 0xffffff)
-            self.receives_itself = versus_peer.receives_itself(inside, "gen0", self.bed.generator_core, self.bed.others)
+            self.generator = wire_bed.Generator(self.bed, "stateful", calls=REMEMBERED, salt=time.time_ns() >> 20 & 0xffffff, gather_us=GATHER_US)
+            self.receivers = versus_peer.receives_itself(inside, "gen0", self.bed.generator_core, self.bed.others)
         except BaseException:
             self.proxy.stop()
             raise
@@ -97,7 +98,7 @@ class Session:
         self.close()
 
     def _moment(self, forwarded):
-        return {"ns": time.monotonic_ns(), "cpu_ns": cpu_ns(self.proxy.pid), "busy_s": self.proxy.busy_s(), "forwarded": forwarded,
+        return {"ns": time.monotonic_ns(), "receiving_ns": versus_peer.run_ns(self.receivers), "cpu_ns": cpu_ns(self.proxy.pid), "busy_s": self.proxy.busy_s(), "forwarded": forwarded,
                 "ticks": [core_ticks(core) for core in (self.bed.generator_core, self.bed.proxy_core)]}
 
     def run(self, rate, seconds, warmup):
@@ -106,9 +107,11 @@ class Session:
         begin = self._moment(0)
         said = self.generator.run(rate * MESSAGES, seconds - warmup)
         end = self._moment(said["done"] * MESSAGES)
+        receiving = (end["receiving_ns"] - begin["receiving_ns"]) / (end["ns"] - begin["ns"])
         # The generator stays until nothing comes any more; what was sent was sent within its seconds.
         return {"offered": rate, "rate": said["started"] / said["seconds"], "seconds": said["seconds"], "sent": said["started"],
                 "answered": said["done"], "lost": said["lost"] + lost, "late": said["late"], "refused": said["statuses_bad"],
                 "broken": said["wrong"] - said["statuses_bad"], "words": str(said) if said["wrong"] else "", "setup_us": said["delay_us"],
-                "resident_mib": resident_mib(self.proxy.pid), "cpu": spent(self.bed, begin, end), "receives_itself": self.receives_itself,
-                "generator": {"busy": said["busy"], "left_out": said["skipped"], "longest_gap_us": said["longest_gap_us"]}}
+                "resident_mib": resident_mib(self.proxy.pid), "cpu": spent(self.bed, begin, end), "receives_itself": bool(self.receivers),
+                "generator": {"busy": said["busy"], "left_out": said["skipped"], "longest_gap_us": said["longest_gap_us"], "receiving": receiving,
+                              "core_share": versus_peer.core_share(said["busy"], receiving)}}

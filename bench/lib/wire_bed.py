@@ -186,7 +186,9 @@ class Bed:
 class Generator:
     """strowger-wire and its answers."""
 
-    def __init__(self, bed, mode, *options, echo=False, calls=65536, salt=1):
+    def __init__(self, bed, mode, *options, echo=False, calls=65536, salt=1, gather_us=0):
+        """gather_us: what is due within so long starts together, in one system call; 0: each when it is due."""
+        self.gather_us = gather_us
         argv = [*bed.inside(bed.wire_space), program("strowger-wire"), "--device", bed.wire_arguments(), "--core", str(WIRE_CORE), "--us", US,
                 "--mode", mode, "--calls", str(calls), "--makes", str(MAKES), "--salt", str(salt), *(["--echo"] if echo else []), *options]
         self.process = Process(bed, argv, os.path.join(bed.directory, "wire.log"), stdin=subprocess.PIPE, stdout=subprocess.PIPE)
@@ -215,7 +217,7 @@ class Generator:
         return answer
 
     def run(self, rate, seconds):
-        return self._ask(f"run {rate:.0f} {seconds}", seconds + 60)
+        return self._ask(f"run {rate:.0f} {seconds} {self.gather_us}", seconds + 60)
 
     def gaps(self, seconds):
         return self._ask(f"gaps {seconds}", seconds + 30)

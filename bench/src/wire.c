@@ -40,7 +40,7 @@ static void usage(FILE *file)
 	      "  --salt N          other Call-IDs than another run\n"
 	      "  --tcp N           by TCP, the callers by N connections in all, at least one each\n"
 	      "  --tls             and TLS over that\n"
-	      "commands: setup | run MESSAGES_PER_SECOND SECONDS | gaps SECONDS | quit\n",
+	      "commands: setup | run MESSAGES_PER_SECOND SECONDS [GATHER_US: what is due within so long starts together] | gaps SECONDS | quit\n",
 	      file);
 }
 
@@ -166,9 +166,9 @@ static void run(struct load *l, struct wire_port *port, const struct trial *t)
 static void command(struct load *l, struct wire_port *port, const char *line)
 {
 	static struct histogram gaps;
-	struct trial t;
+	struct trial t = { 0 };
 
-	if (sscanf(line, "run %lf %lf", &t.rate, &t.seconds) == 2 && t.rate > 0 && t.seconds > 0) {
+	if (sscanf(line, "run %lf %lf %lf", &t.rate, &t.seconds, &t.gather_us) >= 2 && t.rate > 0 && t.seconds > 0) {
 		run(l, port, &t);
 	} else if (strncmp(line, "setup", 5) == 0) {
 		double seconds = trial_set_up(l, port);

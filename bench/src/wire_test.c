@@ -12,6 +12,7 @@
 #include "wire_check.h"
 #include "wire_histogram.h"
 #include "wire_messages.h"
+#include "wire_pace.h"
 #include "wire_template.h"
 #include "wire_view.h"
 
@@ -367,6 +368,48 @@ static void test_transports(void **state)
 	}
 }
 
+/* One start each 10 ticks: by themselves, or what is due within a while together; never more or less of them, whatever the turns. */
+static void test_pace(void **state)
+{
+	static const struct {
+		double gather;
+		uint64_t turn;		   /* ticks between two turns */
+		unsigned together, within; /* starts in one turn, but the first; turns with some */
+	} cases[] = { { 0, 1, 1, 100 }, { 0, 5, 1, 100 }, { 50, 1, 5, 20 }, { 100, 3, 10, 10 }, { 0, 200, 20, 5 }, { 15, 10, 2, 50 } };
+
+	for (unsigned i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		struct pace p = { .interval = 10, .most = 50, .gather = cases[i].gather };
+		unsigned turns = 0;
+
+		for (uint64_t now = 0; now <= 1000; now += cases[i].turn) {
+			unsigned n = pace_owed(&p, now);
+
+			assert_in_range(n, 0, cases[i].together + 1);
+			turns += n > 0;
+			p.made += n;
+		}
+		assert_in_range(p.made, 100 - cases[i].together, 100);
+		assert_in_range(turns, cases[i].within - 2, cases[i].within + 1);
+		assert_int_equal(p.skipped + p.held_back, 0);
+	}
+}
+
+/* A loop that was away makes up for what may be owed, a burst a turn, and leaves the rest out, to the wire's account where that was full. */
+static void test_pace_behind(void **state)
+{
+	for (unsigned full = 0; full < 2; full++) {
+		struct pace p = { .interval = 10, .most = 50, .gather = 100, .full = full };
+
+		for (unsigned turn = 0; turn < 2; turn++) {
+			assert_int_equal(pace_owed(&p, 1000 + turn), turn ? 50 - PACE_BURST : PACE_BURST);
+			p.made += turn ? 50 - PACE_BURST : PACE_BURST;
+		}
+		assert_int_equal(full ? p.held_back : p.skipped, 50);
+		assert_int_equal(full ? p.skipped : p.held_back, 0);
+		assert_int_equal(pace_owed(&p, 1050), 0);
+	}
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -376,7 +419,8 @@ int main(void)
 		cmocka_unit_test(test_identities),     cmocka_unit_test(test_requests),
 		cmocka_unit_test(test_check_request),  cmocka_unit_test(test_branch_behind_received),
 		cmocka_unit_test(test_check_response), cmocka_unit_test(test_view_refuses),
-		cmocka_unit_test(test_transports),
+		cmocka_unit_test(test_transports),     cmocka_unit_test(test_pace),
+		cmocka_unit_test(test_pace_behind),
 	};
 
 	return cmocka_run_group_tests(tests, make_messages, drop_messages);

@@ -7,9 +7,10 @@
 
 #include "wire_histogram.h"
 #include "wire_load.h"
+#include "wire_pace.h"
 #include "wire_port.h"
 
-#define BURST	       32
+#define BURST	       PACE_BURST
 #define CATCH_UP_US    500 /* a loop that was stopped makes up for so much, and skips the rest */
 #define DRAIN_MS       250 /* what comes later than this after the last request is lost; */
 #define DRAIN_TCP_MS   2000 /* where what was lost on the way is sent again, later */
@@ -17,30 +18,9 @@
 #define SET_UP_STALLS  10
 #define SET_UP_ROUNDS  3
 
-struct pace {
-	double interval; /* ticks per start */
-	double base;	 /* ticks after the beginning at which start 0 was due */
-	double most;	 /* starts that may be owed */
-	uint64_t made, skipped, held_back;
-	bool full; /* the wire was, in this turn or the one before */
-};
-
 static unsigned patience_ms(const struct wire_port *port)
 {
 	return wire_port_by_tcp(port) ? DRAIN_TCP_MS : DRAIN_MS;
-}
-
-/* How many starts are due. */
-static unsigned owed(struct pace *p, uint64_t elapsed)
-{
-	double n = ((double)elapsed - p->base) / p->interval - (double)p->made;
-
-	if (n > p->most) {
-		*(p->full ? &p->held_back : &p->skipped) += (uint64_t)(n - p->most);
-		p->base += (n - p->most) * p->interval;
-		n = p->most;
-	}
-	return n < 0 ? 0 : n > BURST ? BURST : (unsigned)n;
 }
 
 static unsigned take(struct load *l, struct wire_port *port, uint64_t now)
@@ -56,7 +36,7 @@ static unsigned take(struct load *l, struct wire_port *port, uint64_t now)
 
 static unsigned begin(struct load *l, struct wire_port *port, struct pace *p, uint64_t elapsed, uint64_t now)
 {
-	unsigned n = owed(p, elapsed), done = 0;
+	unsigned n = pace_owed(p, elapsed), done = 0;
 
 	while (done < n && wire_port_room(port) && load_start(l, now))
 		done++;
@@ -75,6 +55,7 @@ void trial_run(struct load *l, struct wire_port *port, const struct trial *t, st
 	const struct load_counts *counts = load_counts(l);
 
 	memset(ret, 0, sizeof(*ret));
+	pace.gather = t->gather_us * hz / 1e6;
 	pace.most = hz * CATCH_UP_US / 1e6 / pace.interval;
 	pace.most = pace.most < 1 ? 1 : pace.most;
 	load_clear(l);

@@ -13,6 +13,7 @@ struct wire_port;
 struct trial {
 	double rate;	/* forwarded messages per second that it should be */
 	double seconds; /* of sending */
+	double gather_us; /* what is due within so long starts together; 0: each when it is due */
 };
 
 struct trial_result {

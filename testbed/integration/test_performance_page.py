@@ -16,6 +16,7 @@ sys.path.insert(0, os.path.join(os.path.dirname(os.path.dirname(HERE)), "bench",
 import report  # noqa: E402
 import report_notes  # noqa: E402
 import svg  # noqa: E402
+import versus_peer  # noqa: E402
 
 with open(os.path.join(HERE, "performance.json"), encoding="utf-8") as fixture:
     RESULTS = json.load(fixture)
@@ -54,6 +55,26 @@ def test_page_names_what_is_of_a_quick_run(tmp_path):
     some["stateful"]["command"] = "bench/pipeline --quick"
     opening = page_of(tmp_path, some).split("## ")[0]
     assert "Of a quick run, rough and with a wide spread: `stateful`. The others are of full ones." in opening
+
+
+def test_notes_say_what_ended_the_rise_over_memif():
+    some = {"memif_stateful": {"value": 640000, "target": ">= 1000000", "reached": False,
+                               "detail": {"strowger": {"limit": ["first", "loss; the generator 58% busy, the device 91%"], "long": [{"device_busy": 0.91}]}}}}
+    words = report_notes.memif(some)[0]
+    assert "91% at the rate of `memif_stateful`" in words
+    assert "`memif_stateful`: loss; the generator 58% busy, the device 91%." in words
+    assert "What ended" not in report_notes.memif({"memif_stateful": {**some["memif_stateful"], "detail": {}}})[0]
+
+
+def test_notes_say_where_the_generators_core_ends():
+    """Busy for half of its time by the clock, and a fifth of all time the kernel's thread: three fifths have work."""
+    assert versus_peer.core_share(0.5, 0.2) == pytest.approx(0.6)
+    assert versus_peer.core_share(1, 0.3) == 1
+    part = {"strowger": 120000, "kamailio": 40000, "generator_busy": 0.5, "generator_receiving": 0.2, "generator_core_share": 0.6}
+    words = report_notes.generators_core(part)[0]
+    assert "5.0 µs of work: 1.7 in the kernel's thread" in words
+    assert "at 200,000 INVITE/s, 5.0 times Kamailio's rate" in words
+    assert report_notes.generators_core({**part, "generator_receiving": 0}) == []
 
 
 def test_every_link_leads_somewhere(tmp_path):
