@@ -59,7 +59,7 @@ def kernel_sessions(bed, plan, children):
 def dpdk_sessions(bed, plan, children):
     """The DPDK generator."""
     return {"kamailio": (lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "fm", children)), plan.rounds),
-            "strowger": (lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, **{"rate": 200000, **plan.room})), plan.rounds)}
+            "strowger": (lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, **plan.room)), plan.rounds)}
 
 
 FIRST_GUESS = {"kamailio": 28000, "kamailio_default_allocator": 12000, "strowger": 120000}

@@ -247,7 +247,7 @@ class Strowger:
     """driver: af_xdp or af_packet; idle: spin or sleep; rate: the most INVITEs per second that its tables must hold, while they linger.
     transport: on both sides."""
 
-    def __init__(self, bed, driver="af_xdp", idle="spin", rate=120000, message_mb=4096, transport="udp", connections=16384):
+    def __init__(self, bed, driver="af_xdp", idle="spin", rate=250000, message_mb=4096, transport="udp", connections=16384):
         self.bed, self.name, self.driver, self.transport, self.connections = bed, "strowgerd", driver, transport, connections
         self.socket = os.path.join(bed.folder, "control.sock")
         path = os.path.join(bed.folder, "strowgerd.yaml")
@@ -259,13 +259,13 @@ class Strowger:
         self._start(path)
 
     def _configuration(self, idle, rate, message_mb):
-        held = min(int(rate * (LINGER_S + 2)), (1 << 23) - 1)
+        held = int(rate * (LINGER_S + 2))
         return {
             "workers": {"cores": [self.bed.proxy_core], "idle": idle},
             "ports": [{"name": "sip0", "driver": self.driver, "interface": "port0", "addresses": [f"{self.bed.us}/{self.bed.prefix}"]}],
             **({"tls": {"certificates": self.bed.certificates["home"], "minimum_version": "1.2"}} if self.transport == "tls" else {}),
             "listeners": [{"address": self.bed.us, "port": PORT, "transport": self.transport}],
-            "limits": {"transactions": held, "calls": held, "call_age_s": LINGER_S, "message_mb": message_mb, "mbufs": 16384, "trace_mb": 0,
+            "limits": {"transactions": held, "in_progress": max(held // 8, min(held, 65536)), "calls": held, "call_age_s": LINGER_S, "message_mb": message_mb, "mbufs": 16384, "trace_mb": 0,
                        "connections": self.connections},
             "probe": {"enabled": False},
             "control": {"socket": self.socket},
