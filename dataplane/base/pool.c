@@ -81,12 +81,14 @@ void *pool_get(struct pool *p)
 	uint32_t index;
 	void *object;
 
-	if (p->returned)
+	if (p->returned) {
 		index = p->stack[--p->returned];
-	else if (p->fresh < p->count)
+		__builtin_prefetch(&p->stack[p->returned - (p->returned < 24 ? p->returned : 24)]);
+	} else if (p->fresh < p->count) {
 		index = p->fresh++;
-	else
+	} else {
 		return NULL;
+	}
 #ifndef NDEBUG
 	assert(!p->taken[index]);
 	p->taken[index] = true;

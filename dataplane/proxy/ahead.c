@@ -92,10 +92,10 @@ static void prefetch_object(struct proxy *p, const struct sip_message *m, const 
 {
 	if (!m->is_request)
 		lines(transactions_slot_object(p->transactions, l->branch.slot, l->branch.generation), sizeof(struct attempt) / 64);
-	else if (l->keyed)
-		transactions_prefetch_found(p->transactions, &l->key);
-	else
+	else if (!l->keyed)
 		prefetch_end(p, &l->token);
+	else if (m->method == SIP_ACK || m->method == SIP_CANCEL) /* others are new, nearly all: whether they are need not be known yet */
+		transactions_prefetch_found(p->transactions, &l->key);
 }
 
 /* Of what the attempt leads to, what its end touches. */
