@@ -124,16 +124,18 @@ def parts_of(results, key):
     return {part["part"]: part for part in results.get(key, {}).get("detail", {}).get("parts", []) or [] if isinstance(part, dict)}
 
 
-def generators_core(part):
-    """What the generator's core does for an INVITE transaction, and the rate at which it alone ends: whatever the proxy is, it is no higher."""
+def generators_core(part, share):
+    """What the generator's core does for an INVITE transaction, and the rate at which it alone ends: whatever the proxy is, it is no higher. share: of its time that the
+    proxy's worker had something to do."""
     if not part.get("generator_receiving"):
         return []
     whole, receiving = (part[f"generator_{name}"] / part["strowger"] * 1e6 for name in ("core_share", "receiving"))
-    most = part["strowger"] / part["generator_core_share"]
+    most, both = part["strowger"] / part["generator_core_share"], 2 * part["strowger"] / (part["generator_core_share"] + share)
     return [f"For an INVITE transaction that core has {whole:.1f} µs of work: {receiving:.1f} in the kernel's thread that receives the three frames which Strowger sends, the rest in the generator "
-            f"and in what its `sendto` does, the receiving of its two frames for Strowger among it (perf, 115,000 INVITE/s: the thread 36 %, that receiving 30 %, the generator's own "
-            f"instructions 15 %, sending 9 %, looking for frames the rest). A core has a million of them a second: at {most:,.0f} INVITE/s, {most / part['kamailio']:.1f} times Kamailio's rate, that one is full, "
-            "even if the proxy beside it cost nothing. Eight times would need frames that cost the kernel a fraction of this."]
+            f"and in what its `sendto` does, the receiving of its two frames for Strowger among it (perf, 115,000 INVITE/s: the thread 36%, that receiving 30%, the generator's own "
+            f"instructions 15%, sending 9%, looking for frames the rest). A core has a million of these microseconds a second: at {most:,.0f} INVITE/s, {most / part['kamailio']:.1f} times Kamailio's rate, that one is full, "
+            f"even if the proxy beside it cost nothing; were all the work shared out evenly, both would be at {both:,.0f}, {both / part['kamailio']:.1f} times. Eight times would need frames that cost "
+            "the kernel a fraction of this."]
 
 
 def versus(results):
@@ -147,7 +149,7 @@ def versus(results):
         lines += [f"At the highest rate without a loss by the DPDK generator ({dpdk['strowger']:,.0f} INVITE/s) Strowger's worker had something to do for {share:.0%} of its "
                      f"time, the generator for {dpdk['generator_busy']:.0%} of its own"
                   + (": the other core, which also does what the kernel has to do to hand both of them their frames, is what ends the rise." if share < 0.8 else "."),
-                  *generators_core(dpdk)]
+                  *generators_core(dpdk, share)]
     lines.append("Of a forwarded message's time with AF_XDP at both ends (perf, 110,000 INVITE/s, when one took 2.1 µs) `sendto` has 0.8 µs for three frames to two messages forwarded, all "
                  "of it the kernel's copy into an skb and veth; the rest is `stateful` from above and `recvfrom`. Before the generator's end received on its own core, 1.5 µs more "
                  "went into what the peer receives, in softirq behind our `sendto`. Zero-copy AF_XDP, which veth does not have, or a network card under DPDK takes those 0.8 µs too. "

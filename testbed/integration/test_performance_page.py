@@ -71,10 +71,11 @@ def test_notes_say_where_the_generators_core_ends():
     assert versus_peer.core_share(0.5, 0.2) == pytest.approx(0.6)
     assert versus_peer.core_share(1, 0.3) == 1
     part = {"strowger": 120000, "kamailio": 40000, "generator_busy": 0.5, "generator_receiving": 0.2, "generator_core_share": 0.6}
-    words = report_notes.generators_core(part)[0]
+    words = report_notes.generators_core(part, 0.4)[0]
     assert "5.0 µs of work: 1.7 in the kernel's thread" in words
     assert "at 200,000 INVITE/s, 5.0 times Kamailio's rate" in words
-    assert report_notes.generators_core({**part, "generator_receiving": 0}) == []
+    assert "both would be at 240,000, 6.0 times" in words
+    assert report_notes.generators_core({**part, "generator_receiving": 0}, 0.4) == []
 
 
 def test_every_link_leads_somewhere(tmp_path):
