@@ -114,6 +114,17 @@ static void prefetch_settling(struct proxy *p, const struct attempt *a)
 		calls_prefetch_answer(p->calls, a->call_slot);
 }
 
+/* The same of what a provisional touches. */
+static void prefetch_ringing(struct proxy *p, const struct attempt *a)
+{
+	__builtin_prefetch(&a->context->knobs); /* how long it may ring */
+	wheel_prefetch_cancel(&a->txn.retransmit);
+	wheel_prefetch_cancel(&a->clock);
+	__builtin_prefetch(a->ahead_record, 1);
+	if (a->call_slot != CALL_NONE)
+		calls_prefetch(p->calls, a->call_slot);
+}
+
 /* Pass three: what an answer to an attempt touches besides. Nothing here waits for the context: the attempt says where the rest is. */
 static void prefetch_context(struct proxy *p, const struct sip_message *m, const struct look *l)
 {
@@ -135,8 +146,8 @@ static void prefetch_context(struct proxy *p, const struct sip_message *m, const
 		lines(a->ahead_server, sizeof(struct server_txn) / 64);
 	if (m->status >= 200)
 		prefetch_settling(p, a);
-	else if (a->call_slot != CALL_NONE)
-		calls_prefetch(p->calls, a->call_slot);
+	else
+		prefetch_ringing(p, a);
 }
 
 void read_ahead(struct proxy *p, const struct datagram *datagrams, unsigned n)
