@@ -61,7 +61,7 @@ enum large {
 #define RETRY_AFTER_MAX_S   60
 #define MAX_BREADTH_DEFAULT 60 /* RFC 5393 §5.3.3 */
 
-/* One request sent to one endpoint. Five cache lines. */
+/* One request sent to one endpoint. */
 struct attempt {
 	struct client_txn txn; /* first: transactions.c allocates us */
 	struct context *context;
@@ -91,8 +91,8 @@ struct attempt {
 	bool cancelled;	   /* CANCEL was sent */
 	uint8_t large;	   /* enum large: its request may be too large for a datagram */
 	bool refused;	   /* its endpoint is known to be dead: the clock only spreads the work */
-};
-_Static_assert(sizeof(struct attempt) <= 5 * 64, "five cache lines");
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct attempt) == 5 * 64, "five cache lines");
 
 /* A request on its way, RFC 3261 §16.7's response context. Lives until all attempts are gone and it is
  * answered for good, or its server transaction is gone. What an answer that stands looks at comes first (CONTEXT_ANSWER_BYTES). */

@@ -46,7 +46,8 @@ struct server_txn {
 	uint32_t response_len;
 	void *user; /* the proxy's response context or relay, or NULL when that is gone */
 	uint64_t call_hash; /* the user's too: whose call it is */
-};
+} __attribute__((aligned(64)));
+_Static_assert(sizeof(struct server_txn) == 3 * 64, "three cache lines");
 
 enum client_txn_user { CLIENT_TXN_ATTEMPT, CLIENT_TXN_PROBE, CLIENT_TXN_RELAY };
 
