@@ -37,7 +37,7 @@ class Plan:
         self.long = {} if quick else {"long_seconds": 38, "warmup": 33}
         self.low = {"seconds": 0.6, "warmup": 0.1} if quick else {"seconds": 37, "warmup": 33}
         # strowgerd touches all of its memory before it starts: tables for 32 s of the highest rate take seconds, which quick runs do not fill.
-        self.room = {"rate": 8000, "message_mb": 192} if quick else {}
+        self.room = {"rate": 16000, "message_mb": 384} if quick else {}
         self.beside = not quick
         self.sipp = ([2000], 0.8, 0) if quick else ([2000, 4000, 6000, 8000], 2, 34)
         self.loads = [] if quick else [2000, 12000, 24000, 48000, 96000]

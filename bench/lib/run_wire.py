@@ -34,7 +34,7 @@ LIMITS = {"in-dialog": {"transactions": 1 << 21, "in_progress": 1 << 17, "calls"
           "stateful": {"transactions": 1 << 24, "in_progress": 1 << 20, "calls": 1 << 22, "call_age_s": 4, "message_mb": 2048}}
 # Quick runs are too short for more to linger, and strowgerd touches all of its memory before it starts.
 LIMITS_QUICK = {"in-dialog": {"transactions": 1 << 15, "calls": 1 << 15, "message_mb": 64},
-                "stateful": {"transactions": 3 << 18, "calls": 3 << 18, "call_age_s": 4, "message_mb": 192}}
+                "stateful": {"transactions": 1 << 21, "in_progress": 1 << 17, "calls": 1 << 21, "call_age_s": 4, "message_mb": 640}}
 # Where the kernel is in between, or TCP, a quick run does a fraction of that.
 LIMITS_QUICK_SLOW = {"transactions": 1 << 18, "calls": 1 << 18, "message_mb": 128}
 # Where searches begin.
