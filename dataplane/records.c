@@ -12,6 +12,7 @@
 #include <unistd.h>
 
 #include "base/mailbox.h"
+#include "base/pages.h"
 #include "tables/call_record.h"
 
 #define RECORDS_PER_WORKER 2048
@@ -76,9 +77,10 @@ struct records *records_open(const char *path, unsigned workers, char *error_tex
 	r->fd = mapped ? file_open(path, r->bytes, error_text) : -1;
 	if (mapped && r->fd < 0)
 		goto fail;
-	r->memory = mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, mapped ? MAP_SHARED : MAP_PRIVATE | MAP_ANONYMOUS, r->fd, 0);
-	if (r->memory == MAP_FAILED)
+	r->memory = mapped ? mmap(NULL, r->bytes, PROT_READ | PROT_WRITE, MAP_SHARED, r->fd, 0) : pages_new(r->bytes);
+	if (!r->memory || r->memory == MAP_FAILED)
 		goto fail_fd;
+	pages_touch(r->memory, r->bytes); /* so that no worker waits for a page when it posts there first */
 	for (unsigned i = 0; i < workers; i++) {
 		uint32_t pending;
 
@@ -97,9 +99,12 @@ void records_close(struct records *r)
 {
 	if (!r)
 		return;
-	munmap(r->memory, r->bytes);
-	if (r->fd >= 0)
+	if (r->fd >= 0) {
+		munmap(r->memory, r->bytes);
 		close(r->fd);
+	} else {
+		pages_free(r->memory, r->bytes);
+	}
 	free(r);
 }
 

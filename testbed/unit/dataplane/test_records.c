@@ -9,6 +9,8 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -55,6 +57,39 @@ static void test_memory(void **state)
 	assert_int_equal(take_all(r, &sum), 2);
 	assert_int_equal(sum, 11);
 	records_close(r);
+}
+
+static long faults(void)
+{
+	struct rusage usage;
+
+	assert_int_equal(getrusage(RUSAGE_SELF, &usage), 0);
+	return usage.ru_minflt + usage.ru_majflt;
+}
+
+/* A worker that posts finds its pages there, in plain memory and in a file: one fault for each would be hundreds. */
+static void test_touched(void **state)
+{
+	const char *const places[] = { "", path };
+
+	for (unsigned i = 0; i < 2; i++) {
+		struct records *r = records_open(places[i], 2, error);
+		struct call_record record = { .id = 1 };
+		uint64_t sum;
+		long before;
+
+		assert_non_null(r);
+		assert_true(mailbox_post(records_mailbox(r, 1), &record));
+		before = faults();
+		while (mailbox_post(records_mailbox(r, 1), &record))
+			;
+#ifdef MADV_POPULATE_WRITE
+		assert_true(faults() - before < 50);
+#endif
+		assert_true(take_all(r, &sum) > 1000);
+		records_close(r);
+	}
+	unlink(path);
 }
 
 /* A process that is killed after it posted, and between a peek and its drop. */
@@ -144,8 +179,8 @@ static int stop(void **state)
 
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_memory), cmocka_unit_test(test_killed), cmocka_unit_test(test_other_layout),
-					    cmocka_unit_test(test_refusals) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_memory), cmocka_unit_test(test_touched), cmocka_unit_test(test_killed),
+					    cmocka_unit_test(test_other_layout), cmocka_unit_test(test_refusals) };
 
 	return cmocka_run_group_tests(tests, start, stop);
 }
