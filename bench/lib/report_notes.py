@@ -97,6 +97,7 @@ def work(results, phases):
         lines.append(f"A cycle took {cycle:.3f} ns ({1 / cycle:.2f} GHz, by multiplications that wait for each other). `sip_parse` alone, over the same few messages again and again so that every branch "
                      "is learnt, runs at more than four instructions a cycle: among messages of many makes, lengths and kinds in random order the rest is waiting, for branches that were guessed "
                      "wrong (how many lines a block has, how long a piece is, what kind of message comes next) and for lines that are not in the first cache.")
+    lines += page_walks(results.get("scan", {}).get("detail", {}))
     lines += [f"The costliest functions of `{key}`: {costliest(phases[key])}." for key in missed[:2]]
     floor = results[missed[0]].get("beside", {}).get("memcpy + look-up")
     beside = results.get("in_dialog", {}).get("detail", {})
@@ -110,6 +111,19 @@ def work(results, phases):
                  "`-mtune`, bursts of sixteen, the rounds of AES taken out of every hash and MAC (16 ns of `in_dialog`: all that they cost). What helps is work that is not done, a message's "
                  "parts that nobody asks for, and a branch that is not there.")
     return [f"**{names(missed)}.** " + " ".join(lines)]
+
+
+WALKS = 1.5  # times as long as without them: no small matter
+
+
+def page_walks(detail):
+    """What it costs here that something lies in a page of its own."""
+    side, page = detail.get("line_ns"), detail.get("line_of_a_page_ns")
+    if not side or not page or page < WALKS * side:
+        return []
+    return [f"A line in the second cache takes {side:.1f} ns where 4,096 of them lie side by side, {page:.1f} where each lies in a page of 4 kB of its own, though all these pages are parts of huge "
+            "ones: the host maps this machine by small pages, and what a call has in many places, and each buffer, costs such a walk besides its lines. `stateful` and `call` touch dozens of "
+            "pages a message; where huge pages are what they are called, that is not to be paid."]
 
 
 def missing(results, key):

@@ -56,6 +56,7 @@ def main():
     results.add("scan", ns[scan], "ns", target=f"<= {min(limits):.1f}", spread=spread(found[scan]),
                 beside={step.split("/")[1]: value for step, value in ns.items() if step.startswith(("peer/", "bound/")) and "hash" not in step},
                 detail={"invite_bytes": invite_bytes, "steps": ns, "cycle_ns": ns["clock/cycle"],
+                        "line_ns": ns["memory/line"], "line_of_a_page_ns": ns["memory/line_of_a_page"],
                         "times faster than libosip2": ns["peer/libosip2_parse"] / ns[scan],
                         "times the bitmap": ns[scan] / ns["bound/avx512_bitmap"] if "bound/avx512_bitmap" in ns else None})
     results.finish(options.json)

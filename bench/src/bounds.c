@@ -6,6 +6,7 @@
 #include <rte_hash.h>
 #include <rte_hash_crc.h>
 
+#include "base/pages.h"
 #include "micro.h"
 #include "peers.h"
 
@@ -132,8 +133,56 @@ static uint64_t multiplications(uint32_t i)
 	return x & 1;
 }
 
+/* ---- lines that are found one by the other: as many, and so all of them in the second cache, side by side or one to a page of 4 kB. All lie in huge
+ * pages (where there are any): what the second takes longer is what finding a page takes that the CPU does not hold as a huge one, as under a host that
+ * maps its guests by small pages. */
+
+#define CHASED	    4096
+#define CHASED_STEPS 1024
+#define PAGE	    4096
+#define LINE	    64
+
+static uint8_t *chased;
+static void **chased_next;
+
+/* A ring through line i of every `apart` bytes, in an order that no prefetcher follows: a linear congruence, whose period is all of them. */
+static int chase_through(uint32_t apart)
+{
+	if (micro_world() < 0 || (!chased && !(chased = pages_new((size_t)CHASED * PAGE))))
+		return 0;
+	for (uint32_t i = 0, at = 0; i < CHASED; i++) {
+		uint32_t next = (at * 1664525 + 1013904223) % CHASED;
+		/* where pages are apart, not the same line of each: those would share a few places of the cache */
+		uint32_t from = apart == PAGE ? at % (PAGE / LINE) * LINE : 0, to = apart == PAGE ? next % (PAGE / LINE) * LINE : 0;
+
+		*(void **)(chased + (size_t)at * apart + from) = chased + (size_t)next * apart + to;
+		at = next;
+	}
+	chased_next = (void **)chased;
+	return 1;
+}
+
+static int lines_beside(void)
+{
+	return chase_through(LINE);
+}
+
+static int lines_of_pages(void)
+{
+	return chase_through(PAGE);
+}
+
+static uint64_t chase(uint32_t i)
+{
+	for (unsigned k = 0; k < CHASED_STEPS; k++)
+		chased_next = *chased_next;
+	return 1;
+}
+
 const struct micro_step bound_steps[] = {
 	{ .name = "clock/cycle", .run = multiplications, .operations = 3 * MULTIPLICATIONS },
+	{ .name = "memory/line", .run = chase, .operations = CHASED_STEPS, .prepare = lines_beside },
+	{ .name = "memory/line_of_a_page", .run = chase, .operations = CHASED_STEPS, .prepare = lines_of_pages },
 	{ .name = "bound/memcpy", .run = copy },
 	{ .name = "bound/memchr", .run = lines },
 	{ .name = "bound/avx512_bitmap", .run = bitmap, .prepare = has_avx512 },

@@ -133,6 +133,14 @@ def test_notes_say_how_many_instructions_a_cycle():
     assert "A cycle took 0.250 ns (4.00 GHz" in text
 
 
+@pytest.mark.parametrize("page_ns, said", [(None, False), (6.7, False), (11.9, True)])
+def test_notes_say_what_a_page_costs_where_it_does(page_ns, said):
+    measured = copy.deepcopy(RESULTS)
+    measured["scan"].setdefault("detail", {}).update({"line_ns": 4.5, "line_of_a_page_ns": page_ns})
+    text = "\n".join(report_notes.notes(measured, BUDGET))
+    assert ("takes 4.5 ns where 4,096 of them lie side by side, 11.9 where each lies in a page" in text) == said
+
+
 def test_notes_are_of_what_is_missed():
     targets = {key for key, entry in RESULTS.items() if key != "machine" and entry.get("target")}
     without_words = {"scan", "numbers_load", "number_move", "publication_seen", "memory_call"}
