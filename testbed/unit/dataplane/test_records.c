@@ -18,6 +18,7 @@
 #include <cmocka.h>
 
 #include "base/mailbox.h"
+#include "base/poison.h"
 #include "records.h"
 #include "tables/call_record.h"
 
@@ -59,6 +60,12 @@ static void test_memory(void **state)
 	records_close(r);
 }
 
+#if defined(MADV_POPULATE_WRITE) && !defined(POISON_ACTIVE)
+#define PAGES_COUNT 1
+#else
+#define PAGES_COUNT 0
+#endif
+
 static long faults(void)
 {
 	struct rusage usage;
@@ -67,7 +74,8 @@ static long faults(void)
 	return usage.ru_minflt + usage.ru_majflt;
 }
 
-/* A worker that posts finds its pages there, in plain memory and in a file: one fault for each would be hundreds. */
+/* A worker that posts finds its pages there, in plain memory and in a file: one fault for each would be hundreds. (ASan's own notes of what is posted
+ * lie in pages that nobody has touched.) */
 static void test_touched(void **state)
 {
 	const char *const places[] = { "", path };
@@ -76,16 +84,15 @@ static void test_touched(void **state)
 		struct records *r = records_open(places[i], 2, error);
 		struct call_record record = { .id = 1 };
 		uint64_t sum;
-		long before;
+		long before, met;
 
 		assert_non_null(r);
 		assert_true(mailbox_post(records_mailbox(r, 1), &record));
 		before = faults();
 		while (mailbox_post(records_mailbox(r, 1), &record))
 			;
-#ifdef MADV_POPULATE_WRITE
-		assert_true(faults() - before < 50);
-#endif
+		met = faults() - before;
+		assert_true(met < 50 || !PAGES_COUNT);
 		assert_true(take_all(r, &sum) > 1000);
 		records_close(r);
 	}
