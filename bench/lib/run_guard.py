@@ -106,7 +106,7 @@ def compare(found, budget):
 
 def avx512():
     """The time of a parse with AVX-512, times AVX2's; None: no such CPU."""
-    run = subprocess.run([os.path.join(BUILD, "bench", "strowger-guard"), "ratio"], capture_output=True, text=True, check=False)
+    run = subprocess.run([os.path.join(BUILD, "bench", "strowger-guard"), "ratio", str(AVX512_RATIO)], capture_output=True, text=True, check=False)
     if run.returncode:
         sys.exit(run.stderr + run.stdout)
     return None if run.stdout.strip() == "none" else float(run.stdout)
