@@ -6,6 +6,8 @@
 #include "base/pages.h"
 #include "base/poison.h"
 
+#define STACK_AHEAD 96 /* bytes: a line and a half */
+
 /* Of an odd number, modulo 2^64 (Newton's iteration: each step doubles the bits that are right, of which 5 are at first). */
 static uint64_t inverse(uint64_t odd)
 {
@@ -83,7 +85,7 @@ void *pool_get(struct pool *p)
 
 	if (p->returned) {
 		index = p->stack[--p->returned];
-		__builtin_prefetch(&p->stack[p->returned - (p->returned < 24 ? p->returned : 24)]);
+		__builtin_prefetch((const void *)((uintptr_t)&p->stack[p->returned] - STACK_AHEAD)); /* or something before the stack, unread */
 	} else if (p->fresh < p->count) {
 		index = p->fresh++;
 	} else {

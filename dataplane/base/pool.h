@@ -50,9 +50,10 @@ static inline const void *pool_ahead(const struct pool *p, uint32_t n)
 static inline uint32_t pool_index(const struct pool *p, const void *object)
 {
 	uint64_t offset = (uint64_t)((const uint8_t *)object - p->objects);
+	uint32_t index = (uint32_t)((offset >> p->stride_shift) * p->stride_inverse); /* exact, as there is no remainder */
 
-	assert(offset % p->stride == 0 && offset / p->stride < p->count);
-	return (uint32_t)((offset >> p->stride_shift) * p->stride_inverse); /* exact, as there is no remainder */
+	assert(index < p->count && p->stride * index == offset);
+	return index;
 }
 
 /* The object at index, taken or not; NULL beyond the end. The caller knows by a generation whether it is live. worker-only */
