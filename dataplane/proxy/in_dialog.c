@@ -278,8 +278,7 @@ static bool send_stateless(struct proxy *p, const struct flow *from, const struc
 static bool relay(struct proxy *p, const struct flow *from, const struct way *w, const struct flow *to, unsigned listener)
 {
 	const struct token *t = &w->token;
-	bool ours = t->node == p->config.node && t->boot == p->config.boot && t->worker == p->config.worker;
-	struct live_call *call = ours && p->in->method == SIP_INVITE ? call_at(p->calls, t->slot, t->generation) : NULL;
+	struct live_call *call = token_from_here(p, t) && p->in->method == SIP_INVITE ? call_at(p->calls, t->slot, t->generation) : NULL;
 
 	if (call)
 		call->relayed = true;

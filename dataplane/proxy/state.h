@@ -257,13 +257,18 @@ static inline uint32_t unix_s(const struct proxy *p, uint64_t ms)
 	return (uint32_t)((ms + p->config.clock_offset_ms) / 1000);
 }
 
-/* p->look's token is there, good, and of a call that was set up here. */
+/* A good token is of a call that was set up here. */
+static inline bool token_from_here(const struct proxy *p, const struct token *t)
+{
+	return t->node == p->config.node && t->boot == p->config.boot && t->worker == p->config.worker;
+}
+
+/* p->look's token is there, good, and of such a call. */
 static inline bool token_is_ours(const struct proxy *p)
 {
 	const struct look *l = p->look;
 
-	return l->routed && !l->token_error && l->token.node == p->config.node && l->token.boot == p->config.boot &&
-	       l->token.worker == p->config.worker;
+	return l->routed && !l->token_error && token_from_here(p, &l->token);
 }
 
 /* ---- proxy.c */
