@@ -5,6 +5,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/prefetch.h"
+
 /* Lamport's queue: both counters run freely, and each side keeps what it last saw of the other's, so that the line of the other
  * side is read only when the ring seems full or empty. */
 
@@ -121,7 +123,7 @@ void mailbox_prefetch_room(const struct mailbox *m, uint32_t bytes)
 	const uint8_t *at = place(m, atomic_load_explicit(&m->head, memory_order_relaxed));
 
 	for (uint32_t i = 0; i < bytes; i += LINE)
-		__builtin_prefetch(at + i, 1);
+		prefetch_owned(at + i);
 }
 
 bool mailbox_post_part(struct mailbox *m, const void *message, uint32_t bytes)

@@ -10,6 +10,7 @@
 #include "base/err.h"
 #include "base/pages.h"
 #include "base/partial.h"
+#include "base/prefetch.h"
 #include "base/random.h"
 #include "net/checksum.h"
 #include "net/header.h"
@@ -104,14 +105,14 @@ static void count(struct output *o, enum counter which, uint64_t n)
 	counter_add(o->config.counters, which, n);
 }
 
-/* The next one, so that its lines are here when it is written. */
+/* The next one, so that its lines are here, and nobody else's, when it is written: who received what it held before may have been another core. */
 static void prefetch_spare(const struct rte_mbuf *m)
 {
 	const uint8_t *p = (const uint8_t *)m->buf_addr + RTE_PKTMBUF_HEADROOM - RTE_CACHE_LINE_SIZE;
 
 #pragma GCC unroll 12
 	for (unsigned i = 0; i < SPARE_LINES; i++)
-		__builtin_prefetch(p + i * RTE_CACHE_LINE_SIZE, 1);
+		prefetch_owned(p + i * RTE_CACHE_LINE_SIZE);
 }
 
 static struct rte_mbuf *spare(const struct output *o)

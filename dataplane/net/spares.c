@@ -4,18 +4,19 @@
 #include <rte_mbuf.h>
 
 #include "base/err.h"
+#include "base/prefetch.h"
 
 #define PART 32 /* given back */
 
-/* The next ones. Whoever sent them last is long gone, and so are their headers from the caches. */
+/* The next ones. Whoever sent them last is long gone, and so are their headers from the caches; another core may have them. */
 static void fetch(struct spares *s)
 {
 	if (unlikely(rte_mempool_get_bulk(s->pool, (void **)s->fetched, SPARES_AT_ONCE)))
 		return;
 	s->fetched_count = SPARES_AT_ONCE;
 	for (unsigned i = 0; i < SPARES_AT_ONCE; i++) {
-		__builtin_prefetch(&s->fetched[i]->cacheline0, 1);
-		__builtin_prefetch(&s->fetched[i]->cacheline1, 1);
+		prefetch_owned(&s->fetched[i]->cacheline0);
+		prefetch_owned(&s->fetched[i]->cacheline1);
 	}
 }
 
