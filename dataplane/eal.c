@@ -80,7 +80,14 @@ static uint64_t free_hugepages_mb(void)
 
 static void add_memory(struct arguments *a, const struct eal_config *config, bool hugepages)
 {
+	bool shared = false;
+
+	for (unsigned i = 0; i < config->device_count; i++)
+		shared |= device_shares_buffers(config->devices[i]);
 	add(a, "--iova-mode=va");
+	/* memif gives the other end one file with all of the memory, not one of each page */
+	if (shared)
+		add(a, "--single-file-segments");
 	if (hugepages) {
 		add(a, "--in-memory");
 		return;

@@ -191,7 +191,7 @@ def under_load(bed, results, count, quick):
     loss = {False: 0, True: 0}
     profiles = [*routing()["profiles"], {"name": "other", "strategy": "failover"}]
     with Strowger(bed, more={"profiles": profiles}, room={"numbers": count}, message_mb=16, transactions=4096, calls=4096) as device, Generator(bed, "in-dialog", calls=1 << 11) as generator:
-        generator.set_up()
+        generator.meet().set_up()
         generator.run(RATE, 0.5)
         for i in range(2 * rounds):
             changing = bool(i % 2)

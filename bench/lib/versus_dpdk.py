@@ -77,7 +77,7 @@ class Session:
         inside = self.bed.inside(self.bed.wire_space)
         self.proxy = self.start()
         try:
-            self.generator = wire_bed.Generator(self.bed, "stateful", calls=REMEMBERED, salt=time.time_ns() >> 20 & 0xffffff, gather_us=GATHER_US)
+            self.generator = wire_bed.Generator(self.bed, "stateful", calls=REMEMBERED, salt=time.time_ns() >> 20 & 0xffffff, gather_us=GATHER_US).meet()
             self.receivers = versus_peer.receives_itself(inside, "gen0", self.bed.generator_core, self.bed.others)
         except BaseException:
             self.proxy.stop()

@@ -23,6 +23,7 @@ DEVICE_CORE, WIRE_CORE = 0, 1
 DEVICE_MAC, WIRE_MAC = "02:00:00:00:78:01", "02:00:00:00:78:02"
 RINGS = 12  # 2^12 frames each way: what a stalled end may be behind before frames are lost
 NUMBERS = 10000
+MEET_S = 10
 
 
 class BedError(Exception):
@@ -111,14 +112,16 @@ class Process:
 
 
 class Bed:
-    """A directory, two namespaces, and how the two ends are named there. way: memif, af_xdp or af_packet."""
+    """A directory, two namespaces, and how the two ends are named there. way: memif, af_xdp or af_packet.
+    generator_copies, of memif: the driver at the generator's end copies into the device's own buffers and out of them, as a network card would, and the
+    device's copies nothing. Otherwise both copy what they send and what they receive."""
 
-    def __init__(self, way, name=None):
+    def __init__(self, way, name=None, generator_copies=False):
         name = name or f"wire{os.getpid()}"
-        self.way, self.name = way, name
+        self.way, self.name, self.generator_copies = way, name, generator_copies
         self.directory = tempfile.mkdtemp(prefix=f"strowger-{name}-")
         self.device_space, self.wire_space = f"{name}-dut", f"{name}-gen"
-        self.devices, self.processes = 0, []
+        self.sockets, self.processes = 0, []
 
     def __enter__(self):
         self._spaces_gone()
@@ -156,20 +159,21 @@ class Bed:
         return ["ip", "netns", "exec", space]
 
     def device_arguments(self):
-        """The device end, as strowgerd and testpmd take it. Each device listens at a socket of its own: one that was killed leaves its behind."""
-        self.devices += 1
+        """The device end, as strowgerd and testpmd take it."""
         if self.way == "memif":
-            return self._memif("server", DEVICE_MAC)
+            return self._memif(not self.generator_copies, DEVICE_MAC)
         return self._arguments("port0")
 
     def wire_arguments(self):
         if self.way == "memif":
-            return self._memif("client", WIRE_MAC)
+            return self._memif(self.generator_copies, WIRE_MAC)
         return self._arguments("gen0")
 
-    def _memif(self, role, mac):
-        path = f"{self.directory}/memif{self.devices}"
-        return f"net_memif0,role={role},id=0,bsize=2048,rsize={RINGS},socket={path},socket-abstract=no,mac={mac}"
+    def _memif(self, listens, mac):
+        """Who listens is to be started first, at a socket of its own: one that was killed leaves its behind. The other one's buffers are used where nobody is to copy at one end."""
+        self.sockets += listens
+        role = "role=server" if listens else "role=client,zero-copy=yes" if self.generator_copies else "role=client"
+        return f"net_memif0,{role},id=0,bsize=2048,rsize={RINGS},socket={self.directory}/memif{self.sockets},socket-abstract=no,mac={mac}"
 
     def _arguments(self, interface):
         """As strowgerd makes them of `driver: af_xdp` and `driver: af_packet`; but the generator's own AF_PACKET is made to lose nothing."""
@@ -184,7 +188,7 @@ class Bed:
 
 
 class Generator:
-    """strowger-wire and its answers."""
+    """strowger-wire and its answers. Its port is open then; it knows the device once the two have met."""
 
     def __init__(self, bed, mode, *options, echo=False, calls=65536, salt=1, gather_us=0):
         """gather_us: what is due within so long starts together, in one system call; 0: each when it is due."""
@@ -209,6 +213,11 @@ class Generator:
         self.process.child.stdin.write(words.encode() + b"\n")
         self.process.child.stdin.flush()
         return self._answer(seconds)
+
+    def meet(self):
+        """The device, which is there or just starting. Returns itself."""
+        self._ask(f"meet {MEET_S}", MEET_S + 30)
+        return self
 
     def set_up(self):
         answer = self._ask("setup", 300)
@@ -361,6 +370,8 @@ class Testpmd:
 
     def __init__(self, bed):
         memory = ["--in-memory"] if free_hugepages() >= 192 else ["--no-huge", "--no-shconf", "-m", "384"]
+        if bed.generator_copies:
+            memory.append("--single-file-segments")  # what the other end is given
         room = ["--mbuf-size=8448"] if bed.way == "af_packet" else []
         # Line by line: it is ready when it says so.
         argv = ["stdbuf", "-oL", "dpdk-testpmd", f"--lcores=0@{DEVICE_CORE},1@{DEVICE_CORE}", *memory, "--iova-mode=va", "--no-pci",

@@ -15,8 +15,6 @@
 #include "wire_port.h"
 #include "wire_trial.h"
 
-#define WAIT_S 10
-
 static const char *const mode_names[] = { "stateful", "in-dialog", "calls" };
 
 struct options {
@@ -40,7 +38,8 @@ static void usage(FILE *file)
 	      "  --salt N          other Call-IDs than another run\n"
 	      "  --tcp N           by TCP, the callers by N connections in all, at least one each\n"
 	      "  --tls             and TLS over that\n"
-	      "commands: setup | run MESSAGES_PER_SECOND SECONDS [GATHER_US: what is due within so long starts together] | gaps SECONDS | quit\n",
+	      "It says when its port is open. commands: meet SECONDS (the device, at most so long; before all others) | setup |\n"
+	      "  run MESSAGES_PER_SECOND SECONDS [GATHER_US: what is due within so long starts together] | gaps SECONDS | quit\n",
 	      file);
 }
 
@@ -163,13 +162,22 @@ static void run(struct load *l, struct wire_port *port, const struct trial *t)
 	printf("}\n");
 }
 
-static void command(struct load *l, struct wire_port *port, const char *line)
+/* false: this is the end. */
+static bool command(struct load *l, struct wire_port *port, const char *line)
 {
 	static struct histogram gaps;
 	struct trial t = { 0 };
+	char error[256];
+	unsigned wait_s;
 
 	if (sscanf(line, "run %lf %lf %lf", &t.rate, &t.seconds, &t.gather_us) >= 2 && t.rate > 0 && t.seconds > 0) {
 		run(l, port, &t);
+	} else if (sscanf(line, "meet %u", &wait_s) == 1) {
+		if (wire_port_meet(port, wait_s, error)) {
+			fprintf(stderr, "strowger-wire: %s\n", error);
+			return false;
+		}
+		printf("{\"met\": true}\n");
 	} else if (strncmp(line, "setup", 5) == 0) {
 		double seconds = trial_set_up(l, port);
 
@@ -185,6 +193,7 @@ static void command(struct load *l, struct wire_port *port, const char *line)
 		printf("{\"error\": \"unknown command\"}\n");
 	}
 	fflush(stdout);
+	return true;
 }
 
 int main(int argc, char **argv)
@@ -200,6 +209,7 @@ int main(int argc, char **argv)
 	struct in_addr address;
 	struct wire_port *port;
 	struct load *l;
+	bool met = true;
 
 	if (!read_options(argc, argv, &o)) {
 		usage(stderr);
@@ -210,7 +220,7 @@ int main(int argc, char **argv)
 	for (unsigned i = 0; i < 2; i++)
 		snprintf(net[i], sizeof(net[i]), "%u.%u.%u", o.load.us >> 24, o.load.us >> 16 & 255, i + 1);
 	messages = messages_new(net[0], net[1], us, o.load.makes, !o.port.connections ? "udp" : o.port.tls ? "tls" : "tcp");
-	port = messages ? wire_port_open(&o.port, WAIT_S, error) : NULL;
+	port = messages ? wire_port_open(&o.port, error) : NULL;
 	l = port ? load_new(&o.load, messages, port) : NULL;
 	if (!l) {
 		fprintf(stderr, "strowger-wire: %s\n", messages && !port ? error : "no memory");
@@ -219,10 +229,10 @@ int main(int argc, char **argv)
 	printf("{\"mode\": \"%s\", \"calls\": %u, \"echo\": %s, \"tsc_hz\": %llu}\n", mode_names[o.load.mode], o.load.slots,
 	       o.load.echo ? "true" : "false", (unsigned long long)rte_get_tsc_hz());
 	fflush(stdout);
-	while (fgets(line, sizeof(line), stdin) && strncmp(line, "quit", 4))
-		command(l, port, line);
+	while (met && fgets(line, sizeof(line), stdin) && strncmp(line, "quit", 4))
+		met = command(l, port, line);
 	load_free(l);
 	wire_port_close(port);
 	messages_free(messages);
-	return 0;
+	return met ? 0 : 1;
 }

@@ -24,6 +24,7 @@
 #define BURST	    64
 #define HEADERS	    (sizeof(struct rte_ether_hdr) + sizeof(struct rte_ipv4_hdr) + sizeof(struct rte_udp_hdr))
 #define MEMORY_MB   128
+#define LINK_LOOK_US 1000 /* while the other end is yet to start */
 #define NET_MASK    0xffff0000u
 
 struct wire_port {
@@ -424,35 +425,7 @@ static int start_port(struct wire_port *p, char *error_text)
 	return err;
 }
 
-/* The link, and the device's address. A reply may be lost where the other end is not quite up, so it is asked again. */
-static int meet(struct wire_port *p, unsigned wait_s, char *error_text)
-{
-	uint64_t now = rte_rdtsc(), end = now + wait_s * rte_get_tsc_hz(), again = 0;
-	struct rte_eth_link link = { 0 };
-	struct arrival arrivals[BURST];
-
-	while (rte_eth_link_get_nowait(p->ethdev, &link), !link.link_status && now < end)
-		now = rte_rdtsc();
-	if (!link.link_status) {
-		snprintf(error_text, 256, "no link after %u s", wait_s);
-		return -1;
-	}
-	while (!p->peer_known && !p->config.echo && now < end) {
-		if (now >= again)
-			arp_send(p, RTE_ARP_OP_REQUEST, &(struct rte_ether_addr){ { 255, 255, 255, 255, 255, 255 } },
-				 (p->config.mine & NET_MASK) | 0xfefe, p->config.us);
-		again = now >= again ? now + rte_get_tsc_hz() / 10 : again;
-		wire_port_release(arrivals, wire_port_receive(p, arrivals));
-		now = rte_rdtsc();
-	}
-	if (!p->peer_known && !p->config.echo) {
-		snprintf(error_text, 256, "the device does not answer ARP");
-		return -1;
-	}
-	return 0;
-}
-
-struct wire_port *wire_port_open(const struct wire_port_config *config, unsigned wait_s, char *error_text)
+struct wire_port *wire_port_open(const struct wire_port_config *config, char *error_text)
 {
 	struct wire_port *p = calloc(1, sizeof(*p));
 
@@ -461,12 +434,61 @@ struct wire_port *wire_port_open(const struct wire_port_config *config, unsigned
 		return NULL;
 	p->config = *config;
 	p->peer = (struct rte_ether_addr){ { 2, 0, 0, 0, 0, 1 } };
-	if (start_eal(config, error_text) || start_port(p, error_text) || meet(p, wait_s, error_text) ||
-	    (config->connections && (!(p->stream = wire_stream_new(config, p)) || !wire_stream_open(p->stream, wait_s, error_text)))) {
+	if (start_eal(config, error_text) || start_port(p, error_text)) {
 		free(p);
 		return NULL;
 	}
 	return p;
+}
+
+/* A device that is yet to start needs this core for that, and a driver has no event to wait for. */
+static bool link_comes(struct wire_port *p, uint64_t end)
+{
+	struct rte_eth_link link = { 0 };
+
+	for (;;) {
+		rte_eth_link_get_nowait(p->ethdev, &link);
+		if (link.link_status || rte_rdtsc() >= end)
+			return link.link_status;
+		rte_delay_us_sleep(LINK_LOOK_US);
+	}
+}
+
+/* A reply may be lost where the other end is not quite up, so it is asked again. */
+static bool peer_answers(struct wire_port *p, uint64_t end)
+{
+	uint64_t now = rte_rdtsc(), again = 0;
+	struct arrival arrivals[BURST];
+
+	while (!p->peer_known && now < end) {
+		if (now >= again)
+			arp_send(p, RTE_ARP_OP_REQUEST, &(struct rte_ether_addr){ { 255, 255, 255, 255, 255, 255 } },
+				 (p->config.mine & NET_MASK) | 0xfefe, p->config.us);
+		again = now >= again ? now + rte_get_tsc_hz() / 10 : again;
+		wire_port_release(arrivals, wire_port_receive(p, arrivals));
+		now = rte_rdtsc();
+	}
+	return p->peer_known;
+}
+
+int wire_port_meet(struct wire_port *p, unsigned wait_s, char *error_text)
+{
+	uint64_t end = rte_rdtsc() + wait_s * rte_get_tsc_hz();
+
+	if (!link_comes(p, end)) {
+		snprintf(error_text, 256, "no link after %u s", wait_s);
+		return -1;
+	}
+	if (!p->config.echo && !peer_answers(p, end)) {
+		snprintf(error_text, 256, "the device does not answer ARP");
+		return -1;
+	}
+	if (!p->config.connections)
+		return 0;
+	p->stream = wire_stream_new(&p->config, p);
+	if (!p->stream)
+		snprintf(error_text, 256, "no memory");
+	return p->stream && wire_stream_open(p->stream, wait_s, error_text) ? 0 : -1;
 }
 
 void wire_port_close(struct wire_port *p)

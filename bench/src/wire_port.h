@@ -41,9 +41,10 @@ void wire_port_segment_commit(struct wire_port *p, uint32_t bytes, uint32_t from
 
 /* ---- for all others */
 
-/* Starts EAL, pins this thread, opens the port, waits for its link and for the device's answer to ARP, at most wait_s. NULL:
- * error_text (256). */
-struct wire_port *wire_port_open(const struct wire_port_config *config, unsigned wait_s, char *error_text);
+/* Starts EAL, pins this thread and opens the port: a memif server's socket is there then. NULL: error_text (256). */
+struct wire_port *wire_port_open(const struct wire_port_config *config, char *error_text);
+/* Waits for its link and for the device's answer to ARP, and opens its connections, each for at most wait_s. 0, -1: error_text (256). */
+int wire_port_meet(struct wire_port *p, unsigned wait_s, char *error_text);
 void wire_port_close(struct wire_port *p);
 
 /* Room for one message of up to 1,600 bytes; NULL: 64 wait to be sent (flush first), or no mbuf is left. */

@@ -93,6 +93,20 @@ uint32_t device_number(const char *arguments, const char *key, uint32_t otherwis
 	return *end || end == text || v > UINT32_MAX ? otherwise : (uint32_t)v;
 }
 
+bool device_shares_buffers(const char *arguments)
+{
+	char value[4];
+
+	return has_driver(arguments, "memif") && device_value(arguments, "zero-copy", value, sizeof(value)) && strcmp(value, "yes") == 0;
+}
+
+bool device_connects(const char *arguments)
+{
+	char role[8];
+
+	return has_driver(arguments, "memif") && (!device_value(arguments, "role", role, sizeof(role)) || strcmp(role, "server") != 0);
+}
+
 bool device_interface(const char *arguments, char ret_name[16])
 {
 	enum device_kind kind = device_kind(arguments);

@@ -27,6 +27,12 @@ int device_name(const char *arguments, char ret_name[DEVICE_NAME_MAX]);
 bool device_value(const char *arguments, const char *key, char *ret_value, unsigned bytes);
 uint32_t device_number(const char *arguments, const char *key, uint32_t otherwise);
 
+/* The other end reads and writes our own buffers (memif's client): it has to be given the memory that they lie in. any */
+bool device_shares_buffers(const char *arguments);
+
+/* Somebody else has to listen before it starts (memif's client, which it is where no role is given). any */
+bool device_connects(const char *arguments);
+
 /* The kernel interface below (af_packet, af_xdp). false: there is none. any */
 bool device_interface(const char *arguments, char ret_name[16]);
 

@@ -193,6 +193,15 @@ static void find_packet_sockets(struct port *p, const struct port_device *device
 		p->queue[device->first_queue + i].wait_fd = sockets.fd[i];
 }
 
+static const char *why_not_started(const struct port_device *device)
+{
+	if (device->kind == DEVICE_AF_XDP)
+		return " (is its queue in use? are there 4,096 mbufs per queue?)";
+	if (device_connects(device->arguments))
+		return " (does the other end listen at its socket? it is to be started first)";
+	return "";
+}
+
 static int start_device(struct port *p, const struct port_config *config, struct port_device *device,
 			const struct rte_eth_dev_info *info, char *error_text)
 {
@@ -206,8 +215,8 @@ static int start_device(struct port *p, const struct port_config *config, struct
 	if (!err)
 		err = rte_eth_dev_start(device->ethdev);
 	if (err) {
-		snprintf(error_text, 256, "port %s: device %.64s does not start: %s%s", config->name, device->arguments, rte_strerror(-err),
-			 device->kind == DEVICE_AF_XDP ? " (is its queue in use? are there 4,096 mbufs per queue?)" : "");
+		snprintf(error_text, 256, "port %s: device %.96s does not start: %s%s", config->name, device->arguments, rte_strerror(-err),
+			 why_not_started(device));
 		return -ERR_IO;
 	}
 	device->started = true;

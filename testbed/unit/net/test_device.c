@@ -48,9 +48,31 @@ static void test_device(void **state)
 	}
 }
 
+static void test_memif(void **state)
+{
+	static const struct {
+		const char *arguments;
+		bool shares, connects;
+	} cases[] = {
+		{ "net_memif0,role=client,socket=/run/m,zero-copy=yes", true, true },
+		{ "net_memif0,zero-copy=yes,role=client", true, true },
+		{ "net_memif0,role=client,zero-copy=no", false, true },
+		{ "net_memif0,role=client,zero-copy=yesterday", false, true },
+		{ "net_memif0", false, true },
+		{ "net_memif0,role=server,socket=/run/client", false, false },
+		{ "net_af_xdp0,iface=eth1,zero-copy=yes", false, false },
+		{ "", false, false },
+	};
+
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		assert_int_equal(device_shares_buffers(cases[i].arguments), cases[i].shares);
+		assert_int_equal(device_connects(cases[i].arguments), cases[i].connects);
+	}
+}
+
 int main(void)
 {
-	const struct CMUnitTest tests[] = { cmocka_unit_test(test_device) };
+	const struct CMUnitTest tests[] = { cmocka_unit_test(test_device), cmocka_unit_test(test_memif) };
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
 }
