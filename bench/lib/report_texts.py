@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What docs/performance.md says about each figure. The figures themselves come from bench/all."""
 
-UNITS = {"us": "µs", "x Kamailio": "× Kamailio", "x small": "× small", "x one": "× one worker", "x without": "× without changes"}
+UNITS = {"us": "µs", "x Kamailio": "× Kamailio", "x small": "× small", "x one": "× one worker", "x with questions": "× with questions"}
 
 # key: (title, what it is, what it is not)
 FIGURES = {
@@ -128,8 +128,9 @@ FIGURES = {
         "Changes that came while the worker's own thread was kept from its core for 100 µs or more are counted apart."),
     "publication_loop": (
         "Workers do not notice changes", "How long the turns of a worker under load over memif take that have work in them (`strowgerctl workers --loop`): p99 "
-        "with ten thousand changes a second over the control socket, as a multiple of p99 without.",
-        "On two cores the generator, the control thread and who sends the changes share one; the worker has the other."),
+        "with ten thousand changes a second over the control socket, as a multiple of p99 with as many questions (`profile.get`) that change nothing; beside it p99 without either.",
+        "On two cores the generator, the control thread and who sends the changes share one; the worker has the other. Whoever else works on that core, the generator sends what it owes "
+        "thereafter at once, and the worker's turns are longer: with questions as with changes."),
     "memory_call": ("Memory of a live call", "Resident bytes, with all that its record will print: a Call-ID of 60 bytes, three attempts.", ""),
     "memory_invite": ("Memory of an INVITE in progress", "Resident bytes of transactions, attempt, the kept message and the call; and of one that "
                       "only lingers: answered, refused (and acknowledged by the caller), or answered by one of two places at which it rang.",
