@@ -6,8 +6,10 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "base/directory.h"
 #include "base/pages.h"
 #include "base/poison.h"
+#include "base/siphash.h"
 
 /* What stays readable of a free slot. */
 #define KEPT_BYTES offsetof(struct live_call, call_id)
@@ -36,12 +38,12 @@ struct calls {
 	uint32_t *due_s;	/* by slot: when the call is too old, in s of the wheel's clock; 0: not answered */
 	struct ip_port *flows;	/* by slot, of those that are natted */
 	struct caller_stream *streams; /* by slot, of those that are streamed */
-	uint32_t *buckets;	/* slot + 1 of the newest call; 0: none */
+	struct directory directory;    /* of slot + 1 */
 	struct wheel *wheel;
 	uint32_t *free;	     /* slots that were given back, the last one last: here and not in the calls, whose lines are cold */
 	uint32_t free_count;
 	uint32_t max, fresh; /* slots from here on were never taken */
-	uint32_t max_age_ms, mask, open, live;
+	uint32_t max_age_ms, open, live;
 	struct wheel_timer look;
 	uint64_t looked_ms;	/* when it was last looked */
 	uint32_t look_at, look_left; /* where, and at how many more calls this time */
@@ -63,13 +65,9 @@ static size_t free_bytes(const struct calls *c)
 struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, struct wheel *wheel, uint32_t age_kind, const struct token *own)
 {
 	struct calls *c = calloc(1, sizeof(*c));
-	uint32_t n = 64;
 
 	if (!c)
 		return NULL;
-	while (n < max_calls && n < 1U << 30)
-		n *= 2;
-	c->mask = n - 1;
 	c->max = max_calls;
 	c->max_age_ms = max_age_ms;
 	c->look.kind = age_kind;
@@ -78,12 +76,11 @@ struct calls *calls_new(uint32_t max_calls, uint32_t max_age_ms, struct wheel *w
 	c->boot = own->boot;
 	c->worker = own->worker;
 	c->at = pages_new(sizeof(c->at[0]) * (size_t)max_calls);
-	c->buckets = pages_new(sizeof(c->buckets[0]) * (size_t)n);
 	c->due_s = pages_new(due_bytes(c));
 	c->free = pages_new(free_bytes(c));
 	c->flows = pages_new(sizeof(c->flows[0]) * (size_t)max_calls);
 	c->streams = pages_new(sizeof(c->streams[0]) * (size_t)max_calls);
-	if (!c->at || !c->buckets || !c->due_s || !c->free || !c->flows || !c->streams) {
+	if (directory_init(&c->directory, max_calls) < 0 || !c->at || !c->due_s || !c->free || !c->flows || !c->streams) {
 		calls_free(c);
 		return NULL;
 	}
@@ -103,7 +100,7 @@ void calls_free(struct calls *c)
 	pages_free(c->free, free_bytes(c));
 	pages_free(c->flows, sizeof(c->flows[0]) * (size_t)c->max);
 	pages_free(c->streams, sizeof(c->streams[0]) * (size_t)c->max);
-	pages_free(c->buckets, sizeof(c->buckets[0]) * ((size_t)c->mask + 1));
+	directory_done(&c->directory);
 	free(c);
 }
 
@@ -112,13 +109,23 @@ void calls_touch(struct calls *c)
 	pages_touch(c->at, sizeof(c->at[0]) * (size_t)c->max);
 	pages_touch(c->due_s, due_bytes(c));
 	pages_touch(c->free, free_bytes(c));
-	pages_touch(c->buckets, sizeof(c->buckets[0]) * ((size_t)c->mask + 1));
+	directory_touch(&c->directory);
 }
 
-/* By Call-ID and the caller's tag: nobody makes a long chain with one Call-ID. */
-static uint32_t *bucket(const struct calls *c, uint64_t call_id, uint64_t caller_tag)
+/* By Call-ID and the caller's tag: nobody fills line after line with one Call-ID. */
+static uint64_t hash_of(uint64_t call_id, uint64_t caller_tag)
 {
-	return &c->buckets[mix64(call_id + mix64(caller_tag)) & c->mask];
+	return mix64(call_id + mix64(caller_tag));
+}
+
+static uint32_t home_of(const struct calls *c, uint64_t call_id, uint64_t caller_tag)
+{
+	return directory_home(&c->directory, hash_of(call_id, caller_tag));
+}
+
+static uint32_t reference_of(const struct calls *c, const struct live_call *call)
+{
+	return call_slot(c, call) + 1;
 }
 
 static struct live_call *take(struct calls *c)
@@ -134,13 +141,11 @@ static struct live_call *take(struct calls *c)
 
 struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_tag, uint32_t setup_s, uint32_t caller_trunk)
 {
-	uint32_t *b = bucket(c, call_id, caller_tag);
 	struct live_call *call = take(c);
 
 	if (!call)
 		return NULL;
-	call->chain = *b;
-	*b = call_slot(c, call) + 1;
+	directory_add(&c->directory, hash_of(call_id, caller_tag), reference_of(c, call));
 	call->open = true;
 	call->answered = false;
 	call->natted = false;
@@ -164,12 +169,10 @@ struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_t
 
 void call_close(struct calls *c, struct live_call *call)
 {
-	uint32_t *link = bucket(c, call->call_id, call->caller_tag), slot = call_slot(c, call);
+	uint32_t slot = call_slot(c, call);
 
 	assert(call->open);
-	while (*link != slot + 1)
-		link = &c->at[*link - 1].chain;
-	*link = call->chain;
+	directory_remove(&c->directory, home_of(c, call->call_id, call->caller_tag), reference_of(c, call));
 	c->due_s[slot] = 0;
 	c->live -= call->answered;
 	c->open--;
@@ -354,9 +357,12 @@ static bool is_dialog(const struct live_call *call, uint64_t call_id, uint64_t c
 
 static struct live_call *find(const struct calls *c, uint64_t call_id, uint64_t caller, uint64_t target)
 {
-	for (uint32_t slot = *bucket(c, call_id, caller); slot; slot = c->at[slot - 1].chain)
-		if (is_dialog(&c->at[slot - 1], call_id, caller, target))
-			return &c->at[slot - 1];
+	struct directory_search search = directory_seek(&c->directory, hash_of(call_id, caller));
+	uint32_t reference;
+
+	while ((reference = directory_next(&c->directory, &search)))
+		if (is_dialog(&c->at[reference - 1], call_id, caller, target))
+			return &c->at[reference - 1];
 	return NULL;
 }
 
@@ -397,7 +403,7 @@ void calls_prefetch_answer(const struct calls *c, uint32_t slot)
 
 void calls_prefetch_close(const struct calls *c, const struct live_call *call)
 {
-	__builtin_prefetch(bucket(c, call->call_id, call->caller_tag), 1);
+	directory_prefetch(&c->directory, home_of(c, call->call_id, call->caller_tag));
 	__builtin_prefetch(&c->due_s[call_slot(c, call)], 1);
 }
 
@@ -405,7 +411,7 @@ void calls_prefetch_open(const struct calls *c, unsigned before, uint64_t call_i
 {
 	uint32_t slot = before < c->free_count ? c->free[c->free_count - 1 - before] : c->fresh + (before - c->free_count);
 
-	__builtin_prefetch(bucket(c, call_id, caller_tag), 1);
+	directory_prefetch(&c->directory, home_of(c, call_id, caller_tag));
 	if (slot < c->max)
 		__builtin_prefetch(&c->at[slot], 1);
 }

@@ -16,7 +16,6 @@
 
 /* One cache line. */
 struct live_call {
-	uint32_t chain;	     /* calls.c: slot + 1 of the next one of its bucket */
 	uint16_t generation; /* outlives the call: the slot's next one has another */
 	bool open : 1;
 	bool answered : 1;

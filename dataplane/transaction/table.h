@@ -1,9 +1,9 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include "base/directory.h"
 #include "base/expiry.h"
 #include "base/pool.h"
-#include "transaction/directory.h"
 #include "transaction/transactions.h"
 
 /* Internal to transaction/: where a worker's transactions are kept. */

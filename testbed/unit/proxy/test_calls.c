@@ -2,6 +2,7 @@
 /* Live calls and their count per target: up at the answer, down at BYE, never twice. */
 #include "harness.h"
 
+#include "base/siphash.h"
 #include "proxy/calls.h"
 
 static uint32_t live(const struct harness *h)
@@ -186,6 +187,104 @@ static void test_slots(void **state)
 	wheel_free(wheel);
 }
 
+/* By hashes: what a call is known by. */
+struct parties {
+	uint64_t call_id, caller, target;
+};
+
+static struct live_call *find_parties(struct calls *calls, const struct parties *d, bool from_target)
+{
+	enum token_side side, expected = from_target ? TOKEN_FROM_TARGET : TOKEN_FROM_CALLER;
+	struct live_call *call =
+		call_find(calls, d->call_id, from_target ? d->target : d->caller, from_target ? d->caller : d->target, NULL, &side);
+
+	assert_true(!call || side == expected);
+	return call;
+}
+
+/* Without a token: each that is open is found by what either side says, though dozens have the same Call-ID and caller's tag; who ends takes no other
+ * along, and is found no more. */
+static void test_found(void **state)
+{
+	enum { MAX = 60, STEPS = 4000 };
+	const struct token own = { .node = 1, .boot = 2, .worker = 3 };
+	struct wheel *wheel = wheel_new(1000);
+	struct calls *calls = calls_new(MAX, 1000, wheel, 1, &own);
+	struct parties parties[MAX], gone = { 0 };
+	struct live_call *open[MAX];
+	unsigned n = 0, most = 0, emptied = 0;
+
+	for (unsigned step = 0; step < STEPS; step++) {
+		bool filling = step / (STEPS / 8) % 2 == 0;
+		uint64_t dice = mix64(step);
+
+		if (n < MAX && dice % 8 < (filling ? 5 : 3)) {
+			parties[n] = (struct parties){ 1 + (dice >> 8) % 2, 10 + (dice >> 16) % 2, 1000 + step };
+			open[n] = call_open(calls, parties[n].call_id, parties[n].caller, 7, 9);
+			assert_null(find_parties(calls, &parties[n], false));
+			parties[n].target = 0;
+			assert_null(find_parties(calls, &parties[n], false)); /* nobody has answered it */
+			parties[n].target = 1000 + step;
+			call_answer(calls, open[n], parties[n].target, 1000);
+			n++;
+		} else if (n) {
+			unsigned at = (unsigned)((dice >> 32) % n);
+
+			gone = parties[at];
+			call_close(calls, open[at]);
+			open[at] = open[--n];
+			parties[at] = parties[n];
+		}
+		for (unsigned i = 0; i < 2 * n; i++)
+			assert_ptr_equal(find_parties(calls, &parties[i / 2], i % 2), open[i / 2]);
+		assert_null(find_parties(calls, &gone, step % 2));
+		most = n > most ? n : most;
+		emptied += n == 0;
+	}
+	assert_int_equal(most, MAX);
+	assert_true(emptied > 0);
+	calls_free(calls);
+	wheel_free(wheel);
+}
+
+/* So many others are sought that some have the signatures of those that are there: a Call-ID or a tag that differs makes another call. */
+static void test_strangers(void **state)
+{
+	enum { CALLS = 20, OTHERS = 400000 };
+	static const struct {
+		const char *differs;
+		struct parties by; /* 0 or 1, of what is drawn */
+	} cases[] = {
+		{ "Call-ID", { .call_id = 1 } },
+		{ "caller's tag", { .caller = 1 } },
+		{ "target's tag", { .target = 1 } },
+	};
+	const struct token own = { .node = 1, .boot = 2, .worker = 3 };
+	struct wheel *wheel = wheel_new(1000);
+	struct calls *calls = calls_new(CALLS, 1000, wheel, 1, &own);
+
+	/* Half of them have a Call-ID in common, half a caller's tag, all the target's: each part alone must tell some of them from a stranger. */
+	for (unsigned i = 0; i < CALLS; i++) {
+		struct parties d = { 1 + i % 2 * i, 2 + (i + 1) % 2 * i, 3 };
+
+		call_answer(calls, call_open(calls, d.call_id, d.caller, 7, 9), d.target, 1000);
+		assert_non_null(find_parties(calls, &d, false));
+	}
+	for (unsigned c = 0; c < ARRAY_SIZE(cases); c++) {
+		const struct parties *by = &cases[c].by;
+
+		for (uint64_t i = 0; i < OTHERS; i++) {
+			uint64_t other = 1000 + mix64(i) % (1ULL << 60);
+			struct parties d = { 1 + by->call_id * other, 2 + by->caller * other, 3 + by->target * other };
+
+			if (find_parties(calls, &d, i % 2))
+				fail_msg("found with another %s", cases[c].differs);
+		}
+	}
+	calls_free(calls);
+	wheel_free(wheel);
+}
+
 static void when_fired(void *ctx, struct wheel_timer *t)
 {
 	++*(unsigned *)ctx;
@@ -240,4 +339,5 @@ static void test_many_age(void **state)
 }
 
 HARNESS_MAIN(cmocka_unit_test(test_many_age), cmocka_unit_test(test_counts), cmocka_unit_test(test_answered_again), cmocka_unit_test(test_age),
-	     cmocka_unit_test(test_two_legs), cmocka_unit_test(test_hundred), cmocka_unit_test(test_slots))
+	     cmocka_unit_test(test_two_legs), cmocka_unit_test(test_hundred), cmocka_unit_test(test_slots),
+	     cmocka_unit_test(test_found), cmocka_unit_test(test_strangers))

@@ -2,12 +2,13 @@
 /* What a call costs while it is up, with everything that its record will say. */
 #include "harness.h"
 
+#include "base/directory.h"
 #include "base/slab.h"
 #include "proxy/calls.h"
 
 #define CALLS 200
-/* A bucket is 4 bytes, and there may be twice as many as calls. */
-#define CALL_BYTES (sizeof(struct live_call) + 2 * sizeof(uint32_t))
+/* With its share of the lines that it is found by. */
+#define CALL_BYTES (sizeof(struct live_call) + sizeof(struct directory_line) / DIRECTORY_LOAD)
 
 /* The call with this Call-ID is offered to A and B, which refuse it, and is answered by C. */
 static void rescued_call(struct harness *h, const char *call_id, const char *via)

@@ -6,7 +6,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
-/* Internal to transaction/: where what has a key is found. Each entry is a reference (any number but 0) at a signature, which is 16 bits of the
+/* Where what has a key is found. Each entry is a reference (any number but 0) at a signature, which is 16 bits of the
  * key's hash; a cache line has room for ten, so that who finds nothing, who adds, replaces and removes wait for one line and for nothing that is
  * referred to. An equal signature is no proof: the key itself is compared by whoever seeks.
  *

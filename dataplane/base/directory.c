@@ -1,5 +1,5 @@
 /* SPDX-License-Identifier: Apache-2.0 */
-#include "transaction/directory.h"
+#include "base/directory.h"
 
 #include <assert.h>
 

@@ -11,7 +11,7 @@
 #include <cmocka.h>
 
 #include "base/siphash.h"
-#include "transaction/directory.h"
+#include "base/directory.h"
 
 /* A hash that belongs to that line, of that signature. */
 static uint64_t hash_at(const struct directory *d, uint32_t line, uint16_t signature)
