@@ -11,6 +11,9 @@
 #include "base/poison.h"
 #include "base/siphash.h"
 
+/* Calls with one Call-ID and caller's tag: more than anybody forks to. They lie in line after line, and whoever seeks there has to pass them. */
+#define ALIKE_MAX 64
+
 /* What stays readable of a free slot. */
 #define KEPT_BYTES offsetof(struct live_call, call_id)
 
@@ -112,7 +115,7 @@ void calls_touch(struct calls *c)
 	directory_touch(&c->directory);
 }
 
-/* By Call-ID and the caller's tag: nobody fills line after line with one Call-ID. */
+/* By Call-ID and the caller's tag. */
 static uint64_t hash_of(uint64_t call_id, uint64_t caller_tag)
 {
 	return mix64(call_id + mix64(caller_tag));
@@ -139,13 +142,27 @@ static struct live_call *take(struct calls *c)
 	return call;
 }
 
+/* By their signatures, which is near enough. */
+static bool too_many_alike(const struct calls *c, uint64_t hash)
+{
+	struct directory_search search = directory_seek(&c->directory, hash);
+	unsigned n = 0;
+
+	if (__builtin_expect(!search.at->beyond, 1))
+		return false;
+	while (directory_next(&c->directory, &search))
+		n++;
+	return n >= ALIKE_MAX;
+}
+
 struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_tag, uint32_t setup_s, uint32_t caller_trunk)
 {
-	struct live_call *call = take(c);
+	uint64_t hash = hash_of(call_id, caller_tag);
+	struct live_call *call = too_many_alike(c, hash) ? NULL : take(c);
 
 	if (!call)
 		return NULL;
-	directory_add(&c->directory, hash_of(call_id, caller_tag), reference_of(c, call));
+	directory_add(&c->directory, hash, reference_of(c, call));
 	call->open = true;
 	call->answered = false;
 	call->natted = false;

@@ -41,7 +41,7 @@ void calls_free(struct calls *c);
 void calls_touch(struct calls *c);
 
 /* worker-only, all of these. Call-IDs and tags are given as their hashes (dialog_hash.h), by one key. */
-/* A call that is being set up. NULL: full. */
+/* A call that is being set up. NULL: full, or 64 calls have the same Call-ID and caller's tag. */
 struct live_call *call_open(struct calls *c, uint64_t call_id, uint64_t caller_tag, uint32_t setup_s, uint32_t caller_trunk);
 void call_close(struct calls *c, struct live_call *call);
 /* The caller is behind a NAT: where its packets really come from. */

@@ -247,6 +247,28 @@ static void test_found(void **state)
 	wheel_free(wheel);
 }
 
+/* What a peer says of itself bounds what it may take of the others' time. */
+static void test_alike(void **state)
+{
+	enum { MAX = 1000, ALIKE = 64 };
+	const struct token own = { .node = 1, .boot = 2, .worker = 3 };
+	struct wheel *wheel = wheel_new(1000);
+	struct calls *calls = calls_new(MAX, 1000, wheel, 1, &own);
+	struct live_call *first = call_open(calls, 1, 2, 7, 9);
+
+	for (unsigned i = 1; i < ALIKE; i++)
+		assert_non_null(call_open(calls, 1, 2, 7, 9));
+	assert_null(call_open(calls, 1, 2, 7, 9));
+	assert_int_equal(calls_open(calls), ALIKE);
+	assert_non_null(call_open(calls, 1, 3, 7, 9));
+	assert_non_null(call_open(calls, 2, 2, 7, 9));
+	call_close(calls, first);
+	assert_non_null(call_open(calls, 1, 2, 7, 9));
+	assert_null(call_open(calls, 1, 2, 7, 9));
+	calls_free(calls);
+	wheel_free(wheel);
+}
+
 /* So many others are sought that some have the signatures of those that are there: a Call-ID or a tag that differs makes another call. */
 static void test_strangers(void **state)
 {
@@ -340,4 +362,4 @@ static void test_many_age(void **state)
 
 HARNESS_MAIN(cmocka_unit_test(test_many_age), cmocka_unit_test(test_counts), cmocka_unit_test(test_answered_again), cmocka_unit_test(test_age),
 	     cmocka_unit_test(test_two_legs), cmocka_unit_test(test_hundred), cmocka_unit_test(test_slots),
-	     cmocka_unit_test(test_found), cmocka_unit_test(test_strangers))
+	     cmocka_unit_test(test_found), cmocka_unit_test(test_alike), cmocka_unit_test(test_strangers))
