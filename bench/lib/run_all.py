@@ -62,9 +62,13 @@ class Runner:
                 "--no-build", "--json", self.path(step), *(["--quick"] if self.quick else []), *step.argv()]
         with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace") as child:
             self.children.add(child)
-            for line in child.stderr:
-                self.tell(line.rstrip())
-            status = child.wait()
+            try:
+                for line in child.stderr:
+                    self.tell(line.rstrip())
+                status = child.wait()
+            except BaseException:
+                child.terminate()  # it is waited for here: nobody else will tell it
+                raise
             self.children.discard(child)
         return None if status else self.kept(step)
 
