@@ -170,7 +170,7 @@ class Bed:
         return self._arguments("gen0")
 
     def _memif(self, listens, mac):
-        """Who listens is to be started first, at a socket of its own: one that was killed leaves its behind. The other one's buffers are used where nobody is to copy at one end."""
+        """Who listens is started first, at a socket of its own: one that was killed leaves its behind."""
         self.sockets += listens
         role = "role=server" if listens else "role=client,zero-copy=yes" if self.generator_copies else "role=client"
         return f"net_memif0,{role},id=0,bsize=2048,rsize={RINGS},socket={self.directory}/memif{self.sockets},socket-abstract=no,mac={mac}"
