@@ -126,6 +126,7 @@ static int load_limits(const struct raw_config *raw, struct config *c, char *err
 		{ "call_age_s", r->call_age_s, 1, 4000000, &l->call_age_s },
 		{ "message_mb", r->message_mb, 1, 65536, &l->message_mb },
 		{ "trace_mb", r->trace_mb, 0, 4096, &l->trace_mb },
+		{ "trace_s", r->trace_s, 0, 3600, &l->trace_s },
 		{ "fragments", r->fragments, 1, 65536, &l->fragments },
 		{ "mbufs", r->mbufs, 1024, 1 << 22, &l->mbufs },
 		{ "connections", r->connections, 16, 4000000, &l->connections },

@@ -44,6 +44,7 @@ static const cyaml_schema_field_t limits_fields[] = {
 	CYAML_FIELD_INT_PTR("call_age_s", OPTIONAL, struct raw_limits, call_age_s),
 	CYAML_FIELD_INT_PTR("message_mb", OPTIONAL, struct raw_limits, message_mb),
 	CYAML_FIELD_INT_PTR("trace_mb", OPTIONAL, struct raw_limits, trace_mb),
+	CYAML_FIELD_INT_PTR("trace_s", OPTIONAL, struct raw_limits, trace_s),
 	CYAML_FIELD_INT_PTR("fragments", OPTIONAL, struct raw_limits, fragments),
 	CYAML_FIELD_INT_PTR("mbufs", OPTIONAL, struct raw_limits, mbufs),
 	CYAML_FIELD_INT_PTR("connections", OPTIONAL, struct raw_limits, connections),

@@ -29,7 +29,7 @@ struct raw_listener {
 };
 
 struct raw_limits {
-	int64_t *transactions, *in_progress, *calls, *call_age_s, *message_mb, *trace_mb, *fragments, *mbufs, *connections, *connections_per_source, *stream_mb;
+	int64_t *transactions, *in_progress, *calls, *call_age_s, *message_mb, *trace_mb, *trace_s, *fragments, *mbufs, *connections, *connections_per_source, *stream_mb;
 	int64_t *numbers, *prefixes, *profiles, *trunks, *endpoints;
 };
 

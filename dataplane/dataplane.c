@@ -38,6 +38,7 @@ void dataplane_config_default(struct dataplane_config *config)
 			.calls = 65536,
 			.call_age_s = 12 * 3600,
 			.trace_mb = 8,
+			.trace_s = 2,
 			.message_mb = 256,
 			.fragments = 1024,
 			.mbufs = 16384,
@@ -187,6 +188,7 @@ static int start_workers(struct dataplane *d, char *error_text)
 		.shared = s,
 		.fragments = d->config.limits.fragments,
 		.trace_mb = d->config.limits.trace_mb,
+		.trace_s = d->config.limits.trace_s,
 		.streams = {
 			.connections = d->config.limits.connections,
 			.per_source = d->config.limits.connections_per_source,

@@ -38,6 +38,7 @@ struct dataplane_limits {
 	uint32_t call_age_s;   /* a call whose BYE was missed ends then; at most 4,000,000 */
 	uint32_t message_mb;   /* kept messages per worker */
 	uint32_t trace_mb;     /* last messages per worker, for looking at; 0: none */
+	uint32_t trace_s;      /* how far back they are to reach: under load those of some calls are kept only; 0: of all */
 	uint32_t fragments;    /* incomplete datagrams per worker */
 	uint32_t mbufs;	       /* per worker */
 	uint32_t connections;  /* of TCP, in whatever state, per worker */
@@ -201,6 +202,8 @@ unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
 			 void (*fn)(void *ctx, unsigned worker, uint64_t time_ms, bool outgoing, const struct flow *flow,
 				    const uint8_t *message, uint32_t kept, uint32_t len),
 			 void *ctx);
+/* Of how many calls a worker keeps one at present, where that of the hash is not among them: the most of all workers; 1: it is kept. */
+unsigned dataplane_trace_one_in(const struct dataplane *d, uint64_t call_hash);
 
 /* ---- probes (tables/probe.h) */
 

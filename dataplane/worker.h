@@ -67,7 +67,7 @@ struct worker_config {
 	struct proxy_config proxy; /* tables, outbox, counters and targets are filled in here */
 	struct worker_streams streams;
 	uint32_t fragments;
-	uint32_t trace_mb;
+	uint32_t trace_mb, trace_s;
 };
 
 /* A few of a worker's calls, as it answers worker_ask_calls. */

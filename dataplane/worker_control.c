@@ -233,7 +233,7 @@ static bool parts_new(struct worker *w, const struct worker_config *config)
 		return false;
 	w->records = records_mailbox(s->records, w->index);
 	if (config->trace_mb) {
-		w->trace = trace_new((size_t)config->trace_mb << 20);
+		w->trace = trace_new((size_t)config->trace_mb << 20, config->trace_s * 1000);
 		if (!w->trace)
 			return false;
 		pc.trace = w->trace;

@@ -101,10 +101,10 @@ def work(results, phases):
     lines += [f"The costliest functions of `{key}`: {costliest(phases[key])}." for key in missed[:2]]
     floor = results[missed[0]].get("beside", {}).get("memcpy + look-up")
     beside = results.get("in_dialog", {}).get("detail", {})
-    for name, words in (("in_dialog, nothing traced", "the trace of the last messages (`trace_mb: 0` switches it off)"),
-                        ("in_dialog, checksums offloaded", "checksums, which a network card can do")):
+    for name, words in (("in_dialog, nothing traced", "without any trace (`trace_mb: 0`)"), ("in_dialog, all traced", "with the trace of all calls (`trace_s: 0`)"),
+                        ("in_dialog, checksums offloaded", "without checksums, which a network card can do")):
         if name in beside and "in_dialog" in missed:
-            lines.append(f"Of `in_dialog` {words} took {results['in_dialog']['value'] - beside[name]['ns']:.0f} ns.")
+            lines.append(f"An in-dialog message took {beside[name]['ns']:.0f} ns {words}.")
     if floor:
         lines.append(f"The benchmark's own floor, a copy and a look-up, is {floor:.0f} ns.")
     lines.append("Tried without gain: profile-guided and link-time optimisation, sixteen messages read ahead instead of eight, an AVX-512 stream for the trace, another "

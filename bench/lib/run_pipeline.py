@@ -82,6 +82,7 @@ def small_cases(results, quick):
     cases = {mode: lambda mode=mode: measure(mode, quick, **SMALL) for mode in ("floor", "in_dialog", "stateful", "call")}
     variants = {"in_dialog, checksums offloaded": lambda: measure("in_dialog", quick, **SMALL, messages=once_more(quick), offload=True),
                 "in_dialog, nothing traced": lambda: measure("in_dialog", quick, **SMALL, messages=once_more(quick), trace=0),
+                "in_dialog, all traced": lambda: measure("in_dialog", quick, **SMALL, messages=once_more(quick), **{"trace-s": 0}),
                 **({} if quick else {"stateful, checksums offloaded": lambda: measure("stateful", True, **SMALL, offload=True)})}
     runs = {**side_by_side(cases, 1 if quick else 3), **side_by_side(variants, 1)}
     found = {name: together(of_one) for name, of_one in runs.items()}

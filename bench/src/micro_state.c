@@ -177,7 +177,7 @@ static uint64_t call_hinted(uint32_t i)
 static int trace_ready(void)
 {
 	if (!trace)
-		trace = trace_new(8 << 20);
+		trace = trace_new(8 << 20, 0);
 	return trace != NULL;
 }
 

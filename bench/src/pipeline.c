@@ -27,6 +27,7 @@ static const char help[] =
 	"  --workers N     1 or 2 (1)\n"
 	"  --offload       the port does the checksums\n"
 	"  --trace MB      as in strowgerd's configuration (8)\n"
+	"  --trace-s S     the same (2); 0: all messages are traced, whatever the load\n"
 	"  --sequential    calls in order, batches unshuffled\n";
 
 struct options {
@@ -74,12 +75,13 @@ static void read_options(int argc, char **argv, struct options *o)
 		{ "messages", 1, NULL, 'm' }, { "batch", 1, NULL, 'b' },   { "mix", 1, NULL, 'x' },	   { "workers", 1, NULL, 'w' },
 		{ "offload", 0, NULL, 'o' }, { "trace", 1, NULL, 't' },	  { "sequential", 0, NULL, 's' }, { "help", 0, NULL, 'h' },
 		{ "tcp", 1, NULL, 'T' }, { "tls", 0, NULL, 'S' },	 { "connections", 1, NULL, 'C' }, { "ending", 1, NULL, 'E' },
+		{ "trace-s", 1, NULL, 'R' },
 		{ 0 },
 	};
 	struct mode_options *m = &o->mode_options;
 	int c;
 
-	*o = (struct options){ .world = { .workers = 1, .numbers = 10000, .endpoints = 3, .trace_mb = 8 },
+	*o = (struct options){ .world = { .workers = 1, .numbers = 10000, .endpoints = 3, .trace_mb = 8, .trace_s = 2 },
 			       .mode_options = { .calls = 2000, .rate = 20000, .messages = 500000, .batch = 512, .mix = MIX_USUAL, .connections = 100 } };
 	while ((c = getopt_long(argc, argv, "", names, NULL)) >= 0) {
 		uint64_t number = optarg ? strtoull(optarg, NULL, 10) : 0;
@@ -95,6 +97,7 @@ static void read_options(int argc, char **argv, struct options *o)
 		case 'w': o->world.workers = (unsigned)number; break;
 		case 'o': o->world.offload = true; break;
 		case 't': o->world.trace_mb = (unsigned)number; break;
+		case 'R': o->world.trace_s = (unsigned)number; break;
 		case 's': m->sequential = true; break;
 		case 'T': tcp_of(&o->world, optarg); break;
 		case 'S': o->world.tls = true; break;

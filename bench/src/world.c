@@ -322,6 +322,7 @@ static int start_workers(struct world *w, char *error)
 				    .core = -1,
 				    .fragments = 64,
 				    .trace_mb = w->config.trace_mb,
+				    .trace_s = w->config.trace_s,
 				    .streams = { .connections = w->config.connections, .buffer_mb = w->config.connections / 8 + 64, .idle_ms = 900000,
 						 .message_ms = 32000, .connect_timeout_ms = 4000, .keepalive_ms = 120000,
 						 .tls = { .handshakes = 1024, .tickets = 4096, .handshake_budget_us = 1000, .handshake_timeout_ms = 10000 } } };

@@ -16,7 +16,7 @@ struct world_config {
 	uint32_t room; /* numbers that the table has room for where it is more than `numbers`, and a hundred profiles more */
 	uint32_t max_transactions, max_calls, message_mb;
 	uint32_t mbufs, ring; /* frames that may be on the wire; the ring's size is a power of two */
-	unsigned trace_mb;    /* strowgerd's default is 8 */
+	unsigned trace_mb, trace_s; /* strowgerd's defaults are 8 and 2 */
 	bool offload;	      /* the port fills in and verifies checksums */
 	bool tcp_callers, tcp_targets; /* they speak TCP; both UDP otherwise */
 	bool tls;		       /* and TLS over it: 1.3, P-256, nobody verifies anybody */

@@ -166,7 +166,8 @@ int operation_trace(struct control *c, const json_t *params, json_t **ret_result
 {
 	const char *call_id = param_text(params, "call_id");
 	struct message_list list = { .unix_offset_ms = wall_offset_ms() };
-	unsigned total;
+	unsigned total, one_in;
+	uint64_t hash;
 	int err = read_limit(params, MESSAGES_PLAIN, &list.limit, error);
 
 	if (err)
@@ -174,12 +175,18 @@ int operation_trace(struct control *c, const json_t *params, json_t **ret_result
 	if (!dataplane_configuration(c->dataplane)->limits.trace_mb)
 		return error_set(error, -ERR_NOT_FOUND, "nothing is kept: limits.trace_mb is 0");
 	list.messages = json_array();
-	total = dataplane_trace(c->dataplane, dataplane_call_hash(c->dataplane, call_id, strlen(call_id)), add_message, &list);
+	hash = dataplane_call_hash(c->dataplane, call_id, strlen(call_id));
+	total = dataplane_trace(c->dataplane, hash, add_message, &list);
+	one_in = dataplane_trace_one_in(c->dataplane, hash);
 	if (!total) {
 		json_decref(list.messages);
+		if (one_in > 1)
+			return error_set(error, -ERR_NOT_FOUND,
+					 "call_id: no message of %.128s is kept: of so many calls one in %u is, for limits.trace_s in limits.trace_mb", call_id,
+					 one_in);
 		return error_set(error, -ERR_NOT_FOUND, "call_id: no message of %.128s is kept (any more); limits.trace_mb says how much is",
 				 call_id);
 	}
-	*ret_result = json_pack("{s:s, s:I, s:o}", "call_id", call_id, "total", (json_int_t)total, "messages", list.messages);
+	*ret_result = json_pack("{s:s, s:I, s:I, s:o}", "call_id", call_id, "total", (json_int_t)total, "one_in", (json_int_t)one_in, "messages", list.messages);
 	return 0;
 }

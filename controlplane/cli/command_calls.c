@@ -145,6 +145,9 @@ int command_trace(const struct invocation *i, struct client *c)
 		status = write_pcap(i->pcap, messages);
 	else
 		ladder_print(messages, stdout);
+	if (json_integer_value(json_object_get(result, "one_in")) > 1)
+		fprintf(stderr, "(it is not kept any more: of so many calls one in %lld is, for limits.trace_s in limits.trace_mb; there may have been further messages)\n",
+			(long long)json_integer_value(json_object_get(result, "one_in")));
 	if (total > (json_int_t)json_array_size(messages))
 		fprintf(stderr, "(the first %zu of %lld messages; --limit shows more)\n", json_array_size(messages), (long long)total);
 	json_decref(result);

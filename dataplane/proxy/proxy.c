@@ -294,7 +294,7 @@ uint32_t proxy_advance(struct proxy *p, uint64_t now_ms)
 	load_flush(p);
 	fired = wheel_advance(p->wheel, now_ms, fire, p) + transactions_end(p->transactions, now_ms);
 	if (p->config.trace)
-		trace_flush(p->config.trace);
+		trace_flush(p->config.trace, now_ms);
 	return fired;
 }
 
@@ -316,7 +316,7 @@ static void act(struct proxy *p, const struct flow *from)
 {
 	switch (p->look->verdict) {
 	case SIP_OK:
-		if (p->config.trace)
+		if (trace_keeps(p->config.trace, p->call_hash))
 			trace_put(p->config.trace, TRACE_IN, p->now_ms, p->call_hash, from, p->in->data, p->in->len);
 		if (!p->in->is_request)
 			response_in(p, from);

@@ -16,14 +16,14 @@ uint8_t *send_begin(struct proxy *p, uint32_t room)
 
 int send_end(struct proxy *p, uint32_t len, const struct flow *to)
 {
-	if (p->config.trace)
+	if (trace_keeps(p->config.trace, p->call_hash))
 		trace_put(p->config.trace, TRACE_OUT, p->now_ms, p->call_hash, to, p->out, len);
 	return p->config.outbox.commit(p->config.outbox.ctx, len, to);
 }
 
 int send_end_edited(struct proxy *p, const struct sip_message *m, uint32_t len, const struct flow *to)
 {
-	if (p->config.trace)
+	if (trace_keeps(p->config.trace, p->call_hash))
 		trace_put_edited(p->config.trace, m->data, p->now_ms, p->call_hash, to, &p->edits, p->out, len);
 	return p->config.outbox.commit(p->config.outbox.ctx, len, to);
 }

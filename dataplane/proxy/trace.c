@@ -32,6 +32,8 @@
 #define SEGMENTS   8
 #define ENTRY_MAX  (LINE + TRACE_MESSAGE_MAX)
 #define RING_MIN   262144
+#define LOOKS	   16 /* at how many calls are kept, in the time that the ring is to reach back; and where a quarter of it was written since the last */
+#define SHIFT_MAX  16 /* one of 2^16 */
 #define DIFFERENCE 3 /* of enum trace_direction: TRACE_OUT, as its difference from the last TRACE_IN before it; kept: bytes of text */
 
 _Static_assert(sizeof(struct trace_entry) == LINE, "an entry's head is a line");
@@ -40,6 +42,11 @@ _Static_assert(TRACE_MESSAGE_MAX <= UINT16_MAX && EDITS_MAX <= UINT8_MAX, "kept,
 _Static_assert(sizeof(struct edit) * EDITS_MAX % LINE == 0 && EDIT_TEXT_BYTES % LINE == 0, "whole lines of a list can be read");
 
 struct trace {
+	struct trace_choice choice; /* first: trace_keeps */
+	uint32_t shift;		    /* one of 2^shift calls is kept */
+	uint32_t reach_ms;	    /* 0: all are */
+	uint64_t looked_ms, looked_at; /* when that was last chosen, and next then */
+	uint64_t credit;	       /* bytes that may be written beside what there is room for in the time */
 	size_t size; /* of the ring, a power of two */
 	uint8_t *ring;
 	uint64_t next; /* where the next entry goes; counts bytes, never wraps */
@@ -52,7 +59,7 @@ struct trace {
 	_Atomic(uint64_t) floor;	     /* the oldest segment that is whole */
 };
 
-struct trace *trace_new(size_t bytes)
+struct trace *trace_new(size_t bytes, uint32_t reach_ms)
 {
 	struct trace *t = aligned_alloc(64, sizeof(*t));
 	size_t size = RING_MIN;
@@ -62,6 +69,9 @@ struct trace *trace_new(size_t bytes)
 	memset(t, 0, sizeof(*t));
 	while (size < bytes)
 		size *= 2;
+	t->choice.most = UINT32_MAX;
+	t->reach_ms = reach_ms;
+	t->credit = size / 2;
 	t->size = size;
 	t->end = size / SEGMENTS;
 	t->ring = pages_new(size);
@@ -283,9 +293,44 @@ void trace_put_edited(struct trace *t, const uint8_t *from, uint64_t time_ms, ui
 	write_difference(to, l, time_ms, call, flow, list, edit_lines, text_lines);
 }
 
-void trace_flush(struct trace *t)
+/* As many calls as leave what is written room for the time. Half of the ring may come at once, as behind a pause, before any is passed over; and twice as many
+ * are kept only when there is room for four times as many, so that it is not now these and now those. */
+static void choose(struct trace *t, uint64_t now_ms)
+{
+	uint64_t written = t->next - t->looked_at, passed = now_ms - t->looked_ms, room;
+
+	if (passed < t->reach_ms / LOOKS && written < t->size / 4)
+		return;
+	t->looked_ms = now_ms;
+	t->looked_at = t->next;
+	passed = passed < t->reach_ms ? passed + 1 : t->reach_ms; /* the clock is read once a turn */
+	room = (t->size - t->size / SEGMENTS) * passed / t->reach_ms;
+	t->credit += room;
+	t->credit = t->credit < t->size / 2 ? t->credit : t->size / 2;
+	if (written > t->credit) {
+		t->credit = 0;
+		for (; written > room && t->shift < SHIFT_MAX; written /= 2)
+			t->shift++;
+	} else {
+		t->credit -= written;
+		for (; written < room / 4 && t->shift; written *= 2)
+			t->shift--;
+	}
+	atomic_store_explicit(&t->choice.most, UINT32_MAX >> t->shift, memory_order_relaxed);
+}
+
+uint32_t trace_one_in(const struct trace *t)
+{
+	uint32_t most = atomic_load_explicit((_Atomic(uint32_t) *)&t->choice.most, memory_order_relaxed);
+
+	return 1U << __builtin_clz(most);
+}
+
+void trace_flush(struct trace *t, uint64_t now_ms)
 {
 	t->base = NULL;
+	if (t->reach_ms)
+		choose(t, now_ms);
 	if (atomic_load_explicit(&t->head, memory_order_relaxed) == t->next)
 		return;
 #if STREAMS

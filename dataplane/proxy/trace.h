@@ -1,13 +1,19 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #pragma once
 
+#include <stdatomic.h>
+#include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
 
 #include "transport/flow.h"
 
 /* The last messages of one worker, as they came and went, in a bounded ring of bytes: the oldest are overwritten. One writer, which never
- * waits; any thread may read, and notices what was overwritten meanwhile. */
+ * waits; any thread may read, and notices what was overwritten meanwhile.
+ *
+ * A ring that holds everything holds some milliseconds of a loaded worker: nobody has asked by then, and hardly a call is over. So that it reaches back
+ * for a while whatever the load, it keeps all messages of as many calls as that leaves room for, one of 2, of 4 ..., which their hash chooses: those of one of 4
+ * are among those of one of 2, and every worker would choose the same. */
 
 #define TRACE_MESSAGE_MAX 4096 /* of a longer message the beginning is kept */
 
@@ -28,11 +34,27 @@ struct trace_entry {
 struct edit_list;
 struct trace;
 
-/* NULL: no memory. control-only */
-struct trace *trace_new(size_t bytes);
+/* reach_ms: how far back it is to reach; 0: everything is kept. NULL: no memory. control-only */
+struct trace *trace_new(size_t bytes, uint32_t reach_ms);
 void trace_free(struct trace *t);
 
-/* The owner thread only. Readers see it from the next trace_flush on. */
+/* What a struct trace begins with: the highest of the numbers made of a call's hash with which it is kept. */
+struct trace_choice {
+	_Atomic(uint32_t) most;
+};
+
+/* The call is one of those that are kept at present. t: NULL keeps none. any */
+static inline bool trace_keeps(const struct trace *t, uint64_t call)
+{
+	uint32_t number = (uint32_t)(call * 0x9e3779b97f4a7c15 >> 32); /* workers and targets are chosen by other bits of it */
+
+	return t && number <= atomic_load_explicit((_Atomic(uint32_t) *)&((const struct trace_choice *)t)->most, memory_order_relaxed);
+}
+
+/* Of how many calls one is kept at present. any */
+uint32_t trace_one_in(const struct trace *t);
+
+/* The owner thread only, of a call that trace_keeps. Readers see it from the next trace_flush on. */
 void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms, uint64_t call, const struct flow *flow,
 	       const uint8_t *message, uint32_t len);
 
@@ -41,8 +63,8 @@ void trace_put(struct trace *t, enum trace_direction direction, uint64_t time_ms
 void trace_put_edited(struct trace *t, const uint8_t *from, uint64_t time_ms, uint64_t call, const struct flow *flow,
 		      const struct edit_list *list, const uint8_t *message, uint32_t len);
 
-/* Once a loop turn. The owner thread only. */
-void trace_flush(struct trace *t);
+/* Once a loop turn: which calls are kept may be others from here on. The owner thread only. */
+void trace_flush(struct trace *t, uint64_t now_ms);
 
 /* Hands every entry of `call` (0: all) that is whole, oldest first, to fn; returns how many. What was overwritten while being read is
  * left out. any */

@@ -123,7 +123,7 @@ static void hold_against(void *ctx, const struct trace_entry *e, const uint8_t *
 /* What left stands in the trace as it was sent, however it is kept there. */
 static void check_trace(void)
 {
-	trace_flush(w.trace);
+	trace_flush(w.trace, 0);
 	w.traced = 0;
 	trace_read(w.trace, 0, count_traced, NULL);
 	REQUIRE(w.traced <= w.commits);
@@ -410,7 +410,7 @@ int LLVMFuzzerInitialize(int *argc, char ***argv)
 	pc.targets = calloc(TARGET_CELLS, sizeof(struct target_cell));
 	pc.listeners[0].addr = w.us;
 	pc.listener_count = 1;
-	pc.trace = w.trace = trace_new(65536);
+	pc.trace = w.trace = trace_new(65536, 0);
 	REQUIRE(w.trace);
 	pc.call_key = token_dialog_key(&pc.token_keys, 0);
 	w.proxy = pc.targets ? proxy_new(&pc, w.now_ms) : NULL;

@@ -2,10 +2,13 @@
 #
 #   strowger-wire (callers and targets) ---- memif ---- strowgerd
 #
-# With copies at both ends, and with strowgerd's own buffers, which the other end reads and writes.
+# With copies at both ends, and with strowgerd's own buffers, which the other end reads and writes; and what the trace keeps where there is more than it has room for.
 
 import os
+import re
+import subprocess
 import sys
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -15,9 +18,12 @@ sys.path.insert(0, os.path.join(ROOT, "bench", "lib"))
 os.environ.setdefault("STROWGER_BENCH_BUILD", os.environ.get("STROWGER_BUILD", os.path.join(ROOT, "build")))
 
 import wire_bed  # noqa: E402
+from programs import program  # noqa: E402
 
 CALLS = 1024
 RATE = 10000
+NOBODY = [f"nobody-{i}" for i in range(8)]
+OF_HOW_MANY = re.compile(r"of so many calls one in (\d+) is, for limits.trace_s in limits.trace_mb")
 
 
 @pytest.fixture(autouse=True)
@@ -26,8 +32,8 @@ def modest(monkeypatch):
     monkeypatch.setattr(wire_bed.Process, "_before_others", lambda self: None)
 
 
-def device(bed):
-    return wire_bed.Strowger(bed, transactions=16384, calls=4096, message_mb=32)
+def device(bed, **limits):
+    return wire_bed.Strowger(bed, transactions=16384, calls=4096, message_mb=32, room=limits)
 
 
 def generator(bed):
@@ -58,3 +64,44 @@ def test_nobody_listens():
         device(bed)
     assert "port sip0: device net_memif0" in str(refused.value)
     assert "does the other end listen at its socket?" in str(refused.value)
+
+
+def ctl(strowger, *words):
+    return subprocess.run([program("strowgerctl"), "--socket", strowger.socket_path, *words], capture_output=True, text=True, check=False, timeout=30)
+
+
+def trace_of(strowger, call_id):
+    """None: nothing of it is kept."""
+    try:
+        return strowger.call("trace", call_id=call_id)
+    except KeyError:
+        return None
+
+
+def times(trace):
+    return trace["messages"][0]["unix_ms"], trace["messages"][-1]["unix_ms"]
+
+
+def looked_at(strowger):
+    """From when to when there are messages of calls that are kept at present, and of others."""
+    ids = [call["call_id"] for call in strowger.call("calls", limit=CALLS)["calls"]]
+    traces = [trace for trace in (trace_of(strowger, call_id) for call_id in ids) if trace]
+    return [times(trace) for trace in traces if trace["one_in"] == 1], [times(trace) for trace in traces if trace["one_in"] > 1]
+
+
+def test_trace_under_load():
+    """A thousand messages or so are 1 MB. Ten seconds of them are not, so that those of some calls are kept, and reach back."""
+    with wire_bed.Bed("memif") as bed, device(bed, trace_mb=1, trace_s=10) as strowger, generator(bed) as sender, ThreadPoolExecutor(1) as pool:
+        carries(sender)
+        load = pool.submit(sender.run, RATE, 6)
+        refused = set()
+        while not load.done():
+            kept, others = looked_at(strowger)
+            refused |= {int(how[1]) for how in OF_HOW_MANY.finditer("".join(ctl(strowger, "trace", name).stderr for name in NOBODY))}
+            if max((end - begin for begin, end in kept), default=0) > 2000:
+                break
+        assert (load.result()["lost"], load.result()["wrong"]) == (0, 0)
+        assert 0 < len(kept) < CALLS / 2
+        assert max(end - begin for begin, end in kept) > 2000
+        assert not others or max(end for _, end in others) < max(end for _, end in kept) - 1000
+        assert refused and min(refused) > 1

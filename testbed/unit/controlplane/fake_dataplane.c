@@ -45,7 +45,7 @@ void dataplane_config_default(struct dataplane_config *config)
 {
 	*config = (struct dataplane_config){
 		.workers = 1,
-		.limits = { .transactions = 65536, .calls = 65536, .call_age_s = 43200, .message_mb = 256, .trace_mb = 8, .fragments = 1024, .mbufs = 16384, .connections = 16384,
+		.limits = { .transactions = 65536, .calls = 65536, .call_age_s = 43200, .message_mb = 256, .trace_mb = 8, .trace_s = 2, .fragments = 1024, .mbufs = 16384, .connections = 16384,
 			    .stream_mb = 64,
 			    .tables = { .numbers = 1000000, .prefixes = 10000, .profiles = 1000, .trunks = 1000, .endpoints = 10000 } },
 		.timers = { .t1 = 500, .t2 = 4000, .t4 = 5000, .timer_c = 185000 },
@@ -218,6 +218,11 @@ unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
 		n++;
 	}
 	return n;
+}
+
+unsigned dataplane_trace_one_in(const struct dataplane *d, uint64_t call_hash)
+{
+	return d->fake.trace_one_in ? d->fake.trace_one_in : 1;
 }
 
 uint16_t port_mtu(const struct port *p)

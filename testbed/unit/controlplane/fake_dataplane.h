@@ -35,6 +35,7 @@ struct fake_dataplane {
 	unsigned connection_count;
 	const struct fake_message *trace;
 	unsigned trace_count;
+	unsigned trace_one_in; /* 0: every call is kept */
 	struct probe_request *probes; /* room for probe_room; those beyond are refused as too many */
 	unsigned probe_count, probe_room;
 	const struct probe_result *results; /* that wait: result_first ... result_count - 1 */

@@ -138,6 +138,10 @@ static void trace(void **state)
 	       "{'direction':'out','first_line':'\xc3\xbf\\u001b[2J\\tX'}]}");
 	expect(b, "trace", "{'call_id':'c1','limit':1}", "{'total':4,'messages':[{'direction':'in'}]}");
 	expect_refusal(b, "trace", "{'call_id':'c2'}", "call_id: no message of c2 is kept (any more); limits.trace_mb says how much is");
+	expect(b, "trace", "{'call_id':'c1'}", "{'one_in':1}");
+	fake_dataplane(b->dataplane)->trace_one_in = 64;
+	expect(b, "trace", "{'call_id':'c1'}", "{'total':4,'one_in':64}");
+	expect_refusal(b, "trace", "{'call_id':'c2'}", "call_id: no message of c2 is kept: of so many calls one in 64 is, for limits.trace_s in limits.trace_mb");
 	expect_refusal(b, "trace", "{'call_id':'c1','limit':-1}", "limit: -1 is not in 1..10000");
 	expect_refusal(b, "trace", "{}", "call_id: is missing");
 	fake_dataplane(b->dataplane)->config.limits.trace_mb = 0;

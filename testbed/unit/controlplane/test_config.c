@@ -39,6 +39,7 @@ static void defaults(void **state)
 	assert_int_equal(c->dataplane.limits.in_progress, 0); /* as many as transactions */
 	assert_int_equal(c->dataplane.limits.call_age_s, 43200);
 	assert_int_equal(c->dataplane.limits.trace_mb, 8);
+	assert_int_equal(c->dataplane.limits.trace_s, 2);
 	assert_int_equal(c->dataplane.limits.connections_per_source, 8192);
 	assert_int_equal(c->dataplane.tcp.message_timeout_s, 32);
 	assert_int_equal(c->dataplane.name_count, 0);
@@ -85,7 +86,7 @@ static const char *const everything_text =
 	"  - {address: 10.77.0.1, port: 5062, transport: tcp}\n"
 	"  - {address: 10.77.0.1, transport: tls}\n"
 	"  - {address: 10.77.0.1, port: 5071, transport: tls, server: carriers}\n"
-	"limits: {transactions: 128, in_progress: 64, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, fragments: 3, mbufs: 4096, connections: 99, connections_per_source: 9, stream_mb: 3, numbers: 5, prefixes: 6, profiles: 7, "
+	"limits: {transactions: 128, in_progress: 64, calls: 256, call_age_s: 90, message_mb: 2, trace_mb: 0, trace_s: 5, fragments: 3, mbufs: 4096, connections: 99, connections_per_source: 9, stream_mb: 3, numbers: 5, prefixes: 6, profiles: 7, "
 	"trunks: 8, endpoints: 9}\n"
 	"timers: {t1_ms: 100, t2_ms: 200, t4_ms: 300, timer_c_ms: 4000}\n"
 	"tcp: {idle_s: 0, message_timeout_s: 5, connect_timeout_ms: 700, keepalive_s: 8, port_low: 41000, port_high: 41999}\n"
@@ -179,6 +180,7 @@ static void check_dataplane(const struct config *c)
 	assert_int_equal(c->dataplane.limits.in_progress, 64);
 	assert_int_equal(c->dataplane.limits.call_age_s, 90);
 	assert_int_equal(c->dataplane.limits.trace_mb, 0);
+	assert_int_equal(c->dataplane.limits.trace_s, 5);
 	assert_int_equal(c->dataplane.name_count, 2);
 	assert_string_equal(c->dataplane.names[0], "sip.example.com");
 	assert_string_equal(c->dataplane.record_file, "/var/log/x/.records");

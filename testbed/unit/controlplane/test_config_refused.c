@@ -88,6 +88,7 @@ static const struct {
 	{ "tcp: {message_timeout_s: 3601}\n", "5: tcp.message_timeout_s: 3601 is not in 0..3600" },
 	{ "limits: {call_age_s: 4000001}\n", "5: limits.call_age_s: 4000001 is not in 1..4000000" },
 	{ "limits: {trace_mb: -1}\n", "5: limits.trace_mb: -1 is not in 0..4096" },
+	{ "limits: {trace_s: 3601}\n", "5: limits.trace_s: 3601 is not in 0..3600" },
 	{ "names: [a.example, 'a b']\n", "5: names[1]: 'a b' is not a host name" },
 	{ "names: [.a]\n", "5: names[0]: '.a' is not a host name" },
 	{ "names: [a..b]\n", "5: names[0]: 'a..b' is not a host name" },

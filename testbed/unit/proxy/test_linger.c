@@ -225,7 +225,7 @@ static void note(void *ctx, const struct trace_entry *e, const uint8_t *message)
 static void test_traced(void **state)
 {
 	const struct request r = { 0 };
-	struct trace *trace = trace_new(65536);
+	struct trace *trace = trace_new(65536, 0);
 	struct traced t = { 0 };
 	const struct sent *invite, *busy;
 	struct harness h;
@@ -242,7 +242,7 @@ static void test_traced(void **state)
 	answer(&h, invite, 486, "t", NULL);
 	ack_send(&h, &r, busy);
 	assert_int_equal(h.sent_count, 7);
-	trace_flush(trace);
+	trace_flush(trace, 0);
 	trace_read(trace, 0, note, &t);
 	assert_int_equal(t.count, h.sent_count + 5); /* INVITE, 486, INVITE, 486, ACK came */
 	assert_true(t.call && !t.mixed);

@@ -25,7 +25,7 @@ static void put(struct trace *t, uint64_t n)
 	memset(message, (int)(n & 0xff), len);
 	trace_put(t, n & 1 ? TRACE_OUT : TRACE_IN, n, n % 7 + 1, &flow, message, len);
 	if (n % 5)
-		trace_flush(t);
+		trace_flush(t, 0);
 }
 
 static void check(void *ctx, const struct trace_entry *e, const uint8_t *message)
@@ -46,7 +46,7 @@ static void check(void *ctx, const struct trace_entry *e, const uint8_t *message
 /* Around the ring many times, however it is written. */
 static void wrap(void)
 {
-	struct trace *t = trace_new(65536);
+	struct trace *t = trace_new(65536, 0);
 	struct seen s = { 0 };
 	unsigned read;
 
@@ -55,7 +55,7 @@ static void wrap(void)
 		put(t, n);
 		if (n % 97)
 			continue;
-		trace_flush(t);
+		trace_flush(t, 0);
 		s = (struct seen){ 0 };
 		read = trace_read(t, 0, check, &s);
 		assert_int_equal(read, s.count);
@@ -64,7 +64,7 @@ static void wrap(void)
 		assert_int_equal(s.last - s.first + 1, s.count); /* no gap */
 		assert_true(n < 100 || s.count > 8);
 	}
-	trace_flush(t);
+	trace_flush(t, 0);
 	s = (struct seen){ 0 };
 	trace_read(t, 20000 % 7 + 1, check, &s);
 	assert_int_equal(s.last, 20000);
@@ -93,7 +93,7 @@ static void *writer(void *arg)
 
 static void test_reader_beside_writer(void **state)
 {
-	struct trace *t = trace_new(65536);
+	struct trace *t = trace_new(65536, 0);
 	unsigned whole = 0, reads = 0;
 	pthread_t thread;
 
@@ -159,7 +159,7 @@ static void put_pair(struct trace *t, struct made *made, uint64_t n)
 	make(made, n);
 	trace_put(t, TRACE_IN, n, call_of(n), &flow, made->in, made->in_len);
 	if (n / 2 % 9 == 3)
-		trace_flush(t); /* what came is not there any more for what leaves */
+		trace_flush(t, 0); /* what came is not there any more for what leaves */
 	if (n / 2 % 9 == 4) /* something else leaves first */
 		trace_put(t, TRACE_OUT, n, call_of(n) + 7, &flow, made->out, 1);
 	if (n / 2 % 9 == 5) /* something else came in between */
@@ -168,7 +168,7 @@ static void put_pair(struct trace *t, struct made *made, uint64_t n)
 	trace_put_edited(t, made->in, n + 1, call_of(n), &flow, &made->list, made->out, made->out_len);
 	if (n / 2 % 9 == 6) /* once more, for another call */
 		trace_put_edited(t, made->in, 0, call_of(n) + 7, &flow, &made->list, made->out, made->out_len);
-	trace_flush(t);
+	trace_flush(t, 0);
 }
 
 struct compared {
@@ -203,7 +203,7 @@ static void differences(void)
 {
 	static struct made made;
 	static struct compared c;
-	struct trace *t = trace_new(262144);
+	struct trace *t = trace_new(262144, 0);
 	unsigned all, read;
 
 	for (uint64_t n = 2; n <= 12000; n += 2) {
@@ -264,7 +264,7 @@ static void test_base_in_another_segment(void **state)
 {
 	static struct made made;
 	static uint8_t other[3000];
-	struct trace *t = trace_new(65536);
+	struct trace *t = trace_new(65536, 0);
 	struct flow flow = { .remote = addr_of(CALLER) };
 	uint64_t number = 0;
 
@@ -276,7 +276,7 @@ static void test_base_in_another_segment(void **state)
 		trace_put(t, TRACE_IN, ++number, 1, &flow, made.in, made.in_len);
 		trace_put(t, TRACE_OUT, ++number, 1, &flow, other, 64 * (i * 7 % 46));
 		trace_put_edited(t, made.in, ++number, 1, &flow, &made.list, made.out, made.out_len);
-		trace_flush(t);
+		trace_flush(t, 0);
 		trace_read(t, 1, take_number, &n);
 		assert_int_equal(n.last, number);
 		assert_int_equal(n.count, n.last - n.first + 1);
@@ -298,7 +298,7 @@ static void *pair_writer(void *arg)
 static void test_differences_beside_writer(void **state)
 {
 	static struct compared c;
-	struct trace *t = trace_new(65536);
+	struct trace *t = trace_new(65536, 0);
 	unsigned left = 0, reads = 0;
 	pthread_t thread;
 
@@ -315,6 +315,151 @@ static void test_differences_beside_writer(void **state)
 	trace_free(t);
 }
 
+/* ---- which calls are kept under load */
+
+#define LOAD_RING  (1 << 20) /* of which 7/8 are whole: 1,194 of these messages */
+#define LOAD_BYTES 700
+#define LOAD_CALLS 512
+#define REACH_MS   400
+
+struct load {
+	struct trace *t;
+	uint64_t now_ms, messages;
+};
+
+/* Numbers in a row, of which every share is chosen evenly. */
+static uint64_t load_call(uint64_t message)
+{
+	return message % LOAD_CALLS + 1;
+}
+
+/* So many messages in each of so many ms, call after call. */
+static void load(struct load *l, unsigned ms, unsigned per_ms)
+{
+	static const uint8_t message[LOAD_BYTES] = "SIP/2.0 200 OK";
+	static const struct flow flow;
+
+	for (; ms; ms--) {
+		l->now_ms++;
+		for (unsigned i = 0; i < per_ms; i++) {
+			uint64_t call = load_call(l->messages++);
+
+			if (trace_keeps(l->t, call))
+				trace_put(l->t, TRACE_IN, l->now_ms, call, &flow, message, sizeof(message));
+		}
+		trace_flush(l->t, l->now_ms);
+	}
+}
+
+struct reached {
+	uint64_t first_ms, last_ms, calls[LOAD_CALLS]; /* messages of each */
+	unsigned kept;			      /* calls */
+};
+
+static void note_reached(void *ctx, const struct trace_entry *e, const uint8_t *message)
+{
+	struct reached *r = ctx;
+
+	if (!r->first_ms)
+		r->first_ms = e->time_ms;
+	if (e->time_ms <= r->last_ms - REACH_MS)
+		return;
+	for (unsigned i = 0; i < LOAD_CALLS; i++)
+		if (e->call == load_call(i))
+			r->kept += !r->calls[i]++;
+}
+
+static struct reached reached(const struct load *l)
+{
+	struct reached r = { .last_ms = l->now_ms };
+
+	trace_read(l->t, 0, note_reached, &r);
+	return r;
+}
+
+static void test_share_of_calls(void **state)
+{
+	struct load l = { .t = trace_new(LOAD_RING, REACH_MS), .now_ms = 5000 };
+	static const struct {
+		unsigned per_ms, one_in;
+	} rows[] = {
+		{ 2, 1 },     /* there is room for 3 */
+		{ 28, 16 },
+		{ 4, 4 },     /* as many are kept as half of the room takes: of 2 all of it would be taken */
+		{ 2, 2 },
+		{ 1, 1 },
+		{ 2, 1 },
+		{ 4, 2 },
+		{ 250, 128 },
+		{ 0, 1 },	    /* nothing comes that would tell */
+	};
+
+	for (unsigned i = 0; i < sizeof(rows) / sizeof(rows[0]); i++) {
+		struct reached r;
+
+		load(&l, 4 * REACH_MS, rows[i].per_ms);
+		assert_int_equal(trace_one_in(l.t), rows[i].one_in);
+		if (!rows[i].per_ms)
+			continue;
+		r = reached(&l);
+		assert_true(r.first_ms <= l.now_ms - REACH_MS);
+		/* All of each that is kept, and none of the others. */
+		for (unsigned k = 0; k < LOAD_CALLS; k++) {
+			unsigned all = rows[i].per_ms * REACH_MS / LOAD_CALLS;
+
+			assert_int_equal(!!r.calls[k], trace_keeps(l.t, load_call(k)) && all + r.calls[k]);
+			assert_true(!r.calls[k] || r.calls[k] + 1 >= all);
+		}
+		assert_in_range(r.kept * rows[i].one_in, LOAD_CALLS / 3, LOAD_CALLS * 2);
+	}
+	trace_free(l.t);
+}
+
+/* No call's messages come and go because as many are there as would just fit, or just not: that these do not may take a while to be seen. */
+static void test_share_is_steady(void **state)
+{
+	struct load l = { .t = trace_new(LOAD_RING, REACH_MS), .now_ms = 5000 };
+
+	for (unsigned per_ms = 1; per_ms < 100; per_ms += 7) {
+		uint32_t settled, before;
+
+		load(&l, 4 * REACH_MS, per_ms);
+		before = settled = trace_one_in(l.t);
+		for (unsigned ms = 0; ms < 40 * REACH_MS; ms++) {
+			load(&l, 1, per_ms);
+			assert_true(trace_one_in(l.t) == before || (before == settled && trace_one_in(l.t) == 2 * settled));
+			before = trace_one_in(l.t);
+		}
+	}
+	trace_free(l.t);
+}
+
+/* What comes at once, as behind a pause, is kept as long as it takes no more than half of the ring. */
+static void test_share_and_a_burst(void **state)
+{
+	struct load l = { .t = trace_new(LOAD_RING, REACH_MS), .now_ms = 5000 };
+
+	load(&l, 4 * REACH_MS, 1);
+	load(&l, 1, 600);
+	assert_int_equal(trace_one_in(l.t), 1);
+	load(&l, 4 * REACH_MS, 1);
+	load(&l, 1, 2000);
+	assert_true(trace_one_in(l.t) > 1);
+	load(&l, 4 * REACH_MS, 1);
+	assert_int_equal(trace_one_in(l.t), 1);
+	trace_free(l.t);
+}
+
+static void test_share_is_not_wanted(void **state)
+{
+	struct load l = { .t = trace_new(LOAD_RING, 0), .now_ms = 5000 };
+
+	load(&l, 100, 1000);
+	assert_int_equal(trace_one_in(l.t), 1);
+	assert_false(trace_keeps(NULL, 1));
+	trace_free(l.t);
+}
+
 /* What a call sends and receives is there under its Call-ID, and nothing of another call's. */
 static void note_line(void *ctx, const struct trace_entry *e, const uint8_t *message)
 {
@@ -327,7 +472,7 @@ static void test_call(void **state)
 {
 	struct harness h;
 	char text[512] = "";
-	struct trace *t = trace_new(65536);
+	struct trace *t = trace_new(65536, 0);
 	const struct sent *s;
 
 	harness_start(&h, NULL);
@@ -339,7 +484,7 @@ static void test_call(void **state)
 	s = h.sent[1];
 	wait_ms(&h, 500); /* the INVITE again: a timer's work belongs to the call too */
 	answer(&h, s, 486, "t", NULL);
-	trace_flush(t);
+	trace_flush(t, 0);
 	trace_read(t, call_id_hash(&h.config.call_key, SPAN_LIT("mine")), note_line, text);
 	assert_string_equal(text, "<INV >100 >INV >INV <486 >ACK >486 ");
 	harness_end(&h);
@@ -373,7 +518,7 @@ static void test_same_as_sent(void **state)
 					    "SIP/2.0/UDP h;received=192.0.2.1;branch=z9hG4bKc, SIP/2.0/TCP other;branch=z9hG4bKd" };
 	struct harness h;
 	struct dialog d;
-	struct trace *t = trace_new(262144);
+	struct trace *t = trace_new(262144, 0);
 	struct leaving l = { &h, 0 };
 
 	harness_start(&h, NULL);
@@ -392,7 +537,7 @@ static void test_same_as_sent(void **state)
 	}
 	h.sent_read = h.sent_count;
 	dialog_close(&h, &d);
-	trace_flush(t);
+	trace_flush(t, 0);
 	assert_true(h.sent_count > 120);
 	trace_read(t, 0, same_as_sent, &l);
 	assert_int_equal(l.next, h.sent_count);
@@ -402,4 +547,5 @@ static void test_same_as_sent(void **state)
 
 HARNESS_MAIN(cmocka_unit_test(test_wrap), cmocka_unit_test(test_reader_beside_writer), cmocka_unit_test(test_differences),
 	     cmocka_unit_test(test_base_in_another_segment), cmocka_unit_test(test_differences_beside_writer),
-	     cmocka_unit_test(test_same_as_sent), cmocka_unit_test(test_call))
+	     cmocka_unit_test(test_share_of_calls), cmocka_unit_test(test_share_is_steady), cmocka_unit_test(test_share_and_a_burst),
+	     cmocka_unit_test(test_share_is_not_wanted), cmocka_unit_test(test_same_as_sent), cmocka_unit_test(test_call))
