@@ -34,7 +34,7 @@ class Plan:
         # again: from the second round on, near what the first has found.
         self.search = {"seconds": 0.25, "precision": 0.5, "rise": 1.5, "tries": 1, "wake_s": 0.15} if quick else {"seconds": 1.2, "precision": 0.04, "tries": 3}
         self.again = {} if quick else {"rise": 1.1}
-        self.long = {} if quick else {"long_seconds": 38, "warmup": 33}
+        self.long = {} if quick else {"long_seconds": 40}
         self.low = {"seconds": 0.6, "warmup": 0.1} if quick else {"seconds": 37, "warmup": 33}
         # strowgerd touches all of its memory before it starts: tables for 32 s of the highest rate take seconds, which quick runs do not fill.
         self.room = {"rate": 16000, "message_mb": 384} if quick else {}

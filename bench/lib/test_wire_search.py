@@ -91,7 +91,7 @@ class Searches(unittest.TestCase):
     def test_a_stretch_that_fails_ends_the_run(self):
         search = Search(lambda rate, seconds: trial(rate, seconds=seconds, lost=1 if len(search.trials) == 3 else 0))
         last = search.confirm(1000, 36)
-        self.assertEqual(last["rate"], 950)
+        self.assertEqual(last["rate"], 980)
         self.assertEqual(len(search.trials), 4 + 9)
 
     def test_a_void_stretch_is_made_again(self):

@@ -3,13 +3,15 @@
 
 Short runs bracket it; then a long run, which pays for transactions that linger, must hold too, else it is tried again lower. A run that loses
 is repeated, since a stop of the whole machine is not the proxy's doing; and the proxy is started anew, since it goes on sending what was lost for
-half a minute. All runs are kept."""
+half a minute. A long run is made of stretches, one right behind the other, so that what does not hold is seen at once, and a stop spoils a stretch: some may be
+made again, without a new proxy, which would have nothing that lingers. All runs are kept."""
 
 from versus_load import LoadError
 
 RISE = 1.25
 LOWEST = 100
-LONG_TRIES = 2  # of a long run that fails, at one rate: then a lower one, in steps that grow
+STRETCH_S = 5
+SPARE = 2  # stretches of a long run that may be made again: then a lower rate, in steps that grow
 # Before anything is measured: a proxy's first messages touch memory that nothing has touched yet.
 WAKE_RATE, WAKE_S = 2000, 0.3
 
@@ -49,10 +51,10 @@ def against_load(outcomes):
 class Search:
     """session: run(rate, seconds, warmup) gives an outcome, restart() a fresh proxy. above: the lowest rate that did not hold."""
 
-    def __init__(self, session, seconds, precision, tries, rise=RISE, long_seconds=0, warmup=0, wake_s=WAKE_S):
+    def __init__(self, session, seconds, precision, tries, rise=RISE, long_seconds=0, wake_s=WAKE_S):
         self.wake_s = wake_s
         self.session, self.seconds, self.precision, self.tries, self.rise = session, seconds, precision, tries, rise
-        self.long_seconds, self.warmup = long_seconds, warmup
+        self.long_seconds = long_seconds
         self.trials = []
         self.fresh, self.spoilt = True, False
         self.above = None
@@ -65,21 +67,45 @@ class Search:
             self.session.run(WAKE_RATE, self.wake_s, 0)
         self.fresh = self.spoilt = False
 
-    def holds(self, rate, seconds, warmup=0, tries=None):
+    def once(self, rate, seconds):
+        """The outcome of a run."""
+        outcome = self.session.run(rate, seconds, 0)
+        self.trials.append({"rate": rate, "seconds": seconds, "sent": outcome["sent"], "lost": outcome["lost"], "late": outcome["late"],
+                            "refused": outcome["refused"], "held": held(outcome), "limit": limit_of(outcome),
+                            "generator": outcome["generator"], "cpu_us": outcome["cpu"]["us"], "cost_us": cost_us(outcome)})
+        if outcome["broken"]:
+            raise LoadError(f"{outcome['broken']} messages came out that were not as they should be: {outcome['words']}")
+        return outcome
+
+    def failed(self, rate):
+        self.above = min(rate, self.above or rate)
+
+    def holds(self, rate, seconds):
         """The outcome of the run that held, or None."""
-        for _ in range(tries or self.tries):
+        for _ in range(self.tries):
             self.ready()
-            outcome = self.session.run(rate, seconds, warmup)
-            self.trials.append({"rate": rate, "seconds": seconds, "sent": outcome["sent"], "lost": outcome["lost"], "late": outcome["late"],
-                                "refused": outcome["refused"], "held": held(outcome), "limit": limit_of(outcome),
-                                "generator": outcome["generator"], "cpu_us": outcome["cpu"]["us"], "cost_us": cost_us(outcome)})
-            if outcome["broken"]:
-                raise LoadError(f"{outcome['broken']} messages came out that were not as they should be: {outcome['words']}")
+            outcome = self.once(rate, seconds)
             if held(outcome):
                 return outcome
             self.spoilt = True
-        self.above = min(rate, self.above or rate)
+        self.failed(rate)
         return None
+
+    def lasts(self, rate):
+        """The outcome of the last stretch of a long run that held, or None. What it cost is that of a proxy with all that lingers."""
+        self.ready()
+        spare, left = SPARE, self.long_seconds
+        while left > 0:
+            outcome = self.once(rate, STRETCH_S)
+            if held(outcome):
+                left -= STRETCH_S
+            elif spare:
+                spare -= 1
+            else:
+                self.spoilt = True
+                self.failed(rate)
+                return None
+        return outcome
 
     def bracket(self, guess):
         """(the highest that held, the lowest that did not, the outcome of the first)."""
@@ -102,7 +128,7 @@ class Search:
         low, best = self.bracket(guess)
         rate, lower = low, 1 + self.precision
         while self.long_seconds:
-            outcome = self.holds(rate, self.long_seconds, self.warmup, LONG_TRIES)
+            outcome = self.lasts(rate)
             if outcome:
                 return outcome
             rate, lower = rate / lower, lower * (1 + self.precision)

@@ -13,6 +13,7 @@ SLACK = 0.8  # of the offered rate, and of the generator's time
 LEAST_SHARE = 0.4
 WIDEN = 1.5
 LOWER_BY = 0.05
+CONFIRM_LOWER_BY = 0.02  # after the first run that failed; after the second twice that
 STRETCH_S = 4
 LEAST = 500  # a device that cannot do so much is broken
 
@@ -129,5 +130,5 @@ class Search:
                 done += min(STRETCH_S, seconds)
             if done >= seconds:
                 return together(stretches)
-            rate *= 1 - LOWER_BY * failures
+            rate *= 1 - CONFIRM_LOWER_BY * failures
         return None
