@@ -202,7 +202,7 @@ unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
 			 void (*fn)(void *ctx, unsigned worker, uint64_t time_ms, bool outgoing, const struct flow *flow,
 				    const uint8_t *message, uint32_t kept, uint32_t len),
 			 void *ctx);
-/* Of how many calls a worker keeps one at present, where that of the hash is not among them: the most of all workers; 1: it is kept. */
+/* Of how many calls the worker of this one keeps one at present, where this is not among them; 1: it is kept. */
 unsigned dataplane_trace_one_in(const struct dataplane *d, uint64_t call_hash);
 
 /* ---- probes (tables/probe.h) */

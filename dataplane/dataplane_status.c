@@ -208,13 +208,7 @@ unsigned dataplane_trace(const struct dataplane *d, uint64_t call_hash,
 
 unsigned dataplane_trace_one_in(const struct dataplane *d, uint64_t call_hash)
 {
-	unsigned most = 1;
+	const struct trace *t = worker_trace(d->shared.worker[proxy_call_owner(call_hash, d->shared.workers)]);
 
-	for (unsigned i = 0; i < d->shared.workers; i++) {
-		const struct trace *t = worker_trace(d->shared.worker[i]);
-
-		if (t && !trace_keeps(t, call_hash) && trace_one_in(t) > most)
-			most = trace_one_in(t);
-	}
-	return most;
+	return t && !trace_keeps(t, call_hash) ? trace_one_in(t) : 1;
 }

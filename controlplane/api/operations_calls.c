@@ -182,7 +182,7 @@ int operation_trace(struct control *c, const json_t *params, json_t **ret_result
 		json_decref(list.messages);
 		if (one_in > 1)
 			return error_set(error, -ERR_NOT_FOUND,
-					 "call_id: no message of %.128s is kept: of so many calls one in %u is, for limits.trace_s in limits.trace_mb", call_id,
+					 "call_id: no message of %.128s is kept: under this load one call in %u is (limits.trace_mb, limits.trace_s)", call_id,
 					 one_in);
 		return error_set(error, -ERR_NOT_FOUND, "call_id: no message of %.128s is kept (any more); limits.trace_mb says how much is",
 				 call_id);

@@ -146,7 +146,7 @@ int command_trace(const struct invocation *i, struct client *c)
 	else
 		ladder_print(messages, stdout);
 	if (json_integer_value(json_object_get(result, "one_in")) > 1)
-		fprintf(stderr, "(it is not kept any more: of so many calls one in %lld is, for limits.trace_s in limits.trace_mb; there may have been further messages)\n",
+		fprintf(stderr, "(under this load one call in %lld is kept, and this one no longer: messages may be missing; limits.trace_mb, limits.trace_s)\n",
 			(long long)json_integer_value(json_object_get(result, "one_in")));
 	if (total > (json_int_t)json_array_size(messages))
 		fprintf(stderr, "(the first %zu of %lld messages; --limit shows more)\n", json_array_size(messages), (long long)total);

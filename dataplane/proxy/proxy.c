@@ -425,5 +425,5 @@ unsigned proxy_owner(const struct hash_key *call_key, const struct cmac *branch_
 		return b.worker;
 	if (look.kind == QUICK_NONE || !look.call_id.p)
 		return self;
-	return (unsigned)(call_id_hash(call_key, look.call_id) % workers);
+	return proxy_call_owner(call_id_hash(call_key, look.call_id), workers);
 }

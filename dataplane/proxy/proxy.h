@@ -139,6 +139,12 @@ struct retry_count {
 /* What this worker has counted for a profile with a retry_budget in the window that ends now. any */
 struct retry_count proxy_retries(const struct proxy *p, uint32_t profile_slot, uint32_t profile_id, uint64_t now_ms);
 
+/* Whose calls with a Call-ID of this hash are. any */
+static inline unsigned proxy_call_owner(uint64_t call_hash, unsigned workers)
+{
+	return (unsigned)(call_hash % workers);
+}
+
 /* Which worker owns a datagram: by our own branch for a response, by the keyed hash of Call-ID for a request. Nobody's (not SIP, no
  * Call-ID): the receiver's, `self`. worker-only, needs no proxy */
 unsigned proxy_owner(const struct hash_key *call_key, const struct cmac *branch_mac, unsigned workers, unsigned self,

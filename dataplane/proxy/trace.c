@@ -46,6 +46,7 @@ struct trace {
 	uint32_t shift;		    /* one of 2^shift calls is kept */
 	uint32_t reach_ms;	    /* 0: all are */
 	uint64_t looked_ms, looked_at; /* when that was last chosen, and next then */
+	uint64_t busy_ms;	       /* when there was last no room for four times as much */
 	uint64_t credit;	       /* bytes that may be written beside what there is room for in the time */
 	size_t size; /* of the ring, a power of two */
 	uint8_t *ring;
@@ -71,7 +72,6 @@ struct trace *trace_new(size_t bytes, uint32_t reach_ms)
 		size *= 2;
 	t->choice.most = UINT32_MAX;
 	t->reach_ms = reach_ms;
-	t->credit = size / 2;
 	t->size = size;
 	t->end = size / SEGMENTS;
 	t->ring = pages_new(size);
@@ -294,7 +294,7 @@ void trace_put_edited(struct trace *t, const uint8_t *from, uint64_t time_ms, ui
 }
 
 /* As many calls as leave what is written room for the time. Half of the ring may come at once, as behind a pause, before any is passed over; and twice as many
- * are kept only when there is room for four times as many, so that it is not now these and now those. */
+ * are kept only when there has been room for four times as many for all that time, so that it is not now these and now those, nor all behind a pause. */
 static void choose(struct trace *t, uint64_t now_ms)
 {
 	uint64_t written = t->next - t->looked_at, passed = now_ms - t->looked_ms, room;
@@ -307,14 +307,16 @@ static void choose(struct trace *t, uint64_t now_ms)
 	room = (t->size - t->size / SEGMENTS) * passed / t->reach_ms;
 	t->credit += room;
 	t->credit = t->credit < t->size / 2 ? t->credit : t->size / 2;
+	if (written >= room / 4)
+		t->busy_ms = now_ms;
+	else if (t->shift && now_ms - t->busy_ms >= t->reach_ms)
+		t->shift--;
 	if (written > t->credit) {
 		t->credit = 0;
 		for (; written > room && t->shift < SHIFT_MAX; written /= 2)
 			t->shift++;
 	} else {
 		t->credit -= written;
-		for (; written < room / 4 && t->shift; written *= 2)
-			t->shift--;
 	}
 	atomic_store_explicit(&t->choice.most, UINT32_MAX >> t->shift, memory_order_relaxed);
 }

@@ -46,7 +46,7 @@ struct trace_choice {
 /* The call is one of those that are kept at present. t: NULL keeps none. any */
 static inline bool trace_keeps(const struct trace *t, uint64_t call)
 {
-	uint32_t number = (uint32_t)(call * 0x9e3779b97f4a7c15 >> 32); /* workers and targets are chosen by other bits of it */
+	uint32_t number = (uint32_t)~(call * 0x9e3779b97f4a7c15 >> 32); /* workers and targets are chosen by other bits of it; of no call (0): the highest */
 
 	return t && number <= atomic_load_explicit((_Atomic(uint32_t) *)&((const struct trace_choice *)t)->most, memory_order_relaxed);
 }

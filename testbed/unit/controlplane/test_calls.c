@@ -141,7 +141,9 @@ static void trace(void **state)
 	expect(b, "trace", "{'call_id':'c1'}", "{'one_in':1}");
 	fake_dataplane(b->dataplane)->trace_one_in = 64;
 	expect(b, "trace", "{'call_id':'c1'}", "{'total':4,'one_in':64}");
-	expect_refusal(b, "trace", "{'call_id':'c2'}", "call_id: no message of c2 is kept: of so many calls one in 64 is, for limits.trace_s in limits.trace_mb");
+	expect_refusal(b, "trace", "{'call_id':'c2'}", "call_id: no message of c2 is kept: under this load one call in 64 is (limits.trace_mb, limits.trace_s)");
+	fake_dataplane(b->dataplane)->trace_one_in = 2;
+	expect_refusal(b, "trace", "{'call_id':'c2'}", "call_id: no message of c2 is kept: under this load one call in 2 is (limits.trace_mb, limits.trace_s)");
 	expect_refusal(b, "trace", "{'call_id':'c1','limit':-1}", "limit: -1 is not in 1..10000");
 	expect_refusal(b, "trace", "{}", "call_id: is missing");
 	fake_dataplane(b->dataplane)->config.limits.trace_mb = 0;

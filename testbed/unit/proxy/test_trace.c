@@ -399,6 +399,7 @@ static void test_share_of_calls(void **state)
 
 		load(&l, 4 * REACH_MS, rows[i].per_ms);
 		assert_int_equal(trace_one_in(l.t), rows[i].one_in);
+		assert_int_equal(trace_keeps(l.t, 0), rows[i].one_in == 1); /* what belongs to no call, so that nobody can ask for it */
 		if (!rows[i].per_ms)
 			continue;
 		r = reached(&l);
@@ -447,7 +448,66 @@ static void test_share_and_a_burst(void **state)
 	assert_true(trace_one_in(l.t) > 1);
 	load(&l, 4 * REACH_MS, 1);
 	assert_int_equal(trace_one_in(l.t), 1);
+	l.now_ms += 1000 * REACH_MS; /* a pause of any length is worth one ring */
+	load(&l, 1, 2000);
+	assert_int_equal(trace_one_in(l.t), 2);
 	trace_free(l.t);
+}
+
+/* More is seen before it has taken the place of all that was there, and at once of how many calls one can be kept. */
+static void test_share_under_sudden_load(void **state)
+{
+	struct load l = { .t = trace_new(LOAD_RING, REACH_MS), .now_ms = 5000 };
+
+	load(&l, 4 * REACH_MS, 1);
+	load(&l, 50, 250);
+	assert_true(reached(&l).first_ms < l.now_ms - 100);
+	assert_in_range(trace_one_in(l.t), 64, 512);
+	trace_free(l.t);
+}
+
+/* The clock may stand still: that is a ms at most. */
+static void test_share_in_one_ms(void **state)
+{
+	struct load l = { .t = trace_new(LOAD_RING, REACH_MS), .now_ms = 5000 };
+
+	load(&l, 4 * REACH_MS, 1);
+	for (unsigned turn = 0; turn < 3; turn++, l.now_ms--)
+		load(&l, 1, 400);
+	assert_in_range(trace_one_in(l.t), 2, 256);
+	trace_free(l.t);
+}
+
+/* A pause shorter than the time to reach back changes nothing. */
+static void test_share_over_a_pause(void **state)
+{
+	struct load l = { .t = trace_new(LOAD_RING, REACH_MS), .now_ms = 5000 };
+	uint32_t settled;
+
+	load(&l, 8 * REACH_MS, 100);
+	settled = trace_one_in(l.t);
+	load(&l, REACH_MS * 3 / 4, 0);
+	assert_int_equal(trace_one_in(l.t), settled);
+	load(&l, REACH_MS, 100);
+	assert_int_equal(trace_one_in(l.t), settled);
+	assert_true(reached(&l).first_ms < l.now_ms - REACH_MS);
+	trace_free(l.t);
+}
+
+/* What no hash can thin out: no more than SHIFT_MAX. */
+static void test_share_of_what_is_kept_anyhow(void **state)
+{
+	static const uint8_t message[LOAD_BYTES];
+	static const struct flow flow;
+	struct trace *t = trace_new(LOAD_RING, REACH_MS);
+
+	for (uint64_t now_ms = 5000; now_ms < 5000 + 4 * REACH_MS; now_ms++) {
+		for (unsigned i = 0; i < 500; i++)
+			trace_put(t, TRACE_IN, now_ms, 1, &flow, message, sizeof(message));
+		trace_flush(t, now_ms);
+	}
+	assert_int_equal(trace_one_in(t), 65536);
+	trace_free(t);
 }
 
 static void test_share_is_not_wanted(void **state)
@@ -457,6 +517,7 @@ static void test_share_is_not_wanted(void **state)
 	load(&l, 100, 1000);
 	assert_int_equal(trace_one_in(l.t), 1);
 	assert_false(trace_keeps(NULL, 1));
+	assert_true(trace_keeps(l.t, 0)); /* whose number is the highest */
 	trace_free(l.t);
 }
 
@@ -489,6 +550,40 @@ static void test_call(void **state)
 	assert_string_equal(text, "<INV >100 >INV >INV <486 >ACK >486 ");
 	harness_end(&h);
 	trace_free(t);
+}
+
+/* All that a call which is kept sends and receives, and nothing of one that is not. */
+static void test_calls_of_some(void **state)
+{
+	struct load l = { .t = trace_new(LOAD_RING, 10 * REACH_MS), .now_ms = 5000 };
+	struct harness h;
+	unsigned kept = 0;
+
+	load(&l, 1, 2000);
+	assert_int_equal(trace_one_in(l.t), 2);
+	harness_start(&h, NULL);
+	proxy_free(h.proxy);
+	h.config.trace = l.t;
+	h.now_ms = l.now_ms;
+	h.proxy = proxy_new(&h.config, h.now_ms);
+	for (unsigned i = 0; i < 32; i++) {
+		char id[16], via[96], text[128] = "";
+		struct request r = { .call_id = id, .via = via };
+		uint64_t call;
+
+		snprintf(id, sizeof(id), "of-some-%u", i);
+		snprintf(via, sizeof(via), "%s%u", VIA, i);
+		call = call_id_hash(&h.config.call_key, span_of(id, (uint32_t)strlen(id)));
+		request_send(&h, &r);
+		answer(&h, h.sent[h.sent_count - 1], 486, "t", NULL);
+		trace_flush(l.t, h.now_ms);
+		trace_read(l.t, call, note_line, text);
+		assert_string_equal(text, trace_keeps(l.t, call) ? "<INV >100 >INV <486 >ACK >486 " : "");
+		kept += trace_keeps(l.t, call);
+	}
+	assert_in_range(kept, 4, 28);
+	harness_end(&h);
+	trace_free(l.t);
 }
 
 /* Whatever leaves, edited or not, by either side, stands in the trace as it was sent. */
@@ -548,4 +643,6 @@ static void test_same_as_sent(void **state)
 HARNESS_MAIN(cmocka_unit_test(test_wrap), cmocka_unit_test(test_reader_beside_writer), cmocka_unit_test(test_differences),
 	     cmocka_unit_test(test_base_in_another_segment), cmocka_unit_test(test_differences_beside_writer),
 	     cmocka_unit_test(test_share_of_calls), cmocka_unit_test(test_share_is_steady), cmocka_unit_test(test_share_and_a_burst),
-	     cmocka_unit_test(test_share_is_not_wanted), cmocka_unit_test(test_same_as_sent), cmocka_unit_test(test_call))
+	     cmocka_unit_test(test_share_under_sudden_load), cmocka_unit_test(test_share_in_one_ms), cmocka_unit_test(test_share_over_a_pause),
+	     cmocka_unit_test(test_share_of_what_is_kept_anyhow), cmocka_unit_test(test_share_is_not_wanted), cmocka_unit_test(test_calls_of_some),
+	     cmocka_unit_test(test_same_as_sent), cmocka_unit_test(test_call))
