@@ -44,6 +44,7 @@ class Rules(unittest.TestCase):
         self.assertFalse(void(trial(1e6, lost=5, longest_gap_us=1000), 4096))
         self.assertFalse(void(trial(1e6, longest_gap_us=50000), 4096))
         self.assertTrue(void(trial(1e6, lost=5, device_away_us=5000), 4096))
+        self.assertTrue(void(trial(1e6, repeated=5, device_away_us=5000), 4096))
 
     def test_why(self):
         self.assertIn("refused", why(trial(1, statuses_bad=1, wrong=1, lost=1)))

@@ -34,9 +34,10 @@ def passed(trial):
 
 
 def void(trial, frames_held):
-    """An end was away for longer than frames_held last at this rate (two frames to a forwarded message, one each way)."""
+    """An end was away for longer than frames_held last at this rate (two frames to a forwarded message, one each way). What was lost then may have come when it was
+    sent again."""
     away_us = max(trial["longest_gap_us"], trial.get("device_away_us", 0))
-    return bool(trial["lost"]) and away_us * 1e-6 * trial["rate"] > frames_held / 2
+    return bool(trial["lost"] or trial["repeated"]) and away_us * 1e-6 * trial["rate"] > frames_held / 2
 
 
 def why(trial):

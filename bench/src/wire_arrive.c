@@ -136,8 +136,15 @@ static bool find_side(const struct call *c, const struct identity *who, uint64_t
 	return false;
 }
 
-/* A retransmission for a call that was given up. It is answered, as a target would, so that the device is done with it; nobody
- * waits for that. */
+/* As a target would when its answer was lost: a device that is not answered goes on asking for 32 s, and has no core left for others. */
+static void answer_again(struct load *l, struct call c, struct identity *who, const struct view *v, enum side side, uint64_t now)
+{
+	call_send_response(l, &c, who, v, side, ANSWER_OK, now);
+	l->counts.responses_sent--;
+	l->outstanding--;
+}
+
+/* A retransmission for a call that was given up. It is answered too; nobody waits for that. */
 static void late_in(struct load *l, struct identity *who, const struct view *v, const struct arrival *a, uint64_t now)
 {
 	uint32_t target = a->way.to_ip - l->config.targets - CALLERS_FIRST;
@@ -146,9 +153,7 @@ static void late_in(struct load *l, struct identity *who, const struct view *v, 
 	l->counts.late++;
 	if (v->status || v->data[0] != 'I' || v->data[2] != 'V' || target >= l->config.makes)
 		return;
-	call_send_response(l, &c, who, v, CALLER, ANSWER_OK, now);
-	l->counts.responses_sent--;
-	l->outstanding--;
+	answer_again(l, c, who, v, CALLER, now);
 }
 
 static void request_in(struct load *l, struct call *c, struct identity *who, const struct view *v, const struct arrival *a,
@@ -168,6 +173,8 @@ static void request_in(struct load *l, struct call *c, struct identity *who, con
 	}
 	if (c->state[side] != SENT) {
 		l->counts.repeated++;
+		if (c->state[side] == ANSWERED && c->kind[side] == KIND_INVITE)
+			answer_again(l, *c, who, v, side, now);
 		return;
 	}
 	method = kind_methods[c->kind[side]];
