@@ -56,7 +56,7 @@ FIGURES = {
         "highest rate at which not one is lost, confirmed by a run that lasts past 32 s, so that both pay for transactions that linger, in stretches of five of which "
         "two may be made again.",
         "Kamailio 5.6 runs dispatcher (round robin) and tm, stateful, with maxfwd and nothing else: no logging, no accounting, no Record-Route (Strowger adds "
-        "one and keeps a live call, here for 32 s). Its timers and Strowger's are those of RFC 3261 and RFC 6026. It has room for all its transactions, "
+        "one and keeps a live call, here for 32 s). Its timers and Strowger's are those of RFC 3261 and RFC 6026. It has room for all its transactions, in memory that is touched before it starts as Strowger's is, "
         "children enough to fill its core, and the largest receive buffer that the system allows. Over a veth pair what is sent is received on the sender's core, in "
         "its time, unless the receiver has a thread for that. With the DPDK generator its end has one, on its own core, that looks every 100 µs, as another host's network card "
         "would (threaded NAPI; before that, half of what a message took Strowger was the generator's receiving). With the kernel UDP generator the proxies do the "

@@ -38,6 +38,7 @@ class Plan:
         self.low = {"seconds": 0.6, "warmup": 0.1} if quick else {"seconds": 37, "warmup": 33}
         # strowgerd touches all of its memory before it starts: tables for 32 s of the highest rate take seconds, which quick runs do not fill.
         self.room = {"rate": 16000, "message_mb": 384} if quick else {}
+        self.kamailio = {"mib": 1536} if quick else {}
         self.beside = not quick
         self.sipp = ([2000], 0.8, 0) if quick else ([2000, 4000, 6000, 8000], 2, 34)
         self.loads = [] if quick else [2000, 12000, 24000, 48000, 96000]
@@ -49,16 +50,16 @@ def say(words):
 
 def kernel_sessions(bed, plan, children):
     """{name: (how to open it, rounds)}, in the order in which they take turns: the kernel UDP generator."""
-    sessions = {"kamailio": (lambda: Session(bed, lambda: Kamailio(bed, "fm", children)), plan.rounds),
+    sessions = {"kamailio": (lambda: Session(bed, lambda: Kamailio(bed, "fm", children, **plan.kamailio)), plan.rounds),
                 "strowger": (lambda: Session(bed, lambda: Strowger(bed, "af_xdp", **plan.room)), plan.rounds)}
     if plan.beside:
-        sessions["kamailio_default_allocator"] = (lambda: Session(bed, lambda: Kamailio(bed, "", children)), 1)
+        sessions["kamailio_default_allocator"] = (lambda: Session(bed, lambda: Kamailio(bed, "", children, **plan.kamailio)), 1)
     return sessions
 
 
 def dpdk_sessions(bed, plan, children):
     """The DPDK generator."""
-    return {"kamailio": (lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "fm", children)), plan.rounds),
+    return {"kamailio": (lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "fm", children, **plan.kamailio)), plan.rounds),
             "strowger": (lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, **plan.room)), plan.rounds)}
 
 
@@ -187,7 +188,7 @@ def add_cpu(results, found, low, dpdk, series):
 
 def add_sipp(results, bed, plan, children):
     found = {}
-    for name, start in (("kamailio", lambda: Kamailio(bed, "fm", children, record_route=True)), ("strowger", lambda: Strowger(bed, idle="sleep", **plan.room))):
+    for name, start in (("kamailio", lambda: Kamailio(bed, "fm", children, record_route=True, **plan.kamailio)), ("strowger", lambda: Strowger(bed, idle="sleep", **plan.room))):
         with start() as proxy:
             best, runs = highest(bed, proxy, *plan.sipp)
         found[name] = (best, runs)

@@ -173,9 +173,11 @@ class Bed:
             run(self.inside(self.gen, ["ping", "-q", "-c", "1", "-W", "1", "-I", address, US]))
 
 
+TOUCHED_S = 90  # how long that may take Kamailio, of most of the memory
+
+
 def memory_mib():
-    """What Kamailio may share out among its transactions, which take some 14 KiB each and linger: three quarters of what is there. It is touched as
-    it is needed."""
+    """What Kamailio may share out among its transactions, which take some 14 KiB each and linger: three quarters of what is there."""
     available = next(int(line.split()[1]) for line in read("/proc/meminfo").splitlines() if line.startswith("MemAvailable:"))
     return min(20480, available // 1024 * 3 // 4)
 
@@ -193,16 +195,16 @@ def listens(pid, port, transport):
 
 class Kamailio:
     """allocator: "fm" for -x fm -X fm, "" for Debian's default (qm). record_route: stay in the path of the dialogs. transport: on both sides; tls wants
-    a bed with certificates."""
+    a bed with certificates. mib: what it may share out (memory_mib). touched: all of it before it starts; otherwise what it uses is seen to grow."""
 
-    def __init__(self, bed, allocator="fm", children=2, record_route=False, transport="udp"):
+    def __init__(self, bed, allocator="fm", children=2, record_route=False, transport="udp", mib=None, touched=True):
         self.bed, self.name = bed, "kamailio"
         folder = os.path.join(bed.folder, "kamailio")
         os.makedirs(folder, exist_ok=True)
         with open(os.path.join(folder, "dispatcher.list"), "w", encoding="utf-8") as file:
             file.writelines(f"1 sip:{target}:{PORT}" + (f";transport={transport}" if transport != "udp" else "") + "\n" for target in bed.targets)
         on = {True: "", False: "#"}
-        words = {"children": children, "us": bed.us, "port": PORT, "folder": folder, "rr": on[record_route], "transport": transport,
+        words = {"children": children, "us": bed.us, "port": PORT, "folder": folder, "rr": on[record_route], "touched": on[touched], "transport": transport,
                  "udp": on[transport == "udp"], "stream": on[transport != "udp"], "tls": on[transport == "tls"],
                  **(bed.certificates if transport == "tls" else {})}
         text = read(os.path.join(LIB, "kamailio.cfg"))
@@ -212,13 +214,13 @@ class Kamailio:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         run(["ip", "-n", bed.dut, "addr", "add", f"{bed.us}/{bed.prefix}", "dev", "port0"])
-        argv = [shutil.which("kamailio") or "/usr/sbin/kamailio", "-DD", "-E", "-m", str(memory_mib()), "-M", "64", "-b", "4194304", "-Y", folder,
+        argv = [shutil.which("kamailio") or "/usr/sbin/kamailio", "-DD", "-E", "-m", str(mib or memory_mib()), "-M", "64", "-b", "4194304", "-Y", folder,
                 "-f", path]
         if allocator:
             argv += ["-x", allocator, "-X", allocator]
         self.child = bed.start(self.name, argv)
         try:
-            if not wait_for(lambda: self.child.poll() is not None or listens(self.pid, PORT, transport), 10) or self.child.poll() is not None:
+            if not wait_for(lambda: self.child.poll() is not None or listens(self.pid, PORT, transport), TOUCHED_S) or self.child.poll() is not None:
                 raise RuntimeError(f"kamailio does not listen:\n{bed.log_tail(self.name)}")
             bed.meet()
         except BaseException:

@@ -57,9 +57,9 @@ class Bed(wire_bed.Bed):
 class OwnKamailio(Kamailio):
     """The kernel has business on the proxy's end now: it may have what comes."""
 
-    def __init__(self, bed, allocator, children):
+    def __init__(self, bed, allocator, children, **more):
         wire_bed.run(*bed.inside(bed.dut), "nft", "delete", "table", "netdev", "bench")
-        super().__init__(bed, allocator, children)
+        super().__init__(bed, allocator, children, **more)
 
     def stop(self):
         super().stop()

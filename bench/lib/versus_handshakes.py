@@ -50,7 +50,7 @@ def runs(bed, plan, kind, cases, idle):
     """{(version, resumed): {proxy: [run]}}, A B A B. idle: {proxy: [bytes of a session]}, to be added to; None: that is not asked."""
     bed.certify(kind)
     found = {case: {"kamailio": [], "strowger": []} for case in cases}
-    starters = {"kamailio": lambda: Kamailio(bed, "fm", 1, transport="tls"), "strowger": lambda: Strowger(bed, transport="tls", rate=1000, message_mb=64, connections=SESSIONS + 1024)}
+    starters = {"kamailio": lambda: Kamailio(bed, "fm", 1, transport="tls", touched=False), "strowger": lambda: Strowger(bed, transport="tls", rate=1000, message_mb=64, connections=SESSIONS + 1024)}
     for _ in range(plan.rounds_streams):
         for name, start in starters.items():
             with start() as proxy:

@@ -25,7 +25,7 @@ def words_of(bed, transport):
 
 def runs(bed, transport, plan, children):
     """{proxy: [outcome of the highest rate that lost nothing, with its trials]}, A B A B."""
-    starters = {"kamailio": lambda: Kamailio(bed, "fm", children, transport=transport),
+    starters = {"kamailio": lambda: Kamailio(bed, "fm", children, transport=transport, **plan.kamailio),
                 "strowger": lambda: Strowger(bed, transport=transport, **{"rate": 90000, **plan.room})}
     found = {name: [] for name in starters}
 
