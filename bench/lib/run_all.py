@@ -15,6 +15,7 @@ import signal
 import subprocess
 import sys
 import threading
+from concurrent.futures import ThreadPoolExecutor
 
 import report
 from hugepages import hugepages
@@ -37,6 +38,7 @@ class Runner:
         self.progress = Progress(stages)
         self.failed, self.made = [], {}
         self.children, self.lock = set(), threading.Lock()
+        self.ending = False
 
     def tell(self, words):
         with self.lock:
@@ -54,14 +56,21 @@ class Runner:
                 return found
         return None
 
+    def start(self, argv):
+        with self.lock:  # a lane that begins a step while `end` looks for those under way would be missed
+            if self.ending:
+                sys.exit(143)
+            child = subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace")
+            self.children.add(child)
+            return child
+
     def once(self, step, core):
         """Its figures; None when it did not run. What it says while it runs goes on as it comes."""
         with contextlib.suppress(FileNotFoundError):
             os.unlink(self.path(step))
         argv = [*([] if core is None else ["taskset", "-c", str(core)]), sys.executable, "-B", os.path.join(LIB, f"run_{step.program}.py"),
                 "--no-build", "--json", self.path(step), *(["--quick"] if self.quick else []), *step.argv()]
-        with subprocess.Popen(argv, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, errors="replace") as child:
-            self.children.add(child)
+        with self.start(argv) as child:
             try:
                 for line in child.stderr:
                     self.tell(line.rstrip())
@@ -69,12 +78,15 @@ class Runner:
             except BaseException:
                 child.terminate()  # it is waited for here: nobody else will tell it
                 raise
-            self.children.discard(child)
+            with self.lock:
+                self.children.discard(child)
         return None if status else self.kept(step)
 
     def make(self, step, core):
         found = None
         for number in range(TRIES):
+            if self.ending:
+                return
             self.progress.begin(step)
             self.tell(f"{step.words}: {'about ' + duration(step.seconds) if not number else 'once more'}")
             found = self.once(step, core)
@@ -98,17 +110,22 @@ class Runner:
             for lane in lanes:
                 self.lane(lane, None)
             return
-        with hugepages(HUGEPAGES * len(lanes)):
-            threads = [threading.Thread(target=self.lane, args=(lane, core)) for lane, core in zip(lanes, cores)]
-            for thread in threads:
-                thread.start()
-            for thread in threads:
-                thread.join()
+        # The pool waits for its threads, whatever happens; Thread.join, once interrupted, waits no more.
+        with hugepages(HUGEPAGES * len(lanes)), ThreadPoolExecutor(len(lanes)) as pool:
+            under_way = [pool.submit(self.lane, lane, core) for lane, core in zip(lanes, cores)]
+            try:
+                for lane in under_way:
+                    lane.result()
+            except BaseException:
+                self.end()
+                raise
 
     def end(self):
-        """What is under way ends, by way of what takes its namespaces down."""
-        for child in list(self.children):
-            child.terminate()
+        """What is under way ends, by way of what takes its namespaces down, and nothing begins any more."""
+        with self.lock:
+            self.ending = True
+            for child in self.children:
+                child.terminate()
 
     def run(self, resume):
         """All of them; the figures of each, in order."""

@@ -5,6 +5,8 @@ import contextlib
 import io
 import json
 import os
+import subprocess
+import sys
 import tempfile
 import unittest
 from unittest import mock
@@ -119,6 +121,39 @@ class Running(unittest.TestCase):
         self.ran(answers)
         runner, _ = self.ran({name: [{name: 2}] for name in "abc"}, resume=True, commit="def")
         self.assertEqual(sorted(name for name, _ in runner.asked), ["a", "b", "c"])
+
+
+class Ending(unittest.TestCase):
+    """bench/all is told to end while two steps are under way, each in a lane of its own."""
+
+    SAYS = """
+import signal, sys, time
+sys.path.insert(0, sys.argv[1])
+import run_all, steps
+run_all.HUGEPAGES, run_all.LIB = 0, sys.argv[2]
+signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+stages = [[[steps.Step("slow", ("a",))], [steps.Step("slow", ("b",))]], [[steps.Step("slow", ("c",))]]]
+run_all.Runner(stages, True, sys.argv[2], "abc").run(False)
+"""
+    SLOW = 'import os, sys, time\nprint("slow", os.getpid(), file=sys.stderr, flush=True)\ntime.sleep(600)\n'
+
+    def test_nothing_begins_any_more(self):
+        folder = self.enterContext(tempfile.TemporaryDirectory())
+        with open(os.path.join(folder, "run_slow.py"), "w", encoding="utf-8") as file:
+            file.write(self.SLOW)
+        child = self.enterContext(subprocess.Popen([sys.executable, "-c", self.SAYS, LIB, folder], stderr=subprocess.PIPE, text=True))
+        self.addCleanup(child.kill)
+        said, slow = [], []
+        while len(slow) < 2:
+            said.append(child.stderr.readline())
+            self.assertTrue(said[-1], said)
+            slow += [int(line.split()[-1]) for line in said[-1:] if "] slow " in line]
+        child.terminate()
+        rest = child.stderr.read()  # to its end: nobody who has it is left
+        self.assertEqual(child.wait(), 143, rest)
+        self.assertNotIn("once more", rest)
+        for pid in slow:
+            self.assertFalse(os.path.exists(f"/proc/{pid}"))
 
 
 class Figures(unittest.TestCase):
