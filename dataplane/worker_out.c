@@ -33,11 +33,17 @@ void worker_resolve_by_kernel(void *ctx, struct rte_mbuf *ip_packet, uint16_t po
 	worker_to_kernel(w, ip_packet, EXCEPTION_IP_PACKET, port);
 }
 
-uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes)
+uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes, const struct flow *to)
 {
 	struct worker *w = ctx;
 
-	return (uint8_t *)(w->reserved = output_reserve(w->output, bytes < OUTPUT_PAYLOAD_MAX ? bytes : OUTPUT_PAYLOAD_MAX));
+	if (bytes > OUTPUT_PAYLOAD_MAX)
+		bytes = OUTPUT_PAYLOAD_MAX;
+	if (likely(to->transport == TRANSPORT_UDP))
+		w->reserved = output_reserve_for(w->output, bytes, &to->local, &to->remote);
+	else
+		w->reserved = output_reserve(w->output, bytes);
+	return (uint8_t *)w->reserved;
 }
 
 int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to)

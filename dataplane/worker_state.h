@@ -107,7 +107,7 @@ unsigned worker_receive(struct worker *w);
 /* A frame or packet for the kernel; takes it over. worker-only */
 void worker_to_kernel(struct worker *w, struct rte_mbuf *m, enum exception_kind kind, uint16_t port);
 /* What the proxy and the output floor are given; ctx: the worker. worker-only */
-uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes);
+uint8_t *worker_outbox_reserve(void *ctx, uint32_t bytes, const struct flow *to);
 int worker_outbox_commit(void *ctx, uint32_t len, const struct flow *to);
 struct call_record *worker_outbox_record_room(void *ctx);
 void worker_outbox_record_written(void *ctx);

@@ -45,7 +45,7 @@ struct output {
 	uint32_t reserved;
 	uint32_t ids, ids_key; /* identifications: a counter and what hides it */
 	uint8_t scratch[RTE_ALIGN_CEIL(OUTPUT_PAYLOAD_MAX, 64)];
-	struct path paths[PATHS];
+	struct paths paths;
 	struct queue queues[];
 };
 
@@ -135,6 +135,17 @@ uint8_t *output_reserve(struct output *o, uint32_t bytes)
 	if (o->spares.count > 1)
 		prefetch_spare(o->spares.mbufs[o->spares.count - 2]);
 	return rte_pktmbuf_mtod(spare(o), uint8_t *);
+}
+
+uint8_t *output_reserve_for(struct output *o, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination)
+{
+	if (o->paths.grown) { /* those of a few peers are never far */
+		const struct path *path = path_place(&o->paths, source, destination);
+
+		__builtin_prefetch(path);
+		__builtin_prefetch(path->head);
+	}
+	return output_reserve(o, bytes);
 }
 
 void output_recycle(struct output *o, struct rte_mbuf *const *frames, unsigned n)
@@ -373,7 +384,7 @@ static enum route_verdict look_up(struct output *o, const struct ip_port *source
 				  struct path **ret_path, struct route_result *ret_hop)
 {
 	uint32_t version = routes_version(o->config.routes); /* before the look-up: a change during it shows */
-	struct path *path = path_find(o->paths, version, source, destination);
+	struct path *path = path_find(&o->paths, version, source, destination);
 	enum route_verdict verdict;
 
 	*ret_path = path;
@@ -383,7 +394,7 @@ static enum route_verdict look_up(struct output *o, const struct ip_port *source
 	if (verdict == ROUTE_OK && ret_hop->port < o->config.port_count) {
 		const struct queue *q = &o->queues[ret_hop->port];
 
-		path = path_replace(o->paths, version, source, destination);
+		path = path_replace(&o->paths, version, source, destination);
 		path_fill(path, ret_hop, q->mac, mtu_to(o, ret_hop->port, destination->ip.family), q->sums);
 		*ret_path = path;
 	} else if (verdict == ROUTE_OK) {
@@ -432,7 +443,7 @@ static __attribute__((noinline)) int commit_unusual(struct output *o, uint32_t l
 
 int output_commit(struct output *o, uint32_t len, const struct ip_port *source, const struct ip_port *destination)
 {
-	const struct path *way = path_find(o->paths, routes_version(o->config.routes), source, destination);
+	const struct path *way = path_find(&o->paths, routes_version(o->config.routes), source, destination);
 
 	assert(len <= o->reserved);
 	if (likely(way && !o->in_scratch && len <= way->most)) {

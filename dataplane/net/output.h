@@ -41,6 +41,8 @@ void output_free(struct output *o);
 /* Room for a payload of up to `bytes` (at most OUTPUT_PAYLOAD_MAX), contiguous: an mbuf's data where it fits, else a scratch area.
  * One at a time: the next call forgets an uncommitted one. NULL: no mbuf (counted). worker-only */
 uint8_t *output_reserve(struct output *o, uint32_t bytes);
+/* The same, and asks for what output_commit will read of the way there: of thousands of peers it is not in the first cache. worker-only */
+uint8_t *output_reserve_for(struct output *o, uint32_t bytes, const struct ip_port *source, const struct ip_port *destination);
 
 /* Sends the first len bytes of what was reserved. 0, -ERR_UNREACHABLE (counted: no route, two families, or no to_kernel and no neighbour). Full
  * ports drop and count; so does a lack of mbufs for fragments, all of them or none. worker-only */

@@ -6,10 +6,23 @@
 #include "net/checksum.h"
 #include "net/header.h"
 
-struct path *path_replace(struct path *paths, uint32_t version, const struct ip_port *source, const struct ip_port *destination)
+/* After which what is there lies where nobody looks, but for some, and is found anew. */
+static void grow(struct paths *paths)
+{
+	if (paths->grown < PATHS_BITS_LAST - PATHS_BITS_FIRST)
+		paths->grown++;
+	paths->pushed_out = 0;
+}
+
+struct path *path_replace(struct paths *paths, uint32_t version, const struct ip_port *source, const struct ip_port *destination)
 {
 	struct path *path = path_place(paths, source, destination);
 
+	if (path->version == version && path_neighbour(paths, path)->version == version &&
+	    ++paths->pushed_out > 1u << (PATHS_BITS_FIRST + paths->grown)) {
+		grow(paths);
+		path = path_place(paths, source, destination);
+	}
 	if (path->version == version)
 		*path_neighbour(paths, path) = *path;
 	*path = (struct path){ .source = *source, .destination = *destination, .version = version };

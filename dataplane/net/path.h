@@ -6,13 +6,13 @@
 #include <stdint.h>
 
 #include "base/addr.h"
-#include "base/partial.h"
 #include "net/bytes.h"
 #include "tables/routes.h"
 
-/* Ways lately sent by, each with the headers of what goes that way: peers are few, and messages many. A table of PATHS of them, zeros at first,
- * belongs to one worker. */
-#define PATHS 2048 /* each place has a neighbour for what would push it out */
+/* Ways lately sent by, each with the headers of what goes that way: peers are few, and messages many. A table of them, zeros at first, belongs to one
+ * worker. It uses as little of its memory as it gets by with, so that a few peers do not take a page each, and more when many push each other out. */
+#define PATHS_BITS_FIRST 11
+#define PATHS_BITS_LAST	 15
 
 #define PATH_HEAD_BYTES (ETHER_BYTES + IPV6_BYTES + UDP_BYTES)
 
@@ -30,19 +30,24 @@ struct path {
 };
 
 static_assert(sizeof(struct path) == 128, "two lines");
-static_assert(PATHS == 1 << 11, "path_place takes eleven bits");
 
-static inline struct path *path_place(struct path *paths, const struct ip_port *source, const struct ip_port *destination)
+struct paths {
+	uint32_t grown;	     /* by so many bits */
+	uint32_t pushed_out; /* since then: ways that were still good */
+	struct path path[1 << PATHS_BITS_LAST];
+};
+
+static inline struct path *path_place(struct paths *paths, const struct ip_port *source, const struct ip_port *destination)
 {
-	const uint8_t *ip = destination->ip.bytes;
+	uint64_t ports = (uint64_t)destination->port << 32 | (uint64_t)source->port << 48;
 
-	return &paths[(load_64(ip) ^ load_64(ip + 8) ^ (uint64_t)destination->port << 32 ^ (uint64_t)source->port << 48) *
-		      0x9e3779b97f4a7c15ULL >> 53];
+	return &paths->path[ip_mix(&destination->ip, ports) >> (64 - PATHS_BITS_FIRST - paths->grown)];
 }
 
-static inline struct path *path_neighbour(struct path *paths, const struct path *path)
+/* Each place has one for what would be pushed out of it. */
+static inline struct path *path_neighbour(struct paths *paths, const struct path *path)
 {
-	return &paths[(path - paths) ^ 1];
+	return &paths->path[(path - paths->path) ^ 1];
 }
 
 static inline bool path_is(const struct path *path, uint32_t version, const struct ip_port *source, const struct ip_port *destination)
@@ -51,7 +56,7 @@ static inline bool path_is(const struct path *path, uint32_t version, const stru
 }
 
 /* The known way, or NULL. version: of the routes, read before. worker-only */
-static inline struct path *path_find(struct path *paths, uint32_t version, const struct ip_port *source, const struct ip_port *destination)
+static inline struct path *path_find(struct paths *paths, uint32_t version, const struct ip_port *source, const struct ip_port *destination)
 {
 	struct path *path = path_place(paths, source, destination);
 
@@ -62,7 +67,7 @@ static inline struct path *path_find(struct path *paths, uint32_t version, const
 }
 
 /* A place for a way that is not known; what it holds, where that is still good, moves to its neighbour. To be filled. worker-only */
-struct path *path_replace(struct path *paths, uint32_t version, const struct ip_port *source, const struct ip_port *destination);
+struct path *path_replace(struct paths *paths, uint32_t version, const struct ip_port *source, const struct ip_port *destination);
 
 /* Writes all that is behind what path_replace has written. mac: the port's; mtu: IP's, at least the family's least. worker-only */
 void path_fill(struct path *path, const struct route_result *hop, const uint8_t *mac, uint32_t mtu, bool sums);

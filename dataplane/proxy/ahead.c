@@ -4,6 +4,7 @@
 #include <rte_prefetch.h>
 
 #include "proxy/record.h"
+#include "proxy/sides.h"
 #include "proxy/state.h"
 
 /* n: a constant. */
@@ -29,6 +30,16 @@ const struct txn_key *transaction_key(struct proxy *p)
 	return &p->look->key;
 }
 
+/* What says that the sender, and where it sends to, are the dialog's two sides. */
+static void prefetch_sides(struct proxy *p, const struct flow *from)
+{
+	const struct look *l = p->look;
+	bool by_caller = l->side == TOKEN_FROM_CALLER;
+
+	side_prefetch(p, by_caller ? l->token.caller_trunk : l->token.target_trunk, &from->remote.ip);
+	side_prefetch(p, by_caller ? l->token.target_trunk : l->token.caller_trunk, &p->in->uri.ip);
+}
+
 /* true: further passes are due. *opening: how many calls those before it in the batch may open. */
 static bool read_request(struct proxy *p, const struct flow *from, unsigned *opening)
 {
@@ -41,6 +52,8 @@ static bool read_request(struct proxy *p, const struct flow *from, unsigned *ope
 		ours = token_is_ours(p);
 		if (ours)
 			calls_prefetch(p->calls, l->token.slot);
+		if (l->token_error == 0)
+			prefetch_sides(p, from);
 	}
 	/* No mid-dialog request belongs to a transaction of ours, but an ACK that may be for one's end: that of a call which is here mostly is not. */
 	if (m->to_tag.p && (ours || m->method != SIP_ACK))

@@ -38,7 +38,7 @@ struct refused *downstream_ack(struct proxy *p, struct attempt *a)
 	if (!sent_view(p, a))
 		return NULL;
 	room = room_for(p->sent.body + response_to.n);
-	out = send_begin(p, room);
+	out = send_begin(p, room, &a->txn.to);
 	n = out ? reply_compose_ack(&p->sent, response_to, out, room) : 0;
 	if (n > 0)
 		send_end(p, (uint32_t)n, &a->txn.to);
@@ -57,7 +57,7 @@ static bool send_cancel(struct proxy *p, struct attempt *a)
 	if (!sent_view(p, a))
 		return true; /* and never will be */
 	room = room_for(p->sent.body + reason.n);
-	out = send_begin(p, room);
+	out = send_begin(p, room, &a->txn.to);
 	if (!out)
 		return false;
 	n = reply_compose_cancel(&p->sent, reason, out, room);

@@ -393,7 +393,7 @@ int forward_send(struct proxy *p, const struct context *c, struct attempt *a, co
 	}
 	if (room > SLAB_BYTES_MAX)
 		return -ERR_FULL;
-	out = send_begin(p, room);
+	out = send_begin(p, room, &a->txn.to);
 	if (!out)
 		return send_unsent(&a->txn.to);
 	n = edit_compose(&p->edits, m, out, room);

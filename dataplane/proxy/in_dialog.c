@@ -9,6 +9,7 @@
 #include "proxy/record.h"
 #include "proxy/relay.h"
 #include "proxy/route_set.h"
+#include "proxy/sides.h"
 #include "tables/access.h"
 #include "tables/endpoints.h"
 #include "tables/trunks.h"
@@ -41,23 +42,6 @@ static bool from_live_calls(struct proxy *p, const struct flow *from, struct way
 
 /* ---- where to */
 
-static bool side_lives_at(const struct proxy *p, const struct trunk *t, const struct ip_addr *ip)
-{
-	for (unsigned i = 0; i < t->endpoint_count; i++) {
-		const struct endpoint_config *e = endpoints_get(p->tables->endpoints, t->endpoints[i]);
-
-		if (e && ip_eq(&e->addr.ip, ip))
-			return true;
-	}
-	for (unsigned i = 0; i < t->prefix_count; i++)
-		if (ip_prefix_contains(&t->prefixes[i], ip))
-			return true;
-	for (unsigned i = 0; i < t->former_count; i++)
-		if (ip_eq(&t->former[i].addr.ip, ip))
-			return true;
-	return false;
-}
-
 static bool endpoint_by_id(const struct proxy *p, const struct trunk *t, uint32_t id, struct flow *ret_to)
 {
 	for (unsigned i = 0; i < t->endpoint_count; i++) {
@@ -78,29 +62,12 @@ static bool endpoint_by_id(const struct proxy *p, const struct trunk *t, uint32_
 	return false;
 }
 
-/* Where it was found last it mostly is: calls of the same few trunks follow each other. */
-static const struct trunk *trunk_of(struct proxy *p, uint32_t id)
-{
-	uint32_t *last = &p->trunk_slots[id % PROXY_TRUNK_SLOTS], slot;
-	const struct trunk *trunk = trunks_get(p->tables->trunks, *last);
-
-	if (trunk && trunk->id == id)
-		return trunk;
-	slot = trunks_find(p->tables->trunks, id);
-	if (slot == TRUNK_NONE)
-		return NULL;
-	*last = slot;
-	return trunks_get(p->tables->trunks, slot);
-}
-
 /* Whoever speaks does so from where its side lives: a token that was copied from the wire is worth nothing elsewhere. */
 static bool speaks_from(struct proxy *p, const struct way *w, const struct ip_addr *source)
 {
-	const struct trunk *trunk = trunk_of(p, w->side == TOKEN_FROM_CALLER ? w->token.caller_trunk : w->token.target_trunk);
-
 	if (w->side == TOKEN_FROM_CALLER && ip_eq(&w->token.caller_flow.ip, source))
 		return true;
-	return trunk && side_lives_at(p, trunk, source);
+	return side_lives_at(p, w->side == TOKEN_FROM_CALLER ? w->token.caller_trunk : w->token.target_trunk, source);
 }
 
 static bool transport_said(struct span params, uint8_t *ret)
@@ -166,18 +133,20 @@ static bool next_hop(struct proxy *p, struct way *w, struct flow *ret_to)
 {
 	const struct sip_uri *uri = w->hop;
 	bool to_target = w->side == TOKEN_FROM_CALLER;
-	const struct trunk *trunk = trunk_of(p, to_target ? w->token.target_trunk : w->token.caller_trunk);
+	uint32_t trunk_id = to_target ? w->token.target_trunk : w->token.caller_trunk;
+	bool natted = !to_target && w->token.caller_flow.ip.family && !w->hop_is_route; /* its Contact leads nowhere */
+	bool lives = !natted && uri->scheme != URI_TEL && uri->host_kind != HOST_NAME && side_lives_at(p, trunk_id, &uri->ip);
+	const struct trunk *trunk = NULL;
 
-	if (!trunk)
-		return false;
 	*ret_to = (struct flow){ .transport = side_transport(p, w) };
+	if (!lives || ret_to->transport == TRANSPORT_TLS) {
+		trunk = side_trunk(p, trunk_id);
+		if (!trunk)
+			return false;
+	}
 	if (ret_to->transport == TRANSPORT_TLS)
 		ret_to->tls_peer = tls_peer_of(p, trunk, w->hop);
-	if (!to_target && w->token.caller_flow.ip.family && !w->hop_is_route) {
-		ret_to->remote = w->token.caller_flow; /* behind a NAT: its Contact leads nowhere */
-		return true;
-	}
-	if (uri->scheme != URI_TEL && uri->host_kind != HOST_NAME && side_lives_at(p, trunk, &uri->ip)) {
+	if (lives) {
 		ret_to->remote.ip = uri->ip;
 		ret_to->remote.port = uri->port ? uri->port : ret_to->transport == TRANSPORT_TLS ? 5061 : 5060;
 		return true;
@@ -270,7 +239,7 @@ static bool send_stateless(struct proxy *p, const struct flow *from, const struc
 	if (to->transport != TRANSPORT_UDP)
 		edit_content_length(&p->edits, m, to->transport);
 	room = edit_size(&p->edits, m);
-	out = send_begin(p, room);
+	out = send_begin(p, room, to);
 	n = out ? edit_compose(&p->edits, m, out, room) : -ERR_NOMEM;
 	return n > 0 && send_end_edited(p, m, (uint32_t)n, to) == 0;
 }
@@ -417,7 +386,7 @@ void stateless_response(struct proxy *p, const struct branch *b)
 	if (!strip_top_via(&p->edits, p->in))
 		goto stray;
 	room = edit_size(&p->edits, p->in);
-	out = send_begin(p, room);
+	out = send_begin(p, room, &to);
 	n = out ? edit_compose(&p->edits, p->in, out, room) : 0;
 	if (n > 0 && send_end_edited(p, p->in, (uint32_t)n, &to) == 0)
 		count(p, COUNTER_stateless_responses);

@@ -140,7 +140,7 @@ void refused_again(struct proxy *p, const struct refused *r, enum txn_event even
 	if (!(txn_step(TXN_INVITE_CLIENT, TXN_COMPLETED, event).actions & TXN_DO_ACK))
 		return;
 	room = m->body + r->uri_len + VIA_LINE_MAX + REFUSED_ACK_GROWTH;
-	out = room <= SLAB_BYTES_MAX ? send_begin(p, room) : NULL;
+	out = room <= SLAB_BYTES_MAX ? send_begin(p, room, &to) : NULL;
 	len = out ? reply_compose_ack_again(m, span_of(r->uri, r->uri_len), span_of(via, n), r->max_forwards, out, room) : 0;
 	if (len > 0)
 		send_end(p, (uint32_t)len, &to);

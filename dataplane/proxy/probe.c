@@ -28,7 +28,7 @@ static void finish(struct proxy *p, struct probe *b, struct probe_result *r)
 
 int probe_resend(struct proxy *p, const struct probe *b)
 {
-	uint8_t *out = send_begin(p, b->len);
+	uint8_t *out = send_begin(p, b->len, &b->txn.to);
 
 	if (!out)
 		return send_unsent(&b->txn.to);

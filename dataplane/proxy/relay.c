@@ -33,7 +33,7 @@ static void release(struct proxy *p, struct relay *r)
 
 int relay_resend(struct proxy *p, const struct relay *r)
 {
-	uint8_t *out = r->sent ? send_begin(p, r->sent_len) : NULL;
+	uint8_t *out = r->sent ? send_begin(p, r->sent_len, &r->txn.to) : NULL;
 
 	if (!out)
 		return send_unsent(&r->txn.to);
@@ -55,7 +55,7 @@ static void send_ack(struct proxy *p, const struct relay *r, struct span respons
 	if (!sent_view(p, r))
 		return;
 	room = p->sent.body + response_to.n + CANCEL_GROWTH;
-	out = room <= SLAB_BYTES_MAX ? send_begin(p, room) : NULL;
+	out = room <= SLAB_BYTES_MAX ? send_begin(p, room, &r->txn.to) : NULL;
 	n = out ? reply_compose_ack(&p->sent, response_to, out, room) : 0;
 	if (n > 0)
 		send_end(p, (uint32_t)n, &r->txn.to);
@@ -70,7 +70,7 @@ static bool send_cancel(struct proxy *p, const struct relay *r)
 	if (!sent_view(p, r))
 		return true; /* and never will be */
 	room = p->sent.body + r->reason_len + CANCEL_GROWTH;
-	out = room <= SLAB_BYTES_MAX ? send_begin(p, room) : NULL;
+	out = room <= SLAB_BYTES_MAX ? send_begin(p, room, &r->txn.to) : NULL;
 	n = out ? reply_compose_cancel(&p->sent, span_of(r->reason, r->reason_len), out, room) : 0;
 	if (n > 0)
 		send_end(p, (uint32_t)n, &r->txn.to);

@@ -99,7 +99,7 @@ void reply_stateless(struct proxy *p, const struct sip_message *m, const struct 
 	if (m->method == SIP_ACK)
 		return;
 	reply_flow(&m->top_via, from, &to);
-	out = send_begin(p, room);
+	out = send_begin(p, room, &to);
 	if (!out)
 		return;
 	n = compose(p, m, from, status, reason, headers, out, room);
@@ -111,7 +111,7 @@ void reply_trying(struct proxy *p, struct context *c, const struct sip_message *
 {
 	const struct span none = { 0, 0 };
 	uint32_t room = reply_room(request, none);
-	uint8_t *out = send_begin(p, room);
+	uint8_t *out = send_begin(p, room, &c->reply_to);
 	int n = out ? compose(p, request, &c->from, 100, NULL, none, out, room) : 0;
 
 	if (n > 0)
@@ -128,7 +128,7 @@ bool reply_transaction(struct proxy *p, struct server_txn *s, const struct flow 
 
 	if (!(server_txn_event(p->transactions, s, event, p->now_ms) & TXN_DO_SEND_RESPONSE))
 		return false;
-	out = send_begin(p, room);
+	out = send_begin(p, room, &s->reply_to);
 	to = out ? out : p->text; /* no buffer just now: it is kept, and sent by timer G or when the request comes again */
 	n = compose(p, request, from, status, NULL, headers, to, room);
 	if (n <= 0)

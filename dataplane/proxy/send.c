@@ -8,9 +8,9 @@ int send_unsent(const struct flow *to)
 	return to->transport == TRANSPORT_UDP ? 0 : -ERR_FULL;
 }
 
-uint8_t *send_begin(struct proxy *p, uint32_t room)
+uint8_t *send_begin(struct proxy *p, uint32_t room, const struct flow *to)
 {
-	p->out = p->config.outbox.reserve(p->config.outbox.ctx, room);
+	p->out = p->config.outbox.reserve(p->config.outbox.ctx, room, to);
 	return p->out;
 }
 

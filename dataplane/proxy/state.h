@@ -191,6 +191,15 @@ struct look {
 
 #define PROXY_TRUNK_SLOTS 1024
 
+#define PROXY_SIDES_BITS 14
+
+/* That an address is of a trunk, as it was found at that version of trunks and endpoints (sides.c). Two make a line. */
+struct side {
+	uint32_t version, trunk; /* its id; 0: nothing is known here */
+	struct ip_addr ip;
+} __attribute__((aligned(32)));
+static_assert(sizeof(struct side) == 32, "two a line");
+
 #define PROXY_RECEIVED_BITS 7
 #define RECEIVED_TEXT_MAX   96 /* ";received=...;rport=...", IPv6 too */
 
@@ -221,6 +230,7 @@ struct proxy {
 	uint32_t unposted_count;
 	uint64_t record_sequence;
 	uint32_t trunk_slots[PROXY_TRUNK_SLOTS]; /* where trunks were found, by id: to be held against the slot's id */
+	_Alignas(64) struct side sides[1 << PROXY_SIDES_BITS];
 	struct received received[1 << PROXY_RECEIVED_BITS]; /* by a hash of address and port */
 	struct call_record posting; /* scratch: what is looked at */
 	struct listener listeners[PROXY_LISTENERS_MAX];
@@ -339,7 +349,7 @@ void server_linger(struct proxy *p, struct server_txn *s);
  * so it is as good as undelivered: -ERR_FULL. */
 int send_unsent(const struct flow *to);
 /* Contiguous room for a message; NULL: none just now. */
-uint8_t *send_begin(struct proxy *p, uint32_t room);
+uint8_t *send_begin(struct proxy *p, uint32_t room, const struct flow *to);
 /* Sends the first len bytes of it. 0, -ERR_UNREACHABLE. */
 int send_end(struct proxy *p, uint32_t len, const struct flow *to);
 /* The same, when they were composed of m by p->edits: the trace takes less. */

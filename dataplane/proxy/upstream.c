@@ -73,7 +73,7 @@ bool upstream_replay(struct proxy *p, struct server_txn *s)
 
 	if (!s->response)
 		return trying_again(p, s);
-	out = send_begin(p, s->response_len);
+	out = send_begin(p, s->response_len, &s->reply_to);
 	if (!out) {
 		server_unsent(p, s);
 		return false;
@@ -93,7 +93,7 @@ bool upstream_pass(struct proxy *p, struct server_txn *s, const struct flow *rep
 	if (!edit_upwards(&p->edits, m, reply_to->transport))
 		return false;
 	room = edit_size(&p->edits, m);
-	out = send_begin(p, room);
+	out = send_begin(p, room, reply_to);
 	to = out ? out : p->text; /* no buffer just now: it is kept, and sent when the request comes again */
 	n = edit_compose(&p->edits, m, to, room);
 	if (n <= 0)
@@ -134,7 +134,7 @@ void upstream_again(struct proxy *p, const struct lingering *l)
 	if (!edit_upwards(&p->edits, p->in, to.transport))
 		return;
 	room = edit_size(&p->edits, p->in);
-	out = send_begin(p, room);
+	out = send_begin(p, room, &to);
 	n = out ? edit_compose(&p->edits, p->in, out, room) : 0;
 	if (n > 0)
 		send_end_edited(p, p->in, (uint32_t)n, &to);

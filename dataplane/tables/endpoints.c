@@ -16,6 +16,7 @@ struct endpoints {
 	uint32_t ramp_ms;
 	_Atomic(uint64_t) ejections;
 	atomic_flag deciding;
+	_Atomic(uint32_t) version;
 };
 
 /* Nothing is known of it. */
@@ -82,6 +83,17 @@ uint32_t endpoints_max(const struct endpoints *e)
 	return e->slots.max;
 }
 
+/* After the change, so that nobody keeps what was before it under the new number. */
+static void changed(struct endpoints *e)
+{
+	atomic_fetch_add_explicit(&e->version, 1, memory_order_release);
+}
+
+uint32_t endpoints_version(const struct endpoints *e)
+{
+	return atomic_load_explicit((_Atomic(uint32_t) *)&e->version, memory_order_acquire);
+}
+
 static struct endpoint_config *config_copy(const struct endpoint_config *config)
 {
 	struct endpoint_config *copy = malloc(sizeof(*copy));
@@ -95,6 +107,7 @@ int endpoints_add(struct endpoints *e, const struct endpoint_config *config, uin
 {
 	uint32_t slot = slots_next(&e->slots);
 	struct endpoint_config *copy;
+	int err;
 
 	if (slot == SLOT_NONE)
 		return -ERR_FULL;
@@ -104,7 +117,9 @@ int endpoints_add(struct endpoints *e, const struct endpoint_config *config, uin
 	/* Before the slot is published: what the previous tenant left must not be seen with the new one. */
 	clear(e, slot);
 	atomic_store_explicit(&e->live[slot].config, copy, memory_order_release);
-	return slots_add(&e->slots, copy, ret_slot);
+	err = slots_add(&e->slots, copy, ret_slot);
+	changed(e);
+	return err;
 }
 
 int endpoints_update(struct endpoints *e, uint32_t slot, const struct endpoint_config *config)
@@ -116,6 +131,7 @@ int endpoints_update(struct endpoints *e, uint32_t slot, const struct endpoint_c
 	/* Here first, in the slot then, which retires the old one: the grace period begins when nobody can find it any more. */
 	atomic_store_explicit(&e->live[slot].config, copy, memory_order_release);
 	slots_update(&e->slots, slot, copy);
+	changed(e);
 	return 0;
 }
 
@@ -125,6 +141,7 @@ void endpoints_remove(struct endpoints *e, uint32_t slot)
 		return;
 	atomic_store_explicit(&e->live[slot].config, NULL, memory_order_release);
 	slots_remove(&e->slots, slot);
+	changed(e);
 }
 
 const struct endpoint_config *endpoints_get(const struct endpoints *e, uint32_t slot)

@@ -106,6 +106,9 @@ int endpoints_update(struct endpoints *e, uint32_t slot, const struct endpoint_c
 /* Unpublishes; the slot is used again only after the grace period. Nothing compiled may name it any more. control-only */
 void endpoints_remove(struct endpoints *e, uint32_t slot);
 
+/* Another number after every change of a slot's configuration: what was looked up after reading it holds for as long as it stays. any */
+uint32_t endpoints_version(const struct endpoints *e);
+
 /* NULL: the slot is empty. reader, inside a quiescent period */
 const struct endpoint_config *endpoints_get(const struct endpoints *e, uint32_t slot);
 /* Never NULL for slot < max. any */

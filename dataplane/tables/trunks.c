@@ -1,6 +1,7 @@
 /* SPDX-License-Identifier: Apache-2.0 */
 #include "tables/trunks.h"
 
+#include <stdatomic.h>
 #include <stdlib.h>
 
 #include "base/err.h"
@@ -10,6 +11,7 @@
 struct trunks {
 	struct slots slots;
 	struct word_table by_id; /* value: the slot */
+	_Atomic(uint32_t) version;
 };
 
 struct trunks *trunks_new(uint32_t max_trunks, struct epoch *e)
@@ -49,9 +51,21 @@ static struct trunk *trunk_copy(const struct trunk *trunk)
 	return copy;
 }
 
+/* After the change, so that nobody keeps what was before it under the new number. */
+static void changed(struct trunks *t)
+{
+	atomic_fetch_add_explicit(&t->version, 1, memory_order_release);
+}
+
+uint32_t trunks_version(const struct trunks *t)
+{
+	return atomic_load_explicit((_Atomic(uint32_t) *)&t->version, memory_order_acquire);
+}
+
 int trunks_add(struct trunks *t, const struct trunk *trunk, uint32_t *ret_slot)
 {
 	struct trunk *copy;
+	int err;
 
 	if (trunks_find(t, trunk->id) != TRUNK_NONE)
 		return -ERR_EXISTS;
@@ -62,7 +76,9 @@ int trunks_add(struct trunks *t, const struct trunk *trunk, uint32_t *ret_slot)
 		return -ERR_NOMEM;
 	/* The trunk before its id: who finds the id finds the trunk. There is an id per slot at most, so there is room. */
 	(void)slots_add(&t->slots, copy, ret_slot);
-	return word_table_set(&t->by_id, trunk->id, *ret_slot);
+	err = word_table_set(&t->by_id, trunk->id, *ret_slot);
+	changed(t);
+	return err;
 }
 
 int trunks_update(struct trunks *t, uint32_t slot, const struct trunk *trunk)
@@ -70,6 +86,7 @@ int trunks_update(struct trunks *t, uint32_t slot, const struct trunk *trunk)
 	const struct trunk *old = trunks_get(t, slot);
 	uint32_t other = trunks_find(t, trunk->id), id;
 	struct trunk *copy;
+	int err = 0;
 
 	if (!old)
 		return -ERR_NOT_FOUND;
@@ -80,11 +97,13 @@ int trunks_update(struct trunks *t, uint32_t slot, const struct trunk *trunk)
 		return -ERR_NOMEM;
 	id = old->id;
 	slots_update(&t->slots, slot, copy);
-	if (id == copy->id)
-		return 0;
-	/* Under its old id it is no longer found anyway (trunks_find). */
-	(void)word_table_delete(&t->by_id, id);
-	return word_table_set(&t->by_id, copy->id, slot);
+	if (id != copy->id) {
+		/* Under its old id it is no longer found anyway (trunks_find). */
+		(void)word_table_delete(&t->by_id, id);
+		err = word_table_set(&t->by_id, copy->id, slot);
+	}
+	changed(t);
+	return err;
 }
 
 void trunks_remove(struct trunks *t, uint32_t slot)
@@ -95,6 +114,7 @@ void trunks_remove(struct trunks *t, uint32_t slot)
 		return;
 	(void)word_table_delete(&t->by_id, old->id);
 	slots_remove(&t->slots, slot);
+	changed(t);
 }
 
 const struct trunk *trunks_get(const struct trunks *t, uint32_t slot)

@@ -71,6 +71,9 @@ int trunks_add(struct trunks *t, const struct trunk *trunk, uint32_t *ret_slot);
 int trunks_update(struct trunks *t, uint32_t slot, const struct trunk *trunk);
 void trunks_remove(struct trunks *t, uint32_t slot);
 
+/* Another number after every change: what was looked up after reading it holds for as long as it stays. any */
+uint32_t trunks_version(const struct trunks *t);
+
 /* NULL: empty. reader, inside a quiescent period */
 const struct trunk *trunks_get(const struct trunks *t, uint32_t slot);
 /* By id, for tokens. TRUNK_NONE: no such trunk. reader, inside a quiescent period */

@@ -213,7 +213,7 @@ static void response_out(uint32_t len)
 	}
 }
 
-static uint8_t *reserve(void *ctx, uint32_t bytes)
+static uint8_t *reserve(void *ctx, uint32_t bytes, const struct flow *to)
 {
 	if (!w.over && !below(200)) { /* now and then there is no buffer */
 		w.starved = true;

@@ -72,7 +72,7 @@ static struct sip_message view;
 		}                                                                                                      \
 	} while (0)
 
-static uint8_t *reserve(void *ctx, uint32_t bytes)
+static uint8_t *reserve(void *ctx, uint32_t bytes, const struct flow *to)
 {
 	return bytes <= sizeof(w.out) ? w.out : NULL;
 }

@@ -43,7 +43,7 @@ uint64_t connection_of(const char *text)
 
 /* ---- the outbox */
 
-static uint8_t *outbox_reserve(void *ctx, uint32_t bytes)
+static uint8_t *outbox_reserve(void *ctx, uint32_t bytes, const struct flow *to)
 {
 	struct harness *h = ctx;
 
@@ -54,6 +54,7 @@ static uint8_t *outbox_reserve(void *ctx, uint32_t bytes)
 	assert_true(bytes > 0 && bytes <= SLAB_BYTES_MAX);
 	h->reserved = malloc(bytes);
 	h->reserved_bytes = bytes;
+	h->reserved_for = *to;
 	return h->reserved;
 }
 
@@ -81,6 +82,7 @@ static int outbox_commit(void *ctx, uint32_t len, const struct flow *to)
 
 	assert_non_null(h->reserved);
 	assert_true(len <= h->reserved_bytes);
+	assert_true(ip_port_eq(&to->remote, &h->reserved_for.remote) && ip_port_eq(&to->local, &h->reserved_for.local));
 	if (h->unreachable) {
 		nowhere = addr_of(h->unreachable);
 		if (ip_port_eq(&to->remote, &nowhere) && to->transport == transport_of(h->unreachable))

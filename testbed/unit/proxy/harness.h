@@ -66,6 +66,7 @@ struct harness {
 	unsigned sent_count, sent_read, sent_room;
 	uint8_t *reserved;
 	uint32_t reserved_bytes;
+	struct flow reserved_for;
 	bool outbox_full;	   /* reserve finds nothing */
 	bool miscounted;	   /* the test has made counts of calls wrong: otherwise none may need correction */
 	const char *unreachable;   /* commit refuses this destination, as where there is no route */

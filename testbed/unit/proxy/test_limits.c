@@ -76,13 +76,13 @@ static void test_storms(void **state)
 
 /* The same with every n-th buffer refused. */
 static unsigned countdown, every;
-static uint8_t *(*real_reserve)(void *ctx, uint32_t bytes);
+static uint8_t *(*real_reserve)(void *ctx, uint32_t bytes, const struct flow *to);
 
-static uint8_t *stingy_reserve(void *ctx, uint32_t bytes)
+static uint8_t *stingy_reserve(void *ctx, uint32_t bytes, const struct flow *to)
 {
 	if (every && ++countdown % every == 0)
 		return NULL;
-	return real_reserve(ctx, bytes);
+	return real_reserve(ctx, bytes, to);
 }
 
 static void test_no_buffers(void **state)

@@ -67,10 +67,11 @@ static void test_slots(void **state)
 	struct endpoints *p = endpoints_new(2, e);
 	struct endpoint_config a = config_of("192.0.2.1", 1), b = config_of("192.0.2.2", 2), c = config_of("192.0.2.3", 3);
 	const struct endpoint_config *held;
-	uint32_t slot_a, slot_b, slot_c = 99;
+	uint32_t slot_a, slot_b, slot_c = 99, version = endpoints_version(p);
 
 	assert_int_equal(endpoints_max(p), 2);
 	assert_int_equal(endpoints_add(p, &a, &slot_a), 0);
+	assert_int_not_equal(endpoints_version(p), version);
 	assert_int_equal(endpoints_add(p, &b, &slot_b), 0);
 	assert_int_equal(endpoints_add(p, &c, &slot_c), -ERR_FULL);
 	assert_int_equal(slot_c, 99);
@@ -79,7 +80,9 @@ static void test_slots(void **state)
 	epoch_online(e, 0);
 	held = endpoints_get(p, slot_a);
 	atomic_store(&endpoints_live(p, slot_a)->health, ENDPOINT_DOWN);
+	version = endpoints_version(p);
 	endpoints_remove(p, slot_a);
+	assert_int_not_equal(endpoints_version(p), version);
 	endpoints_remove(p, slot_a);
 	assert_null(endpoints_get(p, slot_a));
 	assert_int_not_equal(epoch_reclaim(e), 0);
@@ -94,7 +97,11 @@ static void test_slots(void **state)
 	held = endpoints_get(p, slot_b);
 	atomic_store(&endpoints_live(p, slot_b)->health, ENDPOINT_DOWN);
 	b.addr.port = 22;
+	version = endpoints_version(p);
+	endpoint_set_health(p, slot_c, ENDPOINT_UP, 1);
+	assert_int_equal(endpoints_version(p), version); /* what is live is not its configuration */
 	assert_int_equal(endpoints_update(p, slot_b, &b), 0);
+	assert_int_not_equal(endpoints_version(p), version);
 	assert_int_equal(endpoints_get(p, slot_b)->addr.port, 22);
 	assert_int_equal(held->addr.port, 2);
 	assert_int_equal(atomic_load(&endpoints_live(p, slot_b)->health), ENDPOINT_DOWN);

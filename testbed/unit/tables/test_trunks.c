@@ -34,8 +34,9 @@ static void test_model(void **state)
 	memset(slot_of, 0xff, sizeof(slot_of));
 	for (unsigned step = 0; step < 5000; step++) {
 		unsigned i = random_next() % NAMES, k = random_next() % NAMES;
+		uint32_t slot, version = trunks_version(t);
+		bool changed = false;
 		struct trunk one;
-		uint32_t slot;
 		int r;
 
 		snprintf(name, sizeof(name), "trunk %u", i);
@@ -47,12 +48,14 @@ static void test_model(void **state)
 			assert_int_equal(r, slot_of[i] != TRUNK_NONE ? -ERR_EXISTS : live == SLOTS ? -ERR_FULL : 0);
 			if (!r)
 				slot_of[i] = slot, live++;
+			changed = !r;
 			break;
 		case 2: /* k takes the name i */
 			if (slot_of[k] == TRUNK_NONE)
 				break;
 			r = trunks_update(t, slot_of[k], &one);
 			assert_int_equal(r, i != k && slot_of[i] != TRUNK_NONE ? -ERR_EXISTS : 0);
+			changed = !r;
 			if (!r && i != k) {
 				slot_of[i] = slot_of[k];
 				slot_of[k] = TRUNK_NONE;
@@ -65,8 +68,10 @@ static void test_model(void **state)
 			assert_null(trunks_get(t, slot_of[i]));
 			slot_of[i] = TRUNK_NONE;
 			live--;
+			changed = true;
 			break;
 		}
+		assert_int_equal(trunks_version(t) != version, changed);
 		assert_int_equal(epoch_reclaim(e), 0);
 		for (i = 0; i < NAMES; i++) {
 			snprintf(name, sizeof(name), "trunk %u", i);
