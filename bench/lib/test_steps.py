@@ -127,7 +127,7 @@ class Ending(unittest.TestCase):
     """bench/all is told to end while two steps are under way, each in a lane of its own."""
 
     SAYS = """
-import signal, sys, time
+import signal, sys
 sys.path.insert(0, sys.argv[1])
 import run_all, steps
 run_all.HUGEPAGES, run_all.LIB = 0, sys.argv[2]
@@ -135,7 +135,7 @@ signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
 stages = [[[steps.Step("slow", ("a",))], [steps.Step("slow", ("b",))]], [[steps.Step("slow", ("c",))]]]
 run_all.Runner(stages, True, sys.argv[2], "abc").run(False)
 """
-    SLOW = 'import os, sys, time\nprint("slow", os.getpid(), file=sys.stderr, flush=True)\ntime.sleep(600)\n'
+    SLOW = 'import os, sys, time\nprint("slow", os.getpid(), file=sys.stderr, flush=True)\ntime.sleep(60)\n'
 
     def test_nothing_begins_any_more(self):
         folder = self.enterContext(tempfile.TemporaryDirectory())

@@ -24,8 +24,9 @@ struct flow {
 };
 
 /* Where messages leave a module: a function pair that the caller passes down, so that protocol code sends nothing itself. reserve:
- * contiguous room for up to `bytes`, NULL: none; to: where it will mostly go, so that what it takes to get there is at hand then. commit: send the first len bytes of it; 0, -ERR_UNREACHABLE; by a stream also -ERR_FULL
- * (too much waits for that peer). What a stream took and could not deliver comes back later (proxy_undelivered). */
+ * contiguous room for up to `bytes`; NULL: none; to: where it will go, as far as is known yet, so that what it takes to get there is at hand by
+ * then. commit: send the first len bytes of it; 0, -ERR_UNREACHABLE; by a stream also -ERR_FULL (too much waits for that peer). What a stream
+ * took and could not deliver comes back later (proxy_undelivered). */
 struct outbox {
 	uint8_t *(*reserve)(void *ctx, uint32_t bytes, const struct flow *to);
 	int (*commit)(void *ctx, uint32_t len, const struct flow *to);

@@ -71,24 +71,32 @@ static void test_reinvite(void **state)
 	harness_end(&h);
 }
 
-/* A caller whose Contact is not where its packets come from gets the target's requests where they do. */
+/* A caller whose Contact is not where its packets come from gets the target's requests where they do, also where others of its trunk live at the
+ * Contact's address. */
 static void test_nat(void **state)
 {
-	struct request r = { .source = "10.1.0.77:31337", .via = "SIP/2.0/UDP 192.168.1.2:5060;rport;branch=z9hG4bK1",
-			     .contact = "<sip:caller@192.168.1.2:5060>" };
-	struct harness h;
-	struct dialog d;
-	const struct sent *s;
+	static const char *const behind[] = { "192.168.1.2", "10.1.0.5" };
 
-	harness_start(&h, NULL);
-	dialog_open(&h, &r, A, NULL, &d);
-	expect_request(&h, "ACK", A);
-	dialog_send(&h, &d, TOKEN_FROM_TARGET, "BYE", 1, NULL);
-	s = expect_request(&h, "BYE", "10.1.0.77:31337");
-	assert_string_equal(sent_uri(s), "sip:caller@192.168.1.2:5060");
-	answer(&h, s, 200, NULL, NULL);
-	expect_response(&h, 200, A);
-	harness_end(&h);
+	for (unsigned i = 0; i < ARRAY_SIZE(behind); i++) {
+		char via[80], contact[80], uri[80];
+		struct request r = { .source = "10.1.0.77:31337", .via = via, .contact = contact };
+		struct harness h;
+		struct dialog d;
+		const struct sent *s;
+
+		snprintf(via, sizeof(via), "SIP/2.0/UDP %s:5060;rport;branch=z9hG4bK1", behind[i]);
+		snprintf(uri, sizeof(uri), "sip:caller@%s:5060", behind[i]);
+		snprintf(contact, sizeof(contact), "<%s>", uri);
+		harness_start(&h, NULL);
+		dialog_open(&h, &r, A, NULL, &d);
+		expect_request(&h, "ACK", A);
+		dialog_send(&h, &d, TOKEN_FROM_TARGET, "BYE", 1, NULL);
+		s = expect_request(&h, "BYE", "10.1.0.77:31337");
+		assert_string_equal(sent_uri(s), uri);
+		answer(&h, s, 200, NULL, NULL);
+		expect_response(&h, 200, A);
+		harness_end(&h);
+	}
 }
 
 /* Where the message says it goes next, and whether it may. */
