@@ -46,7 +46,7 @@
 	/* streams */                                                                                                  \
 	X(requests_undelivered) X(responses_undelivered) X(large_by_tcp) X(large_by_udp)                               \
 	X(stream_messages_in) X(stream_messages_out) X(stream_pings) X(stream_bad) X(stream_cut) X(stream_idle_closed) X(stream_unfinished) \
-	X(stream_refused_full) X(stream_stalled) X(stream_no_memory) X(stream_aliases) X(stream_aliases_dropped) X(stream_unverified)                             \
+	X(stream_refused_full) X(stream_too_late) X(stream_stalled) X(stream_no_memory) X(stream_aliases) X(stream_aliases_dropped) X(stream_unverified)                             \
 	/* loop */                                                                                                     \
 	X(loop_turns) X(naps) X(wakes)
 

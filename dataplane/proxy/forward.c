@@ -379,6 +379,31 @@ int forward_compose(struct proxy *p, const struct context *c, const struct attem
 	return edit_compose(&p->edits, m, out, cap);
 }
 
+/* Who waits for a target's answer turns to the next one then, or gives up. */
+static uint16_t patience_of(const struct proxy *p, const struct context *c, const struct attempt *a)
+{
+	uint64_t until_ms = UINT64_MAX;
+
+	if (wheel_timer_armed(&a->clock))
+		until_ms = a->clock.due_ms;
+	if (wheel_timer_armed(&a->ring) && a->ring.due_ms < until_ms)
+		until_ms = a->ring.due_ms;
+	if (c->method == SIP_INVITE && wheel_timer_armed(&c->budget) && c->budget.due_ms < until_ms)
+		until_ms = c->budget.due_ms;
+	if (until_ms <= p->now_ms)
+		return 1;
+	return until_ms - p->now_ms <= UINT16_MAX ? (uint16_t)(until_ms - p->now_ms) : 0;
+}
+
+/* As send_end_edited. */
+static int send_streamed(struct proxy *p, const struct context *c, const struct attempt *a, const struct sip_message *m, uint32_t len)
+{
+	struct flow to = a->txn.to;
+
+	to.patience_ms = patience_of(p, c, a);
+	return send_end_edited(p, m, len, &to);
+}
+
 int forward_send(struct proxy *p, const struct context *c, struct attempt *a, const struct sip_message *m)
 {
 	uint32_t room;
@@ -398,6 +423,6 @@ int forward_send(struct proxy *p, const struct context *c, struct attempt *a, co
 		return send_unsent(&a->txn.to);
 	n = edit_compose(&p->edits, m, out, room);
 	if (n > 0)
-		n = send_end_edited(p, m, (uint32_t)n, &a->txn.to);
+		n = a->txn.to.transport == TRANSPORT_UDP ? send_end_edited(p, m, (uint32_t)n, &a->txn.to) : send_streamed(p, c, a, m, (uint32_t)n);
 	return n < 0 && large_to_udp(p, a) ? forward_send(p, c, a, m) : n;
 }

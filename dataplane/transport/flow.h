@@ -14,6 +14,9 @@ struct flow {
 	struct ip_port remote;
 	struct ip_port local; /* the listener */
 	uint8_t transport;    /* enum sip_transport */
+	/* How long a message may wait for its stream to come up, or to take more; it is dropped then, since nobody waits for it any longer. 0: until that
+	 * connection is given up. */
+	uint16_t patience_ms;
 	/* By TLS, where no connection is named or the named one is gone: as whom the peer of the connection that is opened must be verified
 	 * (tls.h). Connections that we opened are shared only by those who ask for the same. TLS_PEER_ANYBODY: nothing is known of it. */
 	uint32_t tls_peer;

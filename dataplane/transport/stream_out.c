@@ -21,7 +21,7 @@ void stream_give_back(struct streams *st, struct stream *s)
 	s->queue_bytes = 0;
 }
 
-static int enqueue(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len, uint32_t sent, const struct ip_port *to)
+static int enqueue(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len, uint32_t sent, const struct flow *to)
 {
 	struct queued *q;
 
@@ -34,7 +34,7 @@ static int enqueue(struct streams *st, struct stream *s, const uint8_t *message,
 		stream_count(st, COUNTER_stream_no_memory);
 		return -ERR_FULL;
 	}
-	*q = (struct queued){ .to = *to, .sent = sent, .len = len };
+	*q = (struct queued){ .to = to->remote, .sent = sent, .len = len, .until_ms = to->patience_ms ? st->now_ms + to->patience_ms : UINT64_MAX };
 	memcpy(q->bytes, message, len);
 	*s->queue_end = q;
 	s->queue_end = &q->next;
@@ -49,20 +49,32 @@ static void note_out(struct streams *st, struct stream *s, uint32_t len)
 	s->bytes_out += len;
 }
 
+static void forget_first(struct streams *st, struct stream *s)
+{
+	struct queued *q = s->queue;
+
+	s->queue = q->next;
+	s->queue_bytes -= q->len;
+	slab_put(st->slab, q);
+}
+
 void stream_drain(struct streams *st, struct stream *s)
 {
 	struct queued *q;
 
 	while (s->c && s->stands && (q = s->queue)) {
+		if (!q->sent && st->now_ms >= q->until_ms) {
+			stream_count(st, COUNTER_stream_too_late);
+			forget_first(st, s);
+			continue;
+		}
 		if (!q->sent)
 			stream_sent_note(st, s, q->bytes, q->len, &q->to);
 		q->sent += stream_put(st, s, span_of(q->bytes + q->sent, q->len - q->sent));
 		if (q->sent < q->len)
 			return;
 		note_out(st, s, q->len);
-		s->queue = q->next;
-		s->queue_bytes -= q->len;
-		slab_put(st->slab, q);
+		forget_first(st, s);
 	}
 	if (!s->queue)
 		s->queue_end = &s->queue;
@@ -70,7 +82,7 @@ void stream_drain(struct streams *st, struct stream *s)
 		stream_finish(st, s);
 }
 
-static int send_on(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len, const struct ip_port *to)
+static int send_on(struct streams *st, struct stream *s, const uint8_t *message, uint32_t len, const struct flow *to)
 {
 	uint32_t n;
 	int err;
@@ -90,10 +102,10 @@ static int send_on(struct streams *st, struct stream *s, const uint8_t *message,
 			stream_gone(st, s);
 		}
 		if (!err && n)
-			stream_sent_note(st, s, message, len, to);
+			stream_sent_note(st, s, message, len, &to->remote);
 		return err;
 	}
-	stream_sent_note(st, s, message, len, to);
+	stream_sent_note(st, s, message, len, &to->remote);
 	note_out(st, s, len);
 	return 0;
 }
@@ -112,7 +124,7 @@ static int open_to(struct streams *st, const uint8_t *message, uint32_t len, con
 		return -ERR_FULL;
 	}
 	/* Kept before the SYN leaves: the message may lie where that is written. */
-	err = enqueue(st, s, message, len, 0, &to->remote);
+	err = enqueue(st, s, message, len, 0, to);
 	if (!err)
 		err = tcp_connect(st->tcp, &local, &to->remote, s, &s->c);
 	if (err) {
@@ -149,6 +161,6 @@ int streams_send(struct streams *st, const uint8_t *message, uint32_t len, const
 		s = stream_to(st, to);
 	}
 	if (s)
-		return send_on(st, s, message, len, &to->remote);
+		return send_on(st, s, message, len, to);
 	return open_to(st, message, len, to);
 }

@@ -18,6 +18,7 @@ struct queued {
 	struct queued *next;
 	struct ip_port to;
 	uint32_t sent, len; /* sent: of these bytes, already */
+	uint64_t until_ms;  /* flow.patience_ms from when it came; UINT64_MAX: no end */
 	uint8_t bytes[];
 };
 

@@ -8,11 +8,12 @@
 import pytest
 
 from conftest import laboratory
-from lab import NUMBER, STROWGER
+from lab import NUMBER, STROWGER, add_profile
 from processes import wait_for
 from sipp import Sipp
 
 CALLS = 40
+HASTY_NUMBER = "+442035550178"
 CALLERS = pytest.mark.parametrize("transport", ["udp", "tcp", "tcp-each"])
 
 
@@ -23,6 +24,7 @@ def lab():
         for trunk in config["trunks"]:
             for endpoint in trunk["endpoints"]:
                 endpoint["transport"] = "tcp" if endpoint["address"] == "10.77.0.21" else "udp"
+        add_profile(config, "hasty", HASTY_NUMBER, "failover", response_timeout_ms=500)
 
     with laboratory("af_packet", 2, change, strategy="failover") as lab:
         yield lab
@@ -60,3 +62,39 @@ def test_a_target_killed_among_calls(lab):
     assert client.successful + client.failed == 400
     assert second.created > 100
     assert client.failed <= 3, client.errors()[:2000]
+
+
+def test_a_call_that_has_moved_on_is_not_sent_when_the_connection_comes_up(lab):
+    """Nothing gets to target1 while its INVITE waits for a connection: target2 has the call, and target1's phones never ring for it."""
+    lab.wait_usable()
+    lab.network.nft("target1", """
+        table inet silent {
+            chain in { type filter hook input priority 0; tcp dport 5060 drop; }
+        }
+        """)
+    cut = True
+    first, second = Sipp(lab, "target1", "uas", transport="tcp"), Sipp(lab, "target2", "uas")
+
+    def call(name):
+        before = lab.counters()
+        client = Sipp(lab, "caller", "uac", name=name, remote=STROWGER[4], calls=1, seconds=30, options=["-s", HASTY_NUMBER])
+        status = client.wait(35)
+        assert client.failed == 0 and status == 0, client.errors()[:2000]
+        return before
+
+    try:
+        before = call("moved-on")
+        assert lab.counters()["attempt_response_timeout"] == before["attempt_response_timeout"] + 1
+        lab.network.nft("target1", "delete table inet silent\n")
+        cut = False
+        assert lab.wait_counter("stream_too_late", before["stream_too_late"] + 1)
+        assert lab.wait_usable()
+        call("behind-it")
+        assert lab.targets()["hasty/target1"]["answered"] == 1
+        assert wait_for(lambda: first.created >= 1, 10), "SIPp says so every few seconds"
+        assert first.created == 1 and first.failed == 0, "the second call, and nothing of the first"
+    finally:
+        if cut:
+            lab.network.nft("target1", "delete table inet silent\n")
+        first.stop()
+        second.stop()

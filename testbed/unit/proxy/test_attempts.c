@@ -451,8 +451,75 @@ static void test_retry_after(void **state)
 	}
 }
 
+/* How long a request may wait for a stream to take it: until who waits for its answer turns elsewhere. */
+static void test_patience(void **state)
+{
+	static const struct {
+		const char *method;
+		uint32_t response_ms, ring_ms, budget_ms;
+		bool udp;
+		uint16_t want_ms, again_ms; /* at first, and when its connection has failed it after 400 ms */
+	} cases[] = {
+		{ "INVITE", 4000, 25000, 15000, false, 4000, 3600 },
+		{ "INVITE", 4000, 3000, 15000, false, 3000, 2600 },
+		{ "INVITE", 4000, 25000, 2500, false, 2500, 2100 },
+		{ "INVITE", 0, 25000, 0, false, 25000, 24600 },
+		{ "INVITE", 0, 0, 0, false, 0, 0 }, /* timer C: connections are given up sooner */
+		{ "INVITE", 0, 65535, 0, false, 65535, 65135 },
+		{ "INVITE", 0, 65536, 0, false, 0, 65136 },
+		{ "INVITE", 4000, 25000, 15000, true, 0, 0 },
+		{ "OPTIONS", 4000, 25000, 15000, false, 4000, 3600 },
+		{ "MESSAGE", 4000, 25000, 15000, false, 0, 0 }, /* it has no second target */
+	};
+
+	for (unsigned i = 0; i < ARRAY_SIZE(cases); i++) {
+		struct request r = { .method = cases[i].method };
+		const struct sent *sent;
+		struct harness h;
+
+		harness_start(&h, &(struct harness_options){ .tcp_targets = !cases[i].udp });
+		h.knobs.response_timeout_ms = cases[i].response_ms;
+		h.knobs.ring_timeout_ms = cases[i].ring_ms;
+		h.knobs.setup_budget_ms = cases[i].budget_ms;
+		harness_publish(&h);
+		request_send(&h, &r);
+		if (!strcmp(r.method, "INVITE"))
+			expect_response(&h, 100, CALLER);
+		sent = expect_request(&h, r.method, cases[i].udp ? A : "tcp:" A);
+		assert_int_equal(sent->to.patience_ms, cases[i].want_ms);
+		if (cases[i].udp) {
+			harness_end(&h);
+			continue;
+		}
+		wait_ms(&h, 400);
+		proxy_undelivered(h.proxy, sent->data, sent->len, &sent->to.remote, NULL, h.now_ms);
+		assert_int_equal(expect_request(&h, r.method, "tcp:" A)->to.patience_ms, cases[i].again_ms);
+		harness_end(&h);
+	}
+}
+
+/* What ends an INVITE at the target is for whenever the connection is up. */
+static void test_patience_of_its_end(void **state)
+{
+	const struct sent *invite;
+	struct harness h;
+
+	harness_start(&h, &(struct harness_options){ .tcp_targets = true });
+	request_send(&h, &(struct request){ 0 });
+	expect_response(&h, 100, CALLER);
+	invite = expect_request(&h, "INVITE", "tcp:" A);
+	answer(&h, invite, 180, "t", NULL);
+	expect_response(&h, 180, CALLER);
+	cancel_send(&h, &(struct request){ 0 });
+	expect_response(&h, 200, CALLER);
+	assert_int_equal(expect_request(&h, "CANCEL", "tcp:" A)->to.patience_ms, 0);
+	answer(&h, invite, 487, "t", NULL);
+	assert_int_equal(expect_request(&h, "ACK", "tcp:" A)->to.patience_ms, 0);
+	harness_end(&h);
+}
+
 HARNESS_MAIN(cmocka_unit_test(test_codes), cmocka_unit_test(test_knobs), cmocka_unit_test(test_exhausted_code),
 	     cmocka_unit_test(test_progress_timeout), cmocka_unit_test(test_ring_timeout), cmocka_unit_test(test_first_clock),
 	     cmocka_unit_test(test_timer_c),
-	     cmocka_unit_test(test_after_progress), cmocka_unit_test(test_late_provisional), cmocka_unit_test(test_late_answer),
+	     cmocka_unit_test(test_after_progress), cmocka_unit_test(test_patience), cmocka_unit_test(test_patience_of_its_end), cmocka_unit_test(test_late_provisional), cmocka_unit_test(test_late_answer),
 	     cmocka_unit_test(test_answer_after_final), cmocka_unit_test(test_retry_after))

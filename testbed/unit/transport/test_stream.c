@@ -125,6 +125,64 @@ static void refused(void **state)
 	end();
 }
 
+/* What nobody waits for any longer is not sent when the connection comes up at last; what somebody does is, and neither comes back. */
+static void too_late(void **state)
+{
+	struct flow to = to_listener(), hasty = to, patient = to;
+	struct streams_config c;
+
+	start(true, 0);
+	streams_free(stations[0].st);
+	c = station_config(&stations[0], 4096);
+	c.tcp.connect_timeout_ms = 10000;
+	station_new(&stations[0], &c);
+	hasty.patience_ms = 500;
+	patient.patience_ms = 5000;
+	stations[1].deaf = true;
+	put(&stations[0], REQUEST, &hasty);
+	put(&stations[0], REQUEST, &to);
+	put(&stations[0], REQUEST, &hasty);
+	put(&stations[0], REQUEST, &patient);
+	turns(600);
+	stations[1].deaf = false;
+	turns(1000); /* the SYN is sent again after a second */
+	assert_int_equal(stations[1].messages, 2);
+	assert_int_equal(counted(&stations[0], COUNTER_stream_too_late), 2);
+	put(&stations[0], REQUEST, &hasty);
+	turns(5);
+	assert_int_equal(stations[1].messages, 3);
+	assert_int_equal(counted(&stations[0], COUNTER_stream_messages_out), 3);
+	assert_int_equal(stations[0].lost, 0);
+	end();
+}
+
+/* One that has begun to leave leaves whole, or the peer would take what follows for its end. */
+static void too_late_half_sent(void **state)
+{
+	struct flow to = to_listener();
+	unsigned taken = 0;
+
+	start(true, 0);
+	put(&stations[0], REQUEST, &to);
+	turns(5);
+	to.patience_ms = 500;
+	stations[1].deaf = true;
+	while (put(&stations[0], REQUEST, &to) == 0)
+		taken++;
+	turns(600);
+	stations[1].deaf = false;
+	turns(1200);
+	assert_in_range(counted(&stations[0], COUNTER_stream_too_late), 4096 / sizeof(REQUEST) - 2, 4096 / sizeof(REQUEST) + 1);
+	assert_int_equal(stations[1].messages, 1 + taken - counted(&stations[0], COUNTER_stream_too_late));
+	assert_int_equal(stations[1].bytes, stations[1].messages * (sizeof(REQUEST) - 1));
+	assert_true(4096 % (sizeof(REQUEST) - 1) != 0); /* so that one was cut by the send buffer's end */
+	assert_int_equal(stations[0].lost, 0);
+	put(&stations[0], REQUEST, &to);
+	turns(5);
+	assert_int_equal(stations[1].messages, 2 + taken - counted(&stations[0], COUNTER_stream_too_late));
+	end();
+}
+
 /* It was acknowledged, and the peer is gone without an answer: the branch comes back. */
 static void reset(void **state)
 {
@@ -391,6 +449,7 @@ static void starved(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = { cmocka_unit_test(shared), cmocka_unit_test(stalled), cmocka_unit_test(bounded_queue), cmocka_unit_test(refused),
+					    cmocka_unit_test(too_late), cmocka_unit_test(too_late_half_sent),
 					    cmocka_unit_test(reset), cmocka_unit_test(idle), cmocka_unit_test(unfinished), cmocka_unit_test(starved), cmocka_unit_test(no_room),
 					    cmocka_unit_test(held), cmocka_unit_test(shut), cmocka_unit_test(aliases), cmocka_unit_test(viewed) };
 
