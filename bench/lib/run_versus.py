@@ -50,17 +50,17 @@ def say(words):
 
 def kernel_sessions(bed, plan, children):
     """{name: (how to open it, rounds)}, in the order in which they take turns: the kernel UDP generator."""
-    sessions = {"kamailio": (lambda: Session(bed, lambda: Kamailio(bed, "fm", children, **plan.kamailio)), plan.rounds),
-                "strowger": (lambda: Session(bed, lambda: Strowger(bed, "af_xdp", **plan.room)), plan.rounds)}
+    sessions = {"kamailio": (lambda: Session(bed, lambda lasting: Kamailio(bed, "fm", children, lasting=lasting, **plan.kamailio)), plan.rounds),
+                "strowger": (lambda: Session(bed, lambda lasting: Strowger(bed, "af_xdp", **plan.room)), plan.rounds)}
     if plan.beside:
-        sessions["kamailio_default_allocator"] = (lambda: Session(bed, lambda: Kamailio(bed, "", children, **plan.kamailio)), 1)
+        sessions["kamailio_default_allocator"] = (lambda: Session(bed, lambda lasting: Kamailio(bed, "", children, lasting=lasting, **plan.kamailio)), 1)
     return sessions
 
 
 def dpdk_sessions(bed, plan, children):
     """The DPDK generator."""
-    return {"kamailio": (lambda: versus_dpdk.Session(bed, lambda: versus_dpdk.OwnKamailio(bed, "fm", children, **plan.kamailio)), plan.rounds),
-            "strowger": (lambda: versus_dpdk.Session(bed, lambda: Strowger(bed, **plan.room)), plan.rounds)}
+    return {"kamailio": (lambda: versus_dpdk.Session(bed, lambda lasting: versus_dpdk.OwnKamailio(bed, "fm", children, lasting=lasting, **plan.kamailio)), plan.rounds),
+            "strowger": (lambda: versus_dpdk.Session(bed, lambda lasting: Strowger(bed, **plan.room)), plan.rounds)}
 
 
 FIRST_GUESS = {"kamailio": 28000, "kamailio_default_allocator": 12000, "strowger": 120000}
@@ -107,7 +107,7 @@ def say_low(name, outcome):
 
 def asleep(bed, plan):
     """The outcome at LOW_RATE of a worker that sleeps when idle: a spinning one's CPU time says nothing, so there its busy cycles count."""
-    with versus_dpdk.Session(bed, lambda: Strowger(bed, idle="sleep", **plan.room)) as session:
+    with versus_dpdk.Session(bed, lambda lasting: Strowger(bed, idle="sleep", **plan.room)) as session:
         Search(session, **plan.search).ready()
         outcome = session.run(LOW_RATE, **plan.low)
     say_low("strowger, sleeping", outcome)

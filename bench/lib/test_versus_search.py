@@ -14,15 +14,17 @@ class Proxy:
 
     def __init__(self, limit, lasting=None, stops=()):
         self.limit, self.lasting, self.stops = limit, lasting or limit, stops
-        self.runs, self.loaded_s, self.restarts = 0, 0, 0
+        self.runs, self.loaded_s, self.restarts, self.roomy = 0, 0, 0, True
 
-    def restart(self):
+    def restart(self, lasting):
         self.restarts += 1
-        self.loaded_s = 0
+        self.loaded_s, self.roomy = 0, lasting
 
     def run(self, rate, seconds, _):
         self.runs += 1
         self.loaded_s += seconds
+        if seconds == STRETCH_S and not self.roomy:
+            raise AssertionError("a long run of a proxy that has room for short ones")
         lost = rate > (self.lasting if self.loaded_s > 3 * STRETCH_S else self.limit) or self.runs in self.stops
         return {"offered": rate, "rate": rate, "sent": rate * seconds, "lost": int(lost), "late": 0, "refused": 0, "broken": 0, "generator": {"busy": 0.5},
                 "cpu": {"us": self.loaded_s}}
@@ -77,6 +79,14 @@ class Searching(unittest.TestCase):
         made = search(proxy, long_seconds=0)
         self.assertGreater(made.run(30000)["rate"], 38000)
         self.assertGreaterEqual(proxy.restarts, 2)
+
+    def test_only_long_runs_have_a_proxy_for_long_runs(self):
+        proxy = Proxy(40000)
+        made, roomy = search(proxy), []
+        proxy.restart = lambda lasting, restart=proxy.restart: (roomy.append(lasting), restart(lasting))
+        made.run(39000)
+        self.assertEqual(roomy, [False] * (len(roomy) - 1) + [True])
+        self.assertGreater(len(roomy), 3)
 
     def test_nothing_holds(self):
         self.assertRaisesRegex(LoadError, "at any rate", search(Proxy(10)).run, 1000)

@@ -176,10 +176,14 @@ class Bed:
 TOUCHED_S = 90  # how long that may take Kamailio, of most of the memory
 
 
-def memory_mib():
-    """What Kamailio may share out among its transactions, which take some 14 KiB each and linger: three quarters of what is there."""
+LASTING_MIB, BRIEF_MIB = 20480, 6144
+
+
+def memory_mib(lasting):
+    """What Kamailio may share out among its transactions, which take some 14 KiB each and linger: at most three quarters of what is there. lasting: for a long
+    run; otherwise for the few short ones between two starts, since to touch all of a long one's memory takes half a minute, and each lost run has a start."""
     available = next(int(line.split()[1]) for line in read("/proc/meminfo").splitlines() if line.startswith("MemAvailable:"))
-    return min(20480, available // 1024 * 3 // 4)
+    return min(LASTING_MIB if lasting else BRIEF_MIB, available // 1024 * 3 // 4)
 
 
 def listens(pid, port, transport):
@@ -195,9 +199,10 @@ def listens(pid, port, transport):
 
 class Kamailio:
     """allocator: "fm" for -x fm -X fm, "" for Debian's default (qm). record_route: stay in the path of the dialogs. transport: on both sides; tls wants
-    a bed with certificates. mib: what it may share out (memory_mib). touched: all of it before it starts; otherwise what it uses is seen to grow."""
+    a bed with certificates. mib: what it may share out; lasting: where that is not given, for a long run or for short ones (memory_mib). touched: all of it before it
+    starts; otherwise what it uses is seen to grow."""
 
-    def __init__(self, bed, allocator="fm", children=2, record_route=False, transport="udp", mib=None, touched=True):
+    def __init__(self, bed, allocator="fm", children=2, record_route=False, transport="udp", mib=None, lasting=True, touched=True):
         self.bed, self.name = bed, "kamailio"
         folder = os.path.join(bed.folder, "kamailio")
         os.makedirs(folder, exist_ok=True)
@@ -214,7 +219,7 @@ class Kamailio:
         with open(path, "w", encoding="utf-8") as file:
             file.write(text)
         run(["ip", "-n", bed.dut, "addr", "add", f"{bed.us}/{bed.prefix}", "dev", "port0"])
-        argv = [shutil.which("kamailio") or "/usr/sbin/kamailio", "-DD", "-E", "-m", str(mib or memory_mib()), "-M", "64", "-b", "4194304", "-Y", folder,
+        argv = [shutil.which("kamailio") or "/usr/sbin/kamailio", "-DD", "-E", "-m", str(mib or memory_mib(lasting)), "-M", "64", "-b", "4194304", "-Y", folder,
                 "-f", path]
         if allocator:
             argv += ["-x", allocator, "-X", allocator]

@@ -67,15 +67,15 @@ class OwnKamailio(Kamailio):
 
 
 class Session:
-    """A proxy and a generator that knows it."""
+    """A proxy and a generator that knows it; start: as the kernel UDP generator's has it."""
 
     def __init__(self, bed, start):
         self.bed, self.start = bed, start
-        self._open()
+        self._open(lasting=True)
 
-    def _open(self):
+    def _open(self, lasting):
         inside = self.bed.inside(self.bed.wire_space)
-        self.proxy = self.start()
+        self.proxy = self.start(lasting=lasting)
         try:
             self.generator = wire_bed.Generator(self.bed, "stateful", calls=REMEMBERED, salt=time.time_ns() >> 20 & 0xffffff, gather_us=GATHER_US).meet()
             self.receivers = versus_peer.receives_itself(inside, "gen0", self.bed.generator_core, self.bed.others)
@@ -87,9 +87,9 @@ class Session:
         self.generator.close()
         self.proxy.stop()
 
-    def restart(self):
+    def restart(self, lasting):
         self.close()
-        self._open()
+        self._open(lasting)
 
     def __enter__(self):
         return self

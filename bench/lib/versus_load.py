@@ -92,18 +92,19 @@ def spent(bed, begin, end):
 
 
 class Session:
-    """A proxy and the generator of kernel sockets; words: what that is told beside the load."""
+    """A proxy and the generator of kernel sockets. start: gives a proxy, told whether a long run is to come (`lasting`); words: what the generator is told beside
+    the load."""
 
     def __init__(self, bed, start, words=()):
         self.bed, self.start, self.words = bed, start, words
-        self.proxy = start()
+        self.proxy = start(lasting=True)
 
     def close(self):
         self.proxy.stop()
 
-    def restart(self):
+    def restart(self, lasting):
         self.close()
-        self.proxy = self.start()
+        self.proxy = self.start(lasting=lasting)
 
     def __enter__(self):
         return self

@@ -3,7 +3,7 @@
 
 Short runs bracket it; then a long run, which pays for transactions that linger, must hold too, else it is tried again lower. A run that loses
 is repeated, since a stop of the whole machine is not the proxy's doing; and the proxy is started anew, since it goes on sending what was lost for
-half a minute. A long run is made of stretches, one right behind the other, so that what does not hold is seen at once, and a stop spoils a stretch: some may be
+half a minute: for short runs alone, with room for what these leave behind, until a long one is to come. A long run is made of stretches, one right behind the other, so that what does not hold is seen at once, and a stop spoils a stretch: some may be
 made again, without a new proxy, which would have nothing that lingers. All runs are kept."""
 
 from versus_load import LoadError
@@ -49,21 +49,22 @@ def against_load(outcomes):
 
 
 class Search:
-    """session: run(rate, seconds, warmup) gives an outcome, restart() a fresh proxy. above: the lowest rate that did not hold."""
+    """session: run(rate, seconds, warmup) gives an outcome, restart(lasting) a fresh proxy, for a long run or for short ones; it comes with one for a long run. above: the lowest rate that did not hold."""
 
     def __init__(self, session, seconds, precision, tries, rise=RISE, long_seconds=0, wake_s=WAKE_S):
         self.wake_s = wake_s
         self.session, self.seconds, self.precision, self.tries, self.rise = session, seconds, precision, tries, rise
         self.long_seconds = long_seconds
         self.trials = []
-        self.fresh, self.spoilt = True, False
+        self.fresh, self.spoilt, self.lasting = True, False, True
         self.above = None
 
-    def ready(self):
-        """A proxy that has nothing left to send of a run that lost, and is awake."""
-        if self.spoilt:
-            self.session.restart()
-        if self.spoilt or self.fresh:
+    def ready(self, lasting=False):
+        """A proxy that has nothing left to send of a run that lost, and is awake; lasting: one that takes a long run."""
+        if self.spoilt or (lasting and not self.lasting):
+            self.session.restart(lasting)
+            self.lasting, self.fresh = lasting, True
+        if self.fresh:
             self.session.run(WAKE_RATE, self.wake_s, 0)
         self.fresh = self.spoilt = False
 
@@ -93,7 +94,7 @@ class Search:
 
     def lasts(self, rate):
         """The outcome of the last stretch of a long run that held, or None. What it cost is that of a proxy with all that lingers."""
-        self.ready()
+        self.ready(lasting=True)
         spare, left = SPARE, self.long_seconds
         while left > 0:
             outcome = self.once(rate, STRETCH_S)

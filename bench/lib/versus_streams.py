@@ -25,8 +25,8 @@ def words_of(bed, transport):
 
 def runs(bed, transport, plan, children):
     """{proxy: [outcome of the highest rate that lost nothing, with its trials]}, A B A B."""
-    starters = {"kamailio": lambda: Kamailio(bed, "fm", children, transport=transport, **plan.kamailio),
-                "strowger": lambda: Strowger(bed, transport=transport, **{"rate": 90000, **plan.room})}
+    starters = {"kamailio": lambda lasting: Kamailio(bed, "fm", children, transport=transport, lasting=lasting, **plan.kamailio),
+                "strowger": lambda lasting: Strowger(bed, transport=transport, **{"rate": 90000, **plan.room})}
     found = {name: [] for name in starters}
 
     def searched(name, again):
