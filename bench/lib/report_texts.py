@@ -185,7 +185,7 @@ HEADLINES = [
 RUN_AGAIN = [
     "On Debian 12, as root, with two cores and nothing prepared:",
     "",
-    "    bench/all            # everything, and this page anew; about 35 minutes, on a machine with nothing else to do",
+    "    bench/all            # everything, and this page anew; some 80 minutes on a machine with nothing else to do, an hour of them beside Kamailio",
     "    bench/all --resume   # what an earlier run has not come to",
     "    bench/all --quick    # rough figures in under a minute",
     "    bench/micro | bench/pipeline | bench/publication | bench/wire | bench/versus    # one of them; --help says what it does",

@@ -37,10 +37,10 @@ FULL = [
     [[Step("wire", ("veth_afxdp",), 129)]],
     [[Step("wire", ("veth_afpacket",), 129)]],
     [[Step("wire", ("tcp",), 104)]],
-    [[Step("versus", ("udp",), 560)]],
-    [[Step("versus", ("sipp",), 100)]],
-    [[Step("versus", ("tcp",), 100)]],
-    [[Step("versus", ("tls",), 150)]],
+    [[Step("versus", ("udp",), 2400)]],
+    [[Step("versus", ("sipp",), 250)]],
+    [[Step("versus", ("tcp",), 500)]],
+    [[Step("versus", ("tls",), 600)]],
 ]
 QUICK = [
     [[Step("pipeline", ("small", "large", "memory", "series"), 9)], [Step("pipeline", ("tcp", "tls"), 7), Step("micro", seconds=2)]],

@@ -273,7 +273,7 @@ class Strowger:
             **({"tls": {"certificates": self.bed.certificates["home"], "minimum_version": "1.2"}} if self.transport == "tls" else {}),
             "listeners": [{"address": self.bed.us, "port": PORT, "transport": self.transport}],
             "limits": {"transactions": held, "in_progress": max(held // 8, min(held, 65536)), "calls": held, "call_age_s": LINGER_S, "message_mb": message_mb, "mbufs": 16384, "trace_mb": 0,
-                       "connections": self.connections},
+                       "connections": self.connections, "connections_per_source": self.connections},  # one caller has them all
             "probe": {"enabled": False},
             "control": {"socket": self.socket},
             "drain_timeout_s": 0,
