@@ -199,8 +199,8 @@ def listens(pid, port, transport):
 
 class Kamailio:
     """allocator: "fm" for -x fm -X fm, "" for Debian's default (qm). record_route: stay in the path of the dialogs. transport: on both sides; tls wants
-    a bed with certificates. mib: what it may share out; lasting: where that is not given, for a long run or for short ones (memory_mib). touched: all of it before it
-    starts; otherwise what it uses is seen to grow."""
+    a bed with certificates. mib: what it may share out; lasting: where that is not given, for a long run or for short ones (memory_mib). touched: all of it before
+    it starts; otherwise what it uses is seen to grow."""
 
     def __init__(self, bed, allocator="fm", children=2, record_route=False, transport="udp", mib=None, lasting=True, touched=True):
         self.bed, self.name = bed, "kamailio"

@@ -3,8 +3,9 @@
 
 Short runs bracket it; then a long run, which pays for transactions that linger, must hold too, else it is tried again lower. A run that loses
 is repeated, since a stop of the whole machine is not the proxy's doing; and the proxy is started anew, since it goes on sending what was lost for
-half a minute: for short runs alone, with room for what these leave behind, until a long one is to come. A long run is made of stretches, one right behind the other, so that what does not hold is seen at once, and a stop spoils a stretch: some may be
-made again, without a new proxy, which would have nothing that lingers. All runs are kept."""
+half a minute: for short runs alone, with room for what these leave behind, until a long one is to come. A long run is made of stretches, one right
+behind the other, so that what does not hold is seen at once, and a stop spoils a stretch: some may be made again, without a new proxy, which would
+have nothing that lingers. All runs are kept."""
 
 from versus_load import LoadError
 
@@ -49,7 +50,8 @@ def against_load(outcomes):
 
 
 class Search:
-    """session: run(rate, seconds, warmup) gives an outcome, restart(lasting) a fresh proxy, for a long run or for short ones; it comes with one for a long run. above: the lowest rate that did not hold."""
+    """session: run(rate, seconds, warmup) gives an outcome, restart(lasting) a fresh proxy, for a long run or for short ones; it comes with one for a
+    long run. above: the lowest rate that did not hold."""
 
     def __init__(self, session, seconds, precision, tries, rise=RISE, long_seconds=0, wake_s=WAKE_S):
         self.wake_s = wake_s
