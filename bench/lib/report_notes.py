@@ -213,7 +213,8 @@ OTHERS = {
     "two_workers": "Wants a machine whose cores are its own: from run to run it is between 1.2 and 2.2 where others share them.",
     "delay": "The median says what Strowger adds. The 99th percentile and beyond are decided by how long the host stops either core meanwhile; the gaps of an empty loop beside it say how long "
              "that is.",
-    "publication_loop": "In a quick run the 99th percentile of a turn is a matter of some dozens of turns.",
+    "publication_loop": "Ten thousand changes a second are asked for too: who sends them shares a core with the generator and the control thread, and may have no time for so many. In a quick run the "
+                        "99th percentile of a turn is a matter of some dozens of turns.",
 }
 ALWAYS = [
     "**Streams.** No figure was named for TCP and TLS. Where TCP's instructions go is in the table; no burst of datagrams can be read ahead there. TLS adds what OpenSSL does for "

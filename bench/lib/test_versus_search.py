@@ -4,7 +4,7 @@
 import unittest
 
 from versus_load import LoadError
-from versus_search import SPARE, STRETCH_S, Search
+from versus_search import SPARE, STRETCH_S, WAKE_RATE, Search
 
 LONG_S = 40
 
@@ -14,17 +14,20 @@ class Proxy:
 
     def __init__(self, limit, lasting=None, stops=()):
         self.limit, self.lasting, self.stops = limit, lasting or limit, stops
-        self.runs, self.loaded_s, self.restarts, self.roomy = 0, 0, 0, True
+        self.runs, self.loaded_s, self.restarts, self.roomy, self.awake = 0, 0, 0, True, False
 
     def restart(self, lasting):
         self.restarts += 1
-        self.loaded_s, self.roomy = 0, lasting
+        self.loaded_s, self.roomy, self.awake = 0, lasting, False
 
     def run(self, rate, seconds, _):
         self.runs += 1
         self.loaded_s += seconds
         if seconds == STRETCH_S and not self.roomy:
             raise AssertionError("a long run of a proxy that has room for short ones")
+        if not self.awake and rate != WAKE_RATE:
+            raise AssertionError("a run of a proxy whose memory nothing has touched yet")
+        self.awake = True
         lost = rate > (self.lasting if self.loaded_s > 3 * STRETCH_S else self.limit) or self.runs in self.stops
         return {"offered": rate, "rate": rate, "sent": rate * seconds, "lost": int(lost), "late": 0, "refused": 0, "broken": 0, "generator": {"busy": 0.5},
                 "cpu": {"us": self.loaded_s}}
@@ -87,6 +90,11 @@ class Searching(unittest.TestCase):
         made.run(39000)
         self.assertEqual(roomy, [False] * (len(roomy) - 1) + [True])
         self.assertGreater(len(roomy), 3)
+
+    def test_a_long_run_takes_the_proxy_that_is_there(self):
+        proxy = Proxy(40000)
+        self.assertTrue(search(proxy).lasts(20000))
+        self.assertEqual(proxy.restarts, 0)
 
     def test_nothing_holds(self):
         self.assertRaisesRegex(LoadError, "at any rate", search(Proxy(10)).run, 1000)
