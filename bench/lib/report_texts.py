@@ -187,7 +187,7 @@ RUN_AGAIN = [
     "",
     "    bench/all            # everything, and this page anew; some 80 minutes on a machine with nothing else to do, an hour of them beside Kamailio",
     "    bench/all --resume   # what an earlier run has not come to",
-    "    bench/all --quick    # rough figures in under a minute",
+    "    bench/all --quick    # rough figures in about a minute",
     "    bench/micro | bench/pipeline | bench/publication | bench/wire | bench/versus    # one of them; --help says what it does",
     "",
     "`--json FILE` keeps the figures; those of each step lie in `build-release/figures/` too, as soon as it is done. Each command installs what it lacks and builds what it runs, without assertions, in `build-release/`.",
